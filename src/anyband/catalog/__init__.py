@@ -1,0 +1,1 @@
+"""Catalogues: search, the providers' item dialects, access to assets, pairing of acquisitions."""

@@ -1,0 +1,1 @@
+"""Chips: from paired acquisitions to a store at native resolution, its split, and its loader."""

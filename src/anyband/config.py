@@ -1,0 +1,315 @@
+"""The configuration: one set of pydantic models gives defaults, checks, JSON schema and the documented config.yaml.
+
+`python -m anyband.config` rewrites `config.yaml` and `workflow/schemas/config.schema.json` from the models.
+"""
+
+import difflib
+import json
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+
+from anyband.runtime import UserError, write_text
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+CHIP_UNIT_M = 960  # the shortest side that is whole in 10, 20, 30 and 60 m pixels and leaves room for context
+
+# Methods by registry key, listed here so that a wrong name is caught before torch is imported; a test compares
+# the tuple with the registry itself.
+MODEL_NAMES = ("s2-only", "l9-only", "input-fusion", "feature-fusion", "anyband", "pixel")
+
+WORLDCOVER = {
+    10: "tree cover",
+    20: "shrubland",
+    30: "grassland",
+    40: "cropland",
+    50: "built-up",
+    60: "bare / sparse",
+    80: "permanent water",
+    90: "herbaceous wetland",
+}
+
+
+class Section(BaseModel):
+    """A part of the configuration: unknown keys are errors, values do not change after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def as_json(self) -> str:
+        """The settings as one line of JSON with sorted keys: how they cross into a step."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+
+class Simulation(Section):
+    """The embedded archive. Frozen and hashed before any training; no setting favours a method."""
+
+    seed: int = Field(2022, ge=0, description="random seed of surfaces, skies and sensors")
+    second_sensor: Literal["informative", "uninformative"] = Field(
+        "informative",
+        description="uninformative: Landsat adds nothing to Sentinel-2 (the null twin: no gain may be found)",
+    )
+
+
+class Split(Section):
+    """How places are divided into training, validation and test blocks."""
+
+    block_m: int = Field(20_000, gt=0, multiple_of=CHIP_UNIT_M // 16, description="side of a block, m")
+    buffer_m: int = Field(1_000, ge=0, description="least ground distance between chips of different splits, m")
+    test_blocks: int = Field(12, ge=1, description="held-out blocks; below 12 the report makes no claims")
+    val_blocks: int = Field(4, ge=1, description="blocks for model choice and early looks")
+    seed: int = Field(7, ge=0, description="seed of the assignment of blocks")
+
+
+class Dataset(Section):
+    """Where scenes come from, which ones pair up, and how chips are cut."""
+
+    catalog: str = Field("embedded", description="embedded (simulated scenes, offline), or the URL of a STAC API")
+    sites: str = Field("workflow/sites/embedded.csv", description="CSV with columns site, longitude, latitude")
+    start: date = Field(date(2021, 12, 1), description="first day of the search, UTC")
+    end: date = Field(date(2022, 9, 30), description="last day of the search, UTC")
+    extent_m: int = Field(3_840, gt=0, multiple_of=CHIP_UNIT_M, description="side of the square cut around a site, m")
+    chip_m: int = Field(960, gt=0, multiple_of=CHIP_UNIT_M, description="side of a chip, m")
+    max_day_gap: int = Field(3, ge=0, le=30, description="most days between the Sentinel-2 and the Landsat scene")
+    min_clear: Fraction = Field(0.3, description="least share of the site that is clear in both scenes of a pair")
+    chip_min_clear: Fraction = Field(0.8, description="least share of a chip that is clear in both scenes")
+    classes: dict[int, str] = Field(WORLDCOVER, description="codes of the label product that are scored, with names")
+    simulation: Simulation = Field(default_factory=Simulation, description="read only when catalog is embedded")
+    split: Split = Field(default_factory=Split, description="blocks and buffer")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.catalog != "embedded" and not self.catalog.startswith(("http://", "https://")):
+            raise ValueError(f"catalog is {self.catalog!r}: write `embedded` or the http(s) URL of a STAC API")
+        if self.end < self.start:
+            raise ValueError(f"end {self.end} is before start {self.start}")
+        if self.extent_m % self.chip_m:
+            raise ValueError(f"extent_m {self.extent_m} is not a whole number of chips of {self.chip_m} m")
+        return self
+
+
+class Method(Section):
+    """One row of the comparison: a model of the registry and its own settings."""
+
+    model: str = Field(description="name in the registry of models")
+    options: dict[str, bool | int | float | str] = Field(default_factory=dict, description="settings of that model")
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if self.model not in MODEL_NAMES:
+            raise ValueError(f"model {self.model!r} does not exist{nearest(self.model, MODEL_NAMES)}")
+        return self
+
+
+class Training(Section):
+    """The one training loop. Every method of an experiment gets exactly these settings."""
+
+    steps: int = Field(300, ge=1, description="optimiser steps")
+    batch: int = Field(16, ge=1, description="crops per step")
+    crop_m: int = Field(480, gt=0, multiple_of=60, description="side of the random training crop, m")
+    learning_rate: float = Field(3e-3, gt=0, description="peak of the one-cycle schedule")
+    weight_decay: float = Field(0.01, ge=0, description="of AdamW")
+    class_weights: Literal["none", "sqrt-inverse"] = Field("none", description="weights of the cross-entropy")
+    validations: int = Field(2, ge=1, description="how often validation chips are scored during training")
+
+
+class Experiment(Section):
+    """A set of methods trained and tested on one dataset with the same seeds."""
+
+    dataset: Name = Field("main", description="key of datasets")
+    methods: list[Name] = Field(
+        ["s2-only", "l9-only", "input-fusion", "feature-fusion", "anyband", "pixel"], description="keys of methods"
+    )
+    proposed: Name = Field("anyband", description="the method that every other one is compared with")
+    seeds: list[int] = Field([0, 1, 2, 3, 4], min_length=1, description="same seeds for every method; claims need 5")
+    conditions: list[Literal["S2", "L9", "S2+L9", "S30", "L30", "S30+L30"]] = Field(
+        ["S2", "L9", "S2+L9", "S30", "L30", "S30+L30"], description="sensors available at test time"
+    )
+    equivalence_margin: float = Field(0.01, gt=0, lt=1, description="mIoU difference that counts as none")
+    training: Training = Field(default_factory=Training, description="the same for every method")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.proposed not in self.methods:
+            raise ValueError(f"proposed {self.proposed!r} is not among its methods {', '.join(self.methods)}")
+        for key, values in (("seeds", self.seeds), ("methods", self.methods), ("conditions", self.conditions)):
+            if len(set(values)) != len(values):
+                raise ValueError(f"{key} names the same entry twice")
+        return self
+
+
+DEFAULT_METHODS = {name: Method(model=name) for name in MODEL_NAMES}
+
+
+class Config(Section):
+    """Everything a run depends on."""
+
+    datasets: dict[Name, Dataset] = Field(
+        default_factory=lambda: {"main": Dataset()}, min_length=1, description="named sets of chips"
+    )
+    methods: dict[Name, Method] = Field(
+        default_factory=lambda: dict(DEFAULT_METHODS), min_length=1, description="rows of the comparison"
+    )
+    experiments: dict[Name, Experiment] = Field(
+        default_factory=lambda: {"main": Experiment()}, min_length=1, description="comparisons; each gets its section"
+    )
+    track_source: bool = Field(True, description="rerun a step when its own source code changes")
+
+    @model_validator(mode="after")
+    def _references(self) -> Self:
+        for name, experiment in self.experiments.items():
+            if experiment.dataset not in self.datasets:
+                hint = nearest(experiment.dataset, self.datasets)
+                raise ValueError(f"experiments.{name}.dataset {experiment.dataset!r} does not exist{hint}")
+            for method in experiment.methods:
+                if method not in self.methods:
+                    hint = nearest(method, self.methods)
+                    raise ValueError(f"experiments.{name}.methods: {method!r} does not exist{hint}")
+        return self
+
+
+def nearest(word: str, known: Any) -> str:
+    """A hint with the known word that is most like `word`, or with all of them."""
+    names = [str(name) for name in known]
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(names)}"
+
+
+def apply_inheritance(entries: dict[str, Any], section: str) -> dict[str, Any]:
+    """Resolve `inherits:`: an entry starts as a copy of another one and changes keys.
+
+    Raises:
+        UserError: the parent does not exist, or entries inherit in a circle.
+    """
+    done: dict[str, Any] = {}
+
+    def resolve(name: str, trail: tuple[str, ...]) -> Any:
+        entry = entries[name]
+        if name in done or not isinstance(entry, dict) or "inherits" not in entry:
+            return done.setdefault(name, entry)
+        parent = entry["inherits"]
+        if parent in trail or parent == name:
+            raise UserError(f"config: {section}.{name} inherits in a circle: {' > '.join((*trail, name, parent))}")
+        if parent not in entries:
+            raise UserError(f"config: {section}.{name}.inherits {parent!r} does not exist{nearest(parent, entries)}")
+        base = resolve(parent, (*trail, name))
+        return done.setdefault(name, merge(base, {k: v for k, v in entry.items() if k != "inherits"}))
+
+    return {name: resolve(name, ()) for name in entries}
+
+
+def merge(base: Any, change: Any) -> Any:
+    """Dictionaries are merged key by key; anything else in `change` replaces `base`."""
+    if isinstance(base, dict) and isinstance(change, dict):
+        return base | {key: merge(base.get(key), value) for key, value in change.items()}
+    return change
+
+
+def load(document: dict[str, Any]) -> Config:
+    """Check a configuration as read from YAML.
+
+    Raises:
+        UserError: one line that names the key, what is wrong, and the nearest valid key for a misspelt one.
+    """
+    resolved = {
+        section: apply_inheritance(value, section) if isinstance(value, dict) else value
+        for section, value in document.items()
+    }
+    try:
+        return Config.model_validate(resolved)
+    except ValidationError as error:
+        raise UserError(f"config: {_one_line(error)}") from None
+
+
+def _one_line(error: ValidationError) -> str:
+    """The first problem of a validation, with a path that a person can find in the file."""
+    first = error.errors()[0]
+    path = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"unknown key {path}{nearest(str(first['loc'][-1]), _keys_beside(first['loc']))}"
+    message = first["msg"].removeprefix("Value error, ")
+    shown = "" if first["type"] in ("missing", "value_error") else f", not {first['input']!r}"
+    return f"{path + ': ' if path else ''}{message[0].lower()}{message[1:]}{shown}"
+
+
+def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
+    """Valid keys of the section in which an unknown key was found."""
+    model: Any = Config
+    for part in location[:-1]:
+        if isinstance(model, type) and issubclass(model, Section):
+            model = _section_of(model.model_fields[str(part)].annotation)
+    return list(model.model_fields) if isinstance(model, type) and issubclass(model, Section) else []
+
+
+def _section_of(annotation: Any) -> Any:
+    """The Section inside `dict[Name, Section]` or `Section` itself."""
+    arguments = getattr(annotation, "__args__", ())
+    sections = [a for a in (annotation, *arguments) if isinstance(a, type) and issubclass(a, Section)]
+    return sections[0] if sections else annotation
+
+
+HEADER = """\
+# anyband: every setting with its default. Generated from src/anyband/config.py; change values freely.
+# A preset changes some of them:  snakemake --cores 8 all --configfile workflow/presets/smoke.yaml
+# An entry under datasets, methods or experiments may start as a copy of another:  {inherits: main, ...}
+"""
+
+
+def documented_yaml() -> str:
+    """The default configuration as YAML with each key's description as a comment."""
+    return HEADER + "\n" + "\n".join(_document(Config, Config().model_dump(mode="json"), 0)) + "\n"
+
+
+def _document(model: type[Section], values: dict[str, Any], depth: int) -> list[str]:
+    """Lines of one section."""
+    lines = []
+    for key, field in model.model_fields.items():
+        if depth == 0 and lines:
+            lines.append("")
+        lines += _document_field(key, field, values[key], depth)
+    return lines
+
+
+def _document_field(key: str, field: FieldInfo, value: Any, depth: int) -> list[str]:
+    """Lines of one key: nested sections are opened, everything else is written on one line."""
+    pad = "  " * depth
+    inner = _section_of(field.annotation)
+    comment = f"  # {field.description}"
+    if not (isinstance(inner, type) and issubclass(inner, Section)):
+        return [f"{pad}{key}: {_inline(value)}{comment}"]
+    if inner is field.annotation:
+        return [f"{pad}{key}:{comment}", *_document(inner, value, depth + 1)]
+    lines = [f"{pad}{key}:{comment}"]
+    for name, entry in value.items():
+        if inner is Method:
+            lines.append(f"{pad}  {name}: {_inline({k: v for k, v in entry.items() if v != {}})}")
+        else:
+            lines += [f"{pad}  {name}:", *_document(inner, entry, depth + 2)]
+    return lines
+
+
+def _inline(value: Any) -> str:
+    """A value as one line of YAML."""
+    return yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000).strip().removesuffix("\n...")
+
+
+def schema_json() -> str:
+    """The JSON schema of the configuration."""
+    return json.dumps(Config.model_json_schema(), indent=1, sort_keys=True) + "\n"
+
+
+def main() -> None:
+    """Rewrite the generated files under the repository's root."""
+    root = Path(__file__).parents[2]
+    targets = {root / "config.yaml": documented_yaml(), root / "workflow/schemas/config.schema.json": schema_json()}
+    for path, text in targets.items():
+        sys.stderr.write(f"{'written' if write_text(path, text) else 'unchanged'}: {path.relative_to(root)}\n")
+
+
+if __name__ == "__main__":
+    main()

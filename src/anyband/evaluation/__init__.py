@@ -1,0 +1,1 @@
+"""Evaluation: integer confusion matrices per condition and block, calibration counts, cost."""

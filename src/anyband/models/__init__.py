@@ -1,0 +1,1 @@
+"""Models: one trunk, one decoder, one file per front end."""

@@ -1,0 +1,1 @@
+"""The report: tables, figures, maps and ledgers on one self-contained page."""

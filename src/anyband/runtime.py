@@ -1,0 +1,120 @@
+"""What every step shares: one-line errors, atomic writes, threads and progress bars."""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+T = TypeVar("T")
+
+
+class UserError(Exception):
+    """A mistake in the input; the message is one line that names the culprit and what to do."""
+
+
+def step_main(function: Callable[[], None]) -> None:
+    """Run a step and turn expected failures into one line on stderr and exit status 1.
+
+    A full disk and an interrupted pipe are expected too: they say nothing about the code.
+    """
+    try:
+        function()
+    except UserError as error:
+        sys.exit(f"anyband: {error}")
+    except OSError as error:
+        if error.errno == 28:  # ENOSPC
+            where = f" ({error.filename})" if error.filename else ""
+            sys.exit(f"anyband: no space left on the disk{where}: free some and run again, nothing is half-written")
+        raise
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside `path`; on success it becomes `path` (file or folder), on failure it goes away.
+
+    A folder that exists already under `path` is replaced.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".{path.name}.{os.getpid()}.partial"
+    remove(temporary)
+    try:
+        yield temporary
+        if temporary.is_dir() and path.is_dir():
+            remove(path)
+        temporary.replace(path)
+    finally:
+        remove(temporary)
+
+
+def remove(path: Path) -> None:
+    """Delete a file or a folder if it exists."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> bool:
+    """Write `text` atomically; leave the file alone when it already holds it, and say whether it was written."""
+    path = Path(path)
+    if path.is_file() and path.read_bytes() == text.encode():
+        return False
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return True
+
+
+def write_json(path: Path, value: Any) -> bool:
+    """Write `value` as sorted, indented JSON, atomically and only when it changes."""
+    return write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def write_csv(path: Path, frame: "pd.DataFrame") -> bool:
+    """Write a data frame without its index, atomically and only when it changes."""
+    return write_text(path, frame.to_csv(index=False, lineterminator="\n"))
+
+
+def progress(iterable: Iterable[T], label: str, total: int | None = None) -> Iterable[T]:
+    """Show a progress bar on stderr while `iterable` is walked."""
+    from tqdm import tqdm
+
+    return tqdm(iterable, desc=label, total=total, file=sys.stderr, mininterval=1.0, dynamic_ncols=True)
+
+
+def usable_threads(requested: int) -> int:
+    """Threads a job may really use.
+
+    Snakemake divides the cores that the user names (`ANYBAND_CORES`), which may be more than the machine has:
+    the job's share of the named cores is turned into the same share of the visible ones.
+    """
+    visible = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    named = max(int(os.environ.get("ANYBAND_CORES", visible)), 1)
+    return max(1, min(requested, visible, round(requested * visible / max(named, visible))))
+
+
+def set_threads(requested: int) -> int:
+    """Limit torch to the job's share of the machine and return that number."""
+    import torch
+
+    threads = usable_threads(requested)
+    torch.set_num_threads(threads)
+    return threads
+
+
+def check_disk(path: Path, needed_bytes: int) -> None:
+    """Raise UserError when the file system of `path` has less than `needed_bytes` free."""
+    existing = Path(path).resolve()
+    while not existing.exists():
+        existing = existing.parent
+    free = shutil.disk_usage(existing).free
+    if free < needed_bytes:
+        gigabytes = f"{free / 1e9:.1f} GB free, {needed_bytes / 1e9:.1f} GB needed"
+        raise UserError(f"{existing} has {gigabytes}: free some space")

@@ -1,0 +1,1 @@
+"""Statistics: intervals and tests that are valid for spatial blocks and training seeds."""

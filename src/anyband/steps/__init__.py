@@ -1,0 +1,1 @@
+"""One module per Snakemake rule: parse the arguments, call one function, write the outputs."""
