@@ -1,0 +1,135 @@
+"""Chip footprints of a site, and the native pixels of every band group that belong to a chip.
+
+A chip is a square on the 60 m lattice of the Sentinel-2 tile. Nothing is resampled: a group whose pixels do not start
+at the chip's corner (Landsat Collection 2 lies half a pixel off) takes its nearest native pixels, and the distance of
+their corner from the chip's is kept as the offset in metres.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from anyband.runtime import UserError
+
+LATTICE_M = 60
+"""Coarsest Sentinel-2 pixel. Chip corners lie on it, so that 10, 20 and 60 m pixels all start at the corner."""
+
+FALSE_NORTHING_M = 10_000_000.0
+"""Northing of the equator in the UTM zones south (EPSG:327xx); 0 in the zones north (EPSG:326xx)."""
+
+Affine6 = tuple[float, float, float, float, float, float]
+"""Pixel to ground, GDAL order a, b, c, d, e, f of rasterio: x = a*col + b*row + c, y = d*col + e*row + f."""
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """A chip on the ground: UTM `epsg`, upper-left corner (x0, y0) in metres, `row` and `col` within the site."""
+
+    epsg: int
+    x0: float
+    y0: float
+    side_m: int
+    row: int
+    col: int
+
+
+@dataclass(frozen=True)
+class Window:
+    """Native pixels of one chip in one raster, and the corner's ground offset (x right, y down) from the chip's."""
+
+    row: int
+    col: int
+    size: int
+    dx: float
+    dy: float
+
+
+@lru_cache(maxsize=64)
+def _transformer(epsg: int):  # noqa: ANN202  (pyproj is imported only where a longitude must be projected)
+    from pyproj import Transformer
+
+    return Transformer.from_crs(4326, epsg, always_xy=True)
+
+
+def project(longitude: float, latitude: float, epsg: int) -> tuple[float, float]:
+    """Easting and northing in metres of a WGS84 position (degrees) in the UTM zone `epsg`."""
+    x, y = _transformer(epsg).transform(longitude, latitude)
+    return float(x), float(y)
+
+
+def site_footprints(
+    centre: tuple[float, float], epsg: int, origin: tuple[float, float], extent_m: int, chip_m: int
+) -> list[Footprint]:
+    """Cut the square of `extent_m` around `centre` (metres in `epsg`) into chips of `chip_m`, row by row.
+
+    `origin` is any corner of the Sentinel-2 tile's 60 m grid; it sets the phase of the lattice, which in the southern
+    zones is not a multiple of 60 m in the northing (10 000 000 mod 60 = 40).
+    """
+    if chip_m % LATTICE_M or extent_m % chip_m:
+        raise UserError(f"extent_m {extent_m} must be a multiple of chip_m {chip_m}, and chip_m of {LATTICE_M} m")
+    left = _snap(centre[0] - extent_m / 2, origin[0])
+    top = _snap(centre[1] + extent_m / 2, origin[1])
+    side = extent_m // chip_m
+    return [
+        Footprint(epsg, left + col * chip_m, top - row * chip_m, chip_m, row, col)
+        for row in range(side)
+        for col in range(side)
+    ]
+
+
+def _snap(value: float, phase: float) -> float:
+    return phase + LATTICE_M * math.floor((value - phase) / LATTICE_M + 0.5)
+
+
+def northing_shift(source_epsg: int, target_epsg: int) -> float:
+    """Metres to add to a northing when going between the two CRS of one UTM zone; an error for different zones.
+
+    Sentinel-2 uses EPSG:327xx south of the equator, Landsat and HLS use 326xx with negative northings: the same
+    transverse Mercator, 10 000 000 m apart, so the move is exact.
+    """
+    if source_epsg % 100 != target_epsg % 100 or {source_epsg // 100, target_epsg // 100} - {326, 327}:
+        raise UserError(
+            f"EPSG:{target_epsg} is not the UTM zone of EPSG:{source_epsg}: no exact shift between them, "
+            "choose items of one zone"
+        )
+    return FALSE_NORTHING_M * (target_epsg // 100 - source_epsg // 100)
+
+
+def chip_window(footprint: Footprint, epsg: int, transform: Affine6) -> Window:
+    """Window of the native pixels nearest to a chip in a north-up raster, square pixels, `transform` in `epsg`.
+
+    A corner exactly between two pixels (Landsat, 15 m) takes the pixel to the right and below, for every chip alike.
+    The window is not clipped to the raster: the reader says when a chip is not wholly inside.
+    """
+    pixel, across, left, along, minus_pixel, top = transform
+    if across or along or pixel <= 0 or minus_pixel != -pixel:
+        raise UserError(f"transform {transform} is not a north-up grid of square pixels")
+    if footprint.side_m % pixel:
+        raise UserError(f"pixel of {pixel} m does not divide the chip side of {footprint.side_m} m")
+    northing = footprint.y0 + northing_shift(footprint.epsg, epsg)
+    col = _nearest((footprint.x0 - left) / pixel)
+    row = _nearest((top - northing) / pixel)
+    return Window(
+        row=row,
+        col=col,
+        size=round(footprint.side_m / pixel),
+        dx=left + col * pixel - footprint.x0,
+        dy=northing - (top - row * pixel),
+    )
+
+
+def _nearest(index: float) -> int:
+    # The small term keeps ties on one side when the division leaves rounding noise.
+    return math.floor(index + 0.5 + 1e-9)
+
+
+def bounding_square(footprints: Sequence[Footprint]) -> tuple[float, float, float, float]:
+    """Left, bottom, right, top (metres) of the footprints together."""
+    side = footprints[0].side_m
+    return (
+        min(f.x0 for f in footprints),
+        min(f.y0 for f in footprints) - side,
+        max(f.x0 for f in footprints) + side,
+        max(f.y0 for f in footprints),
+    )
