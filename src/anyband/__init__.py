@@ -1,3 +1,3 @@
-"""anyband: one encoder for any multispectral acquisition, compared fairly with the usual ways of using several sensors."""
+"""anyband: one encoder for any multispectral acquisition, compared fairly with the usual fusion methods."""
 
 __version__ = "0.1.0"

@@ -41,9 +41,10 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    def as_json(self) -> str:
-        """The settings as one line of JSON with sorted keys: how they cross into a step."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    def as_json(self, *keys: str) -> str:
+        """The settings, or only `keys` of them, as one line of JSON with sorted keys: how they cross into a step."""
+        chosen = self.model_dump(mode="json", include=set(keys) or None)
+        return json.dumps(chosen, sort_keys=True, separators=(",", ":"))
 
 
 class Simulation(Section):
@@ -141,6 +142,29 @@ class Experiment(Section):
             if len(set(values)) != len(values):
                 raise ValueError(f"{key} names the same entry twice")
         return self
+
+
+class Run(Section):
+    """What one training depends on, and nothing else: changing another method must not retrain this one."""
+
+    name: Name = Field(description="key of methods")
+    method: Method = Field(description="model and options")
+    training: Training = Field(description="the loop")
+    classes: dict[int, str] = Field(description="codes of the label product that are scored, with names")
+
+
+class Evaluation(Section):
+    """What the evaluation of one trained method depends on, besides its run folder."""
+
+    conditions: list[str] = Field(description="sensors available at test time")
+
+
+class Comparison(Section):
+    """What the comparison of an experiment depends on, besides the confusion matrices."""
+
+    name: Name = Field(description="key of experiments")
+    experiment: Experiment = Field(description="methods, seeds, endpoint")
+    classes: dict[int, str] = Field(description="codes of the label product that are scored, with names")
 
 
 DEFAULT_METHODS = {name: Method(model=name) for name in MODEL_NAMES}
@@ -265,9 +289,9 @@ def documented_yaml() -> str:
     return HEADER + "\n" + "\n".join(_document(Config, Config().model_dump(mode="json"), 0)) + "\n"
 
 
-def _document(model: type[Section], values: dict[str, Any], depth: int) -> list[str]:
+def _document(model: Any, values: dict[str, Any], depth: int) -> list[str]:
     """Lines of one section."""
-    lines = []
+    lines: list[str] = []
     for key, field in model.model_fields.items():
         if depth == 0 and lines:
             lines.append("")

@@ -110,7 +110,7 @@ class SpectralResponse:
         right = np.clip(np.searchsorted(grid, fine, side="right"), 1, grid.size - 1)
         share = (fine - grid[right - 1]) / (grid[right] - grid[right - 1])
         weights = np.bincount(right - 1, mass * (1 - share), grid.size) + np.bincount(right, mass * share, grid.size)
-        return weights / weights.sum()
+        return np.asarray(weights / weights.sum())
 
     def shifted(self, shift_nm: float) -> "SpectralResponse":
         """The same response moved by `shift_nm` towards longer wavelengths."""

@@ -1,0 +1,55 @@
+rule extract:
+    input:
+        scenes=expand(
+            "results/scenes/{{dataset}}/{{site}}/{collection}.json",
+            collection=COLLECTIONS,
+        ),
+        pairs="results/pairs/{dataset}/{site}.csv",
+        archive=archive_folder,
+    output:
+        directory("results/chips/{dataset}/{site}.zarr"),
+    log:
+        "results/logs/extract/{dataset}/{site}.log",
+    benchmark:
+        "results/benchmarks/extract/{dataset}/{site}.jsonl"
+    retries: 2
+    threads: 4
+    resources:
+        mem_mb=1000,
+    params:
+        settings=dataset_settings("extent_m", "chip_m", "chip_min_clear"),
+        place=coordinates,
+        server=server,
+        source=source_hash(
+            "steps/extract.py",
+            "chips/grid.py",
+            "chips/plan.py",
+            "chips/read.py",
+            "chips/store.py",
+        ),
+    message:
+        "Cutting the chips of {wildcards.site}"
+    shell:
+        "step {log:q} {params.server} python -m anyband.steps.extract --site={wildcards.site:q} {params.place}"
+        " --settings={params.settings:q} --scenes=results/scenes/{wildcards.dataset}/{wildcards.site}"
+        " --pairs={input.pairs:q} --threads={threads} --out={output:q}"
+
+
+rule split:
+    input:
+        site_files("results/chips/{dataset}/{site}.zarr"),
+    output:
+        split="results/splits/{dataset}.csv",
+        certificate="results/splits/{dataset}.leakage.json",
+    log:
+        "results/logs/split/{dataset}.log",
+    benchmark:
+        "results/benchmarks/split/{dataset}.jsonl"
+    params:
+        settings=dataset_settings("chip_m", "classes", "split"),
+        source=source_hash("steps/split.py", "chips/split.py", "chips/leakage.py"),
+    message:
+        "Dividing the chips of {wildcards.dataset} into training, validation and test blocks"
+    shell:
+        "step {log:q} python -m anyband.steps.split --settings={params.settings:q} --chips {input:q}"
+        " --out={output.split:q} --certificate={output.certificate:q}"

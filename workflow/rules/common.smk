@@ -1,0 +1,194 @@
+# Functions that the rules share. The configuration is checked here, before any job starts.
+import csv
+import hashlib
+import sys
+from pathlib import Path
+
+ROOT = Path(str(workflow.current_basedir)).parents[1]
+sys.path.insert(0, str(ROOT / "src"))
+
+from anyband import config as settings_model
+from anyband.archive.places import check_sites
+from anyband.runtime import UserError
+
+# One manifest per collection: the four products and the label, under the names that the catalogue gives them.
+COLLECTIONS = [
+    "sentinel-2-l2a",
+    "landsat-c2-l2",
+    "hls2-s30",
+    "hls2-l30",
+    "esa-worldcover",
+]
+
+# PASSIVE: waiting threads sleep instead of spinning, which costs several times the speed on a busy machine.
+# `step LOG COMMAND` keeps what a command prints in its log and, when it fails, shows the end of it.
+shell.prefix(
+    f"export PYTHONPATH='{ROOT}/src' OMP_WAIT_POLICY=PASSIVE ANYBAND_CORES={workflow.cores or 1}; "
+    'step() {{ local log="$1"; shift; "$@" >"$log" 2>&1 || '
+    '{{ local code=$?; tail -n 3 "$log" >&2; return "$code"; }}; }}; '
+)
+
+
+def read_sites(name):
+    """Coordinates by site of one dataset, in the order of its file."""
+    dataset = CONFIG.datasets[name]
+    path = (
+        Path(dataset.sites) if Path(dataset.sites).is_file() else ROOT / dataset.sites
+    )
+    if not path.is_file():
+        raise UserError(f"datasets.{name}.sites: {dataset.sites} does not exist")
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    if not rows or {"site", "longitude", "latitude"} - set(rows[0]):
+        raise UserError(
+            f"{path}: needs the columns site, longitude, latitude and at least one row"
+        )
+    sites = {
+        row["site"]: (float(row["longitude"]), float(row["latitude"])) for row in rows
+    }
+    if dataset.catalog == "embedded":
+        check_sites(sites)
+    return sites
+
+
+try:
+    CONFIG = settings_model.load(config)
+    SITES = {name: read_sites(name) for name in CONFIG.datasets}
+except UserError as error:
+    sys.exit(f"anyband: {error}")
+
+
+wildcard_constraints:
+    dataset="|".join(CONFIG.datasets),
+    site="[^/]+",
+    experiment="|".join(CONFIG.experiments),
+    method="|".join(CONFIG.methods),
+    seed=r"\d+",
+
+
+def source_hash(*paths):
+    """Fingerprint of source files under src/anyband, so that a rule reruns when its own code changes."""
+    digest = hashlib.sha256()
+    for path in paths if CONFIG.track_source else ():
+        base = ROOT / "src/anyband" / path
+        for file in sorted(base.rglob("*")) if base.is_dir() else [base]:
+            if file.is_file() and "__pycache__" not in file.parts:
+                digest.update(
+                    file.relative_to(ROOT).as_posix().encode() + file.read_bytes()
+                )
+    return digest.hexdigest()[:12]
+
+
+def dataset_settings(*keys):
+    """Input function: the named settings of a dataset as sorted JSON. A rule reruns when one of them changes."""
+
+    def settings(wildcards):
+        return CONFIG.datasets[wildcards.dataset].as_json(*keys)
+
+    return settings
+
+
+def experiment_of(wildcards):
+    """The experiment of a run, a comparison or an evaluation."""
+    return CONFIG.experiments[wildcards.experiment]
+
+
+def training_settings(wildcards):
+    """What a training depends on: the loop's settings and the scored classes, not the other methods."""
+    experiment = experiment_of(wildcards)
+    classes = CONFIG.datasets[experiment.dataset].classes
+    return settings_model.Run(
+        name=wildcards.method,
+        method=CONFIG.methods[wildcards.method],
+        training=experiment.training,
+        classes=classes,
+    ).as_json()
+
+
+def evaluation_settings(wildcards):
+    """What an evaluation depends on besides the trained run."""
+    return settings_model.Evaluation(
+        conditions=experiment_of(wildcards).conditions
+    ).as_json()
+
+
+def comparison_settings(wildcards):
+    """What a comparison depends on besides the confusion matrices."""
+    experiment = experiment_of(wildcards)
+    return settings_model.Comparison(
+        name=wildcards.experiment,
+        experiment=experiment,
+        classes=CONFIG.datasets[experiment.dataset].classes,
+    ).as_json()
+
+
+def site_files(pattern):
+    """Input function: `pattern` for every site of the rule's dataset."""
+
+    def files(wildcards):
+        name = wildcards.get("dataset") or experiment_of(wildcards).dataset
+        return expand(pattern, dataset=name, site=SITES[name])
+
+    return files
+
+
+def split_file(wildcards):
+    """The split of the experiment's dataset."""
+    return f"results/splits/{experiment_of(wildcards).dataset}.csv"
+
+
+def all_sites(pattern):
+    """`pattern` for every site of every dataset."""
+    return [
+        file
+        for name, sites in SITES.items()
+        for file in expand(pattern, dataset=name, site=sites)
+    ]
+
+
+def all_runs(pattern):
+    """`pattern` for every method and seed of every experiment."""
+    return [
+        file
+        for name, experiment in CONFIG.experiments.items()
+        for file in expand(
+            pattern, experiment=name, method=experiment.methods, seed=experiment.seeds
+        )
+    ]
+
+
+def run_files(pattern):
+    """Input function: `pattern` for every method and seed of an experiment."""
+
+    def files(wildcards):
+        experiment = experiment_of(wildcards)
+        return expand(
+            pattern,
+            experiment=wildcards.experiment,
+            method=experiment.methods,
+            seed=experiment.seeds,
+        )
+
+    return files
+
+
+def archive_folder(wildcards):
+    """The simulated scenes of a site; nothing when the dataset comes from a real catalogue."""
+    embedded = CONFIG.datasets[wildcards.dataset].catalog == "embedded"
+    return f"results/archive/{wildcards.dataset}/{wildcards.site}" if embedded else []
+
+
+def server(wildcards):
+    """Words before a command that make the embedded archive reachable over HTTP while it runs."""
+    embedded = CONFIG.datasets[wildcards.dataset].catalog == "embedded"
+    return (
+        f"python -m anyband.steps.serve results/archive/{wildcards.dataset} --"
+        if embedded
+        else ""
+    )
+
+
+def coordinates(wildcards):
+    """Longitude and latitude of a site as command-line options."""
+    longitude, latitude = SITES[wildcards.dataset][wildcards.site]
+    return f"--longitude={longitude} --latitude={latitude}"

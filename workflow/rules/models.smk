@@ -1,0 +1,67 @@
+rule train:
+    input:
+        split=split_file,
+        chips=site_files("results/chips/{dataset}/{site}.zarr"),
+    output:
+        weights="results/runs/{experiment}/{method}/seed-{seed}/model.safetensors",
+        settings="results/runs/{experiment}/{method}/seed-{seed}/settings.json",
+        history="results/runs/{experiment}/{method}/seed-{seed}/history.csv",
+    log:
+        "results/logs/train/{experiment}/{method}/seed-{seed}.log",
+    benchmark:
+        "results/benchmarks/train/{experiment}/{method}/seed-{seed}.jsonl"
+    threads: 4
+    resources:
+        mem_mb=2000,
+    params:
+        settings=training_settings,
+        source=source_hash(
+            "steps/train.py",
+            "training",
+            "models",
+            "chips/loader.py",
+            "observation.py",
+            "sensors",
+        ),
+    message:
+        "Training {wildcards.method}, seed {wildcards.seed}"
+    shell:
+        "step {log:q} python -m anyband.steps.train --settings={params.settings:q} --seed={wildcards.seed}"
+        " --split={input.split:q} --chips {input.chips:q} --threads={threads}"
+        " --out=results/runs/{wildcards.experiment}/{wildcards.method}/seed-{wildcards.seed}"
+
+
+rule evaluate:
+    input:
+        split=split_file,
+        chips=site_files("results/chips/{dataset}/{site}.zarr"),
+        weights="results/runs/{experiment}/{method}/seed-{seed}/model.safetensors",
+        settings="results/runs/{experiment}/{method}/seed-{seed}/settings.json",
+        history="results/runs/{experiment}/{method}/seed-{seed}/history.csv",
+    output:
+        confusion="results/runs/{experiment}/{method}/seed-{seed}/confusion.csv",
+        calibration="results/runs/{experiment}/{method}/seed-{seed}/calibration.csv",
+        cost="results/runs/{experiment}/{method}/seed-{seed}/cost.json",
+        predictions="results/runs/{experiment}/{method}/seed-{seed}/predictions.npz",
+    log:
+        "results/logs/evaluate/{experiment}/{method}/seed-{seed}.log",
+    benchmark:
+        "results/benchmarks/evaluate/{experiment}/{method}/seed-{seed}.jsonl"
+    threads: 4
+    resources:
+        mem_mb=2000,
+    params:
+        settings=evaluation_settings,
+        source=source_hash(
+            "steps/evaluate.py",
+            "evaluation",
+            "models",
+            "chips/loader.py",
+            "observation.py",
+        ),
+    message:
+        "Evaluating {wildcards.method}, seed {wildcards.seed}"
+    shell:
+        "step {log:q} python -m anyband.steps.evaluate --settings={params.settings:q} --split={input.split:q}"
+        " --chips {input.chips:q} --threads={threads}"
+        " --run=results/runs/{wildcards.experiment}/{wildcards.method}/seed-{wildcards.seed}"

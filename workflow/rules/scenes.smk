@@ -1,0 +1,51 @@
+rule search:
+    input:
+        archive_folder,
+    output:
+        expand(
+            "results/scenes/{{dataset}}/{{site}}/{collection}.json",
+            collection=COLLECTIONS,
+        ),
+    log:
+        "results/logs/search/{dataset}/{site}.log",
+    benchmark:
+        "results/benchmarks/search/{dataset}/{site}.jsonl"
+    retries: 2
+    params:
+        settings=dataset_settings("catalog", "start", "end", "extent_m"),
+        place=coordinates,
+        server=server,
+        source=source_hash("steps/search.py", "catalog"),
+    message:
+        "Searching scenes of {wildcards.site}"
+    shell:
+        "step {log:q} {params.server} python -m anyband.steps.search --site={wildcards.site:q} {params.place}"
+        " --settings={params.settings:q} --out=results/scenes/{wildcards.dataset}/{wildcards.site}"
+
+
+rule pair:
+    input:
+        scenes=expand(
+            "results/scenes/{{dataset}}/{{site}}/{collection}.json",
+            collection=COLLECTIONS,
+        ),
+        archive=archive_folder,
+    output:
+        pairs="results/pairs/{dataset}/{site}.csv",
+        dropped="results/pairs/{dataset}/{site}.dropped.csv",
+    log:
+        "results/logs/pair/{dataset}/{site}.log",
+    benchmark:
+        "results/benchmarks/pair/{dataset}/{site}.jsonl"
+    retries: 2
+    params:
+        settings=dataset_settings("catalog", "extent_m", "max_day_gap", "min_clear"),
+        place=coordinates,
+        server=server,
+        source=source_hash("steps/pair.py", "catalog", "sensors"),
+    message:
+        "Pairing scenes of {wildcards.site}"
+    shell:
+        "step {log:q} {params.server} python -m anyband.steps.pair --site={wildcards.site:q} {params.place}"
+        " --settings={params.settings:q} --scenes=results/scenes/{wildcards.dataset}/{wildcards.site}"
+        " --pairs={output.pairs:q} --dropped={output.dropped:q}"
