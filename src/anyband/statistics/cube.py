@@ -1,0 +1,178 @@
+"""The stored atom: one integer confusion matrix per method, seed, condition and test block."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from anyband.runtime import UserError
+from anyband.statistics.settings import MAJORITY, ComparisonSettings
+
+COLUMNS = ("method", "seed", "condition", "block", "reference", "prediction", "count")
+
+
+# methods, seeds, conditions, blocks, classes
+Axes = tuple[tuple[str, ...], tuple[int, ...], tuple[str, ...], tuple[str, ...], tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class ConfusionCube:
+    """Confusion counts of an experiment on its common seeds and blocks.
+
+    Attributes:
+        methods, seeds, conditions, blocks: names along the axes.
+        classes: label codes along the last two axes.
+        counts: `(method, seed, condition, block, reference, prediction)` int64.
+        present: `(method, condition)`; False where a method cannot take the input.
+        notes: sentences on what is missing, for the report.
+    """
+
+    methods: tuple[str, ...]
+    seeds: tuple[int, ...]
+    conditions: tuple[str, ...]
+    blocks: tuple[str, ...]
+    classes: tuple[int, ...]
+    counts: NDArray[np.int64]
+    present: NDArray[np.bool_]
+    notes: tuple[str, ...]
+
+    def cells(self, method: str, condition: str) -> NDArray[np.int64]:
+        """Counts of one method under one condition, `(seed, block, reference, prediction)`."""
+        selected: NDArray[np.int64] = self.counts[self.methods.index(method), :, self.conditions.index(condition)]
+        return selected
+
+    def takes(self, method: str, conditions: Sequence[str]) -> bool:
+        """Say whether a method has results under every one of the conditions (False for none)."""
+        row = self.present[self.methods.index(method)]
+        return len(conditions) > 0 and all(row[self.conditions.index(condition)] for condition in conditions)
+
+    def reference(self) -> NDArray[np.int64]:
+        """Reference pixels per block and class, `(block, class)`: the same for every method and condition."""
+        method, condition = np.argwhere(self.present)[0]
+        totals: NDArray[np.int64] = self.counts[method, 0, condition].sum(axis=-1)
+        return totals
+
+
+def read_runs(folders: Sequence[Path], name: str) -> pd.DataFrame:
+    """Concatenate one CSV file of every run folder.
+
+    Raises:
+        UserError: a file is missing, unreadable or lacks a column; the message names it.
+    """
+    frames = []
+    for folder in folders:
+        path = Path(folder) / name
+        if not path.is_file():
+            raise UserError(f"{path} is missing: evaluate this run again, or take its method out of the experiment")
+        try:
+            frames.append(pd.read_csv(path, dtype={"method": str, "condition": str, "block": str}))
+        except (ValueError, pd.errors.ParserError) as error:
+            raise UserError(f"{path} is not a readable table ({error}): delete it and run again") from None
+    return pd.concat(frames, ignore_index=True)
+
+
+def build_cube(table: pd.DataFrame, settings: ComparisonSettings) -> ConfusionCube:
+    """Arrange the tidy confusion table of an experiment as one array and check that methods are comparable.
+
+    Rows whose reference is not a scored class are left out (ignored class). Seeds that some method lacks are left
+    out for all, so that differences stay paired; the notes say so. The best constant map is added as `majority`.
+
+    Raises:
+        UserError: a column is missing, or two methods were scored on different reference pixels.
+    """
+    for column in COLUMNS:
+        if column not in table:
+            raise UserError(f"confusion table of experiment {settings.name}: column {column!r} is missing")
+    known = [method for method in settings.experiment.methods if method in set(table["method"])]
+    if not known:
+        raise UserError(f"experiment {settings.name}: no confusion table of any of its methods was given")
+    notes = [f"{settings.label(m)} has no results." for m in settings.experiment.methods if m not in known]
+    seeds, seed_notes = _common_seeds(table, known, settings)
+    conditions = tuple(c for c in settings.experiment.conditions if c in set(table["condition"]))
+    blocks = tuple(sorted(set(table["block"])))
+    classes = tuple(sorted(settings.classes))
+    counts, cells = _fill(table, (tuple(known), seeds, conditions, blocks, classes))
+    present: NDArray[np.bool_] = np.asarray(cells.all(axis=(1, 3)))
+    for method, condition in np.argwhere(np.any(cells, axis=(1, 3)) & ~present):
+        label = settings.label(known[method])
+        notes.append(f"{label} lacks some blocks or seeds under {conditions[condition]}: that condition is left out.")
+    cube = ConfusionCube(tuple(known), seeds, conditions, blocks, classes, counts, present, tuple(notes + seed_notes))
+    _check_reference(cube)
+    return cube if MAJORITY in known else _with_majority(cube)
+
+
+def _common_seeds(
+    table: pd.DataFrame, methods: Sequence[str], settings: ComparisonSettings
+) -> tuple[tuple[int, ...], list[str]]:
+    """Seeds that every method has, in the declared order, and notes on the others."""
+    found = {method: set(table.loc[table["method"] == method, "seed"]) for method in methods}
+    common = tuple(seed for seed in settings.experiment.seeds if all(seed in seeds for seeds in found.values()))
+    if not common:
+        raise UserError(f"experiment {settings.name}: its methods share no seed, so nothing can be compared")
+    notes = []
+    for method, seeds in found.items():
+        missing = [str(seed) for seed in settings.experiment.seeds if seed not in seeds]
+        if missing:
+            word = "seed" if len(missing) == 1 else "seeds"
+            notes.append(
+                f"{settings.label(method)} lacks {word} {', '.join(missing)}, left out for every method "
+                "because comparisons are paired."
+            )
+    return common, notes
+
+
+def _fill(table: pd.DataFrame, axes: Axes) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Scatter the tidy rows into `(method, seed, condition, block, class, class)` and mark the cells that exist."""
+    methods, seeds, conditions, blocks, classes = axes
+    positions = np.stack(
+        [
+            pd.Index(values).get_indexer(pd.Index(table[column]))
+            for column, values in zip(COLUMNS[:6], (methods, seeds, conditions, blocks, classes, classes), strict=True)
+        ]
+    )
+    # predictions outside the class list cannot happen: the models have one logit per scored class
+    kept = (positions >= 0).all(axis=0)
+    shape = (len(methods), len(seeds), len(conditions), len(blocks), len(classes), len(classes))
+    counts = np.zeros(shape, dtype=np.int64)
+    np.add.at(counts, tuple(positions[:, kept]), table["count"].to_numpy()[kept].astype(np.int64))
+    cells = np.zeros(shape[:4], dtype=bool)
+    cells[tuple(positions[:4, kept])] = True
+    return counts, cells
+
+
+def _check_reference(cube: ConfusionCube) -> None:
+    """Every method, seed and condition must have been scored on the same reference pixels."""
+    if not cube.present.any():
+        raise UserError("no method has results for every seed and block: evaluate the runs again")
+    expected = cube.reference()
+    totals = cube.counts.sum(axis=-1)  # (method, seed, condition, block, class)
+    for method, condition in np.argwhere(cube.present):
+        wrong = np.argwhere((totals[method, :, condition] != expected).any(axis=-1))
+        if len(wrong):
+            seed, block = wrong[0]
+            raise UserError(
+                f"{cube.methods[method]}, seed {cube.seeds[seed]}, condition {cube.conditions[condition]}, block "
+                f"{cube.blocks[block]} was scored on other reference pixels than {cube.methods[0]}: evaluate again"
+            )
+
+
+def _with_majority(cube: ConfusionCube) -> ConfusionCube:
+    """Add the floor that always predicts the most frequent class of the test reference.
+
+    No constant map scores higher, so it bounds every majority-class rule, also one that looks at training labels.
+    """
+    reference = cube.reference()  # (block, class)
+    column = int(reference.sum(axis=0).argmax())
+    constant = np.zeros((*reference.shape, reference.shape[1]), dtype=np.int64)
+    constant[:, :, column] = reference
+    shape = cube.counts.shape[1:]
+    added = np.broadcast_to(constant, shape)[None]
+    return replace(
+        cube,
+        methods=(*cube.methods, MAJORITY),
+        counts=np.concatenate([cube.counts, added]),
+        present=np.concatenate([cube.present, cube.present.any(axis=0, keepdims=True)]),
+    )

@@ -1,0 +1,178 @@
+"""Two-way jackknife over test blocks and training seeds.
+
+Neighbouring chips are not independent and a trained model is one draw among many, so the units of resampling are the
+spatial blocks and the seeds. For a statistic T (a score, a difference of scores, a calibration error):
+
+    Vb  = delete-one-block jackknife variance      Vs = delete-one-seed jackknife variance
+    SE  = sqrt(Vb + Vs)                            df = (Vb + Vs)^2 / (Vb^2 / (B - 1) + Vs^2 / (S - 1))
+
+and the interval is T +- t(df) SE (Satterthwaite 1946 for the degrees of freedom). Vb and Vs are kept apart: they
+answer "more blocks or more seeds?".
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtr, stdtrit
+
+Array = NDArray[np.float64]
+Statistic = Callable[[NDArray[np.float64]], Array]
+
+# Below and above these values a bounded score is close enough to its bound for a symmetric interval to mislead.
+LOGIT_BELOW = 0.1
+LOGIT_ABOVE = 0.9
+
+
+@dataclass(frozen=True)
+class Replicates:
+    """A statistic and its leave-one-out values.
+
+    Attributes:
+        value: the statistic on everything, shape E (any, also none).
+        without_block: value when one block is left out, `(B, *E)`.
+        without_seed: value when one seed is left out, `(S, *E)`; S = 1 holds NaN.
+    """
+
+    value: Array
+    without_block: Array
+    without_seed: Array
+
+    def __sub__(self, other: "Replicates") -> "Replicates":
+        """Paired difference: the same block and the same seed are left out on both sides."""
+        return Replicates(
+            self.value - other.value,
+            self.without_block - other.without_block,
+            self.without_seed - other.without_seed,
+        )
+
+    def transformed(self, function: Callable[[Array], Array]) -> "Replicates":
+        """Apply a monotone function to every value."""
+        return Replicates(function(self.value), function(self.without_block), function(self.without_seed))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its interval; every field has the statistic's shape E (0-d arrays for a single number).
+
+    `variance_blocks`, `variance_seeds`, `standard_error` and `degrees_of_freedom` are on the scale of the
+    computation, which is the logit scale when `logit` is set. `p_value` is two-sided for a true value of 0.
+    """
+
+    value: Array
+    lower: Array
+    upper: Array
+    standard_error: Array
+    degrees_of_freedom: Array
+    variance_blocks: Array
+    variance_seeds: Array
+    p_value: Array
+    logit: bool = False
+
+
+def replicate(cells: NDArray[np.int64] | Array, statistic: Statistic) -> Replicates:
+    """Compute a statistic on pooled blocks, seed by seed, averaged over seeds, with its leave-one-out values.
+
+    Args:
+        cells: additive counts per seed and block, `(S, B, ...)`; they are summed over blocks.
+        statistic: maps pooled counts `(n, ...)` to values `(n, *E)`.
+    """
+    values = np.asarray(cells, dtype=np.float64)
+    seeds, blocks = values.shape[:2]
+    pooled = values.sum(axis=1)  # (S, ...)
+    per_seed = np.asarray(statistic(pooled))  # (S, *E)
+    reduced = pooled[:, None] - values  # (S, B, ...)
+    without_block = np.asarray(statistic(reduced.reshape(-1, *pooled.shape[1:])))
+    without_block = without_block.reshape(seeds, blocks, *per_seed.shape[1:]).mean(axis=0)
+    value = per_seed.mean(axis=0)
+    without_seed = (seeds * value - per_seed) / (seeds - 1) if seeds > 1 else np.full_like(per_seed, np.nan)
+    return Replicates(value, without_block, without_seed)
+
+
+def average(parts: Sequence[Replicates]) -> Replicates:
+    """Mean of statistics that share their blocks and seeds, such as the endpoint over its conditions."""
+    return Replicates(
+        np.mean([part.value for part in parts], axis=0),
+        np.mean([part.without_block for part in parts], axis=0),
+        np.mean([part.without_seed for part in parts], axis=0),
+    )
+
+
+def estimate(replicates: Replicates, level: float = 0.95, scale: Literal["linear", "bounded"] = "linear") -> Estimate:
+    """Interval and two-sided test of a statistic.
+
+    Args:
+        replicates: from `replicate`, `average` or their differences.
+        level: coverage, e.g. 0.95.
+        scale: "bounded" for single scores in [0, 1]: the interval is computed on the logit scale when the score lies
+            near 0 or 1, and clipped to [0, 1]. Use "linear" for differences.
+    """
+    if scale == "bounded" and _needs_logit(replicates):
+        inner = _t_interval(replicates.transformed(_logit), level)
+        return Estimate(
+            replicates.value, _expit(inner.lower), _expit(inner.upper), inner.standard_error, inner.degrees_of_freedom,
+            inner.variance_blocks, inner.variance_seeds, inner.p_value, logit=True,
+        )  # fmt: skip
+    result = _t_interval(replicates, level)
+    if scale == "linear":
+        return result
+    clipped = {"lower": np.clip(result.lower, 0, 1), "upper": np.clip(result.upper, 0, 1)}
+    return Estimate(**{**result.__dict__, **clipped})
+
+
+def two_sided_p(value: Array, standard_error: Array, degrees_of_freedom: Array) -> Array:
+    """Two-sided p of a t statistic; without any spread it is 1 for an exact 0 and 0 otherwise."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = 2 * stdtr(degrees_of_freedom, -np.abs(value) / standard_error)
+    return np.where(standard_error > 0, p, np.where(np.isfinite(value), (value == 0).astype(float), np.nan))
+
+
+def _t_interval(replicates: Replicates, level: float) -> Estimate:
+    """Two-way jackknife interval on the scale of the replicates."""
+    variance_blocks = _jackknife_variance(replicates.without_block)
+    variance_seeds = _jackknife_variance(replicates.without_seed)
+    known_seeds = np.where(np.isnan(variance_seeds), 0.0, variance_seeds)
+    blocks, seeds = len(replicates.without_block), len(replicates.without_seed)
+    total = variance_blocks + known_seeds
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = variance_blocks**2 / max(blocks - 1, 1) + known_seeds**2 / max(seeds - 1, 1)
+        freedom = np.where(spread > 0, total**2 / spread, np.inf)
+    freedom = np.where(np.isnan(total), np.nan, freedom)
+    error = np.sqrt(total)
+    # stdtrit does not take infinity; a million degrees of freedom are the normal distribution
+    half = stdtrit(np.minimum(freedom, 1e6), 0.5 + level / 2) * error
+    return Estimate(
+        replicates.value, replicates.value - half, replicates.value + half, error, freedom,
+        variance_blocks, variance_seeds, two_sided_p(replicates.value, error, freedom),
+    )  # fmt: skip
+
+
+def _jackknife_variance(without_one: Array) -> Array:
+    """Delete-one jackknife variance over the first axis; NaN with fewer than two units."""
+    units = len(without_one)
+    if units < 2:
+        return np.full(without_one.shape[1:], np.nan)
+    deviation = without_one - without_one.mean(axis=0)
+    variance: Array = (units - 1) / units * (deviation**2).sum(axis=0)
+    # leave-one-out values of identical units differ by rounding only: that is no spread
+    return np.where(variance < 1e-24, 0.0, variance)
+
+
+def _needs_logit(replicates: Replicates) -> bool:
+    """Say whether a single score lies near a bound and all its replicates inside the bounds."""
+    if np.ndim(replicates.value) > 0 or LOGIT_BELOW <= replicates.value <= LOGIT_ABOVE:
+        return False
+    values = np.concatenate([replicates.without_block.ravel(), replicates.without_seed.ravel(), [replicates.value]])
+    values = values[np.isfinite(values)]
+    return bool(len(values) > 0 and values.min() > 0 and values.max() < 1)
+
+
+def _logit(p: Array) -> Array:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.log(p) - np.log1p(-p)
+
+
+def _expit(x: Array) -> Array:
+    return 1 / (1 + np.exp(-np.asarray(x)))
