@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+
 from anyband.config import Experiment, Method
 from anyband.statistics.settings import ComparisonSettings
 

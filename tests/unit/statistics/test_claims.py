@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from anyband.statistics.claims import make_claim, why_no_claims
 from anyband.statistics.comparisons import Comparison
 from anyband.statistics.jackknife import Estimate

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from anyband.statistics.comparisons import compare, improvement_probability, sign_flip_p
 from anyband.statistics.cube import build_cube
 from anyband.statistics.settings import PRIMARY_CONDITIONS

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from anyband.runtime import UserError
 from anyband.statistics.cube import build_cube, read_runs
 from anyband.statistics.metrics import mean_iou

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from anyband.statistics.jackknife import estimate, replicate
-from anyband.statistics.metrics import mean_iou
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted import simulate
+
+from anyband.statistics.jackknife import estimate, replicate
+from anyband.statistics.metrics import mean_iou
 
 
 def difference(pooled):

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from anyband.statistics import metrics
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
+from anyband.statistics import metrics
 
 # rows are reference, columns prediction; nothing is symmetric, so a swap of the two cannot go unseen
 ASYMMETRIC = np.array([[6, 3, 1], [0, 4, 0], [2, 0, 8]])

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from anyband.statistics.multiplicity import benjamini_hochberg, holm, rank_intervals, tie_letters
 from hypothesis import given
 from hypothesis import strategies as st
+
+from anyband.statistics.multiplicity import benjamini_hochberg, holm, rank_intervals, tie_letters
 
 
 def test_holm_and_benjamini_hochberg_by_hand():
