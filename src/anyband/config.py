@@ -39,7 +39,7 @@ WORLDCOVER = {
 class Section(BaseModel):
     """A part of the configuration: unknown keys are errors, values do not change after reading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
     def as_json(self, *keys: str) -> str:
         """The settings, or only `keys` of them, as one line of JSON with sorted keys: how they cross into a step."""
@@ -60,7 +60,7 @@ class Simulation(Section):
 class Split(Section):
     """How places are divided into training, validation and test blocks."""
 
-    block_m: int = Field(20_000, gt=0, multiple_of=CHIP_UNIT_M // 16, description="side of a block, m")
+    block_m: int = Field(20_000, gt=0, description="side of a block of the UTM grid, m")
     buffer_m: int = Field(1_000, ge=0, description="least ground distance between chips of different splits, m")
     test_blocks: int = Field(12, ge=1, description="held-out blocks; below 12 the report makes no claims")
     val_blocks: int = Field(4, ge=1, description="blocks for model choice and early looks")
@@ -264,10 +264,15 @@ def _one_line(error: ValidationError) -> str:
 def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
     """Valid keys of the section in which an unknown key was found."""
     model: Any = Config
+    entry_name_follows = False
     for part in location[:-1]:
-        if isinstance(model, type) and issubclass(model, Section):
-            model = _section_of(model.model_fields[str(part)].annotation)
-    return list(model.model_fields) if isinstance(model, type) and issubclass(model, Section) else []
+        if entry_name_follows:
+            entry_name_follows = False
+            continue
+        annotation = model.model_fields[str(part)].annotation
+        model = _section_of(annotation)
+        entry_name_follows = model is not annotation
+    return list(model.model_fields)
 
 
 def _section_of(annotation: Any) -> Any:

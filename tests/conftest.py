@@ -1,0 +1,24 @@
+"""Fixtures that all tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository's root."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def realdata() -> Path:
+    """Recorded STAC items and one real Landsat-8 / Sentinel-2 pair; the test skips where they are not at hand."""
+    folder = Path(os.environ.get("ANYBAND_REALDATA", ROOT.parent / "shared" / "realdata"))
+    if not folder.is_dir():
+        pytest.skip("real data are not at hand: set ANYBAND_REALDATA to their folder")
+    return folder
