@@ -117,3 +117,29 @@ def _quality(product: str, clear: np.ndarray) -> QualityStack:
     raw = np.where(coarse == 1, 4, 9).astype(np.uint8)
     offset = np.full((len(clear), 2), 15.0 if product == "landsat" else 0.0, np.float32)
     return QualityStack(product, pixel_m, layer, raw, coarse, offset)
+
+
+def fabricate_dataset(
+    folder: Path, sites: dict[str, str], n_chips: int = 4, seed: int = 0, codes: np.ndarray = CODES
+) -> tuple[Path, Path]:
+    """Stores of several sites, 60 km apart, and their table of splits.
+
+    Args:
+        folder: receives `{site}.zarr` and `main.csv`.
+        sites: split ("train", "val", "test") of every site; each site is its own block.
+
+    Returns:
+        The two arguments that `load_split` starts with: folder of the stores, table of splits.
+    """
+    lines = ["site,chip,block,split,x,y,epsg"]
+    for number, (site, split) in enumerate(sites.items()):
+        corner = (300_000.0 + 60_000 * number, 5_200_020.0)
+        fabricate_store(folder / f"{site}.zarr", n_chips, seed + number, corner=corner, codes=codes)
+        for index in range(n_chips):
+            pair, cell = divmod(index, 16)
+            row, col = divmod(cell, 4)
+            x, y = corner[0] + 960 * col + 480, corner[1] - 960 * row - 480
+            lines.append(f"{site},{site}-{pair}-r{row}c{col},32632:{number},{split},{x},{y},32632")
+    table = folder / "main.csv"
+    table.write_text("\n".join(lines) + "\n")
+    return folder, table

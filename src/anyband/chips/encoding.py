@@ -1,8 +1,13 @@
 """How pixels are stored: one integer encoding per product, whatever the provider delivered."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+"""Integer pixels of any type; the docstrings give shapes and types."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ LABEL_NAMES: dict[int, str] = {
 LABEL_PIXEL_M = 10
 
 
-def shift_stored(values: np.ndarray, shift: int, nodata: int) -> np.ndarray:
+def shift_stored(values: Array, shift: int, nodata: int) -> Array:
     """Add `shift` to every pixel of `values` that is not `nodata`, in place and exactly; returns `values`.
 
     A Sentinel-2 product of a baseline before 04.00 lacks the +1000 of the later ones; adding it puts both on one

@@ -9,7 +9,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
+import numpy as np
+
+from anyband.chips.encoding import Array
 from anyband.runtime import UserError
 
 LATTICE_M = 60
@@ -46,7 +50,7 @@ class Window:
 
 
 @lru_cache(maxsize=64)
-def _transformer(epsg: int):  # noqa: ANN202  (pyproj is imported only where a longitude must be projected)
+def _transformer(epsg: int) -> Any:
     from pyproj import Transformer
 
     return Transformer.from_crs(4326, epsg, always_xy=True)
@@ -58,18 +62,16 @@ def project(longitude: float, latitude: float, epsg: int) -> tuple[float, float]
     return float(x), float(y)
 
 
-def site_footprints(
-    centre: tuple[float, float], epsg: int, origin: tuple[float, float], extent_m: int, chip_m: int
-) -> list[Footprint]:
+def site_footprints(centre: tuple[float, float], epsg: int, extent_m: int, chip_m: int) -> list[Footprint]:
     """Cut the square of `extent_m` around `centre` (metres in `epsg`) into chips of `chip_m`, row by row.
 
-    `origin` is any corner of the Sentinel-2 tile's 60 m grid; it sets the phase of the lattice, which in the southern
-    zones is not a multiple of 60 m in the northing (10 000 000 mod 60 = 40).
+    Corners of Sentinel-2 tiles are multiples of 60 m in the zones north. In the zones south the northing is one only
+    after the false northing is taken off (10 000 000 mod 60 = 40).
     """
     if chip_m % LATTICE_M or extent_m % chip_m:
         raise UserError(f"extent_m {extent_m} must be a multiple of chip_m {chip_m}, and chip_m of {LATTICE_M} m")
-    left = _snap(centre[0] - extent_m / 2, origin[0])
-    top = _snap(centre[1] + extent_m / 2, origin[1])
+    left = _snap(centre[0] - extent_m / 2, 0.0)
+    top = _snap(centre[1] + extent_m / 2, FALSE_NORTHING_M if epsg // 100 == 327 else 0.0)
     side = extent_m // chip_m
     return [
         Footprint(epsg, left + col * chip_m, top - row * chip_m, chip_m, row, col)
@@ -133,3 +135,34 @@ def bounding_square(footprints: Sequence[Footprint]) -> tuple[float, float, floa
         max(f.x0 for f in footprints) + side,
         max(f.y0 for f in footprints),
     )
+
+
+def sample_nearest(
+    layer: Array,
+    layer_pixel_m: float,
+    layer_offset_m: Array,
+    pixel_m: float,
+    offset_m: Array,
+    size: int,
+) -> Array:
+    """Value of `layer` at the centre of every pixel of another grid of the same chips, by ground position.
+
+    Beyond the layer's edge (a grid half a pixel off leaves 15 m) its outermost pixel is taken.
+
+    Args:
+        layer: (chip, y, x) any type.
+        layer_pixel_m: spacing of the layer, m.
+        layer_offset_m: (chip, 2) offsets (dx, dy) of the layer's corner from the chip's, m.
+        pixel_m: spacing of the grid that is asked for, m.
+        offset_m: (chip, 2) its offsets, m.
+        size: its pixels per side.
+
+    Returns:
+        (chip, size, size) in the layer's type.
+    """
+    centres = (np.arange(size) + 0.5) * pixel_m
+    position = centres[None, :, None] + (offset_m - layer_offset_m)[:, None, :]  # (chip, size, xy)
+    index = np.clip(np.floor(position / layer_pixel_m).astype(np.int64), 0, layer.shape[-1] - 1)
+    chips = np.arange(len(layer))[:, None, None]
+    sampled: Array = layer[chips, index[:, :, 1][:, :, None], index[:, :, 0][:, None, :]]
+    return sampled

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from anyband.chips.encoding import ENCODINGS, LABEL_NAMES, LABEL_NODATA, LABEL_PIXEL_M, TITLES
+from anyband.chips.encoding import ENCODINGS, LABEL_NAMES, LABEL_NODATA, LABEL_PIXEL_M, TITLES, Array
 from anyband.runtime import UserError, atomic_path
 
 SHARD_CHIPS = 64
@@ -35,8 +35,8 @@ class BandStack:
     product: str
     pixel_m: int
     bands: tuple[str, ...]
-    values: np.ndarray
-    offset_m: np.ndarray
+    values: Array
+    offset_m: Array
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,9 @@ class QualityStack:
     product: str
     pixel_m: int
     layer: str
-    values: np.ndarray
-    clear: np.ndarray
-    offset_m: np.ndarray
+    values: Array
+    clear: Array
+    offset_m: Array
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ class SiteChips:
     chips: list[dict[str, Any]]
     dropped: list[dict[str, Any]]
     simulated: str | None
-    label: np.ndarray
-    clear: np.ndarray
+    label: Array
+    clear: Array
     stacks: Sequence[BandStack]
     qualities: Sequence[QualityStack] = field(default_factory=tuple)
 
@@ -83,7 +83,7 @@ def write_store(path: Path, content: SiteChips) -> None:
             _write(temporary, content)
     except OSError as error:
         if error.errno == 28:  # ENOSPC
-            raise UserError(f"no space left on the disk for {path}: free some and run again, nothing was kept") from None
+            raise UserError(f"no space left on the disk for {path}: free some and run again") from None
         raise
 
 
@@ -181,7 +181,7 @@ def _write_quality(group: Any, quality: QualityStack) -> None:
     _put_position(group, quality.offset_m, quality.values.shape[-1], quality.pixel_m)
 
 
-def _put_position(group: Any, offset_m: np.ndarray, size: int, pixel_m: int) -> None:
+def _put_position(group: Any, offset_m: Array, size: int, pixel_m: int) -> None:
     attributes = {
         "long_name": "ground offset (dx right, dy down) of the first pixel's corner from the chip's upper-left corner",
         "units": "m",
@@ -198,7 +198,7 @@ def _put_axes(group: Any, size: int, pixel_m: int) -> None:
 
 
 def put_chips(
-    group: Any, name: str, array: np.ndarray, dims: tuple[str, ...], attributes: Mapping[str, Any], fill: int = 0
+    group: Any, name: str, array: Array, dims: tuple[str, ...], attributes: Mapping[str, Any], fill: int = 0
 ) -> None:
     """Write an array chip by chunk and up to 64 chips by shard, in one aligned assignment.
 
@@ -223,7 +223,7 @@ def put_chips(
         target[...] = array
 
 
-def _put(group: Any, name: str, array: np.ndarray, dims: tuple[str, ...], attributes: Mapping[str, Any]) -> None:
+def _put(group: Any, name: str, array: Array, dims: tuple[str, ...], attributes: Mapping[str, Any]) -> None:
     chunks = tuple(max(size, 1) for size in array.shape)
     target = group.create_array(
         name,

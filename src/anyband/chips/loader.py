@@ -1,0 +1,211 @@
+"""A split in memory: integers as stored, turned into reflectance and validity only for the batch that is asked for."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from anyband.chips.bulk import SiteLayer, read_site
+from anyband.chips.encoding import ENCODINGS, LABEL_PIXEL_M, Array
+from anyband.chips.grid import LATTICE_M
+from anyband.observation import BandGroup, Observation
+from anyband.runtime import UserError
+from anyband.sensors import BandSet, get_sensor
+
+REFLECTANCE_LIMITS = (0.0, 1.6)
+"""Range of surface reflectance that models see; the ends stand for what lies beyond them."""
+
+
+@dataclass(frozen=True)
+class Crop:
+    """Squares of `side_m` metres, one per sample; `row_m`, `col_m` (B,) metres from the chip's upper-left corner.
+
+    All are multiples of 60 m, so that a crop is whole in pixels of every grid.
+    """
+
+    row_m: Array
+    col_m: Array
+    side_m: int
+
+    def __post_init__(self) -> None:
+        """Refuse crops that would cut a 60 m pixel."""
+        if self.side_m % LATTICE_M or np.any(self.row_m % LATTICE_M) or np.any(self.col_m % LATTICE_M):
+            raise ValueError(f"crops must be aligned to {LATTICE_M} m")
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """One band group of all chips: `values` (N, C, H, W) as stored, `clear` (N, H, W) bool, `offset_m` (N, 2)."""
+
+    product: str
+    pixel_m: int
+    band_sets: tuple[BandSet, ...]
+    platform: Array  # (N,) index into band_sets
+    values: Array
+    clear: Array
+    offset_m: Array
+
+    def batch(self, indices: Array, crop: Crop | None) -> BandGroup:
+        """Reflectance and validity of some chips; values are 0 where not valid."""
+        encoding = ENCODINGS[self.product]
+        stored = _cut(self.values, indices, crop, self.pixel_m)
+        valid = stored != encoding.nodata
+        valid &= _cut(self.clear, indices, crop, self.pixel_m)[:, None]
+        values = stored.astype(np.float32)
+        values *= np.float32(encoding.scale)
+        values += np.float32(encoding.offset)
+        np.clip(values, *REFLECTANCE_LIMITS, out=values)
+        values *= valid
+        present, index = np.unique(self.platform[indices], return_inverse=True)
+        return BandGroup(
+            product=self.product,
+            values=torch.from_numpy(values),
+            valid=torch.from_numpy(valid),
+            band_sets=tuple(self.band_sets[platform] for platform in present),
+            band_set_index=torch.from_numpy(index.astype(np.int64)),
+            pixel_m=float(self.pixel_m),
+            offset_m=torch.from_numpy(self.offset_m[indices]),
+        )
+
+
+def _cut(array: Array, indices: Array, crop: Crop | None, pixel_m: int) -> Array:
+    """Copy of the crops of some chips: (N, ..., H, W) -> (B, ..., h, w)."""
+    if crop is None:
+        whole: Array = array[indices]
+        return whole
+    size = crop.side_m // pixel_m
+    out = np.empty((len(indices), *array.shape[1:-2], size, size), array.dtype)
+    corners = zip(crop.row_m // pixel_m, crop.col_m // pixel_m, strict=True)
+    for sample, (index, (row, col)) in enumerate(zip(indices, corners, strict=True)):
+        out[sample] = array[index, ..., row : row + size, col : col + size]
+    return out
+
+
+@dataclass(frozen=True)
+class ChipTable:
+    """All chips of one split in memory, in the order of the split's table.
+
+    Attributes:
+        site, block, chip: (N,) str.
+        chip_m: side of a chip, m.
+        classes: label code of every class index.
+        label: (N, 96, 96) int8 class index on the 10 m grid, -1 = not scored: no label, a class that is not listed,
+            or not clear in both Sentinel-2 and Landsat.
+        layers: band groups by (product, pixel_m).
+    """
+
+    site: Array
+    block: Array
+    chip: Array
+    chip_m: int
+    classes: tuple[int, ...]
+    label: Array
+    layers: tuple[_Layer, ...]
+
+    def __len__(self) -> int:
+        """Number of chips."""
+        return len(self.chip)
+
+    @property
+    def products(self) -> frozenset[str]:
+        """Products in memory."""
+        return frozenset(layer.product for layer in self.layers)
+
+    def observation(
+        self, indices: Sequence[int] | Array, products: Collection[str], crop: Crop | None = None
+    ) -> Observation:
+        """What a model sees of the chips `indices` with `products` available.
+
+        Raises:
+            UserError: a product that was not loaded.
+        """
+        missing = sorted(set(products) - self.products)
+        if missing:
+            raise UserError(f"product {missing[0]!r} was not loaded with this split")
+        chosen = np.asarray(indices)
+        return Observation(tuple(layer.batch(chosen, crop) for layer in self.layers if layer.product in products))
+
+    def labels(self, indices: Sequence[int] | Array, crop: Crop | None = None) -> Tensor:
+        """Class indices (B, H, W) int64 on the 10 m grid, -1 where not scored."""
+        return torch.from_numpy(_cut(self.label, np.asarray(indices), crop, LABEL_PIXEL_M).astype(np.int64))
+
+    def random_batches(self, batch: int, crop_m: int, steps: int, seed: int) -> Iterator[tuple[Array, Crop]]:
+        """Chip indices (B,) and random crops for `steps` training steps; the same for the same seed.
+
+        Chips are drawn without replacement, in a new order each time all were used.
+        """
+        random = np.random.default_rng(seed)
+        corners = (self.chip_m - crop_m) // LATTICE_M + 1
+        queue = np.empty(0, np.int64)
+        for _ in range(steps):
+            while len(queue) < batch:
+                queue = np.concatenate([queue, random.permutation(len(self))])
+            indices, queue = queue[:batch], queue[batch:]
+            row_m, col_m = random.integers(corners, size=(2, batch)) * LATTICE_M
+            yield indices, Crop(row_m, col_m, crop_m)
+
+    def ordered_batches(self, batch: int) -> Iterator[Array]:
+        """Indices of all chips in order, at most `batch` at a time."""
+        for start in range(0, len(self), batch):
+            yield np.arange(start, min(start + batch, len(self)))
+
+
+def load_split(
+    chips: Path, splits: Path, split: str, products: Collection[str], classes: Mapping[int, str]
+) -> ChipTable:
+    """Read one split of a dataset into memory.
+
+    Args:
+        chips: folder of the sites' stores, `{site}.zarr`.
+        splits: the table of splits (`splits/{dataset}.csv`).
+        split: "train", "val" or "test".
+        products: products to load ("sentinel2", "landsat", "hls_s30", "hls_l30").
+        classes: label codes that are scored, as in the configuration; class index = position in ascending code.
+
+    Raises:
+        UserError: a missing or unfinished store, a chip that a store lacks, an empty split.
+    """
+    import pandas as pd
+
+    table = pd.read_csv(splits, dtype={"site": str, "chip": str, "block": str})
+    table = table[table["split"] == split]
+    if table.empty:
+        raise UserError(f"{splits}: no chip in split {split!r}")
+    codes = tuple(sorted(int(code) for code in classes))
+    parts = [
+        read_site(chips / f"{site}.zarr", list(rows["chip"]), sorted(products), codes)
+        for site, rows in table.groupby("site", sort=False)
+    ]
+    # Chips of one site are neighbours in the table of splits; the order of the sites is kept.
+    ordered = pd.concat([rows for _, rows in table.groupby("site", sort=False)])
+    return ChipTable(
+        site=ordered["site"].to_numpy(str),
+        block=ordered["block"].to_numpy(str),
+        chip=ordered["chip"].to_numpy(str),
+        chip_m=parts[0].chip_m,
+        classes=codes,
+        label=np.concatenate([part.label for part in parts]),
+        layers=tuple(_join([part.layers[i] for part in parts]) for i in range(len(parts[0].layers))),
+    )
+
+
+def _join(parts: list[SiteLayer]) -> _Layer:
+    first = parts[0]
+    for part in parts:
+        if (part.product, part.pixel_m, part.bands) != (first.product, first.pixel_m, first.bands):
+            where = f"{part.product} at {part.pixel_m} m"
+            raise UserError(f"{where}: bands {part.bands} in one store, {first.bands} in another: extract both again")
+    platforms = [platform for part in parts for platform in part.platforms]
+    names, index = np.unique(platforms, return_inverse=True)
+    return _Layer(
+        product=first.product,
+        pixel_m=first.pixel_m,
+        band_sets=tuple(get_sensor(str(name), first.product).band_set(first.bands) for name in names),
+        platform=index,
+        values=np.concatenate([part.values for part in parts]),
+        clear=np.concatenate([part.clear for part in parts]),
+        offset_m=np.concatenate([part.offset_m for part in parts]),
+    )
