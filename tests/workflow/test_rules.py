@@ -1,0 +1,76 @@
+"""The rules as text: formatting, lint, quoting, one-line configuration errors."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+SNAKEMAKE = [sys.executable, "-m", "snakemake"]
+
+
+def run(arguments, cwd, **options):
+    return subprocess.run([*SNAKEMAKE, *arguments], cwd=cwd, capture_output=True, text=True, timeout=300, **options)
+
+
+def test_lint_is_clean(root):
+    done = run(["--lint"], root)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_rules_are_formatted(root):
+    command = [sys.executable, "-m", "snakefmt", "--check", "Snakefile", "workflow/rules"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_path_placeholder_is_quoted(root):
+    for path in (root / "workflow/rules").glob("*.smk"):
+        for shell in re.findall(r"shell:\n((?:\s+\".*\"\n)+)", path.read_text()):
+            bare = re.findall(r"\{(?:input|output|log)[^}]*(?<!:q)\}", shell)
+            assert not bare, f"{path.name}: {bare}"
+
+
+def test_root_snakefile_has_no_logic(root):
+    text = (root / "Snakefile").read_text()
+    assert len(text.splitlines()) <= 50
+    assert not re.search(r"^\s*(def|for|if) ", text, re.M)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"methodes": {}}, ["unknown key methodes", "methods"]),
+        ({"methods": {"anyband": {"model": "anybad"}}}, ["anybad", "anyband"]),
+        ({"datasets": {"main": {"sites": "nowhere.csv"}}}, ["datasets.main.sites", "nowhere.csv"]),
+        ({"datasets": {"main": {"sites": "outside.csv"}}}, ["atlantis", "embedded archive"]),
+    ],
+)
+def test_wrong_configuration_stops_before_any_job_with_one_line(root, tmp_path, change, words):
+    (tmp_path / "outside.csv").write_text("site,longitude,latitude\natlantis,-30.0,40.0\n")
+    (tmp_path / "change.yaml").write_text(yaml.safe_dump(change))
+    done = run(
+        ["--cores", "2", "all", "--snakefile", str(root / "Snakefile"), "--directory", str(tmp_path)]
+        + ["--configfile", str(root / "config.yaml"), "change.yaml"],
+        tmp_path,
+    )
+    assert done.returncode != 0
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if "anyband:" in line]
+    assert len(lines) == 1, done.stdout + done.stderr
+    for word in words:
+        assert word in lines[0]
+    assert not Path(tmp_path, "results").exists()
+
+
+def test_default_run_is_the_promised_size(root, tmp_path):
+    done = run(
+        ["--dry-run", "--cores", "8", "--snakefile", str(root / "Snakefile"), "--directory", str(tmp_path)]
+        + ["--configfile", str(root / "config.yaml")],
+        tmp_path,
+    )
+    counts = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout, re.M))
+    assert int(counts["simulate"]) >= 20
+    assert int(counts["train"]) >= 5 * 5
+    assert int(counts["report"]) == 1

@@ -1,0 +1,100 @@
+"""The real workflow from simulation to report."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+import yaml
+from conftest import Workflow, environment
+
+
+def jobs(printed):
+    """Number of jobs by rule in Snakemake's table."""
+    return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", printed, re.M) if name != "total"}
+
+
+def tables(folder):
+    """Confusion matrices of a finished run by path."""
+    return {p.relative_to(folder).as_posix(): p.read_text() for p in sorted(folder.glob("results/runs/**/confusion.csv"))}
+
+
+def test_run_ends_in_one_self_contained_page(tiny_run):
+    page = (tiny_run.folder / "results/report.html").read_text()
+    assert "SIMULATED" in page[:20_000].upper()
+    assert not re.search(r"(?:src|href)=[\"']https?://", page)
+
+
+def test_second_run_does_nothing(tiny_run):
+    before = {p: p.stat().st_mtime_ns for p in tiny_run.folder.glob("results/**/*") if p.is_file()}
+    status, printed = tiny_run.run()
+    assert status == 0
+    assert "Nothing to be done" in printed
+    assert before == {p: p.stat().st_mtime_ns for p in tiny_run.folder.glob("results/**/*") if p.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (
+            {"methods": {"s2-only": {"options": {"width": 16}}}},
+            {"train": 1, "evaluate": 1, "compare": 1, "report": 1, "all": 1},
+        ),
+        (
+            {"experiments": {"main": {"conditions": ["S2", "L9"]}}},
+            {"evaluate": 2, "compare": 1, "report": 1, "all": 1},
+        ),
+        (
+            {"datasets": {"main": {"split": {"seed": 99}}}},
+            {"split": 1, "train": 2, "evaluate": 2, "compare": 1, "report": 1, "all": 1},
+        ),
+    ],
+    ids=["one method's option", "conditions", "seed of the split"],
+)
+def test_only_what_a_change_touches_runs_again(tiny_run, tmp_path, change, expected):
+    file = tmp_path / "change.yaml"
+    file.write_text(yaml.safe_dump(change))
+    status, printed = tiny_run.run("--dry-run", configs=[file])
+    assert status == 0, printed
+    assert jobs(printed) == expected
+
+
+def test_manifest_holds_unsigned_hrefs_that_do_not_name_a_port(tiny_run):
+    manifests = list(tiny_run.folder.glob("results/scenes/main/*/sentinel-2-l2a.json"))
+    assert manifests
+    for path in manifests:
+        assert "127.0.0.1" not in path.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["simulate", "extract", "train", "evaluate"])
+def test_killed_run_finishes_with_the_numbers_of_an_undisturbed_one(tiny_run, tmp_path, stage):
+    """SIGKILL to the whole process group at a stage; a second run beside it must not be disturbed either."""
+    killed, beside = Workflow(tmp_path / "killed"), Workflow(tmp_path / "beside")
+    for workflow in (killed, beside):
+        workflow.folder.mkdir()
+    other = subprocess.Popen(
+        beside.command(), cwd=beside.folder, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    process = subprocess.Popen(
+        killed.command(),
+        cwd=killed.folder,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.time() + 600
+    while not list(killed.folder.glob(f"results/logs/{stage}/**/*.log")) and time.time() < deadline:
+        time.sleep(0.2)
+    time.sleep(1.0)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    killed.run("--unlock")
+    status, printed = killed.run("--rerun-incomplete")
+    assert status == 0, printed[-3000:]
+    assert tables(killed.folder) == tables(tiny_run.folder)
+    assert other.wait() == 0
+    assert tables(beside.folder) == tables(tiny_run.folder)
