@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from anyband.config import Comparison as ComparisonSettings
 from anyband.runtime import UserError
-from anyband.statistics.settings import MAJORITY, ComparisonSettings
+from anyband.statistics.settings import MAJORITY, label
 
 COLUMNS = ("method", "seed", "condition", "block", "reference", "prediction", "count")
 
@@ -89,7 +90,7 @@ def build_cube(table: pd.DataFrame, settings: ComparisonSettings) -> ConfusionCu
     known = [method for method in settings.experiment.methods if method in set(table["method"])]
     if not known:
         raise UserError(f"experiment {settings.name}: no confusion table of any of its methods was given")
-    notes = [f"{settings.label(m)} has no results." for m in settings.experiment.methods if m not in known]
+    notes = [f"{label(m)} has no results." for m in settings.experiment.methods if m not in known]
     seeds, seed_notes = _common_seeds(table, known, settings)
     conditions = tuple(c for c in settings.experiment.conditions if c in set(table["condition"]))
     blocks = tuple(sorted(set(table["block"])))
@@ -97,8 +98,8 @@ def build_cube(table: pd.DataFrame, settings: ComparisonSettings) -> ConfusionCu
     counts, cells = _fill(table, (tuple(known), seeds, conditions, blocks, classes))
     present: NDArray[np.bool_] = np.asarray(cells.all(axis=(1, 3)))
     for method, condition in np.argwhere(np.any(cells, axis=(1, 3)) & ~present):
-        label = settings.label(known[method])
-        notes.append(f"{label} lacks some blocks or seeds under {conditions[condition]}: that condition is left out.")
+        name = label(known[method])
+        notes.append(f"{name} lacks some blocks or seeds under {conditions[condition]}: that condition is left out.")
     cube = ConfusionCube(tuple(known), seeds, conditions, blocks, classes, counts, present, tuple(notes + seed_notes))
     _check_reference(cube)
     return cube if MAJORITY in known else _with_majority(cube)
@@ -118,7 +119,7 @@ def _common_seeds(
         if missing:
             word = "seed" if len(missing) == 1 else "seeds"
             notes.append(
-                f"{settings.label(method)} lacks {word} {', '.join(missing)}, left out for every method "
+                f"{label(method)} lacks {word} {', '.join(missing)}, left out for every method "
                 "because comparisons are paired."
             )
     return common, notes

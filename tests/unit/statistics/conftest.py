@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anyband.config import Experiment, Method
-from anyband.statistics.settings import ComparisonSettings
+from anyband.config import Comparison as ComparisonSettings
+from anyband.config import Experiment
 
 CLASSES = {10: "tree cover", 40: "cropland", 50: "built-up", 80: "permanent water"}
 
@@ -17,7 +17,6 @@ def comparison_settings():
     return ComparisonSettings(
         name="main",
         experiment=Experiment(methods=names, conditions=["S2", "L9", "S2+L9"]),
-        methods={name: Method(model=name) for name in names},
         classes=CLASSES,
     )
 

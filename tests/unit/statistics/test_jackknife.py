@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planted import simulate
 
 from anyband.statistics.jackknife import estimate, replicate
 from anyband.statistics.metrics import mean_iou
+from unit.statistics.planted import simulate
 
 
 def difference(pooled):

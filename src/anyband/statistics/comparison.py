@@ -1,0 +1,119 @@
+"""Everything one experiment's comparison writes: tables as CSV and LaTeX, claims and design as JSON."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from anyband.config import Comparison as ComparisonSettings
+from anyband.runtime import UserError, atomic_path, write_csv, write_json, write_text
+from anyband.statistics import tables
+from anyband.statistics.claims import make_claim, why_no_claims
+from anyband.statistics.comparisons import Comparison
+from anyband.statistics.cube import ConfusionCube, build_cube, read_runs
+from anyband.statistics.latex import latex_table
+from anyband.statistics.ranking import general, pairwise
+from anyband.statistics.settings import endpoint, label
+
+CAPTIONS = {
+    "general": "Primary endpoint of every method and its difference to the proposed one",
+    "conditions": "Scores under each test condition",
+    "per_class": "IoU and F1 of each class",
+    "pairwise": "Paired differences between methods",
+    "calibration": "Expected calibration error",
+    "cost": "Cost of training and use",
+    "variance": "Variance over test blocks and training seeds",
+}
+
+
+def write_comparison(settings: ComparisonSettings, runs: Path, out: Path) -> None:
+    """Compare the runs below `runs` ({method}/seed-{seed}/) and write the folder `out` as a whole.
+
+    Raises:
+        UserError: a run's table is missing or contradicts the others.
+    """
+    folders = {
+        (method, seed): Path(runs) / method / f"seed-{seed}"
+        for method in settings.experiment.methods
+        for seed in settings.experiment.seeds
+    }
+    # a failed method or seed leaves no confusion table: the comparison says so and uses the rest
+    done = {key: folder for key, folder in folders.items() if (folder / "confusion.csv").is_file()}
+    if not done:
+        raise UserError(f"{runs}: no confusion.csv of any method or seed of experiment {settings.name}; evaluate first")
+    cube = build_cube(read_runs(list(done.values()), "confusion.csv"), settings)
+    pairs, family = pairwise(cube, settings)
+    confidence = read_runs(list(done.values()), "calibration.csv")
+    frames = {
+        "general": general(cube, settings, pairs),
+        "conditions": tables.conditions(cube),
+        "per_class": tables.per_class(cube, settings),
+        "pairwise": pairs,
+        "calibration": tables.calibration(confidence, cube),
+        "cost": tables.cost({key: _read_cost(folder) for key, folder in done.items()}),
+        "variance": tables.variance(cube, settings, pairs),
+        "units": tables.units(cube, settings),
+        "reliability": tables.reliability(confidence),
+    }
+    with atomic_path(out) as folder:
+        folder.mkdir()
+        for name, frame in frames.items():
+            write_csv(folder / f"{name}.csv", frame.round(9))
+            if name in CAPTIONS:
+                write_text(folder / f"{name}.tex", latex_table(frame, CAPTIONS[name]))
+        write_json(folder / "claims.json", _claims(cube, settings, pairs, family))
+        write_json(folder / "design.json", _design(cube, settings, pairs))
+
+
+def _read_cost(folder: Path) -> dict[str, Any]:
+    """Content of a run's `cost.json`; empty when it is not there."""
+    path = folder / "cost.json"
+    content: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    return content
+
+
+def _claims(
+    cube: ConfusionCube, settings: ComparisonSettings, pairs: pd.DataFrame, family: list[Comparison]
+) -> dict[str, Any]:
+    """Claims of the declared family, or the sentence that says why there are none."""
+    reason = why_no_claims(len(cube.seeds), len(cube.blocks))
+    if not family:
+        reason = reason or "No claims are made: no baseline takes every input of the primary endpoint."
+    if reason:
+        return {"claims": [], "reason": reason}
+    names = {method: label(method) for method in cube.methods}
+    adjusted = pairs.loc[pairs["family"] == "declared", "p_adjusted"]
+    margin = settings.experiment.equivalence_margin
+    claims = [make_claim(result, p, margin, names) for result, p in zip(family, adjusted, strict=True)]
+    return {"claims": [asdict(claim) for claim in claims], "reason": None}
+
+
+def _design(cube: ConfusionCube, settings: ComparisonSettings, pairs: pd.DataFrame) -> dict[str, Any]:
+    """What the report says about the design: units, classes, endpoint, resolution."""
+    reference = cube.reference()
+    names = [settings.classes[code] for code in cube.classes]
+    declared = pairs.loc[pairs["family"] == "declared", "resolution"]
+    return {
+        "experiment": settings.name,
+        "proposed": settings.experiment.proposed,
+        "methods": list(cube.methods),
+        "labels": {method: label(method) for method in cube.methods},
+        "seeds": list(cube.seeds),
+        "blocks": list(cube.blocks),
+        "conditions": list(cube.conditions),
+        "endpoint": list(endpoint(settings)),
+        "classes": {
+            str(code): {"name": name, "pixels": int(pixels), "blocks": int(blocks)}
+            for code, name, pixels, blocks in zip(
+                cube.classes, names, reference.sum(axis=0), (reference > 0).sum(axis=0), strict=True
+            )
+        },
+        "absent_classes": [name for name, pixels in zip(names, reference.sum(axis=0), strict=True) if pixels == 0],
+        "pixels": int(reference.sum()),
+        "equivalence_margin": settings.experiment.equivalence_margin,
+        "resolution_floor": None if declared.empty or np.isnan(declared.max()) else float(declared.max()),
+        "notes": list(cube.notes),
+    }

@@ -1,0 +1,165 @@
+"""The tables beside the headline, one tidy frame each. Scores are fractions in [0, 1]; NaN means not available."""
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from anyband.config import Comparison as ComparisonSettings
+from anyband.statistics.comparisons import block_scores, score, seed_scores
+from anyband.statistics.cube import ConfusionCube
+from anyband.statistics.jackknife import Array, average, estimate, replicate
+from anyband.statistics.metrics import class_f1, class_iou
+from anyband.statistics.ranking import scores
+from anyband.statistics.settings import LEVEL, PRIMARY, PRIMARY_CONDITIONS, endpoint, label
+
+
+def conditions(cube: ConfusionCube) -> pd.DataFrame:
+    """Scores of each method under each test condition; `zero_shot` marks sensors that no method was trained on."""
+    rows = []
+    for method, condition in itertools.product(cube.methods, cube.conditions):
+        taken = cube.takes(method, (condition,))
+        names = {"method": method, "label": label(method), "condition": condition}
+        rows.append(
+            names | {"zero_shot": condition not in PRIMARY_CONDITIONS} | scores(cube, method, (condition,) * taken)
+        )
+    return pd.DataFrame(rows)
+
+
+def per_class(cube: ConfusionCube, settings: ComparisonSettings) -> pd.DataFrame:
+    """IoU and F1 of each class on the primary endpoint and under each condition, with the class's support."""
+    reference = cube.reference()  # (block, class)
+    targets = [(PRIMARY, endpoint(settings)), *((condition, (condition,)) for condition in cube.conditions)]
+    rows = []
+    for method, (name, chosen) in itertools.product(cube.methods, targets):
+        if not cube.takes(method, chosen):
+            continue
+        iou, f1 = (
+            estimate(average([replicate(cube.cells(method, condition), metric) for condition in chosen]), LEVEL)
+            for metric in (class_iou, class_f1)
+        )
+        for index, code in enumerate(cube.classes):
+            row: dict[str, Any] = {"method": method, "label": label(method), "condition": name, "class": code}
+            row["class_name"] = settings.classes[code]
+            for key, result in (("iou", iou), ("f1", f1)):
+                row[key] = result.value[index]
+                row[f"{key}_lower"] = np.clip(result.lower[index], 0, 1)
+                row[f"{key}_upper"] = np.clip(result.upper[index], 0, 1)
+            row["pixels"] = int(reference[:, index].sum())
+            row["blocks"] = int((reference[:, index] > 0).sum())
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def variance(cube: ConfusionCube, settings: ComparisonSettings, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Where the uncertainty comes from: variances over blocks and seeds, and the error after doubling either.
+
+    Rows are the score of each complete method and the declared differences, all on the primary endpoint.
+    """
+    rows = []
+    for method in cube.methods:
+        if cube.takes(method, endpoint(settings)):
+            result = estimate(score(cube, method, endpoint(settings)), LEVEL)
+            parts = (float(result.variance_blocks), float(result.variance_seeds), float(result.degrees_of_freedom))
+            rows.append(_variance_row("score", label(method), *parts))
+    for pair in pairs[pairs["family"] == "declared"].to_dict("records"):
+        name = f"{label(pair['first'])} − {label(pair['second'])}"
+        parts = (pair["variance_blocks"], pair["variance_seeds"], pair["degrees_of_freedom"])
+        rows.append(_variance_row("difference", name, *parts))
+    return pd.DataFrame(rows)
+
+
+def _variance_row(kind: str, name: str, blocks: float, seeds: float, freedom: float) -> dict[str, Any]:
+    known_seeds = 0.0 if np.isnan(seeds) else seeds
+    total = blocks + known_seeds
+    return {
+        "quantity": kind,
+        "label": name,
+        "variance_blocks": blocks,
+        "variance_seeds": seeds,
+        "share_blocks": blocks / total if total > 0 else np.nan,
+        "degrees_of_freedom": freedom,
+        "standard_error": np.sqrt(total),
+        "error_with_twice_the_blocks": np.sqrt(blocks / 2 + known_seeds),
+        "error_with_twice_the_seeds": np.sqrt(blocks + known_seeds / 2),
+    }
+
+
+def units(cube: ConfusionCube, settings: ComparisonSettings) -> pd.DataFrame:
+    """Primary endpoint seed by seed (pooled blocks) and block by block (averaged over seeds) for complete methods."""
+    primary = endpoint(settings)
+    rows = []
+    for method in cube.methods:
+        if not cube.takes(method, primary):
+            continue
+        by_seed = zip(map(str, cube.seeds), seed_scores(cube, method, primary), strict=True)
+        by_block = zip(cube.blocks, block_scores(cube, method, primary).mean(axis=0), strict=True)
+        rows += [{"method": method, "kind": "seed", "unit": unit, "miou": value} for unit, value in by_seed]
+        rows += [{"method": method, "kind": "block", "unit": unit, "miou": value} for unit, value in by_block]
+    return pd.DataFrame(rows, columns=["method", "kind", "unit", "miou"])
+
+
+def calibration(table: pd.DataFrame, cube: ConfusionCube) -> pd.DataFrame:
+    """Expected calibration error per method and condition: mean gap of confidence and share of right pixels per bin."""
+    rows = []
+    for method, condition in itertools.product(cube.methods, cube.conditions):
+        cells = _calibration_cells(table, cube, method, condition)
+        if cells is not None:
+            result = estimate(replicate(cells, _calibration_error), LEVEL, "bounded")
+            values = {"ece": float(result.value), "lower": float(result.lower), "upper": float(result.upper)}
+            rows.append({"method": method, "label": label(method), "condition": condition} | values)
+    return pd.DataFrame(rows, columns=["method", "label", "condition", "ece", "lower", "upper"])
+
+
+def reliability(table: pd.DataFrame) -> pd.DataFrame:
+    """Confidence and share of right pixels in each bin, pooled over blocks and seeds."""
+    sums = table.groupby(["method", "condition", "bin"], sort=True)[["count", "confidence_sum", "correct"]].sum()
+    sums = sums[sums["count"] > 0].reset_index()
+    sums["confidence"] = sums["confidence_sum"] / sums["count"]
+    sums["agreement"] = sums["correct"] / sums["count"]
+    return sums[["method", "condition", "bin", "count", "confidence", "agreement"]]
+
+
+def _calibration_cells(table: pd.DataFrame, cube: ConfusionCube, method: str, condition: str) -> Array | None:
+    """Count, summed confidence and right pixels, `(seed, block, bin, 3)`; None without complete rows."""
+    chosen = table[(table["method"] == method) & (table["condition"] == condition)]
+    chosen = chosen[chosen["seed"].isin(cube.seeds) & chosen["block"].isin(cube.blocks)]
+    if chosen.empty:
+        return None
+    bins = np.unique(table["bin"].to_numpy())
+    cells = np.zeros((len(cube.seeds), len(cube.blocks), len(bins), 3))
+    place = (
+        pd.Index(cube.seeds).get_indexer(pd.Index(chosen["seed"])),
+        pd.Index(cube.blocks).get_indexer(pd.Index(chosen["block"])),
+        np.searchsorted(bins, chosen["bin"].to_numpy()),
+    )
+    np.add.at(cells, place, chosen[["count", "confidence_sum", "correct"]].to_numpy(dtype=float))
+    return cells
+
+
+def _calibration_error(pooled: Array) -> Array:
+    """ECE of pooled bins `(n, bin, 3)` -> `(n,)`."""
+    gap = np.abs(pooled[..., 1] - pooled[..., 2]).sum(axis=-1)
+    error: Array = gap / pooled[..., 0].sum(axis=-1)
+    return error
+
+
+def cost(runs: dict[tuple[str, int], dict[str, Any]]) -> pd.DataFrame:
+    """Cost of each method: size and work of the model, and time and memory as mean over its seeds.
+
+    Args:
+        runs: (method, seed) -> content of `cost.json`.
+    """
+    frame = pd.DataFrame([{"method": method, "seed": seed} | content for (method, seed), content in runs.items()])
+    if frame.empty:
+        return frame
+    numbers = ["parameters", "macs_per_km2", "train_seconds", "inference_km2_per_s", "peak_memory_mb"]
+    frame = frame.reindex(columns=["method", "seed", *numbers])
+    means = frame.groupby("method", sort=False)[numbers].mean().reset_index()
+    spread = frame.groupby("method", sort=False)["train_seconds"].agg(["min", "max", "count"]).reset_index(drop=True)
+    means["train_seconds_min"], means["train_seconds_max"], means["seeds"] = (
+        spread[c] for c in ("min", "max", "count")
+    )
+    means.insert(1, "label", means["method"].map(label))
+    return means
