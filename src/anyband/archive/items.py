@@ -134,15 +134,16 @@ def _check(info: SceneInfo, template: Mapping[str, Any]) -> None:
 
 
 @cache
-def _read_template(collection: str) -> dict[str, Any]:
+def read_template(collection: str) -> dict[str, Any]:
+    """The fixed part of a collection's items, as shipped; not to be changed by the caller."""
     path = Path(__file__).with_name("templates") / f"{collection}.json"
     document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return document
 
 
 def _template(collection: str) -> dict[str, Any]:
-    """The fixed part of a collection's items, free to be changed by the caller."""
-    return copy.deepcopy(_read_template(collection))
+    """A copy of the fixed part for one item."""
+    return copy.deepcopy(read_template(collection))
 
 
 def _names(info: SceneInfo) -> dict[str, str]:
