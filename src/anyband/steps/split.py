@@ -1,0 +1,35 @@
+"""Rule split: divide the chips of a dataset into blocks and splits, and certify that nothing leaks between them."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from anyband.runtime import step_main
+
+
+def main() -> None:
+    """Read the command line, split, certify, write both files."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--settings", required=True, help="JSON: chip_m, classes and split of the dataset")
+    parser.add_argument("--chips", required=True, nargs="+", type=Path, help="chip stores of all sites")
+    parser.add_argument("--out", required=True, type=Path, help="table of splits, CSV")
+    parser.add_argument("--certificate", required=True, type=Path, help="leakage certificate, JSON")
+    arguments = parser.parse_args()
+
+    from anyband.chips.leakage import certify, range_line
+    from anyband.chips.split import split_chips, split_table
+    from anyband.chips.survey import survey_stores
+    from anyband.config import Dataset
+    from anyband.runtime import write_json, write_text
+
+    settings = Dataset.model_validate_json(arguments.settings)
+    survey = survey_stores(arguments.chips, sorted(settings.classes), settings.chip_m)
+    block, split = split_chips(survey, settings.classes, settings.split)
+    certificate = certify(survey, block, split, settings.classes, settings.split)
+    sys.stderr.write(range_line(certificate) + "\n")
+    write_text(arguments.out, split_table(survey, block, split))
+    write_json(arguments.certificate, certificate)
+
+
+if __name__ == "__main__":
+    step_main(main)
