@@ -1,0 +1,44 @@
+"""What a method costs: parameters, multiply-accumulates per square kilometre, speed and memory."""
+
+import resource
+import sys
+from pathlib import Path
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from anyband.chips.encoding import LABEL_PIXEL_M
+from anyband.chips.loader import ChipTable
+from anyband.models.method import Method
+from anyband.observation import QueryGrid
+
+
+def parameters(method: Method) -> int:
+    """Number of trained values."""
+    return sum(p.numel() for p in method.parameters())
+
+
+def multiply_accumulates_per_km2(method: Method, table: ChipTable, products: frozenset[str]) -> int:
+    """Multiply-accumulates of a 10 m map per square kilometre, counted by torch on one chip."""
+    size = table.chip_m // LABEL_PIXEL_M
+    # The fused attention kernel is not in the counter's table on a CPU; the plain one does the same arithmetic.
+    with (
+        torch.inference_mode(),
+        torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH),
+        FlopCounterMode(display=False) as counter,
+    ):
+        method(table.observation([0], products), QueryGrid(float(LABEL_PIXEL_M), size, size))
+    operations: int = counter.get_total_flops()
+    return round(operations / 2 / (table.chip_m / 1000) ** 2)
+
+
+def peak_memory_mb() -> float:
+    """Largest resident memory of this process so far, MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / 1e6 if sys.platform == "darwin" else peak / 1e3, 1)
+
+
+def read_train_seconds(history: Path) -> float:
+    """Wall time of the training loop, from the last row of its history."""
+    last = history.read_text(encoding="utf-8").strip().splitlines()[-1]
+    return float(last.rsplit(",", 1)[1])

@@ -1,0 +1,44 @@
+"""Maps of a split under one condition."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from anyband.chips.encoding import LABEL_PIXEL_M
+from anyband.chips.loader import ChipTable
+from anyband.models.method import Method
+from anyband.observation import QueryGrid
+
+BATCH = 4
+
+
+@dataclass(frozen=True)
+class Maps:
+    """Maps of some chips: class index and its probability, (N, H, W), and the time they took."""
+
+    prediction: NDArray[np.uint8]
+    confidence: NDArray[np.float32]
+    seconds: float
+
+
+def predict(
+    method: Method, table: ChipTable, products: frozenset[str], indices: NDArray[np.integer] | None = None
+) -> Maps:
+    """Map the chips `indices` (all by default) of a split from `products`, on the labels' 10 m grid."""
+    chosen = np.arange(len(table)) if indices is None else indices
+    size = table.chip_m // LABEL_PIXEL_M
+    query = QueryGrid(float(LABEL_PIXEL_M), size, size)
+    prediction = np.empty((len(chosen), size, size), np.uint8)
+    confidence = np.empty((len(chosen), size, size), np.float32)
+    start = time.perf_counter()
+    with torch.inference_mode():
+        for first in range(0, len(chosen), BATCH):
+            part = slice(first, first + BATCH)
+            logits = method(table.observation(chosen[part], products), query)
+            best, index = logits.max(dim=1)
+            prediction[part] = index.numpy()
+            confidence[part] = (best - logits.logsumexp(dim=1)).exp().numpy()
+    return Maps(prediction, confidence, time.perf_counter() - start)

@@ -1,0 +1,84 @@
+"""Score one trained run under every condition that it can answer, and write the tables."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from anyband.chips.loader import ChipTable, load_split
+from anyband.evaluation import calibration, confusion, cost
+from anyband.evaluation.conditions import answerable
+from anyband.evaluation.inference import Maps, predict
+from anyband.models.method import Method
+from anyband.models.storage import load
+from anyband.runtime import UserError, atomic_path, progress, write_csv, write_json
+
+
+def evaluate_run(directory: Path, chips: Path, splits: Path, conditions: tuple[str, ...]) -> None:
+    """Write `confusion.csv`, `calibration.csv`, `cost.json` and `predictions.npz` of a run on the test split.
+
+    Args:
+        directory: of the trained run.
+        chips: folder of the sites' chip stores.
+        splits: the table of splits.
+        conditions: keys of `evaluation.conditions.CONDITIONS`.
+    """
+    recipe, method = load(directory)
+    wanted = answerable(method, conditions)
+    if not wanted:
+        raise UserError(f"{recipe.method} can make no map under any of the conditions {', '.join(conditions)}")
+    table = load_split(chips, splits, "test", frozenset().union(*wanted.values()), dict.fromkeys(recipe.classes, ""))
+    maps = map_conditions(method, table, wanted)
+    names = {"method": recipe.method, "seed": recipe.seed}
+    write_csv(directory / "confusion.csv", _confusions(table, maps, names))
+    write_csv(directory / "calibration.csv", _calibrations(table, maps, names))
+    write_json(directory / "cost.json", _costs(method, table, wanted, maps, directory))
+    with atomic_path(directory / "predictions.npz") as temporary, temporary.open("wb") as file:
+        codes = np.asarray(table.classes, np.uint8)
+        arrays: dict[str, Any] = {"chip": table.chip} | {key: codes[m.prediction] for key, m in maps.items()}
+        np.savez_compressed(file, **arrays)
+
+
+def map_conditions(method: Method, table: ChipTable, wanted: dict[str, frozenset[str]]) -> dict[str, Maps]:
+    """Maps per condition; conditions under which the method looks at the same products share theirs."""
+    known = {products: predict(method, table, products) for products in progress(set_of(wanted), "conditions")}
+    return {key: known[products] for key, products in wanted.items()}
+
+
+def set_of(wanted: dict[str, frozenset[str]]) -> list[frozenset[str]]:
+    """Distinct sets of products, in the order of the conditions."""
+    return list(dict.fromkeys(wanted.values()))
+
+
+def _confusions(table: ChipTable, maps: dict[str, Maps], names: dict[str, Any]) -> pd.DataFrame:
+    frames = []
+    for condition, result in maps.items():
+        matrices = confusion.by_block(table.label, result.prediction, table.block, len(table.classes))
+        frames.append(confusion.tidy(matrices, table.classes).assign(**names, condition=condition))
+    columns = ["method", "seed", "condition", "block", "reference", "prediction", "count"]
+    return pd.concat(frames, ignore_index=True)[columns]
+
+
+def _calibrations(table: ChipTable, maps: dict[str, Maps], names: dict[str, Any]) -> pd.DataFrame:
+    frames = []
+    for condition, result in maps.items():
+        frame = calibration.by_block(result.confidence, result.prediction, table.label, table.block)
+        frames.append(frame.assign(**names, condition=condition))
+    columns = ["method", "seed", "condition", "block", "bin", "count", "confidence_sum", "correct"]
+    return pd.concat(frames, ignore_index=True)[columns]
+
+
+def _costs(
+    method: Method, table: ChipTable, wanted: dict[str, frozenset[str]], maps: dict[str, Maps], directory: Path
+) -> dict[str, float]:
+    """Cost on the condition with the most products, the dearest one."""
+    condition = max(wanted, key=lambda key: len(wanted[key]))
+    area_km2 = len(table) * (table.chip_m / 1000) ** 2
+    return {
+        "parameters": cost.parameters(method),
+        "macs_per_km2": cost.multiply_accumulates_per_km2(method, table, wanted[condition]),
+        "train_seconds": cost.read_train_seconds(directory / "history.csv"),
+        "inference_km2_per_s": round(area_km2 / maps[condition].seconds, 2),
+        "peak_memory_mb": cost.peak_memory_mb(),
+    }

@@ -1,0 +1,99 @@
+"""Separable operators between grids that are placed in metres: reading at points, and moments over cells.
+
+Every grid is given by its number of pixels, its pixel spacing and the offset of its first edge from the chip's, all
+along one axis. A map (B, h, w, C) is taken to another grid by one matrix per axis, so any spacing and any phase needs
+the same few lines, and nothing is rounded to whole pixels.
+"""
+
+import math
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@lru_cache(maxsize=4096)
+def _reading(pixels: int, pixel_m: float, offset_m: float, points: int, spacing_m: float, linear: bool) -> Tensor:
+    """Weights (points, pixels) that read a row of pixels at the centres of `points` steps of `spacing_m`.
+
+    A point outside the row takes the nearest pixel: a chip's own pixels may stop half a pixel short of its edge.
+    """
+    position = ((np.arange(points) + 0.5) * spacing_m - offset_m) / pixel_m
+    weights = np.zeros((points, pixels), np.float32)
+    rows = np.arange(points)
+    if not linear:
+        weights[rows, np.clip(np.floor(position + 1e-6).astype(int), 0, pixels - 1)] = 1.0
+        return torch.from_numpy(weights)
+    centre = np.clip(position - 0.5, 0, pixels - 1)
+    low = np.minimum(np.floor(centre).astype(int), pixels - 1)
+    high = np.minimum(low + 1, pixels - 1)
+    np.add.at(weights, (rows, low), 1 - (centre - low))
+    np.add.at(weights, (rows, high), centre - low)
+    return torch.from_numpy(weights)
+
+
+@lru_cache(maxsize=4096)
+def _moments(pixels: int, pixel_m: float, offset_m: float, cells: int, cell_m: float, order: int) -> Tensor:
+    """Weights (cells, order, pixels): share of a cell under each pixel, times the mean of cos(pi j u) there.
+
+    u runs from 0 to 1 across the cell. The integral of the cosine over the overlap of pixel and cell is closed form,
+    so a pixel may be smaller or larger than the cell and may lie across its edge.
+    """
+    start = np.maximum((np.arange(pixels) * pixel_m + offset_m)[None] - (np.arange(cells) * cell_m)[:, None], 0.0)
+    stop = (np.arange(1, pixels + 1) * pixel_m + offset_m)[None] - (np.arange(cells) * cell_m)[:, None]
+    low, high = np.minimum(start / cell_m, 1.0), np.clip(stop / cell_m, 0.0, 1.0)
+    high = np.maximum(low, high)
+    weights = np.empty((cells, order, pixels))
+    weights[:, 0] = high - low
+    for j in range(1, order):
+        weights[:, j] = math.sqrt(2.0) * (np.sin(math.pi * j * high) - np.sin(math.pi * j * low)) / (math.pi * j)
+    return torch.from_numpy(weights.astype(np.float32))
+
+
+def reading_weights(
+    pixels: int, pixel_m: float, offset_m: Tensor, points: int, spacing_m: float, *, linear: bool
+) -> Tensor:
+    """Weights (B, points, pixels) for one axis; `offset_m` is (B,).
+
+    `linear` interpolates between the two nearest pixel centres; otherwise the pixel that contains the point is read.
+    """
+    distinct, index = _distinct(offset_m)
+    rows = [_reading(pixels, pixel_m, offset, points, spacing_m, linear) for offset in distinct]
+    return torch.stack(rows).to(offset_m.device)[index]
+
+
+def moment_weights(pixels: int, pixel_m: float, offset_m: Tensor, cells: int, cell_m: float, order: int) -> Tensor:
+    """Weights (B, cells * order, pixels) for one axis; `offset_m` is (B,)."""
+    distinct, index = _distinct(offset_m)
+    rows = [_moments(pixels, pixel_m, offset, cells, cell_m, order).flatten(0, 1) for offset in distinct]
+    return torch.stack(rows).to(offset_m.device)[index]
+
+
+def _distinct(offset_m: Tensor) -> tuple[list[float], Tensor]:
+    values, index = torch.unique(offset_m, return_inverse=True)
+    return [float(value) for value in values], index
+
+
+def apply_separable(rows: Tensor, columns: Tensor, image: Tensor) -> Tensor:
+    """Apply one matrix per axis to a channels-last map.
+
+    Args:
+        rows: (B, H, h) weights along y.
+        columns: (B, W, w) weights along x.
+        image: (B, h, w, C).
+
+    Returns:
+        (B, H, W, C).
+    """
+    batch, height, width, channels = image.shape
+    tall = torch.bmm(rows, image.reshape(batch, height, width * channels))
+    tall = tall.reshape(batch * rows.shape[1], width, channels)
+    return torch.bmm(columns.repeat_interleave(rows.shape[1], dim=0), tall).reshape(
+        batch, rows.shape[1], columns.shape[1], channels
+    )
+
+
+def cells_across(points: int, spacing_m: float, cell_m: float) -> int:
+    """Number of cells that cover `points` steps of `spacing_m`."""
+    return math.ceil(points * spacing_m / cell_m - 1e-6)

@@ -1,0 +1,108 @@
+"""What every method has in common: options, the products it looks at, and front end, trunk and decoder in a row."""
+
+import difflib
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Self
+
+from torch import Tensor, nn
+
+from anyband.models.decoder import Decoder
+from anyband.models.statistics import Statistics
+from anyband.models.trunk import Trunk
+from anyband.observation import Observation, QueryGrid
+from anyband.runtime import UserError
+
+SENTINEL2 = frozenset({"sentinel2"})
+LANDSAT = frozenset({"landsat"})
+
+
+@dataclass(frozen=True)
+class Options:
+    """Sizes that all methods share.
+
+    Attributes:
+        cell_m: side of the trunk's cells, m.
+        dim: channels of the trunk; a multiple of 4 * heads.
+        depth: blocks of the trunk.
+        heads: attention heads.
+        mlp_ratio: hidden width of a block's perceptron over `dim`.
+        fine: channels of the fine features and of the decoder.
+        convolutions: 3 x 3 convolutions of the decoder.
+        moments: cosine moments per axis that summarise a cell.
+    """
+
+    cell_m: float = 60.0
+    dim: int = 96
+    depth: int = 3
+    heads: int = 4
+    mlp_ratio: float = 2.0
+    fine: int = 32
+    convolutions: int = 3
+    moments: int = 3
+
+    @classmethod
+    def parse(cls, given: dict[str, Any], method: str) -> Self:
+        """Options from the configuration.
+
+        Raises:
+            UserError: an unknown key, or a value of the wrong type, with the key's name.
+        """
+        known = {field.name: field.type for field in fields(cls)}
+        for key, value in given.items():
+            if key not in known:
+                close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+                hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+                raise UserError(f"methods.{method}.options: unknown key {key!r}; {hint}")
+            wanted = type(getattr(cls, key))
+            whole_number = wanted is float and type(value) is int
+            if type(value) is not wanted and not whole_number:
+                raise UserError(f"methods.{method}.options.{key}: {value!r} is not of type {wanted.__name__}")
+        return cls(**given)
+
+
+class Method(nn.Module):
+    """A model of the comparison.
+
+    Subclasses set `trained_on`, the sets of products among which training draws at random what a batch may see, and
+    `options_type` where they have options of their own, and implement `forward`.
+    """
+
+    options_type: ClassVar[type[Options]] = Options
+    trained_on: ClassVar[tuple[frozenset[str], ...]]
+
+    def __init__(self, options: Options, statistics: Statistics, classes: int) -> None:
+        """Keep what is needed to build the model again; `classes` is the number of logits."""
+        super().__init__()
+        self.options, self.statistics, self.classes = options, statistics, classes
+
+    def accepts(self, products: frozenset[str]) -> bool:
+        """Whether a map can be made when exactly `products` are at hand."""
+        return bool(self.uses(products))
+
+    def uses(self, products: frozenset[str]) -> frozenset[str]:
+        """The part of `products` that the method looks at; empty when it can make nothing of them."""
+        return products & frozenset().union(*self.trained_on)
+
+    def forward(self, observation: Observation, query: QueryGrid) -> Tensor:
+        """Logits (B, classes, H, W) on the query grid."""
+        raise NotImplementedError
+
+
+class DenseMethod(Method):
+    """Front end, trunk, decoder. Subclasses implement `encode`."""
+
+    def __init__(self, options: Options, statistics: Statistics, classes: int) -> None:
+        """Build trunk and decoder; the subclass adds its front end."""
+        super().__init__(options, statistics, classes)
+        self.trunk = Trunk(options.dim, options.depth, options.heads, options.mlp_ratio, options.cell_m)
+        self.decoder = Decoder(options.dim, options.fine, options.convolutions, classes, options.cell_m)
+
+    def encode(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, Tensor]:
+        """Cell tokens (B, Hc, Wc, D) and fine features (B, H, W, F)."""
+        raise NotImplementedError
+
+    def forward(self, observation: Observation, query: QueryGrid) -> Tensor:
+        """Logits (B, classes, H, W) on the query grid."""
+        cells, fine = self.encode(observation, query)
+        logits: Tensor = self.decoder(self.trunk(cells), fine, query)
+        return logits

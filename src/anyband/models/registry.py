@@ -1,0 +1,31 @@
+"""The registry of models. A new method is one file, one line here and one entry in the configuration."""
+
+from typing import Any
+
+from anyband.models.anyband import AnyBand
+from anyband.models.fusion import FeatureFusion, InputFusion, LandsatOnly, Sentinel2Only
+from anyband.models.method import Method
+from anyband.models.pixel import Pixel
+from anyband.models.statistics import Statistics
+from anyband.runtime import UserError
+
+MODELS: dict[str, type[Method]] = {
+    "s2-only": Sentinel2Only,
+    "l9-only": LandsatOnly,
+    "input-fusion": InputFusion,
+    "feature-fusion": FeatureFusion,
+    "anyband": AnyBand,
+    "pixel": Pixel,
+}
+
+
+def build(name: str, options: dict[str, Any], statistics: Statistics, classes: int) -> Method:
+    """A model with fresh weights.
+
+    Raises:
+        UserError: no such model, or an option that it does not have.
+    """
+    if name not in MODELS:
+        raise UserError(f"model {name!r} does not exist; known: {', '.join(MODELS)}")
+    model = MODELS[name]
+    return model(model.options_type.parse(options, name), statistics, classes)

@@ -1,0 +1,66 @@
+"""Statistics of the training pixels that models keep: per band for fixed inputs, over wavelength for any input."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from anyband.sensors import Band
+
+# Width of the kernel that carries statistics to other wavelengths, in ln(wavelength): about 25 nm in the red.
+SMOOTHING = 0.04
+
+
+@dataclass(frozen=True)
+class BandStatistics:
+    """Mean and standard deviation of one band over the valid training pixels, in the band's own unit."""
+
+    product: str
+    name: str
+    centre_nm: float
+    quantity: str
+    mean: float
+    std: float
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """All that a model keeps of its training data besides weights.
+
+    Attributes:
+        bands: one entry per band of every training product, products and bands in the data's order.
+        label_counts: training pixels per class, in the order of the model's classes.
+    """
+
+    bands: tuple[BandStatistics, ...]
+    label_counts: tuple[int, ...]
+
+    @classmethod
+    def from_dict(cls, document: dict[str, Any]) -> "Statistics":
+        """Inverse of `as_dict`."""
+        bands = tuple(BandStatistics(**entry) for entry in document["bands"])
+        return cls(bands, tuple(document["label_counts"]))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain lists and numbers, for JSON."""
+        return {"bands": [asdict(band) for band in self.bands], "label_counts": list(self.label_counts)}
+
+    def of(self, products: Iterable[str]) -> tuple[BandStatistics, ...]:
+        """Entries of `products`, in the order of `products`."""
+        return tuple(band for product in products for band in self.bands if band.product == product)
+
+    def at(self, band: Band) -> tuple[float, float]:
+        """Mean and standard deviation expected for any band, from its centre wavelength and quantity alone.
+
+        A Gaussian kernel in ln(wavelength) blends the training bands; far from all of them the nearest one counts.
+        Bands of a quantity that training lacks are left as they are.
+        """
+        same = [entry for entry in self.bands if entry.quantity == band.quantity]
+        if not same:
+            return 0.0, 1.0
+        distance = np.array([math.log(entry.centre_nm / band.response.centre_nm) for entry in same]) / SMOOTHING
+        weight = np.exp(-0.5 * (distance**2 - (distance**2).min()))
+        weight /= weight.sum()
+        return float(weight @ [entry.mean for entry in same]), float(weight @ [entry.std for entry in same])

@@ -1,0 +1,142 @@
+"""The one training loop of all methods.
+
+Everything random in a step follows from the run's seed and the step's number alone, so a run that was killed resumes
+to the same weights, and every method sees the same crops in the same order.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from anyband.chips.encoding import LABEL_PIXEL_M
+from anyband.chips.loader import ChipTable, Crop
+from anyband.config import Training
+from anyband.models.method import Method
+from anyband.observation import QueryGrid
+from anyband.runtime import progress
+from anyband.training import checkpoint
+from anyband.training.augmentation import SYMMETRIES, brighten, turn
+from anyband.training.losses import class_weights, masked_cross_entropy
+
+WARM_UP = 0.15
+CHECKPOINT_SECONDS = 10.0
+HISTORY_ROWS = 20
+
+
+@dataclass
+class Progress:
+    """Where a training stands: steps done, seconds spent, and rows (step, loss, val_miou, seconds)."""
+
+    step: int = 0
+    seconds: float = 0.0
+    loss_sum: float = 0.0
+    loss_count: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def train(
+    method: Method,
+    table: ChipTable,
+    score: Callable[[Method], float],
+    settings: Training,
+    *,
+    seed: int,
+    directory: Path,
+    identity: str,
+) -> list[dict[str, float]]:
+    """Train `method` in place and return its history.
+
+    Args:
+        method: fresh weights.
+        table: training chips.
+        score: gives the validation score that the history records; it never influences the weights.
+        settings: of the loop, the same for every method.
+        seed: of batches and augmentation.
+        directory: where an unfinished state is kept.
+        identity: fingerprint of everything that the result depends on.
+    """
+    optimizer = torch.optim.AdamW(
+        method.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+    )
+    weights = class_weights(method.statistics.label_counts, settings.class_weights)
+    done = _resume(directory, identity, method, optimizer)
+    batches = table.random_batches(settings.batch, settings.crop_m, settings.steps, seed)
+    remaining = islice(batches, done.step, None)
+    saved = time.monotonic()
+    method.train()
+    for indices, crop in progress(remaining, "training", settings.steps - done.step):
+        started = time.monotonic()
+        for group in optimizer.param_groups:
+            group["lr"] = settings.learning_rate * one_cycle(done.step / settings.steps)
+        loss = training_loss(method, table, indices, crop, weights, step_seed(seed, done.step))
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(method.parameters(), 1.0)
+        optimizer.step()
+        done.step += 1
+        _record(done, float(loss.detach()), method, score, settings)
+        done.seconds += time.monotonic() - started
+        if time.monotonic() - saved > CHECKPOINT_SECONDS:
+            state = {"model": method.state_dict(), "optimizer": optimizer.state_dict(), "progress": vars(done)}
+            checkpoint.save(directory, identity, state)
+            saved = time.monotonic()
+    return done.history
+
+
+def training_loss(
+    method: Method, table: ChipTable, indices: np.ndarray, crop: Crop, weights: torch.Tensor | None, seed: int
+) -> torch.Tensor:
+    """Loss of one batch: draw a symmetry, a brightness and which sensors are at hand, then predict."""
+    torch.manual_seed(seed)
+    symmetry = int(torch.randint(SYMMETRIES, ()))
+    products = method.trained_on[int(torch.rand(()) * len(method.trained_on))]
+    observation = table.observation(indices, products, crop)
+    observation, labels = turn(observation, table.labels(indices, crop), symmetry, crop.side_m)
+    size = crop.side_m // LABEL_PIXEL_M
+    logits = method(brighten(observation, BRIGHTNESS), QueryGrid(float(LABEL_PIXEL_M), size, size))
+    return masked_cross_entropy(logits, labels, weights)
+
+
+BRIGHTNESS = 0.05
+
+
+def one_cycle(share: float) -> float:
+    """Learning rate over its peak after `share` of all steps: linear rise, then half a cosine down to 0."""
+    if share < WARM_UP:
+        return 0.05 + 0.95 * share / WARM_UP
+    return 0.5 * (1 + math.cos(math.pi * (share - WARM_UP) / (1 - WARM_UP)))
+
+
+def step_seed(seed: int, step: int) -> int:
+    """Seed of everything random in one step."""
+    return int(np.random.SeedSequence([seed, step]).generate_state(1)[0])
+
+
+def _record(done: Progress, loss: float, method: Method, score: Callable[[Method], float], settings: Training) -> None:
+    """Add a row to the history every few steps, with a validation score when one is due."""
+    done.loss_sum, done.loss_count = done.loss_sum + loss, done.loss_count + 1
+    due = {round(settings.steps * (i + 1) / settings.validations) for i in range(settings.validations)}
+    every = max(settings.steps // HISTORY_ROWS, 1)
+    if done.step in due or done.step % every == 0:
+        value = score(method) if done.step in due else float("nan")
+        method.train()
+        row = {"step": done.step, "loss": done.loss_sum / done.loss_count, "val_miou": value, "seconds": done.seconds}
+        done.history.append(row)
+        done.loss_sum, done.loss_count = 0.0, 0
+
+
+def _resume(directory: Path, identity: str, method: Method, optimizer: torch.optim.Optimizer) -> Progress:
+    """Load the state of an unfinished run of the same identity, if there is one."""
+    state: dict[str, Any] | None = checkpoint.restore(directory, identity)
+    if state is None:
+        return Progress()
+    method.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    return Progress(**state["progress"])

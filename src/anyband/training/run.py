@@ -1,0 +1,75 @@
+"""One training run from settings to files."""
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from anyband.chips.loader import ChipTable, load_split
+from anyband.config import Run
+from anyband.models.method import Method
+from anyband.models.storage import Recipe, save
+from anyband.runtime import write_csv
+from anyband.training import checkpoint
+from anyband.training.loop import train
+from anyband.training.statistics import measure
+
+PRODUCTS = ("sentinel2", "landsat")
+Score = Callable[[Method, ChipTable], float]
+
+
+def train_run(settings: Run, seed: int, chips: Path, splits: Path, directory: Path, score: Score) -> None:
+    """Train one method with one seed and write `model.safetensors`, `settings.json` and `history.csv`.
+
+    Args:
+        settings: method, loop and classes.
+        seed: of weights, batches and augmentation.
+        chips: folder of the sites' chip stores.
+        splits: the table of splits.
+        directory: of the run; a state that an earlier, killed run left there is taken up.
+        score: scores a method on the validation chips, for the history.
+    """
+    keep_large_blocks()
+    directory.mkdir(parents=True, exist_ok=True)
+    table, validation = (load_split(chips, splits, name, PRODUCTS, settings.classes) for name in ("train", "val"))
+    recipe = Recipe(
+        method=settings.name,
+        model=settings.method.model,
+        options=settings.method.options,
+        classes=table.classes,
+        statistics=measure(table, PRODUCTS).as_dict(),
+        training=settings.training.model_dump(mode="json"),
+        seed=seed,
+    )
+    torch.manual_seed(seed)
+    method = recipe.build()
+    identity = checkpoint.fingerprint(asdict(recipe), torch.get_num_threads())
+    history = train(
+        method,
+        table,
+        lambda trained: score(trained, validation),
+        settings.training,
+        seed=seed,
+        directory=directory,
+        identity=identity,
+    )
+    write_csv(directory / "history.csv", pd.DataFrame(history).round({"loss": 5, "val_miou": 5, "seconds": 2}))
+    save(directory, recipe, method)
+    checkpoint.discard(directory)
+
+
+def keep_large_blocks() -> None:
+    """Ask the C library to keep freed memory instead of returning it at once, where it has that setting (glibc).
+
+    Feature maps of several MB come and go in every step; asking the kernel for each of them costs a quarter of the
+    step. The two numbers are M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of malloc.h.
+    """
+    try:
+        adjust = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return
+    for parameter in (-3, -1):
+        adjust(parameter, 2**30)
