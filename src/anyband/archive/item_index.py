@@ -103,11 +103,9 @@ def _box(bbox: Sequence[Any]) -> Any:
     (west, south), (east, north) = numbers[:2], numbers[half : half + 2]
     if south > north:
         raise BadRequestError(f"bbox: south {south} is above north {north}")
-    return (
-        union(box(west, south, 180, north), box(-180, south, east, north))
-        if west > east
-        else box(*numbers[:2], east, north)
-    )
+    if west > east:
+        return union(box(west, south, 180, north), box(-180, south, east, north))
+    return box(west, south, east, north)
 
 
 def _shape(geometry: Any) -> Any:

@@ -7,11 +7,11 @@ fills in what differs from scene to scene. One property is ours: `anyband:simula
 """
 
 import copy
+import datetime as dt
 import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -37,8 +37,8 @@ PERCENTAGES = (
 _ORBITS_PER_DAY = 14.3
 _ORBITS_PER_CYCLE = 143
 _ORBIT_REFERENCE = {
-    "sentinel-2a": (datetime(2020, 7, 31, 8, 6, 11, tzinfo=UTC), 26673, 2),
-    "sentinel-2b": (datetime(2020, 6, 6, 8, 6, 9, tzinfo=UTC), 16978, -27),
+    "sentinel-2a": (dt.datetime(2020, 7, 31, 8, 6, 11, tzinfo=dt.UTC), 26673, 2),
+    "sentinel-2b": (dt.datetime(2020, 6, 6, 8, 6, 9, tzinfo=dt.UTC), 16978, -27),
 }
 
 
@@ -62,7 +62,7 @@ class SceneInfo:
 
     product: str
     platform: str
-    datetime: datetime
+    datetime: dt.datetime
     dataset: str
     site: str
     epsg: int
@@ -74,7 +74,7 @@ class SceneInfo:
     view_zenith: float
     view_azimuth: float
     baseline: str | None
-    generation_time: datetime
+    generation_time: dt.datetime
     simulated: str
     percentages: dict[str, float] = field(default_factory=dict)
 
@@ -326,15 +326,15 @@ def _bbox(ring: list[tuple[float, float]]) -> list[float]:
     return [min(longitudes), min(latitudes), max(longitudes), max(latitudes)]
 
 
-def _compact(when: datetime) -> str:
+def _compact(when: dt.datetime) -> str:
     return f"{when:%Y%m%dT%H%M%S}"
 
 
-def _microseconds(when: datetime) -> str:
-    return when.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+def _microseconds(when: dt.datetime) -> str:
+    return when.astimezone(dt.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def _sun_distance_factor(when: datetime) -> float:
+def _sun_distance_factor(when: dt.datetime) -> float:
     """Squared ratio of mean to actual Sun-Earth distance: first order in the eccentricity, perihelion on 4 January."""
     day = when.timetuple().tm_yday
     return 1 / (1 - 0.01673 * math.cos(2 * math.pi * (day - 4) / 365.25)) ** 2
