@@ -1,0 +1,185 @@
+"""A small analytic atmosphere: what the sensor sees through it, and how two processors take it out again.
+
+The true atmosphere and the one that a processor assumes go through the same formulas but differ in the amount of
+aerosol, its variation over the scene and its type; so the retrieved reflectance is wrong by what such an error costs.
+
+Sources: Rayleigh optical thickness Hansen & Travis 1974 (Space Sci. Rev. 16:527, eq. 2.29); single-scattering path
+reflectance and diffuse transmittance after Gordon et al. 1983 (Appl. Opt. 22:20); aerosol phase function Henyey &
+Greenstein 1941; spherical albedo by the Eddington two-stream result for a conservative layer (Meador & Weaver 1980,
+J. Atmos. Sci. 37:630); adjacency term and its removal as in Vermote et al. 1997 (6S) and Richter's q-factor.
+Aerosol types: rounded from Dubovik et al. 2002 (J. Atmos. Sci. 59:590). Absorption by gases is taken as known.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Field = NDArray[np.float32]
+
+SCALE_HEIGHT_M = 8_000.0
+# AOT at 550 nm: lognormal, median 0.12; a typical clear continental summer sky (assumption).
+AOT_MEDIAN, AOT_LOG_SD, AOT_RANGE = 0.12, 0.5, (0.03, 0.6)
+AOT_VARIATION = 0.08  # relative deviation of the smooth field within a scene
+
+
+@dataclass(frozen=True)
+class Aerosol:
+    """Optical properties of an aerosol: Angstrom exponent, single-scattering albedo, asymmetry of scattering."""
+
+    angstrom: float
+    albedo: float
+    asymmetry: float
+
+
+AEROSOLS = {
+    "continental": Aerosol(1.4, 0.95, 0.66),
+    "maritime": Aerosol(0.5, 0.98, 0.73),
+    "smoke": Aerosol(1.9, 0.90, 0.60),
+}
+ASSUMED = AEROSOLS["continental"]  # what both processors believe
+
+
+def mixed(a: Aerosol, b: Aerosol, share: float) -> Aerosol:
+    """An aerosol between two types; `share` is the part of `b`, 0..1."""
+    pairs = ((a.angstrom, b.angstrom), (a.albedo, b.albedo), (a.asymmetry, b.asymmetry))
+    return Aerosol(*((1 - share) * first + share * second for first, second in pairs))
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Directions of sun and sensor as seen from the ground, degrees; azimuths clockwise from north."""
+
+    sun_zenith: float
+    sun_azimuth: float
+    view_zenith: float
+    view_azimuth: float
+
+    @property
+    def cos_sun(self) -> float:
+        """Cosine of the sun's zenith angle."""
+        return math.cos(math.radians(self.sun_zenith))
+
+    @property
+    def cos_view(self) -> float:
+        """Cosine of the view zenith angle."""
+        return math.cos(math.radians(self.view_zenith))
+
+    @property
+    def cos_scattering(self) -> float:
+        """Cosine of the angle by which sunlight is turned towards the sensor."""
+        sines = math.sin(math.radians(self.sun_zenith)) * math.sin(math.radians(self.view_zenith))
+        return -(self.cos_sun * self.cos_view + sines * math.cos(math.radians(self.sun_azimuth - self.view_azimuth)))
+
+
+@dataclass(frozen=True)
+class Optics:
+    """The atmosphere in one band; fields share the shape of the AOT field, unit 1.
+
+    Attributes:
+        path: reflectance of the atmosphere itself.
+        down: total transmittance from the sun to the ground.
+        down_direct: its direct part.
+        up_direct: direct transmittance from the ground to the sensor.
+        up_diffuse: what reaches the sensor from around the pixel.
+        albedo: spherical albedo of the atmosphere.
+    """
+
+    path: Field
+    down: Field
+    down_direct: Field
+    up_direct: Field
+    up_diffuse: Field
+    albedo: Field
+
+    @property
+    def direct_share(self) -> float:
+        """Mean share of direct sunlight in the light that reaches the ground."""
+        return float((self.down_direct / self.down).mean())
+
+
+def rayleigh_thickness(wavelength_um: float) -> float:
+    """Rayleigh optical thickness at sea level for a wavelength in micrometres (Hansen & Travis 1974)."""
+    inverse = wavelength_um**-2
+    return 0.008569 * inverse**2 * (1 + 0.0113 * inverse + 0.00013 * inverse**2)
+
+
+def optics(wavelength_nm: float, aot: Field, aerosol: Aerosol, geometry: Geometry, altitude_m: float) -> Optics:
+    """Transmittances and path reflectance of one band.
+
+    Args:
+        wavelength_nm: centre of the band, nm.
+        aot: aerosol optical thickness at 550 nm, any shape.
+        aerosol: its type.
+        geometry: sun and view.
+        altitude_m: mean height of the ground, m.
+    """
+    rayleigh = rayleigh_thickness(wavelength_nm / 1000) * math.exp(-altitude_m / SCALE_HEIGHT_M)
+    thick = aot * np.float32((wavelength_nm / 550) ** -aerosol.angstrom)
+    sun, view, turn = geometry.cos_sun, geometry.cos_view, geometry.cos_scattering
+    g = aerosol.asymmetry
+    phase_aerosol = (1 - g * g) / (1 + g * g - 2 * g * turn) ** 1.5
+    phase_rayleigh = 0.75 * (1 + turn * turn)
+    path = (rayleigh * phase_rayleigh + aerosol.albedo * thick * phase_aerosol) / (4 * sun * view)
+    # Light scattered forward still arrives: half of what Rayleigh scatters, (1 + g) / 2 of what aerosol scatters.
+    lost = 0.5 * rayleigh + thick * (1 - aerosol.albedo * (1 + g) / 2)
+    gone = rayleigh + thick
+    up, up_direct = np.exp(-lost / view), np.exp(-gone / view)
+    layer = 0.75 * (rayleigh + aerosol.albedo * (1 - g) * thick)
+    parts = (path, np.exp(-lost / sun), np.exp(-gone / sun), up_direct, up - up_direct, layer / (1 + layer))
+    return Optics(*(part.astype(np.float32) for part in parts))
+
+
+def to_top(surface: Field, environment: Field, seen: Optics) -> Field:
+    """Reflectance at the top of the atmosphere of a surface whose surroundings reflect `environment` on average."""
+    light = seen.down / (1 - seen.albedo * environment)
+    return seen.path + light * (seen.up_direct * surface + seen.up_diffuse * environment)
+
+
+def to_surface(top: Field, assumed: Optics) -> Field:
+    """Surface reflectance from the top of the atmosphere for a uniform surface (no adjacency): LaSRC."""
+    ratio = (top - assumed.path) / (assumed.down * (assumed.up_direct + assumed.up_diffuse))
+    return ratio / (1 + assumed.albedo * ratio)
+
+
+def remove_adjacency(surface: Field, environment: Field, assumed: Optics) -> Field:
+    """Sen2Cor's second step: take out the light of the surroundings with Richter's q = diffuse / direct."""
+    return surface + assumed.up_diffuse / assumed.up_direct * (surface - environment)
+
+
+@dataclass(frozen=True)
+class Air:
+    """The true atmosphere of a scene and what the two processors retrieve of it.
+
+    Attributes:
+        aot: true AOT at 550 nm on a coarse grid.
+        aerosol: true type.
+        aot_lasrc: as `aot`, retrieved per cell (LaSRC; both Landsat and HLS).
+        aot_sen2cor: one value for the scene (Sen2Cor).
+        vapour_error: factor on the band in the water vapour window after correction.
+    """
+
+    aot: Field
+    aerosol: Aerosol
+    aot_lasrc: Field
+    aot_sen2cor: Field
+    vapour_error: float
+
+
+def draw_air(rng: np.random.Generator, shape: Field) -> Air:
+    """Draw the air of one scene; `shape` is a smooth unit-variance field that gives the variation over the scene."""
+    mean = float(np.clip(np.exp(rng.normal(math.log(AOT_MEDIAN), AOT_LOG_SD)), *AOT_RANGE))
+    aot = (mean * np.exp(AOT_VARIATION * shape)).astype(np.float32)
+    other = AEROSOLS["maritime" if rng.random() < 0.5 else "smoke"]
+    aerosol = mixed(ASSUMED, other, float(rng.random()))
+    # LaSRC: 0.03 + 12 % (assumption, near its specification 0.05 + 20 %); Sen2Cor: 0.05 + 15 % and no variation.
+    lasrc = aot + rng.normal(0, 0.03 + 0.12 * mean) + rng.normal(0, 0.01, aot.shape)
+    sen2cor = np.full_like(aot, mean + rng.normal(0, 0.05 + 0.15 * mean))
+    return Air(
+        aot=aot,
+        aerosol=aerosol,
+        aot_lasrc=np.maximum(lasrc, 0.01).astype(np.float32),
+        aot_sen2cor=np.maximum(sen2cor, 0.01),
+        vapour_error=float(np.exp(rng.normal(0, 0.06))),
+    )

@@ -1,0 +1,106 @@
+"""Publishing: the rasters and STAC items of one site."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anyband.archive.acquisitions import Acquisition
+from anyband.archive.geotiff import epsg_crs, hls_crs, write_raster
+from anyband.archive.grid import HiddenGrid
+from anyband.archive.items import COLLECTIONS, AssetFile, SceneInfo, build_item, item_id
+from anyband.archive.label_raster import label_raster
+from anyband.archive.places import Place
+from anyband.archive.sampling import PixelGrid
+from anyband.runtime import write_json
+
+# Days from acquisition to publication, by product.
+PUBLISHED_AFTER = {"sentinel2": 0.7, "landsat": 9.3, "hls_s30": 2.4, "hls_l30": 11.2}
+HLS_SCALE = 1e-4  # HLS files carry it as a tag; Sentinel-2 and Landsat files do not
+
+Raster = tuple[PixelGrid, NDArray[np.generic], float | None]  # pixels and their nodata tag (None: no tag)
+
+
+@dataclass
+class SiteWriter:
+    """Writes the files and items of one site below a folder."""
+
+    folder: Path
+    place: Place
+    dataset: str
+    simulated: str
+    ring: list[tuple[float, float]]
+    written: list[str] = field(default_factory=list)
+
+    def publish(self, info: SceneInfo, rasters: Mapping[str, Raster]) -> None:
+        """Write the rasters of a scene (asset key -> raster) and its item."""
+        identifier = item_id(info)
+        collection = COLLECTIONS[info.product]
+        assets = {}
+        for key, (grid, values, nodata) in rasters.items():
+            path = f"{collection}/{identifier}/{identifier}_{key}.tif"
+            hls = info.product.startswith("hls")
+            crs = hls_crs(grid.epsg % 100) if hls else epsg_crs(grid.epsg)
+            scale = HLS_SCALE if hls and values.dtype == np.int16 else None
+            write_raster(self.folder / "files" / path, values, crs, grid.transform, nodata, scale)
+            assets[key] = AssetFile(path, grid.epsg, grid.transform, grid.shape)
+        self.item(replace(info, assets=assets))
+
+    def item(self, info: SceneInfo) -> None:
+        """Write the STAC item of a scene whose files exist."""
+        item = build_item(info)
+        write_json(self.folder / "items" / COLLECTIONS[info.product] / f"{item['id']}.json", item)
+        self.written.append(item["id"])
+
+    def info(self, product: str, acquisition: Acquisition, epsg: int, cloud_cover: float) -> SceneInfo:
+        """Description of a scene before its files are known."""
+        seen = acquisition.geometry
+        return SceneInfo(
+            product=product,
+            platform=acquisition.platform,
+            datetime=acquisition.when,
+            dataset=self.dataset,
+            site=self.place.name,
+            epsg=epsg,
+            assets={},
+            footprint=self.ring,
+            cloud_cover=round(cloud_cover, 6),
+            sun_zenith=seen.sun_zenith,
+            sun_azimuth=seen.sun_azimuth,
+            view_zenith=seen.view_zenith,
+            view_azimuth=seen.view_azimuth,
+            baseline=acquisition.baseline if product == "sentinel2" else None,
+            generation_time=acquisition.when + timedelta(days=PUBLISHED_AFTER[product]),
+            simulated=self.simulated,
+        )
+
+
+def publish_label(writer: SiteWriter, labels: NDArray[np.uint8], hidden: HiddenGrid) -> None:
+    """Publish the land-cover map."""
+    raster = label_raster(labels, hidden)
+    info = SceneInfo(
+        product="label",
+        platform="",
+        datetime=datetime(2021, 1, 1, tzinfo=UTC),
+        dataset=writer.dataset,
+        site=writer.place.name,
+        epsg=4326,
+        assets={},
+        footprint=writer.ring,
+        cloud_cover=0.0,
+        sun_zenith=0.0,
+        sun_azimuth=0.0,
+        view_zenith=0.0,
+        view_azimuth=0.0,
+        baseline=None,
+        generation_time=datetime(2022, 10, 28, tzinfo=UTC),
+        simulated=writer.simulated,
+    )
+    identifier = item_id(info)
+    path = f"{COLLECTIONS['label']}/{identifier}/{identifier}_Map.tif"
+    write_raster(writer.folder / "files" / path, raster.codes, epsg_crs(4326), raster.transform, 0)
+    rows, columns = raster.codes.shape
+    writer.item(replace(info, assets={"map": AssetFile(path, 4326, raster.transform, (rows, columns))}))
