@@ -62,6 +62,11 @@ def project(longitude: float, latitude: float, epsg: int) -> tuple[float, float]
     return float(x), float(y)
 
 
+def utm_epsg(longitude: float, latitude: float) -> int:
+    """UTM zone of a WGS84 position (degrees), without the exceptions of Norway and Svalbard."""
+    return (32700 if latitude < 0 else 32600) + min(int((longitude + 180) // 6) + 1, 60)
+
+
 def site_footprints(centre: tuple[float, float], epsg: int, extent_m: int, chip_m: int) -> list[Footprint]:
     """Cut the square of `extent_m` around `centre` (metres in `epsg`) into chips of `chip_m`, row by row.
 

@@ -34,7 +34,7 @@ def read_labels(
         mosaic = _stack(item, asset, footprints[0].epsg, (left, bottom, right, top), options)[0, 0].data.compute(
             scheduler="threads", num_workers=threads
         )
-    except (RuntimeError, ValueError, KeyError) as error:
+    except (RuntimeError, ValueError, KeyError, AssertionError) as error:
         reason = " ".join(str(error).split("?")[0].split())[:240]
         raise UserError(f"item {item.get('id')}, asset {asset}: label cannot be read ({reason})") from None
     size = footprints[0].side_m // LABEL_PIXEL_M

@@ -84,7 +84,10 @@ def _read_file(job: RasterJob, sign: Callable[[str], str]) -> None:
         if source.count != 1 or source.dtypes[0] != job.pixels.dtype.name:
             raise job.fail(f"{source.count} band(s) of {source.dtypes[0]}, expected one of {job.pixels.dtype}")
         transform: Affine6 = tuple(source.transform)[:6]
-        windows = [chip_window(footprint, job.epsg, transform) for footprint in job.footprints]
+        try:
+            windows = [chip_window(footprint, job.epsg, transform) for footprint in job.footprints]
+        except UserError as error:
+            raise job.fail(str(error)) from None
         if windows[0].size != job.pixels.shape[-1]:
             expected = job.footprints[0].side_m / job.pixels.shape[-1]
             raise job.fail(f"pixels of {transform[0]:g} m, expected {expected:g} m")
