@@ -1,0 +1,232 @@
+"""Figures of the comparison, each in a wide version (desktop, paper) and a narrow one (phone).
+
+Every function takes tidy tables as the comparison writes them and a width in CSS pixels, and returns a matplotlib
+figure drawn with the placeholder colours of `svg`. Scores become points (0-100).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from anyband.report.palette import method_markers
+from anyband.report.svg import BAND, INK, MUTED, PAPER, RULE
+from anyband.statistics.settings import PRIMARY
+
+WIDE, NARROW = 760, 360
+
+
+@dataclass(frozen=True)
+class Style:
+    """Colour, marker and name of every method; the same in every figure."""
+
+    colours: Mapping[str, tuple[str, str]]
+    labels: Mapping[str, str]
+
+    def colour(self, method: str) -> str:
+        """The light colour, which the page replaces by a variable."""
+        return self.colours[method][0]
+
+    def marker(self, method: str) -> str:
+        """The method's marker."""
+        return method_markers(list(self.colours))[method]
+
+
+def canvas(width: float, height: float, margins: tuple[float, float, float, float], columns: int = 1, rows: int = 1,
+           **grid: Any) -> tuple[Figure, list[Axes]]:  # fmt: skip
+    """A figure of `width` x `height` pixels with margins (left, right, top, bottom) in pixels."""
+    figure = Figure(figsize=(width / 72, height / 72), dpi=72)
+    left, right, top, bottom = margins
+    axes = figure.subplots(rows, columns, squeeze=False, **grid)
+    figure.subplots_adjust(left / width, bottom / height, 1 - right / width, 1 - top / height)
+    return figure, list(axes.ravel())
+
+
+def forest(pairs: pd.DataFrame, margin: float, style: Style, width: int) -> Figure:
+    """Differences of the proposed method to every other one with intervals; the equivalence band is shaded.
+
+    Args:
+        pairs: rows of `pairwise.csv` to show, proposed method first; grouped by `second` in order of appearance.
+        margin: equivalence margin in mIoU.
+        style: colours and names.
+        width: pixels.
+    """
+    lines: list[tuple[str, pd.Series | None]] = []
+    for method in pairs["second"].unique():
+        group = pairs[pairs["second"] == method]
+        lines.append((style.labels[method], None))
+        lines += [(_endpoint_name(row["endpoint"]), row) for _, row in group.iterrows()]
+    wide = width > 500
+    height = 21 * len(lines) + 74
+    figure, (axes,) = canvas(width, height, (128 if wide else 96, 150 if wide else 10, 10, 56))
+    axes.axvspan(-100 * margin, 100 * margin, color=BAND, linewidth=0)
+    axes.axvline(0, color=MUTED, linewidth=1)
+    for y, (name, row) in enumerate(lines):
+        if row is None:
+            place, alignment, weight = -_label_offset(width), "left", "bold"
+        else:
+            place, alignment, weight = -0.015, "right", "normal"
+            _forest_row(axes, y, row, style, wide)
+        axes.text(place, y, name, ha=alignment, va="center", transform=axes.get_yaxis_transform(), weight=weight)
+    axes.set_ylim(len(lines) - 0.3, -0.7)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x")
+    proposed = style.labels[str(pairs["first"].iloc[0])]
+    axes.set_xlabel(f"← other method better      difference, points      {proposed} better →" if wide
+                    else f"points; right of 0: {proposed} better")  # fmt: skip
+    return figure
+
+
+def _label_offset(width: int) -> float:
+    """Left edge of group names as a fraction of the axes' width."""
+    return 126 / (width - 278) if width > 500 else 94 / (width - 106)
+
+
+def _forest_row(axes: Axes, y: float, row: pd.Series, style: Style, wide: bool) -> None:
+    value, lower, upper = (100 * float(row[k]) for k in ("difference", "difference_lower", "difference_upper"))
+    main = row["endpoint"] == PRIMARY
+    colour = style.colour(str(row["second"])) if main else MUTED
+    axes.plot([lower, upper], [y, y], color=colour, linewidth=2.2 if main else 1.3, solid_capstyle="butt")
+    axes.plot(value, y, style.marker(str(row["second"])), color=colour, markersize=7 if main else 4.5)
+    if wide:
+        text = f"{value:+.1f} [{lower:+.1f}, {upper:+.1f}]".replace("-", "−")
+        axes.text(1.02, y, text, va="center", transform=axes.get_yaxis_transform(),
+                  weight="bold" if main else "normal", fontsize=11, color=INK if main else MUTED)  # fmt: skip
+
+
+def _endpoint_name(name: str) -> str:
+    return "endpoint" if name == PRIMARY else name
+
+
+def unit_dots(units: pd.DataFrame, style: Style, width: int) -> Figure:
+    """Endpoint seed by seed and block by block: a dot each, thin lines join the same seed or block."""
+    methods = list(units.groupby("method", sort=False).size().index)
+    wide = width > 500
+    figure, axes = canvas(
+        width, 300 if wide else 560, (46, 8, 28, 64), 2 if wide else 1, 1 if wide else 2, sharey=False
+    )
+    figure.subplots_adjust(wspace=0.22, hspace=0.42)
+    for panel, kind, title in zip(axes, ("seed", "block"), ("Training seeds, blocks pooled",
+                                                            "Test blocks, mean over seeds"), strict=True):  # fmt: skip
+        table = units[units["kind"] == kind].pivot(index="unit", columns="method", values="miou")[methods] * 100
+        for _, values in table.iterrows():
+            panel.plot(range(len(methods)), values, color=RULE, linewidth=1)
+        for x, method in enumerate(methods):
+            panel.plot(np.full(len(table), x), table[method], style.marker(method), color=style.colour(method),
+                       markersize=5.5, markeredgecolor=PAPER, markeredgewidth=0.6, linestyle="none")  # fmt: skip
+            panel.plot([x - 0.22, x + 0.22], [table[method].mean()] * 2, color=INK, linewidth=1.6)
+        panel.set_title(title, fontweight="bold")
+        panel.set_xticks(range(len(methods)), [style.labels[m].replace(" ", "\n", 1) for m in methods])
+        panel.tick_params(axis="x", length=0)
+        panel.set_xlim(-0.5, len(methods) - 0.5)
+        panel.grid(axis="y")
+        panel.set_ylabel("mIoU, points")
+    return figure
+
+
+def condition_scores(table: pd.DataFrame, methods: Sequence[str], style: Style, width: int) -> Figure:
+    """Score and interval of every method under every condition; zero-shot conditions lie on a shaded ground."""
+    conditions = list(dict.fromkeys(table["condition"]))
+    zero_shot = table.groupby("condition")["zero_shot"].first()
+    wide = width > 500
+    rows = 1 if wide or len(conditions) < 4 else 2
+    figure, axes = canvas(width, 320 if wide else 520, (46, 8, 60 if wide else 92, 30), 1, rows, sharey=True)
+    figure.subplots_adjust(hspace=0.28)
+    for panel, chosen in zip(axes, np.array_split(conditions, rows), strict=True):
+        for x, condition in enumerate(chosen):
+            if zero_shot[condition]:
+                panel.axvspan(x - 0.5, x + 0.5, color=BAND, linewidth=0)
+            _condition_marks(panel, x, table[table["condition"] == condition], methods, style)
+        panel.set_xticks(range(len(chosen)), list(chosen))
+        panel.set_xlim(-0.5, len(chosen) - 0.5)
+        panel.tick_params(axis="x", length=0)
+        panel.grid(axis="y")
+        panel.set_ylabel("mIoU, points")
+    _legend(figure, methods, style, width, columns=4 if wide else 2)
+    return figure
+
+
+def _condition_marks(panel: Axes, x: float, rows: pd.DataFrame, methods: Sequence[str], style: Style) -> None:
+    known = rows.set_index("method")
+    scores = known["miou"].dropna()
+    shown = [method for method in methods if method in scores.index]
+    for index, method in enumerate(shown):
+        at = x + (index - (len(shown) - 1) / 2) * min(0.8 / max(len(shown), 1), 0.16)
+        value, lower, upper = (100 * known[k].astype(float)[method] for k in ("miou", "miou_lower", "miou_upper"))
+        panel.plot([at, at], [lower, upper], color=style.colour(method), linewidth=1.8, solid_capstyle="butt")
+        panel.plot(at, value, style.marker(method), color=style.colour(method), markersize=6.5)
+
+
+def reliability(table: pd.DataFrame, methods: Sequence[str], style: Style, width: int) -> Figure:
+    """Share of right pixels against confidence, one line per method; the diagonal is perfect calibration."""
+    side = min(width, 420)
+    figure, (panel,) = canvas(width, side, (48, width - side + 10 if width > 500 else 10, 12, 46))
+    panel.plot([0, 100], [0, 100], color=MUTED, linewidth=1, dashes=(4, 3))
+    for method in methods:
+        rows = table[table["method"] == method]
+        panel.plot(100 * rows["confidence"], 100 * rows["agreement"], color=style.colour(method),
+                   marker=style.marker(method), markersize=5, linewidth=1.5, label=style.labels[method])  # fmt: skip
+    panel.set_xlabel("confidence, %")
+    panel.set_ylabel("agreement with the labels, %")
+    panel.set_xlim(0, 100)
+    panel.set_ylim(0, 100)
+    panel.grid()
+    if width > 500:
+        figure.legend(loc="center left", bbox_to_anchor=(side / width, 0.5))
+    else:
+        panel.legend(loc="upper left", handlelength=1.4)
+    return figure
+
+
+def cost_scores(table: pd.DataFrame, style: Style, width: int) -> Figure:
+    """Endpoint with interval against multiply-accumulates per square kilometre (logarithmic)."""
+    figure, (panel,) = canvas(width, 290, (48, 16, 12, 48))
+    for _, row in table.iterrows():
+        method = str(row["method"])
+        x, value, lower, upper = (float(row[k]) for k in ("macs_per_km2", "miou", "miou_lower", "miou_upper"))
+        panel.plot([x, x], [100 * lower, 100 * upper], color=style.colour(method), linewidth=1.8)
+        panel.plot(x, 100 * value, style.marker(method), color=style.colour(method), markersize=7.5)
+        panel.annotate(style.labels[method], (x, 100 * value), (8, 0), textcoords="offset points", va="center",
+                       fontsize=11)  # fmt: skip
+    panel.set_xscale("log")
+    panel.margins(x=0.2)
+    panel.minorticks_off()
+    panel.set_xlabel("multiply-accumulates per km²")
+    panel.set_ylabel("endpoint mIoU, points")
+    panel.grid()
+    return figure
+
+
+def pair_quality(pairs: pd.DataFrame, width: int) -> Figure:
+    """Days between the two scenes of kept pairs, and the share of ground that is clear in both."""
+    wide = width > 500
+    figure, axes = canvas(width, 220 if wide else 430, (46, 10, 10, 46), 2 if wide else 1, 1 if wide else 2)
+    figure.subplots_adjust(wspace=0.22, hspace=0.4)
+    gaps = np.floor(pairs["day_gap"].to_numpy(dtype=float)).astype(int)
+    days = np.arange(gaps.max() + 1 if len(gaps) else 1)
+    axes[0].bar(days, [int((gaps == day).sum()) for day in days], width=0.72, color=MUTED)
+    axes[0].set_xticks(days)
+    axes[0].set_xlabel("whole days between Sentinel-2 and Landsat")
+    axes[1].hist(100 * pairs["clear_joint"], bins=[10.0 * k for k in range(11)], color=MUTED, rwidth=0.86)
+    axes[1].set_xlabel("clear in both scenes, % of the site")
+    for panel in axes:
+        panel.set_ylabel("pairs")
+        panel.yaxis.set_major_locator(MaxNLocator(integer=True))
+        panel.grid(axis="y")
+    return figure
+
+
+def _legend(figure: Figure, methods: Sequence[str], style: Style, width: int, columns: int) -> None:
+    handles = [
+        Line2D([], [], color=style.colour(m), marker=style.marker(m), markersize=6.5, linewidth=1.8) for m in methods
+    ]
+    names = [style.labels[method] for method in methods]
+    figure.legend(handles, names, loc="upper left", ncols=columns, bbox_to_anchor=(34 / width, 1.0), handlelength=1.5,
+                  columnspacing=1.4, handletextpad=0.5, borderaxespad=0.2)  # fmt: skip

@@ -1,0 +1,131 @@
+"""Sentences of the report, filled from the run: what was compared, what came out, how it was done."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from anyband.config import Experiment
+from anyband.report import formatting as form
+from anyband.report.ledger import DataRecord
+from anyband.report.panels import best_baseline
+
+Frames = Mapping[str, pd.DataFrame]
+
+
+def compared(design: Mapping[str, Any], frames: Frames, data: DataRecord) -> str:
+    """One sentence: methods, data, seeds, blocks."""
+    trained = [m for m in design["methods"] if m != "majority"]
+    train, test = data.chips("train"), data.chips("test")
+    area = len(test) * (data.settings.chip_m / 1000) ** 2
+    return (
+        f"{form.plural(len(trained), 'method')}, each trained with the same {form.plural(len(design['seeds']), 'seed')} "
+        f"on the same {form.plural(len(train), 'chip')} from {form.plural(train['site'].nunique(), 'place')}, scored on "
+        f"{form.plural(len(design['blocks']), 'held-out block')} ({form.plural(len(test), 'chip')}, "
+        f"{form.count(area)} km², {form.count(design['pixels'])} labelled pixels) by agreement with land-cover labels, "
+        f"with {form.listing(design['conditions'])} at test time."
+    )
+
+
+def simulated_notice(data: DataRecord) -> str:
+    """What must be said first when scenes are simulated; empty for real ones."""
+    if data.simulated is None:
+        return ""
+    return (
+        f"The scenes are simulated (simulator {data.simulated}). Only comparisons between methods within this "
+        "simulator are claimed; no score on this page says how well a method maps real scenes."
+    )
+
+
+def outcome(design: Mapping[str, Any], frames: Frames) -> str:
+    """The headline in one or two sentences."""
+    general = frames["general"].set_index("method")
+    proposed, labels = design["proposed"], design["labels"]
+    if proposed not in general.index or form.missing(general.loc[proposed, "miou"]):
+        return f"{labels.get(proposed, proposed)} has no results on the primary endpoint, so there is no headline."
+    own = general.loc[proposed]
+    text = (
+        f"On the primary endpoint {labels[proposed]} reaches {form.points(own['miou'])} points mIoU "
+        f"{form.interval(own['miou_lower'], own['miou_upper'])}"
+    )
+    rival = best_baseline(frames["general"])
+    if rival is None:
+        return text + ". No baseline takes every input, so nothing is compared."
+    other = general.loc[rival]
+    floor = design["resolution_floor"]
+    adjusted = form.p_value(other["p_holm"])
+    text += (
+        f"; the best baseline, {labels[rival]}, {form.points(other['miou'])} "
+        f"{form.interval(other['miou_lower'], other['miou_upper'])}. The paired difference is "
+        f"{form.signed_points(other['difference'])} "
+        f"{form.interval(other['difference_lower'], other['difference_upper'], signed=True)}, Holm-adjusted p "
+        f"{adjusted if adjusted.startswith('<') else '= ' + adjusted}."
+    )
+    if floor is not None:
+        text += f" This design resolves differences of {form.points(floor)} points or more."
+    return text
+
+
+def resolution(design: Mapping[str, Any]) -> str:
+    """The resolution floor, to stand above the headline table."""
+    floor = design["resolution_floor"]
+    if floor is None:
+        return "The resolution of this design is unknown: it needs a baseline and at least two test blocks."
+    return (
+        f"Smallest difference this design can resolve: {form.points(floor)} points mIoU (2.8 standard errors, 80 % "
+        "power, the widest of the declared comparisons)."
+    )
+
+
+def advice(frames: Frames) -> str:
+    """More blocks or more seeds? From the declared differences."""
+    table = frames["variance"]
+    table = table[table["quantity"] == "difference"]
+    if table.empty or table["share_blocks"].isna().all():
+        return ""
+    share = float(table["share_blocks"].mean())
+    blocks = float((1 - table["error_with_twice_the_blocks"] / table["standard_error"]).mean())
+    seeds = float((1 - table["error_with_twice_the_seeds"] / table["standard_error"]).mean())
+    better = "more test blocks" if blocks >= seeds else "more seeds"
+    return (
+        f"On average {100 * share:.0f} % of the variance of the declared differences comes from test blocks. Twice the "
+        f"blocks would shrink the standard error by {100 * blocks:.0f} %, twice the seeds by {100 * seeds:.0f} %: "
+        f"{better} would help most."
+    )
+
+
+def methods_text(design: Mapping[str, Any], experiment: Experiment, data: DataRecord, frames: Frames) -> list[str]:
+    """Paragraphs for the methods section of a paper, filled from the run."""
+    settings, training, labels = data.settings, experiment.training, design["labels"]
+    baselines = [m for m in frames["general"]["method"] if _role(frames, m) == "baseline"]
+    scenes = "simulated" if data.simulated else "real"
+    paragraphs = [
+        f"Data. Pairs of Sentinel-2 and Landsat scenes ({scenes}) at most {form.plural(settings.max_day_gap, 'day')} "
+        f"apart, from {settings.start} to {settings.end}, were searched through STAC at "
+        f"{form.listing(data.endpoints)}. Chips of {settings.chip_m} m keep every band at its native grid; nothing is "
+        f"resampled before a method does so itself. {form.plural(len(data.splits), 'chip')} at "
+        f"{form.plural(data.splits['site'].nunique(), 'place')} were divided into training, validation and test by "
+        f"blocks of {settings.split.block_m / 1000:g} km with at least {settings.split.buffer_m} m between splits. "
+        "Training and scoring use only pixels that are clear in both scenes, so every method and condition has "
+        "identical reference pixels.",
+        f"Training. Every method was trained for {form.count(training.steps)} steps of {training.batch} crops of "
+        f"{training.crop_m} m with AdamW (peak learning rate {training.learning_rate:g}, weight decay "
+        f"{training.weight_decay:g}, class weights: {training.class_weights}), with seeds "
+        f"{form.listing([str(seed) for seed in design['seeds']])}. Settings, data, order of data and seeds are the same "
+        "for all methods; nothing was chosen on test blocks.",
+        f"Endpoint. Declared in the configuration before training: mIoU pooled over test blocks, over the classes that "
+        f"occur in the test reference, averaged over seeds and over {form.listing(design['endpoint'])}. Confusion "
+        "matrices are stored per method, seed, condition and block; everything on this page is computed from them.",
+        f"Statistics. Intervals (95 %) are two-way jackknife intervals over {form.plural(len(design['blocks']), 'test block')} "
+        f"and {form.plural(len(design['seeds']), 'seed')} with Satterthwaite degrees of freedom; on planted nulls they "
+        "cover 94 to 96 %, where a bootstrap over chips covers about half. Declared family: "
+        f"{labels.get(design['proposed'], design['proposed'])} against {form.listing([labels[m] for m in baselines])} on "
+        "the primary endpoint, Holm-adjusted. All else is exploratory. Letters mark ties after Holm over all pairs. "
+        f"Equivalence: two one-sided tests against {form.points(design['equivalence_margin'])} points.",
+    ]  # fmt: skip
+    return paragraphs
+
+
+def _role(frames: Frames, method: str) -> str:
+    general = frames["general"]
+    return str(general.loc[general["method"] == method, "role"].iloc[0])

@@ -1,0 +1,110 @@
+"""The qualitative panels of one experiment: chips chosen by rule, with the prediction of every method."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from anyband.report import formatting as form
+from anyband.report import maps
+from anyband.report.ledger import DataRecord
+from anyband.report.maps import Bytes, Panel, Tile
+from anyband.report.palette import METHOD_COLOURS, method_colours, rgb
+
+CONDITIONS = ("S2+L9", "S2", "L9")  # the first one that a method takes is shown
+
+
+def build_panels(
+    results: Path, experiment: str, data: DataRecord, frames: Mapping[str, pd.DataFrame], design: Mapping[str, Any]
+) -> list[Panel]:
+    """Read the chosen chips and the predictions of every method's first seed.
+
+    Returns:
+        Panels, or nothing when there is no baseline to compare with or no predictions were kept.
+    """
+    rival = best_baseline(frames["general"])
+    predictions = _read_predictions(results / "runs" / experiment, design)
+    proposed = str(design["proposed"])
+    if rival is None or rival not in predictions or proposed not in predictions:
+        return []
+    panels = []
+    test = data.chips("test")
+    for reason, block, difference in maps.choose_blocks(frames["units"], proposed, rival):
+        chips = test[test["block"] == block]
+        store = data.stores.get(str(chips["site"].iloc[0])) if len(chips) else None
+        available = [chip for chip in chips["chip"] if all(chip in kept for kept in predictions.values())]
+        if store is None or not available:
+            continue
+        site = str(chips["site"].iloc[0])
+        chip = maps.choose_chip(store, available)
+        names = [entry["chip"] for entry in store["chips"]]
+        content = maps.read_chip(results / "chips" / data.name / f"{site}.zarr", chip, names)
+        shown = {method: kept[chip] for method, kept in predictions.items()}
+        words = f"{reason} {design['labels'][proposed]}" if reason.endswith("for") else reason
+        panels.append(Panel(words, block, chip, difference, _tiles(content, shown, (proposed, rival), design)))
+    return panels
+
+
+def best_baseline(general: pd.DataFrame) -> str | None:
+    """Baseline with the highest endpoint; None when there is none."""
+    baselines = general[(general["role"] == "baseline") & general["miou"].notna()]
+    return None if baselines.empty else str(baselines.sort_values("miou", ascending=False)["method"].iloc[0])
+
+
+def _read_predictions(runs: Path, design: Mapping[str, Any]) -> dict[str, dict[str, tuple[str, Bytes]]]:
+    """Method -> chip -> (condition, predicted codes) of the first seed."""
+    found = {}
+    for method in design["methods"]:
+        path = runs / method / f"seed-{design['seeds'][0]}" / "predictions.npz"
+        if not path.is_file():
+            continue
+        with np.load(path) as archive:
+            condition = next((name for name in CONDITIONS if name in archive.files), None)
+            if condition:
+                maps_of_method = archive[condition]
+                found[method] = {str(chip): (condition, maps_of_method[i]) for i, chip in enumerate(archive["chip"])}
+    return found
+
+
+def _tiles(
+    content: Mapping[str, Bytes],
+    shown: Mapping[str, tuple[str, Bytes]],
+    pair: tuple[str, str],
+    design: Mapping[str, Any],
+) -> Sequence[Tile]:
+    """True colours, reference, predictions, difference map."""
+    labels = design["labels"]
+    scored = (content["clear"] > 0) & np.isin(content["label"], [int(code) for code in design["classes"]])
+    tiles = [
+        Tile("Sentinel-2", "Sentinel-2 true colour, 10 m", maps.colour_png(content["sentinel2"])),
+        Tile("Landsat", "Landsat true colour, 30 m", maps.colour_png(content["landsat"])),
+        Tile("Labels", "reference labels, unscored pixels left out",
+             maps.class_png(np.where(scored, content["label"], 0).astype(np.uint8))),
+    ]  # fmt: skip
+    proposed, rival = pair
+    ordered = [proposed, rival, *(method for method in shown if method not in pair)]
+    for method in ordered:
+        condition, codes = shown[method]
+        share = float((codes == content["label"])[scored].mean()) if scored.any() else float("nan")
+        heading = f"{labels[method]} · {condition}"
+        alt = f"classes predicted by {labels[method]} from {condition}, {form.points(share)} % right"
+        tiles.append(Tile(heading, alt, maps.class_png(codes)))
+    codes = maps.difference_map(content["label"], scored, shown[proposed][1], shown[rival][1])
+    first = float((codes == maps.ONLY_FIRST)[scored].mean()) if scored.any() else float("nan")
+    second = float((codes == maps.ONLY_SECOND)[scored].mean()) if scored.any() else float("nan")
+    alt = f"only {labels[proposed]} right on {form.points(first)} %, only {labels[rival]} right on {form.points(second)} %"
+    tiles.append(Tile("Difference", alt, maps.palette_png(codes, difference_colours(proposed, rival))))
+    return tiles
+
+
+def difference_colours(proposed: str, rival: str) -> dict[int, tuple[int, int, int]]:
+    """Colours of the difference map: each method's own where it alone is right."""
+    colours = method_colours([proposed, rival, *METHOD_COLOURS])
+    return {
+        maps.BOTH_RIGHT: rgb("#e9e6df"),
+        maps.ONLY_FIRST: rgb(colours[proposed][0]),
+        maps.ONLY_SECOND: rgb(colours[rival][0]),
+        maps.BOTH_WRONG: rgb("#8d8a83"),
+    }

@@ -1,0 +1,265 @@
+"""The tables of one experiment, from the files of its comparison."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from anyband.report import formatting as form
+from anyband.report.tables import Cell, Column, Table
+from anyband.statistics.settings import PRIMARY
+
+Frames = Mapping[str, pd.DataFrame]
+
+
+def headline(frames: Frames, design: Mapping[str, Any]) -> Table:
+    """T1: every method on the primary endpoint, and the proposed method minus each."""
+    general = frames["general"].merge(frames["cost"][["method", "parameters"]], how="left", on="method")
+    proposed = design["labels"][design["proposed"]]
+    rows = [_headline_row(row) for row in general.to_dict("records")]
+    columns = [
+        Column("Method", numeric=False),
+        Column("Parameters"),
+        Column("Inputs", numeric=False, hint="sensor conditions the method can take"),
+        Column("mIoU [95 %]", hint="points, pooled over test blocks, mean over seeds and the endpoint's conditions"),
+        Column(f"{proposed} minus this [95 %]", hint="paired difference, points"),
+        Column("Holm p", hint="declared family only"),
+        Column("Ties", numeric=False, hint="methods that share a letter are not shown to differ"),
+        Column("Rank", hint="ranks the tests leave open"),
+        Column("P(better)", hint=f"probability that {proposed} is better on a test block with a seed"),
+    ]
+    notes = [
+        f"Endpoint: mIoU averaged over {form.listing(design['endpoint'])}. A dash: the method cannot take every input.",
+        "Grey differences lie below what this design can resolve for that pair. Floors and specialists are outside the "
+        "declared family and get no p value.",
+    ]
+    if design["absent_classes"]:
+        absent = form.listing(design["absent_classes"])
+        notes.append(f"Not in the test reference, so left out for every method: {absent}.")
+    return Table(
+        "headline", "Methods on the primary endpoint",
+        f"Higher is better. Intervals: two-way jackknife over {form.plural(len(design['blocks']), 'test block')} and "
+        f"{form.plural(len(design['seeds']), 'seed')} ({form.count(design['pixels'])} labelled pixels).",
+        columns, rows, [row["role"] for row in general.to_dict("records")], notes,
+    )  # fmt: skip
+
+
+def _headline_row(row: Mapping[Any, Any]) -> list[Cell]:
+    below = not form.missing(row["difference"]) and abs(row["difference"]) < row["resolution"]
+    role = "" if row["role"] == "baseline" else row["role"]
+    ranks = form.DASH
+    if not form.missing(row["rank_best"]):
+        best, worst = int(row["rank_best"]), int(row["rank_worst"])
+        ranks = f"{best}" if best == worst else f"{best}–{worst}"
+    letters = row["tie_group"] if isinstance(row["tie_group"], str) and row["tie_group"] else form.DASH
+    return [
+        Cell(row["label"], role, value=row["label"], method=row["method"]),
+        Cell(form.magnitude(row["parameters"]), value=row["parameters"]),
+        Cell(row["inputs"].replace(" ", ", "), css="wrap"),
+        Cell(form.points(row["miou"]), form.interval(row["miou_lower"], row["miou_upper"]), row["miou"]),
+        Cell(form.signed_points(row["difference"]),
+             form.interval(row["difference_lower"], row["difference_upper"], signed=True),
+             row["difference"], css="unresolved" if below else ""),
+        Cell(form.p_value(row["p_holm"]), value=row["p_holm"]),
+        Cell(letters, value=letters),
+        Cell(ranks, value=row["rank_best"]),
+        Cell(form.decimal(row["improvement"]), _plain_interval(row["improvement_lower"], row["improvement_upper"]),
+             row["improvement"]),
+    ]  # fmt: skip
+
+
+def _plain_interval(lower: float, upper: float) -> str:
+    return "" if form.missing(lower) else f"[{form.decimal(lower)}, {form.decimal(upper)}]"
+
+
+def conditions(frames: Frames, design: Mapping[str, Any], zero_shot: bool) -> Table:
+    """Scores under each condition: those of the endpoint, or (`zero_shot`) those no method was trained on."""
+    table = frames["conditions"]
+    table = table[table["zero_shot"] == zero_shot]
+    names = list(dict.fromkeys(table["condition"]))
+    best = table[~table["method"].isin(["majority"])].groupby("condition")["miou"].max()
+    rows, css = [], []
+    for method in frames["general"]["method"]:
+        own = table[table["method"] == method].set_index("condition")
+        if own.empty or own["miou"].isna().all():
+            continue
+        cells = [Cell(design["labels"][method], value=design["labels"][method], method=method)]
+        for name in names:
+            row = own.loc[name]
+            top = "best" if row["miou"] == best[name] else ""
+            cells.append(Cell(form.points(row["miou"]), form.interval(row["miou_lower"], row["miou_upper"]),
+                              float(row["miou"]), css=top))  # fmt: skip
+        rows.append(cells)
+        css.append(_role(frames, method))
+    caption = (
+        "No method was trained on these inputs: HLS surface reflectance at 30 m, of the same acquisitions and the same "
+        "reference pixels. mIoU, points [95 %]." if zero_shot else
+        "mIoU, points [95 %], on the same reference pixels under every condition; the highest of a column is bold, "
+        "which is not a test."
+    )  # fmt: skip
+    key, title = ("zero-shot", "Sensors never trained on") if zero_shot else ("conditions", "Sensors at test time")
+    columns = [Column("Method", numeric=False), *(Column(name) for name in names)]
+    return Table(key, title, caption + _units(design), columns, rows, css)
+
+
+def secondary(frames: Frames, design: Mapping[str, Any]) -> Table:
+    """Macro F1 and agreement on the endpoint: no claims rest on them."""
+    general = frames["general"].dropna(subset="miou")
+    rows = []
+    for row in general.to_dict("records"):
+        cells = [Cell(row["label"], value=row["label"], method=row["method"])]
+        for key in ("miou", "macro_f1", "agreement"):
+            cells.append(Cell(form.points(row[key]), form.interval(row[f"{key}_lower"], row[f"{key}_upper"]), row[key]))
+        rows.append(cells)
+    columns = [Column("Method", numeric=False), Column("mIoU"), Column("Macro F1"), Column("Agreement with the labels")]
+    return Table("secondary", "Secondary scores",
+                 "Mean over the endpoint's conditions, points [95 %]. The labels are a map themselves, so the share of "
+                 "right pixels is agreement, not accuracy. No claim rests on these." + _units(design),
+                 columns, rows, list(general["role"]))  # fmt: skip
+
+
+def per_class(frames: Frames, design: Mapping[str, Any]) -> Table:
+    """T2: IoU of each class on the endpoint, with the class's support."""
+    table = frames["per_class"]
+    table = table[table["condition"] == PRIMARY]
+    methods = [m for m in frames["general"]["method"] if m in set(table["method"]) and m != "majority"]
+    rows, css = [], []
+    for code, info in design["classes"].items():
+        cells = [Cell(info["name"], value=int(code), css=f"class-{code}")]
+        cells += [Cell(form.count(info["pixels"]), value=float(info["pixels"])),
+                  Cell(str(info["blocks"]), value=float(info["blocks"]))]  # fmt: skip
+        chosen = table[table["class"] == int(code)].set_index("method")
+        top = chosen["iou"].max()
+        for method in methods:
+            row = chosen.loc[method]
+            cells.append(Cell(form.points(row["iou"]), form.interval(row["iou_lower"], row["iou_upper"]),
+                              float(row["iou"]), css="best" if row["iou"] == top else ""))  # fmt: skip
+        rows.append(cells)
+        css.append("floor" if info["pixels"] == 0 else "")
+    columns = [Column("Class", numeric=False), Column("Pixels"), Column("Blocks"),
+               *(Column(design["labels"][method]) for method in methods)]  # fmt: skip
+    few = [i["name"] for i in design["classes"].values() if 0 < i["blocks"] < 5]
+    notes = [f"In fewer than five test blocks, so the interval says little: {form.listing(few)}."] if few else []
+    return Table("per-class", "Classes",
+                 "IoU on the endpoint, points [95 %]; support in labelled pixels and in test blocks. Exploratory: no "
+                 "correction for many classes." + _units(design), columns, rows, css, notes)  # fmt: skip
+
+
+def variance(frames: Frames, design: Mapping[str, Any]) -> Table:
+    """Where the uncertainty comes from."""
+    rows = []
+    for row in frames["variance"].to_dict("records"):
+        share = row["share_blocks"]
+        rows.append([
+            Cell(row["label"], row["quantity"], value=row["label"]),
+            Cell(form.decimal(100 * row["standard_error"]), value=row["standard_error"]),
+            Cell(form.decimal(1e4 * row["variance_blocks"], 3), value=row["variance_blocks"]),
+            Cell(form.decimal(1e4 * row["variance_seeds"], 3), value=row["variance_seeds"]),
+            Cell(form.DASH if form.missing(share) else f"{100 * share:.0f} %", value=share, bar=share),
+            Cell(form.decimal(row["degrees_of_freedom"], 1), value=row["degrees_of_freedom"]),
+            Cell(form.decimal(100 * row["error_with_twice_the_blocks"]), value=row["error_with_twice_the_blocks"]),
+            Cell(form.decimal(100 * row["error_with_twice_the_seeds"]), value=row["error_with_twice_the_seeds"]),
+        ])  # fmt: skip
+    columns = [
+        Column("Quantity", numeric=False), Column("SE"), Column("Variance, blocks"), Column("Variance, seeds"),
+        Column("From blocks"), Column("df"), Column("SE, twice the blocks"), Column("SE, twice the seeds"),
+    ]  # fmt: skip
+    return Table("variance", "More blocks or more seeds?",
+                 "Delete-one jackknife variances of the endpoint over test blocks and over training seeds (points "
+                 "squared), and the standard error (points) to expect after doubling one of them. "
+                 "df: Satterthwaite." + _units(design), columns, rows)  # fmt: skip
+
+
+def sensitivity(frames: Frames, design: Mapping[str, Any]) -> Table:
+    """Other looks at the declared comparisons: do they point the same way?"""
+    table = frames["pairwise"]
+    rows = []
+    for row in table[table["family"] == "declared"].to_dict("records"):
+        flip = form.p_value(row["seed_flip_p"])
+        if form.missing(row["seed_flip_p"]):
+            flip = f"not testable with {form.plural(len(design['seeds']), 'seed')}"
+        rows.append([
+            Cell(f"{design['labels'][row['first']]} − {design['labels'][row['second']]}"),
+            Cell(form.signed_points(row["difference"]), value=row["difference"]),
+            Cell(form.points(row["resolution"]), value=row["resolution"]),
+            Cell(form.p_value(row["equivalence_p"]), value=row["equivalence_p"]),
+            Cell(form.signed_points(row["block_direction"]), value=row["block_direction"]),
+            Cell(form.p_value(row["block_flip_p"]), value=row["block_flip_p"]),
+            Cell(f"{row['seeds_agree']} of {len(design['seeds'])}", value=float(row["seeds_agree"])),
+            Cell(flip, value=row["seed_flip_p"]),
+        ])  # fmt: skip
+    columns = [
+        Column("Difference", numeric=False), Column("Points"), Column("Resolution floor", hint="2.8 SE of this pair"),
+        Column("Equivalence p", hint="two one-sided tests"), Column("Within blocks", hint="mean over blocks"),
+        Column("Sign-flip p, blocks"), Column("Seeds that agree"), Column("Sign-flip p, seeds"),
+    ]  # fmt: skip
+    margin = form.points(design["equivalence_margin"])
+    return Table("sensitivity", "Sensitivity of the declared comparisons",
+                 f"The same differences by other means. Equivalence margin {margin} points. Five paired seeds can "
+                 "never reach p < 0.05 by sign flips, so seeds are tested from eight on." + _units(design),
+                 columns, rows)  # fmt: skip
+
+
+def calibration(frames: Frames, design: Mapping[str, Any]) -> Table:
+    """Expected calibration error by method and condition."""
+    table = frames["calibration"]
+    names = [name for name in design["conditions"] if name in set(table["condition"])]
+    methods = [m for m in frames["general"]["method"] if m in set(table["method"])]
+    rows = []
+    for method in methods:
+        own = table[table["method"] == method].set_index("condition")
+        cells = [Cell(design["labels"][method], value=design["labels"][method], method=method)]
+        for name in names:
+            row = own.loc[name] if name in own.index else {"ece": np.nan, "lower": np.nan, "upper": np.nan}
+            cells.append(Cell(form.points(row["ece"]), form.interval(row["lower"], row["upper"]), float(row["ece"])))
+        rows.append(cells)
+    columns = [Column("Method", numeric=False), *(Column(name) for name in names)]
+    return Table("calibration", "Calibration error",
+                 "Expected calibration error, points [95 %]: mean distance between confidence and agreement over bins "
+                 "of confidence, pooled over blocks. Lower is better." + _units(design), columns, rows,
+                 [_role(frames, method) for method in methods])  # fmt: skip
+
+
+def cost(frames: Frames, design: Mapping[str, Any]) -> Table:
+    """T7: parameters, work per ground area, times and memory."""
+    table = frames["cost"].set_index("method")
+    methods = [method for method in frames["general"]["method"] if method in table.index]
+    rows = []
+    for method in methods:
+        row = table.loc[method]
+        spread = f"{form.duration(row['train_seconds_min'])} to {form.duration(row['train_seconds_max'])}"
+        rows.append([
+            Cell(design["labels"][method], value=design["labels"][method], method=method),
+            Cell(form.magnitude(row["parameters"]), value=float(row["parameters"])),
+            Cell(form.magnitude(row["macs_per_km2"]), value=float(row["macs_per_km2"])),
+            Cell(form.duration(row["train_seconds"]), f"({spread})", float(row["train_seconds"])),
+            Cell(form.decimal(row["inference_km2_per_s"], 1), value=float(row["inference_km2_per_s"])),
+            Cell(f"{row['peak_memory_mb']:.0f} MB", value=float(row["peak_memory_mb"])),
+        ])  # fmt: skip
+    columns = [Column("Method", numeric=False), Column("Parameters"), Column("MACs per km²"),
+               Column("Training, one seed"), Column("km² per second"), Column("Peak memory")]  # fmt: skip
+    return Table("cost", "Cost",
+                 "Multiply-accumulates (MACs) of one forward pass per km² of ground; "
+                 f"training time as mean (range) over {form.plural(len(design['seeds']), 'seed')}; times and memory as "
+                 "measured in this run on this machine.", columns, rows,
+                 [_role(frames, method) for method in methods])  # fmt: skip
+
+
+def all_tables(frames: Frames, design: Mapping[str, Any]) -> Sequence[Table]:
+    """Every table the comparison has data for, in the order of the page."""
+    tables = [headline(frames, design), conditions(frames, design, zero_shot=False)]
+    if frames["conditions"]["zero_shot"].any():
+        tables.append(conditions(frames, design, zero_shot=True))
+    tables += [secondary(frames, design), per_class(frames, design), sensitivity(frames, design),
+               variance(frames, design), calibration(frames, design), cost(frames, design)]  # fmt: skip
+    return [table for table in tables if table.rows]
+
+
+def _units(design: Mapping[str, Any]) -> str:
+    return f" n = {form.plural(len(design['blocks']), 'test block')}, {form.plural(len(design['seeds']), 'seed')}."
+
+
+def _role(frames: Frames, method: str) -> str:
+    general = frames["general"]
+    return str(general.loc[general["method"] == method, "role"].iloc[0])

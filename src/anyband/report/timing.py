@@ -1,0 +1,53 @@
+"""Where the time went, from Snakemake's benchmark files."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from anyband.report import formatting as form
+from anyband.report.tables import Cell, Column, Table
+
+ORDER = ("simulate", "search", "pair", "extract", "split", "train", "evaluate", "compare")
+
+
+def read_benchmarks(results: Path) -> pd.DataFrame:
+    """Wall seconds, CPU seconds and peak memory (MB) of every job, columns rule, s, cpu_time, max_rss.
+
+    Snakemake writes "NA" where a job was too short to be sampled; those become NaN.
+    """
+    rows = []
+    for path in sorted((results / "benchmarks").rglob("*.jsonl")):
+        rule = path.relative_to(results / "benchmarks").parts[0].removesuffix(".jsonl")
+        lines = [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+        rows += [{"rule": rule, **{key: line.get(key) for key in ("s", "cpu_time", "max_rss")}} for line in lines]
+    table = pd.DataFrame(rows, columns=["rule", "s", "cpu_time", "max_rss"])
+    for name in ("s", "cpu_time", "max_rss"):
+        table[name] = pd.to_numeric(table[name], errors="coerce")
+    return table
+
+
+def timing_table(table: pd.DataFrame) -> Table:
+    """Time and memory by rule, in the order of the pipeline."""
+    rows = []
+    total = table["s"].sum()
+    known = [rule for rule in ORDER if rule in set(table["rule"])]
+    for rule in (*known, *sorted(set(table["rule"]) - set(known) - {"report"})):
+        jobs = table[table["rule"] == rule]
+        share = float(jobs["s"].sum() / total) if total else 0.0
+        rows.append([
+            Cell(rule),
+            Cell(form.count(len(jobs)), value=float(len(jobs))),
+            Cell(form.duration(jobs["s"].sum()), value=float(jobs["s"].sum())),
+            Cell(f"{100 * share:.0f} %", value=share, bar=share),
+            Cell(form.duration(jobs["s"].max()), value=float(jobs["s"].max())),
+            Cell(form.duration(jobs["cpu_time"].sum(min_count=1)), value=float(jobs["cpu_time"].sum())),
+            Cell(form.DASH if jobs["max_rss"].isna().all() else f"{jobs['max_rss'].max():.0f} MB",
+                 value=float(jobs["max_rss"].max())),
+        ])  # fmt: skip
+    columns = [Column("Rule", numeric=False), Column("Jobs"), Column("Time, all jobs"), Column("Share"),
+               Column("Longest job"), Column("CPU time"), Column("Peak memory")]  # fmt: skip
+    return Table("timing", "Where the time went",
+                 f"{form.plural(len(table[table['rule'] != 'report']), 'job')} as measured by Snakemake; jobs ran side "
+                 "by side, so the sum exceeds the time on the clock. Jobs too short to be sampled lack CPU time and "
+                 "memory.", columns, rows)  # fmt: skip

@@ -1,0 +1,160 @@
+"""A small `results/` folder with made-up scenes, runs and logs: what the report reads, in the contracts' formats."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from fabricate import CODES, fabricate_store
+
+from anyband.config import Comparison, Config, Dataset, Experiment
+from anyband.statistics.comparison import write_comparison
+
+SKILL = {  # logit of a right pixel under each condition
+    "s2-only": {"S2": 1.9},
+    "l9-only": {"L9": 1.0},
+    "input-fusion": {"S2": 1.75, "L9": 0.95, "S2+L9": 1.95},
+    "feature-fusion": {"S2": 1.8, "L9": 0.9, "S2+L9": 2.0},
+    "anyband": {"S2": 2.05, "L9": 1.25, "S2+L9": 2.3, "S30": 1.1, "L30": 1.05, "S30+L30": 1.3},
+    "pixel": {"S2": 0.7, "L9": 0.2, "S2+L9": 0.75},
+}
+TEST_SITES = [f"{name}-moor" for name in "alder birch cedar damson elder fir gorse hazel iris juniper kale larch".split()]
+OTHER_SITES = {"maple-heath": "train", "nettle-heath": "train", "oak-heath": "val"}
+COLLECTIONS = {
+    "sentinel2": "sentinel-2-l2a",
+    "landsat": "landsat-c2-l2",
+    "hls_s30": "hls2-s30",
+    "hls_l30": "hls2-l30",
+    "label": "esa-worldcover",
+}
+
+
+def fabricate_config(seeds=(0, 1, 2, 3, 4), **experiment):
+    """A configuration with the default methods and the given seeds."""
+    return Config(datasets={"main": Dataset()}, experiments={"main": Experiment(seeds=list(seeds), **experiment)})
+
+
+def fabricate_results(results: Path, config: Config, simulated: str | None = "0.1 3f9a", stores: bool = True) -> Path:
+    """Write everything the report reads below `results` and return it."""
+    rng = np.random.default_rng(0)
+    sites = {site: "test" for site in TEST_SITES} | OTHER_SITES
+    splits = []
+    for number, (site, split) in enumerate(sites.items()):
+        if stores:
+            fabricate_store(results / f"chips/main/{site}.zarr", 2, number, corner=(3e5 + 6e4 * number, 5_200_020.0))
+        splits += [(site, f"{site}-0-r0c{c}", f"32632:{number}", split, 3e5 + 6e4 * number, 5_200_020.0) for c in (0, 1)]
+        _scenes(results, site, number, simulated)
+    table = pd.DataFrame(splits, columns=["site", "chip", "block", "split", "x", "y"]).assign(epsg=32632)
+    (results / "splits").mkdir(parents=True)
+    table.to_csv(results / "splits/main.csv", index=False)
+    certificate = {"status": "passed", "minimum_distance_m": 50_880.0, "buffer_m": 1000, "shared_scenes": 0,
+                   "duplicate_chips": 0, "classes_missing": {"train": [], "val": [], "test": []}}  # fmt: skip
+    (results / "splits/main.leakage.json").write_text(json.dumps(certificate))
+    blocks = table[table["split"] == "test"]
+    for method in config.experiments["main"].methods:
+        effect = rng.normal(0, 0.25, len(TEST_SITES))
+        for seed in config.experiments["main"].seeds:
+            _run(results, method, seed, blocks, effect + rng.normal(0, 0.08), rng, config)
+    _benchmarks(results, config)
+    return results
+
+
+def compare_all(results: Path, config: Config) -> None:
+    """Write the comparison of every experiment."""
+    for name, experiment in config.experiments.items():
+        classes = config.datasets[experiment.dataset].classes
+        settings = Comparison(name=name, experiment=experiment, classes=classes)
+        write_comparison(settings, results / "runs" / name, results / "comparison" / name)
+
+
+def _scenes(results, site, number, simulated):
+    """Manifests of two dates, one pair kept per date except a cloudy one."""
+    for product, collection in COLLECTIONS.items():
+        items = [_item(site, product, pair, simulated) for pair in range(1 if product == "label" else 2)]
+        content = {"query": {"collections": [collection]}, "endpoint": "http://archive.anyband.test/stac",
+                   "retrieved": "2024-05-01T10:00:00Z", "items": items}  # fmt: skip
+        _write(results / f"scenes/main/{site}/{collection}.json", json.dumps(content))
+    kept = [0] if number % 5 == 4 else [0, 1]
+    rows = [_pair(site, pair, number) for pair in kept]
+    _write(results / f"pairs/main/{site}.csv", pd.DataFrame(rows).to_csv(index=False))
+    dropped = [(f"{site}-sentinel2-1", f"{site}-landsat-1", "cloudy", "joint clear 0.12")] * (2 - len(kept))
+    frame = pd.DataFrame(dropped, columns=["sentinel2", "landsat", "reason", "detail"])
+    _write(results / f"pairs/main/{site}.dropped.csv", frame.to_csv(index=False))
+
+
+def _item(site, product, pair, simulated):
+    platform = ("sentinel-2a", "sentinel-2b")[pair] if "s" == product[0] or product == "hls_s30" else "landsat-9"
+    properties = {"datetime": f"2022-0{5 + 2 * pair}-1{pair}T10:30:00Z", "platform": platform}
+    if product == "sentinel2":
+        properties["s2:processing_baseline"] = "04.00"
+    if simulated:
+        properties["anyband:simulated"] = simulated
+    return {"type": "Feature", "id": f"{site}-{product}-{pair}", "collection": COLLECTIONS[product],
+            "properties": properties, "assets": {}}  # fmt: skip
+
+
+def _pair(site, pair, number):
+    row = {"pair": pair} | {product: f"{site}-{product}-{pair}" for product in COLLECTIONS}
+    clear = 0.55 + 0.4 * ((number * 7 + pair * 3) % 10) / 10
+    return row | {
+        "datetime_sentinel2": f"2022-0{5 + 2 * pair}-11T10:30:00Z",
+        "datetime_landsat": f"2022-0{5 + 2 * pair}-1{1 + number % 4}T10:10:00Z",
+        "day_gap": float(number % 4), "clear_joint": clear, "clear_sentinel2": clear + 0.03,
+        "clear_landsat": clear + 0.02, "platform_sentinel2": ("sentinel-2a", "sentinel-2b")[pair],
+        "platform_landsat": "landsat-8" if number % 6 == 0 else "landsat-9", "baseline": "04.00",
+        "sun_zenith_sentinel2": 31.0, "sun_zenith_landsat": 33.5, "epsg_sentinel2": 32632, "epsg_landsat": 32632,
+    }  # fmt: skip
+
+
+def _run(results, method, seed, table, effect, rng, config):
+    """Confusion, calibration, cost and predictions of one run."""
+    folder = results / f"runs/main/{method}/seed-{seed}"
+    names = list(dict.fromkeys(table["block"]))
+    totals = np.random.default_rng(7).integers(20, 9000, (len(names), len(CODES)))
+    totals[:, 5] = 0  # bare ground is absent
+    totals[3:, 7] = 0  # wetland occurs in three blocks
+    hardness = np.linspace(0.6, -0.6, len(CODES))
+    confusion, calibration = [], []
+    for condition, skill in SKILL[method].items():
+        for b, block in enumerate(names):
+            right = 1 / (1 + np.exp(-(skill + hardness + effect[b])))
+            chance = np.tile(((1 - right) / (len(CODES) - 1))[:, None], len(CODES))
+            np.fill_diagonal(chance, right)
+            counts = rng.multinomial(totals[b], chance)
+            confusion += [(method, seed, condition, block, CODES[i], CODES[j], counts[i, j])
+                          for i in range(8) for j in range(8)]  # fmt: skip
+            for k in range(10):
+                confidence = (k + 0.5) / 10
+                n = int(totals[b].sum() * (k + 1) / 55)
+                correct = rng.binomial(n, np.clip(confidence - 0.05, 0.01, 0.99))
+                calibration.append((method, seed, condition, block, k, n, n * confidence, correct))
+    columns = ["method", "seed", "condition", "block"]
+    frame = pd.DataFrame(confusion, columns=[*columns, "reference", "prediction", "count"])
+    _write(folder / "confusion.csv", frame.to_csv(index=False))
+    frame = pd.DataFrame(calibration, columns=[*columns, "bin", "count", "confidence_sum", "correct"])
+    _write(folder / "calibration.csv", frame.to_csv(index=False))
+    size = 3000 if method == "pixel" else 880_000 + 9000 * len(method)
+    cost = {"parameters": size, "macs_per_km2": size * 1.1e3, "train_seconds": 40 + 3 * len(method) + seed,
+            "inference_km2_per_s": 6.5, "peak_memory_mb": 900 + 10 * len(method)}  # fmt: skip
+    _write(folder / "cost.json", json.dumps(cost))
+    if seed == config.experiments["main"].seeds[0]:
+        chips = table["chip"].tolist()
+        maps = {c: rng.choice(CODES, (len(chips), 4, 4)).repeat(24, 1).repeat(24, 2).astype(np.uint8)
+                for c in SKILL[method]}  # fmt: skip
+        np.savez_compressed(folder / "predictions.npz", chip=np.array(chips), **maps)
+
+
+def _benchmarks(results, config):
+    for rule, seconds in {"simulate": 7.0, "search": 1.6, "extract": 4.0}.items():
+        for site in (*TEST_SITES, *OTHER_SITES):
+            _write(results / f"benchmarks/{rule}/main/{site}.jsonl", json.dumps({"s": seconds, "max_rss": 310.0,
+                   "cpu_time": seconds * 1.3}) + "\n")  # fmt: skip
+    for method in config.experiments["main"].methods:
+        for seed in config.experiments["main"].seeds:
+            _write(results / f"benchmarks/train/main/{method}/seed-{seed}.jsonl",
+                   json.dumps({"s": 45.0 + seed, "max_rss": 1210.0, "cpu_time": "NA"}) + "\n")  # fmt: skip
+
+
+def _write(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
