@@ -75,7 +75,7 @@ class ItemIndex:
         start = _position(found, parameters.get("token"))
         page = found[start : start + limit]
         more = start + limit < len(found)
-        token = f"next:{page[-1]['collection']}:{page[-1]['id']}" if more else None
+        token = f"next:{start + limit}" if more else None
         return [select_fields(item, parameters.get("fields")) for item in page], len(found), token
 
     def _inside(self, parameters: Parameters) -> list[Item]:
@@ -296,13 +296,13 @@ def _limit(value: Any) -> int:
 
 
 def _position(items: list[Item], token: Any) -> int:
-    """Where the page of a token starts: after the item that it names."""
+    """Where the page of a token starts."""
     if token is None:
         return 0
-    names = [f"next:{item['collection']}:{item['id']}" for item in items]
-    if token not in names:
-        raise BadRequestError(f"token {token!r} names no item of this search")
-    return names.index(token) + 1
+    name, _, number = str(token).partition(":")
+    if name != "next" or not number.isdigit() or int(number) >= len(items):
+        raise BadRequestError(f"token {token!r} is not of this search")
+    return int(number)
 
 
 def select_fields(item: Item, fields: Any) -> Item:

@@ -151,8 +151,9 @@ def _names(info: SceneInfo) -> dict[str, str]:
     longitude, latitude = info.centre
     names = {"site": info.site, "sensing": _compact(info.datetime), "generation": _compact(info.generation_time)}
     if info.product == "label":
+        # Each site holds its own cut-out of the 3 degree tile, and ids must differ within a collection.
         tile = worldcover_tile(longitude, latitude)
-        return names | {"tile": tile, "id": f"ESA_WorldCover_10m_2021_v200_{tile}"}
+        return names | {"tile": tile, "id": f"ESA_WorldCover_10m_2021_v200_{tile}_{info.site}"}
     if info.product == "landsat":
         path, row = wrs_path_row(longitude, latitude)
         start = f"LC0{info.platform[-1]}_L2SP_{path:03d}{row:03d}_{info.datetime:%Y%m%d}"

@@ -1,0 +1,206 @@
+import json
+import re
+from collections import Counter
+from datetime import timedelta
+
+import pystac
+import pytest
+
+from anyband.archive.items import SIMULATED, AssetFile, build_item, item_id
+from make_items import FILES, NOON, make_item, make_scene
+
+PRODUCTS = list(FILES)
+
+# Frozen from recorded items, so that drift shows where the recordings are not at hand.
+PROPERTIES = {
+    "sentinel2": """constellation datetime eo:cloud_cover instruments platform proj:epsg s2:cloud_shadow_percentage
+        s2:dark_features_percentage s2:datastrip_id s2:datatake_id s2:datatake_type s2:degraded_msi_data_percentage
+        s2:generation_time s2:granule_id s2:high_proba_clouds_percentage s2:mean_solar_azimuth s2:mean_solar_zenith
+        s2:medium_proba_clouds_percentage s2:mgrs_tile s2:nodata_pixel_percentage s2:not_vegetated_percentage
+        s2:processing_baseline s2:product_type s2:product_uri s2:reflectance_conversion_factor
+        s2:saturated_defective_pixel_percentage s2:snow_ice_percentage s2:thin_cirrus_percentage
+        s2:unclassified_percentage s2:vegetation_percentage s2:water_percentage sat:orbit_state sat:relative_orbit""",
+    "landsat": """created datetime description eo:cloud_cover gsd instruments landsat:cloud_cover_land
+        landsat:collection_category landsat:collection_number landsat:correction landsat:scene_id landsat:wrs_path
+        landsat:wrs_row landsat:wrs_type platform proj:epsg proj:shape proj:transform sci:doi view:off_nadir
+        view:sun_azimuth view:sun_elevation""",
+    "hls_s30": """datetime start_datetime end_datetime platform instruments eo:cloud_cover proj:epsg proj:shape
+        proj:transform view:sun_azimuth view:azimuth sci:doi""",
+    "label": """datetime description end_datetime esa_worldcover:product_tile esa_worldcover:product_version grid:code
+        instruments mission platform proj:epsg start_datetime""",
+}
+PROPERTIES["hls_l30"] = PROPERTIES["hls_s30"]
+ASSETS = {
+    "sentinel2": """AOT B01 B02 B03 B04 B05 B06 B07 B08 B09 B11 B12 B8A SCL WVP visual preview safe-manifest
+        granule-metadata inspire-metadata product-metadata datastrip-metadata tilejson rendered_preview""",
+    "landsat": """qa ang red blue drad emis emsd trad urad atran cdist green nir08 lwir11 swir16 swir22 coastal mtl.txt
+        mtl.xml mtl.json qa_pixel qa_radsat qa_aerosol tilejson rendered_preview""",
+    "hls_s30": "B01 B02 B03 B04 B05 B06 B07 B08 B8A B09 B10 B11 B12 Fmask SZA SAA VZA VAA thumbnail",
+    "hls_l30": "B01 B02 B03 B04 B05 B06 B07 B09 B10 B11 Fmask SZA SAA VZA VAA thumbnail",
+    "label": "map input_quality",
+}
+TOP = {
+    "type",
+    "stac_version",
+    "stac_extensions",
+    "id",
+    "collection",
+    "bbox",
+    "geometry",
+    "properties",
+    "links",
+    "assets",
+}
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_keys_are_exactly_those_of_the_provider_and_one_of_ours(product):
+    item = make_item(product)
+    assert set(item) == TOP
+    assert set(item["properties"]) == {*PROPERTIES[product].split(), SIMULATED}
+    assert set(item["assets"]) == set(ASSETS[product].split())
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_items_are_valid_stac(product):
+    item = pystac.Item.from_dict(make_item(product))
+    assert item.id == item_id(make_scene(product))
+
+
+def _shapes(value):
+    """Form of a JSON value: types of leaves, keys of objects; lists by length and first element."""
+    if isinstance(value, dict):
+        return {key: _shapes(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [len(value), _shapes(value[0])] if value else []
+    return "number" if isinstance(value, int | float) else type(value).__name__
+
+
+def _compare_with(ours, real):
+    assert set(ours) == set(real)
+    assert _shapes({k: v for k, v in ours["properties"].items() if k != SIMULATED}) == _shapes(real["properties"])
+    assert _shapes(ours["assets"]) == _shapes(real["assets"])
+    assert ours["geometry"]["type"] == real["geometry"]["type"]
+    for key, asset in real["assets"].items():
+        for name in ("eo:bands", "raster:bands", "classification:bitfields", "classification:classes", "type", "roles"):
+            assert ours["assets"][key].get(name) == asset.get(name), (key, name)
+        assert ours["assets"][key].get("gsd") == asset.get("gsd"), key
+        assert ours["assets"][key].get("title") == asset.get("title"), key
+
+
+def test_sentinel2_against_recorded_items(realdata):
+    folder = realdata / "stac-items"
+    items = json.loads((folder / "odc-stac/site1-20200606-tall-strip-africa.geojson").read_text())["features"]
+    ours = make_item("sentinel2")
+    for real in items:
+        _compare_with(ours, real)
+        assert ours["stac_extensions"] == real["stac_extensions"]
+    newer = json.loads((folder / "stac-geoparquet-pc/sentinel-2-l2a-pc.json").read_text())
+    for real in newer:
+        _compare_with(ours, real)
+        rels = [link["rel"] for link in real["links"]]
+        assert [link["rel"] for link in ours["links"]] == rels
+
+
+def test_landsat_against_recorded_items(realdata):
+    items = json.loads((realdata / "stac-items/stac-geoparquet-pc/landsat-c2-l2-pc.json").read_text())
+    ours = make_item("landsat")
+    for real in items:
+        _compare_with(ours, real)
+        assert [link["rel"] for link in ours["links"]] == [link["rel"] for link in real["links"]]
+
+
+def test_worldcover_against_a_recorded_item(realdata):
+    real = json.loads((realdata / "stac-items/esa-worldcover/ESA_WorldCover_10m_2021_v200_N00E006.json").read_text())
+    _compare_with(make_item("label"), real)
+
+
+@pytest.mark.parametrize("product", ["hls_s30", "hls_l30"])
+def test_hls_against_the_collection_template(realdata, product):
+    name = f"hls2-{product[-3:]}"
+    template = json.loads((realdata / f"stac-items/pc-collection-templates/{name}.json").read_text())["item_assets"]
+    ours = make_item(product)["assets"]
+    assert set(ours) - {"thumbnail"} == set(template)
+    for key, asset in template.items():
+        assert ours[key]["eo:bands"] == asset["eo:bands"]
+        assert set(ours[key]) == {"href", "type", "eo:bands", "roles"}
+
+
+def test_l30_keeps_the_exchanged_wavelengths_of_the_provider():
+    assets = make_item("hls_l30")["assets"]
+    assert [assets[key]["eo:bands"][0]["center_wavelength"] for key in ("B01", "B02")] == [0.48, 0.44]
+
+
+@pytest.mark.parametrize(
+    ("product", "expected"),
+    [
+        ("sentinel2", r"S2A_MSIL2A_20220510T101530_R\d{3}_T32TPR_20220510T171530"),
+        ("landsat", "LC09_L2SP_193028_20220510_02_T1"),
+        ("hls_s30", "HLS.S30.T32TPR.2022130T101530.v2.0"),
+        ("hls_l30", "HLS.L30.T32TPR.2022130T101530.v2.0"),
+        ("label", "ESA_WorldCover_10m_2021_v200_N45E009_aspen"),
+    ],
+)
+def test_ids_have_the_provider_s_form(product, expected):
+    assert re.fullmatch(expected, make_item(product)["id"])
+    if product == "landsat":
+        assert make_item(product)["properties"]["landsat:scene_id"] == "LC91930282022130LGN00"
+
+
+def test_orbits_agree_with_recorded_items():
+    later = make_scene("sentinel2", platform="sentinel-2b").datetime.replace(
+        year=2024, month=4, day=19, hour=9, minute=55
+    )
+    item = make_item("sentinel2", platform="sentinel-2b", datetime=later)
+    assert item["properties"]["sat:relative_orbit"] == 122
+    assert "_A037185_" in item["properties"]["s2:granule_id"]
+
+
+def test_assets_without_a_file_still_have_the_grid_of_their_pixel_size():
+    assets = make_item("sentinel2")["assets"]
+    assert assets["B05"]["proj:shape"] == [204, 204]
+    assert assets["B05"]["proj:transform"] == [20.0, 0.0, 600_000.0, 0.0, -20.0, 5_100_000.0]
+    assert assets["B01"]["proj:bbox"] == assets["B02"]["proj:bbox"] == [600_000.0, 5_095_920.0, 604_080.0, 5_100_000.0]
+    assert assets["B02"]["href"] == "http://archive.anyband.test/files/aspen/sentinel2/20220510T101530_B02.tif"
+    assert assets["AOT"]["href"].startswith("http://archive.anyband.test/files/aspen/S2A_MSIL2A_20220510T101530_N0400_")
+
+
+def test_grids_sit_where_each_provider_puts_them():
+    landsat, hls = make_item("landsat"), make_item("hls_s30")
+    assert len(landsat["properties"]["proj:transform"]) == 6
+    assert len(hls["properties"]["proj:transform"]) == 9
+    for item in (landsat, hls):
+        assert not any(key.startswith("proj:") for asset in item["assets"].values() for key in asset)
+
+
+def test_what_the_dialect_does_not_know_is_refused():
+    scene = make_scene("landsat")
+    with pytest.raises(ValueError, match="asset 'B04'"):
+        make_item("landsat", assets={"B04": next(iter(scene.assets.values()))})
+    with pytest.raises(ValueError, match="percentage 'cloud'"):
+        make_item("sentinel2", percentages={"cloud": 3.0})
+    with pytest.raises(ValueError, match="file"):
+        make_item("hls_s30", assets={})
+    with pytest.raises(ValueError, match="EPSG:32633"):
+        make_item("sentinel2", epsg=32633)
+
+
+def test_places_of_the_archive_have_ids_of_their_own():
+    """Two places in one 3 degree tile once shared the id of their label."""
+    near = make_scene("label", site="birch")
+    ids = Counter(item_id(scene) for scene in (make_scene("label"), near))
+    assert max(ids.values()) == 1
+
+
+def test_items_do_not_share_their_fixed_parts():
+    first = make_item("sentinel2")
+    first["assets"]["B02"]["eo:bands"][0]["name"] = "changed"
+    assert make_item("sentinel2", datetime=NOON + timedelta(days=5))["assets"]["B02"]["eo:bands"][0]["name"] == "B02"
+
+
+def test_southern_files_keep_their_own_crs():
+    ring = [(148.8, -35.0), (148.9, -35.0), (148.9, -34.9), (148.8, -34.9)]
+    grid = AssetFile("a.tif", 32655, (30.0, 0.0, 670_005.0, 0.0, -30.0, -3_870_015.0), (136, 136))
+    item = build_item(make_scene("landsat", footprint=ring, epsg=32655, assets={"red": grid}))
+    assert item["properties"]["proj:epsg"] == 32655
+    assert item["properties"]["proj:transform"][5] < 0
