@@ -99,19 +99,28 @@ def _search(problem: _Problem, classes: Mapping[int, str]) -> Array:
     overall = problem.counts.sum(axis=0) / problem.counts.sum()
     best, best_score = None, np.inf
     absent = np.zeros((len(SPLITS), problem.counts.shape[1]), np.int64)
+    intact = 0
     for _ in range(TRIALS):
         order = random.permutation(problem.blocks)
         block_split = np.full(problem.blocks, _TRAIN)
         block_split[order[: settings.test_blocks]] = _TEST
         block_split[order[settings.test_blocks : settings.test_blocks + settings.val_blocks]] = _VAL
         chip_split = problem.chip_splits(block_split)
+        if not problem.whole_blocks(chip_split):
+            continue
+        intact += 1
         pixels = problem.class_pixels(chip_split)
         absent += pixels == 0
-        if (pixels == 0).any() or not problem.whole_blocks(chip_split):
+        if (pixels == 0).any():
             continue
         score = np.abs(pixels / pixels.sum(axis=1, keepdims=True) - overall).sum(axis=1).max()
         if score < best_score:
             best, best_score = chip_split, score
+    if not intact:
+        raise UserError(
+            f"the buffer of {settings.buffer_m} m empties whole blocks in every assignment tried: "
+            "lower buffer_m, enlarge block_m, or add sites further apart"
+        )
     if best is None:
         raise _impossible(problem, classes, absent)
     return best
@@ -128,11 +137,6 @@ def _refuse_absent_classes(problem: _Problem, classes: Mapping[int, str]) -> Non
 
 def _impossible(problem: _Problem, classes: Mapping[int, str], absent: Array) -> UserError:
     """Names the class that was missing most often and where."""
-    if not absent.any():
-        return UserError(
-            f"the buffer of {problem.settings.buffer_m} m empties whole blocks in every assignment: "
-            "lower buffer_m, enlarge block_m, or add sites further apart"
-        )
     split, position = np.unravel_index(int(absent.argmax()), absent.shape)
     code = sorted(classes)[int(position)]
     holding = len(np.unique(problem.block[problem.counts[:, int(position)] > 0]))

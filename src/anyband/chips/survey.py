@@ -44,7 +44,8 @@ def survey_stores(stores: Sequence[Path], codes: Sequence[int], chip_m: int) -> 
     """Read what is needed of the chip stores `stores`; classes are `codes`.
 
     Raises:
-        UserError: a missing or unfinished store, stores of another chip side, or no chip at all.
+        UserError: a missing or unfinished store, stores of another chip side, a chip that occurs twice,
+            or no chip at all.
     """
     sites, entries, counts, digests, mosaics = [], [], [], [], []
     for path in stores:
@@ -64,10 +65,13 @@ def survey_stores(stores: Sequence[Path], codes: Sequence[int], chip_m: int) -> 
         mosaics.append(_mosaic(label, chips, chip_m))
     if not entries:
         raise UserError("no chip in any store (all scenes cloudy?): widen the dates, lower min_clear or chip_min_clear")
+    names = [str(entry["chip"]) for entry in entries]
+    if len(set(names)) < len(names):
+        raise UserError(f"chip {next(n for n in names if names.count(n) > 1)} occurs twice: name every store once")
     half = chip_m / 2
     return Survey(
         site=np.array(sites),
-        chip=np.array([entry["chip"] for entry in entries]),
+        chip=np.array(names),
         positions=Positions(
             x=np.array([entry["x0"] + half for entry in entries]),
             y=np.array([entry["y0"] - half for entry in entries]),

@@ -32,9 +32,8 @@ def plain_windows(path):
 
 
 def stackstac_windows(path, pixel_m, offset):
-    import stackstac
-
     import rasterio
+    import stackstac
 
     with rasterio.open(path) as source:
         shape, transform = source.shape, tuple(source.transform)[:6]

@@ -1,0 +1,162 @@
+"""A site's scenes on disk: small GeoTIFFs, their raw items, manifests and table of pairs, as extraction finds them."""
+
+import csv
+import datetime as dt
+import json
+from pathlib import Path
+
+import numpy as np
+from pyproj import Transformer
+
+from anyband.archive.items import AssetFile, SceneInfo, build_item
+from rasters import write_raster
+
+EDGE_M = 120
+SENTINEL2 = {
+    10: ("B02", "B03", "B04", "B08"),
+    20: ("B05", "B06", "B07", "B8A", "B11", "B12", "SCL"),
+    60: ("B01", "B09"),
+}
+LANDSAT = ("coastal", "blue", "green", "red", "nir08", "swir16", "swir22", "qa_pixel")
+HLS = {
+    "hls_s30": ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12", "Fmask"),
+    "hls_l30": ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "Fmask"),
+}
+CLEAR = {"SCL": 4, "qa_pixel": 64, "Fmask": 0}
+CLOUDY = {"SCL": 9, "qa_pixel": 8, "Fmask": 2}
+STEP = 1 / 12_000
+
+
+class SceneFolder:
+    """Scenes of one site of `extent_m` around `centre` (m, multiple of 60 from the lattice) in the S2 CRS `epsg`.
+
+    The ground is seen through `signal`: DN depends only on the band and the position, so tests can tell which ground
+    a stored pixel shows.
+    """
+
+    def __init__(
+        self, folder: Path, epsg: int, centre: tuple[float, float], extent_m: int = 1_920, site: str = "aspen"
+    ):
+        self.folder, self.epsg, self.site, self.extent_m = folder, epsg, site, extent_m
+        self.north_epsg = 32600 + epsg % 100
+        self.shift = -10_000_000.0 if epsg // 100 == 327 else 0.0
+        self.left, self.top = centre[0] - extent_m / 2, centre[1] + extent_m / 2
+        degrees = Transformer.from_crs(epsg, 4326, always_xy=True)
+        self.longitude, self.latitude = degrees.transform(*centre)
+        half = extent_m / 2 + EDGE_M
+        corners = [(centre[0] + half * a, centre[1] + half * b) for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
+        self.ring = [degrees.transform(*corner) for corner in corners]
+        self.items: dict[str, list[dict]] = {}
+        self.rows: list[dict] = []
+
+    @staticmethod
+    def signal(x: np.ndarray, y_north: np.ndarray, band: str) -> np.ndarray:
+        """DN of a pixel whose upper-left corner is (x, y) in the zone north."""
+        return ((x * 3 + y_north * 7) / 5 + 11 * sum(map(ord, band))) % 20_000 + 2_000
+
+    def add_pair(self, day: dt.date, baseline: str = "04.00", cloudy: dict[str, tuple[float, float]] | None = None):
+        """One pair; `cloudy` names, per quality layer, the part of the width (from, to) that is cloudy."""
+        number, cloudy = len(self.rows), cloudy or {}
+        row = {"pair": number}
+        for product in ("sentinel2", "landsat", "hls_s30", "hls_l30"):
+            row[product] = self._add(product, number, day, baseline, cloudy)
+        if "label" not in self.items:
+            self._add("label", number, day, baseline, cloudy)
+        self.rows.append(row | {"label": self.items["label"][0]["id"]})
+
+    def write(self) -> tuple[Path, Path]:
+        """Write manifests and table of pairs; returns the table and the folder of the manifests."""
+        scenes = self.folder / "scenes"
+        scenes.mkdir(exist_ok=True)
+        names = {
+            "sentinel2": "sentinel-2-l2a",
+            "landsat": "landsat-c2-l2",
+            "hls_s30": "hls2-s30",
+            "hls_l30": "hls2-l30",
+        }
+        for product, collection in (names | {"label": "esa-worldcover"}).items():
+            (scenes / f"{collection}.json").write_text(json.dumps({"items": self.items.get(product, [])}))
+        table = self.folder / "pairs.csv"
+        with table.open("w", newline="") as file:
+            writer = csv.DictWriter(file, ["pair", "sentinel2", "landsat", "hls_s30", "hls_l30", "label"])
+            writer.writeheader()
+            writer.writerows(self.rows)
+        return table, scenes
+
+    def path(self, product: str, number: int, band: str) -> Path:
+        """File of one band."""
+        return self.folder / "files" / self.site / f"{product}-{number}-{band}.tif"
+
+    def _add(self, product: str, number: int, day: dt.date, baseline: str, cloudy: dict) -> str:
+        assets = {}
+        if product == "label":
+            assets["map"] = self._label()
+        elif product == "sentinel2":
+            for pixel_m, bands in SENTINEL2.items():
+                for band in bands:
+                    assets[band] = self._band(product, number, band, pixel_m, 0, self.epsg, baseline, cloudy)
+        else:
+            for band in LANDSAT if product == "landsat" else HLS[product]:
+                phase = 15 if product == "landsat" else 0
+                assets[band] = self._band(product, number, band, 30, phase, self.north_epsg, baseline, cloudy)
+        platform = {"sentinel2": "sentinel-2a", "hls_s30": "sentinel-2a", "label": ""}.get(product, "landsat-9")
+        info = SceneInfo(
+            product=product,
+            platform=platform,
+            datetime=dt.datetime.combine(day, dt.time(10, 30, tzinfo=dt.UTC)),
+            dataset="main",
+            site=self.site,
+            epsg=4326 if product == "label" else self.epsg if product == "sentinel2" else self.north_epsg,
+            assets=assets,
+            footprint=self.ring,
+            cloud_cover=10.0,
+            sun_zenith=40.0,
+            sun_azimuth=150.0,
+            view_zenith=3.0,
+            view_azimuth=100.0,
+            baseline=baseline if product == "sentinel2" else None,
+            generation_time=dt.datetime.combine(day, dt.time(20, tzinfo=dt.UTC)),
+            simulated="test",
+        )
+        item = build_item(info, str(self.folder))
+        self.items.setdefault(product, []).append(item)
+        return item["id"]
+
+    def _band(self, product, number, band, pixel_m, phase, epsg, baseline, cloudy) -> AssetFile:
+        left, top = self.left - EDGE_M + phase, self.top + EDGE_M - phase
+        size = (self.extent_m + 2 * EDGE_M) // pixel_m - (1 if phase else 0)
+        x = left + pixel_m * np.arange(size)[None, :]
+        y = top + self.shift - pixel_m * np.arange(size)[:, None]
+        if band in CLEAR:
+            start, stop = cloudy.get(band, (0, 0))
+            part = (np.arange(size) * pixel_m + phase - EDGE_M) / self.extent_m
+            values = np.where((part >= start) & (part < stop), CLOUDY[band], CLEAR[band])[None, :].repeat(size, axis=0)
+            dtype = np.uint16 if band == "qa_pixel" else np.uint8
+        else:
+            values = self.signal(x, y, band)
+            values = values - 1_000 * (product == "sentinel2" and baseline < "04.00")
+            dtype = np.int16 if product.startswith("hls") else np.uint16
+        path = self.path(product, number, band)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shift = 0.0 if epsg == self.epsg else self.shift
+        write_raster(path, values.astype(dtype), (left, top + shift), pixel_m, epsg)
+        transform = (float(pixel_m), 0.0, left, 0.0, -float(pixel_m), top + shift)
+        return AssetFile(path.name, epsg, transform, values.shape)
+
+    def _label(self) -> AssetFile:
+        import rasterio
+        from rasterio.transform import from_origin
+
+        west = np.floor(min(point[0] for point in self.ring) / STEP) * STEP
+        north = np.ceil(max(point[1] for point in self.ring) / STEP) * STEP
+        width = int((max(point[0] for point in self.ring) - west) / STEP) + 2
+        height = int((north - min(point[1] for point in self.ring)) / STEP) + 2
+        codes = np.full((height, width), 10, np.uint8)
+        codes[:, width // 2 :] = 40  # west: trees, east: crops
+        path = self.path("label", 0, "map")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        profile = {"driver": "GTiff", "count": 1, "dtype": "uint8", "crs": "EPSG:4326", "nodata": 0}
+        transform = from_origin(west, north, STEP, STEP)
+        with rasterio.open(path, "w", height=height, width=width, transform=transform, **profile) as file:
+            file.write(codes, 1)
+        return AssetFile(path.name, 4326, tuple(transform)[:6], codes.shape)
