@@ -444,7 +444,7 @@ def test_gdal_reads_a_window_through_the_proxy(root, proxy):
     from anyband.catalog.access import gdal_env
 
     values = np.arange(1024 * 1024, dtype=np.uint32).reshape(1024, 1024).astype(np.uint16)
-    grid = {"crs": "EPSG:32632", "transform": rasterio.transform.from_origin(600_000, 5_100_000, 10, 10)}
+    grid = {"crs": "EPSG:32632", "transform": rasterio.Affine(10, 0, 600_000, 0, -10, 5_100_000)}
     profile = {"driver": "GTiff", "height": 1024, "width": 1024, "count": 1, "dtype": "uint16", "tiled": True, **grid}
     path = root / "site1/files/big.tif"
     path.parent.mkdir(parents=True)
