@@ -33,7 +33,8 @@ def enlarge(coarse: Field, factor: int, size: int) -> Field:
     share = (at - low).astype(np.float32)
     rows = coarse[low] + share[:, None] * (coarse[low + 1] - coarse[low])
     first = rows[:, low]
-    return first + share[None, :] * (rows[:, low + 1] - first)
+    fine: Field = first + share[None, :] * (rows[:, low + 1] - first)
+    return fine
 
 
 def power_noise(
@@ -64,7 +65,8 @@ def power_noise(
     parts = rng.standard_normal((2, side, side // 2 + 1), dtype=np.float32)
     field = scipy.fft.irfft2(amplitude * (parts[0] + 1j * parts[1]), s=(side, side))
     field = enlarge(field.astype(np.float32, copy=False), factor, size)
-    return (field - field.mean()) / field.std()
+    normal: Field = (field - field.mean()) / field.std()
+    return normal
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,11 +131,11 @@ def scatter(*numbers: NDArray[np.int64] | NDArray[np.int32] | int) -> Field:
     Returns:
         float32 of the broadcast shape.
     """
-    state = np.uint32(0x9E3779B9)
+    state: NDArray[np.uint32] = np.asarray(0x9E3779B9, np.uint32)
     with np.errstate(over="ignore"):
         for number in numbers:
             value = np.asarray(number).astype(np.uint32)
             state = (state ^ value) * np.uint32(0x85EBCA6B)
             state = (state ^ (state >> np.uint32(13))) * np.uint32(0xC2B2AE35)
             state = state ^ (state >> np.uint32(16))
-    return (state >> np.uint32(8)).astype(np.float32) / np.float32(1 << 24)
+    return np.asarray((state >> np.uint32(8)).astype(np.float32) / np.float32(1 << 24))

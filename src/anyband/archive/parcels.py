@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from anyband.archive.noise import Cells, Field, Labels, power_noise, scatter, worley
 
-
 WARP_M = 25.0
 
 
@@ -90,7 +89,7 @@ def make_parcels(
     # a border has the same number seen from both of its parcels
     side = np.where(to_strip <= to_piece, np.rint(u).astype(np.int32) * 2, np.rint(v).astype(np.int32) * 2 + 1)
     edge = (side + home * np.int32(4096)).astype(np.int32)
-    area = np.bincount(label.ravel(), minlength=count) * step_m**2
+    area = np.bincount(label.ravel(), minlength=count).astype(np.float64) * step_m**2
     return Parcels(blocks, label, np.minimum(to_strip, to_piece), edge, along, across, area, count)
 
 
@@ -98,6 +97,11 @@ def parcel_mean(field: Field, parcels: Parcels) -> NDArray[np.float64]:
     """Mean of a field (n, n) over every parcel, (count,) float64."""
     total = np.bincount(parcels.parcel.ravel(), weights=field.ravel(), minlength=parcels.count)
     return total / np.bincount(parcels.parcel.ravel(), minlength=parcels.count)
+
+
+def cells_per_parcel(mask: NDArray[np.bool_], parcels: Parcels) -> NDArray[np.float64]:
+    """Number of set cells of a mask (n, n) in every parcel, (count,) float64."""
+    return np.bincount(parcels.parcel[mask], minlength=parcels.count).astype(np.float64)
 
 
 def choose_area(

@@ -1,8 +1,8 @@
 """Season of every vegetation unit: leaf area, stage, mowing, harvest, tillage, and the wetness of the soil.
 
-Days are days of the northern year; a southern place is half a year ahead. Curves are logistic in the day, one row a unit
-(a field, a stand, a lawn), never one a pixel. Dates are those usual in temperate lowlands: winter cereals ripen in late June
-and are cut in July, maize and beet emerge in May, rapeseed flowers from mid April to mid May.
+Days are days of the northern year; a southern place is half a year ahead. Curves are logistic in the day, one row a
+unit (a field, a stand, a lawn), never one a pixel. Dates are those usual in temperate lowlands: winter cereals ripen in
+late June and are cut in July, maize and beet emerge in May, rapeseed flowers from mid April to mid May.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ CODE = {name: number for number, name in enumerate(FAMILIES)}
 GROWING, BARE, STUBBLE = range(3)
 HALF_YEAR = 182.5
 YEAR = 365.0
+# stages by which herbs age early per unit of missing soil moisture
+DROUGHT = 2.0
 
 
 def season_day(day_of_year: int, southern: bool) -> float:
@@ -78,7 +80,8 @@ class Season:
 
 def rise(day: Days, middle: float, width: float) -> Days:
     """Logistic step from 0 to 1 around `middle` with time constant `width`, days."""
-    return 1.0 / (1.0 + np.exp(-(day - np.float32(middle)) / np.float32(width)))
+    step: Days = 1.0 / (1.0 + np.exp(-(day - np.float32(middle)) / np.float32(width)))
+    return step
 
 
 def rain_wetness(seed: int, day_of_year: int) -> float:
@@ -110,13 +113,13 @@ def _woody(table: UnitTable, day: Days, lai: Days, stage: Days) -> None:
 def _grass(table: UnitTable, day: Days, lai: Days, stage: Days) -> None:
     """Meadows are cut twice, pastures are grazed all season, both yellow in a dry summer."""
     grass = table.family == CODE["grass"]
-    standing = 0.9 + 2.6 * rise(day, 112, 12) * (1 - rise(day, 285, 15))
+    standing = 0.7 + 2.2 * rise(day, 112, 12) * (1 - rise(day, 285, 15))
     meadow = table.chance < 0.55
     for first in (150 + 25 * table.chance, 205 + 25 * table.chance):
         since = day - first.astype(np.float32)
         cut = (since >= 0) & meadow
-        standing = np.where(cut, np.minimum(standing, 0.7 + 2.4 * (1 - np.exp(-np.maximum(since, 0) / 22))), standing)
-    pasture = 0.8 + 1.3 * rise(day, 108, 10) * (1 - rise(day, 290, 15))
+        standing = np.where(cut, np.minimum(standing, 0.6 + 2.0 * (1 - np.exp(-np.maximum(since, 0) / 22))), standing)
+    pasture = 0.6 + 1.1 * rise(day, 108, 10) * (1 - rise(day, 290, 15))
     lai[grass] = np.where(meadow, standing, pasture)[grass]
     dry = 0.8 * rise(day, 208, 10) * (1 - rise(day, 255, 12))
     stage[grass] = (np.clip((day - 100) / 35, 0, 1) + dry * (0.5 + table.chance))[grass]
@@ -164,6 +167,9 @@ def season_state(table: UnitTable, day: float, wetness: float) -> Season:
     lai[reed] = (0.9 + 2.3 * rise(local, 138, 11) * (1 - rise(local, 285, 12)))[reed]
     stage[reed] = (np.where(local < 150, 2.6 - 1.6 * rise(local, 126, 8), 1.0) + rise(local, 262, 10))[reed]
     ground[table.family == CODE["soil"]] = BARE
-    moisture = np.clip(np.float32(0.15 + 0.6 * wetness) + table.wetness, 0.0, 1.0).astype(np.float32)
+    # leaves dry out with the soil below them
+    herbs = (table.family >= CODE["shrub"]) & (table.family <= CODE["rapeseed"]) & (stage < 2)
+    stage = np.where(herbs, stage + np.clip(DROUGHT * (0.12 - table.wetness - 0.4 * wetness), 0, 0.9), stage)
+    moisture = np.clip(np.float32(0.2 + 0.6 * wetness) + table.wetness, 0.0, 1.0).astype(np.float32)
     lai = np.where(ground == GROWING, lai * table.vigour, 0.0).astype(np.float32)
     return Season(ground, lai, np.clip(stage, 0.0, 3.0).astype(np.float32), moisture)

@@ -7,7 +7,8 @@ soils, built and dry plant materials). Usage, in an environment of its own::
     python src/anyband/archive/rebuild_library.py
 
 Sources: Feret et al. 2017 (PROSPECT-D, doi:10.1016/j.rse.2017.03.004), Verhoef et al. 2007 (4SAIL,
-doi:10.1109/TGRS.2007.895844), Gordon et al. 1988 (water reflectance from u = bb / (a + bb), doi:10.1029/JD093iD09p10909).
+doi:10.1109/TGRS.2007.895844), Gordon et al. 1988 (water reflectance from u = bb / (a + bb),
+doi:10.1029/JD093iD09p10909).
 Trait ranges follow those usual for PROSAIL inversion over Europe (Weiss and Baret, S2ToolBox Level 2 ATBD).
 """
 
@@ -33,74 +34,22 @@ MOISTURE_LEVELS = (0.0, 0.33, 0.67, 1.0)
 STAGES = ("young", "mature", "senescing", "dry")
 SUN_ZENITH_DEG = 38.0
 
-# family: structure N, chlorophyll ug/cm2, dry matter g/cm2, leaf water per dry matter, mean leaf angle deg, hot spot.
+# family: structure N, chlorophyll ug/cm2, dry matter g/cm2, leaf water per dry matter, mean leaf angle deg, hot spot,
+# share of ground seen between rows, tufts and crowns (4SAIL knows no gaps).
 # Leaf water is tied to dry matter so that the two shortwave-infrared bands move together, as they do in real scenes.
 FAMILIES: dict[str, dict[str, tuple[float, float]]] = {
-    "deciduous": {
-        "n": (1.45, 1.9),
-        "cab": (34, 56),
-        "cm": (0.0055, 0.0085),
-        "water": (1.7, 2.1),
-        "angle": (35, 52),
-        "hot": (0.1, 0.2),
-    },
-    "conifer": {
-        "n": (1.6, 2.1),
-        "cab": (38, 62),
-        "cm": (0.011, 0.016),
-        "water": (1.5, 1.9),
-        "angle": (48, 62),
-        "hot": (0.1, 0.2),
-    },
-    "shrub": {
-        "n": (1.5, 1.9),
-        "cab": (24, 44),
-        "cm": (0.008, 0.013),
-        "water": (1.1, 1.5),
-        "angle": (46, 62),
-        "hot": (0.08, 0.2),
-    },
-    "grass": {
-        "n": (1.35, 1.7),
-        "cab": (24, 46),
-        "cm": (0.004, 0.0065),
-        "water": (2.5, 3.2),
-        "angle": (56, 70),
-        "hot": (0.02, 0.1),
-    },
-    "winter_cereal": {
-        "n": (1.35, 1.6),
-        "cab": (38, 60),
-        "cm": (0.0045, 0.006),
-        "water": (3.1, 3.8),
-        "angle": (58, 70),
-        "hot": (0.02, 0.1),
-    },
-    "summer_crop": {
-        "n": (1.35, 1.65),
-        "cab": (36, 60),
-        "cm": (0.0045, 0.0065),
-        "water": (2.8, 3.6),
-        "angle": (40, 60),
-        "hot": (0.05, 0.15),
-    },
-    "rapeseed": {
-        "n": (1.45, 1.7),
-        "cab": (34, 52),
-        "cm": (0.005, 0.0065),
-        "water": (3.0, 3.8),
-        "angle": (44, 60),
-        "hot": (0.05, 0.15),
-    },
-    "wetland": {
-        "n": (1.4, 1.8),
-        "cab": (22, 44),
-        "cm": (0.006, 0.009),
-        "water": (1.9, 2.5),
-        "angle": (62, 75),
-        "hot": (0.02, 0.1),
-    },
-}
+    name: dict(zip(("n", "cab", "cm", "water", "angle", "hot", "gap"), ranges, strict=True))
+    for name, ranges in {
+        "deciduous": ((1.45, 1.9), (28, 46), (0.0055, 0.0085), (2.0, 2.4), (35, 52), (0.1, 0.2), (0.02, 0.07)),
+        "conifer": ((1.6, 2.1), (34, 56), (0.010, 0.015), (0.9, 1.2), (48, 62), (0.1, 0.2), (0.02, 0.08)),
+        "shrub": ((1.5, 1.9), (22, 40), (0.008, 0.013), (0.9, 1.2), (46, 62), (0.08, 0.2), (0.05, 0.2)),
+        "grass": ((1.35, 1.7), (20, 40), (0.004, 0.0065), (1.8, 2.2), (54, 68), (0.02, 0.1), (0.12, 0.28)),
+        "winter_cereal": ((1.35, 1.6), (30, 50), (0.0045, 0.006), (2.7, 3.2), (58, 70), (0.02, 0.1), (0.02, 0.06)),
+        "summer_crop": ((1.35, 1.65), (30, 52), (0.0045, 0.0065), (2.9, 3.4), (44, 62), (0.05, 0.15), (0.03, 0.1)),
+        "rapeseed": ((1.4, 1.7), (28, 46), (0.005, 0.0065), (2.9, 3.4), (46, 62), (0.05, 0.15), (0.02, 0.06)),
+        "wetland": ((1.4, 1.8), (20, 40), (0.006, 0.009), (1.6, 2.0), (62, 75), (0.02, 0.1), (0.03, 0.1)),
+    }.items()
+}  # fmt: skip
 # stage: factor on chlorophyll, factor on leaf water, brown pigment
 STAGE_FACTORS = {
     "young": (0.8, 1.1, 0.0),
@@ -117,6 +66,11 @@ MEASURED = {
     "concrete": ("built", ("sidewalk", "driveway", "bridge"), 32),
     "mineral": ("bare", ("sand", "gravel", "dirt"), 40),
 }
+DARKEST = {"roof_tile": 0.18, "roof_shingle": 0.16, "roof_metal": 0.16, "asphalt": 0.13, "concrete": 0.2}
+EARTH_SHARE = {
+    "roof_tile": 0.08, "roof_shingle": 0.08, "roof_metal": 0.04, "asphalt": 0.15, "concrete": 0.12, "mineral": 0.35,
+}  # fmt: skip
+SWIR1 = 1210  # index of 1610 nm in FINE_NM
 STRAW = (
     "goldgras",
     "deadgras",
@@ -177,7 +131,7 @@ def wet(spectrum: np.ndarray, moisture: float, absorption: np.ndarray) -> np.nda
 
 
 def water_spectrum(rng: np.random.Generator, absorption: np.ndarray) -> np.ndarray:
-    """One inland water: Gordon's quadratic with chlorophyll, suspended matter, coloured organic matter and sky glint."""
+    """One inland water: Gordon's quadratic with chlorophyll, suspended and dissolved matter, and sky glint."""
     chlorophyll, matter, organic = np.exp(rng.uniform(np.log([1.5, 1.5, 0.3]), np.log([25.0, 14.0, 2.5])))
     shape = np.exp(-(((FINE_NM - 440) / 45) ** 2)) + 0.55 * np.exp(-(((FINE_NM - 676) / 14) ** 2))
     total = 100.0 * absorption + 0.04 * chlorophyll**0.75 * shape + organic * np.exp(-0.016 * (FINE_NM - 440))
@@ -185,7 +139,7 @@ def water_spectrum(rng: np.random.Generator, absorption: np.ndarray) -> np.ndarr
     back = 0.0011 * (500.0 / FINE_NM) ** 4.32 + 0.011 * matter * (550.0 / FINE_NM) ** 0.7
     u = back / (total + back)
     below = 0.089 * u + 0.125 * u**2
-    return np.pi * 0.52 * below / (1.0 - 1.7 * below) + rng.uniform(0.003, 0.010)
+    return np.asarray(np.pi * 0.52 * below / (1.0 - 1.7 * below) + rng.uniform(0.003, 0.010))
 
 
 def canopy(
@@ -205,20 +159,21 @@ def canopy(
         brown = 0.25
     prosail.mod_dataspec_pdb.rsoil1 = background
     chlorophyll = traits["cab"] * cab
-    return np.asarray(
+    seen = np.asarray(
         prosail.simulate(
             traits["n"], chlorophyll, 3.0 + 0.16 * chlorophyll, 0.5, brown * traits["brown"],
             traits["cm"] * traits["water"] * water, traits["cm"], 1.0, lai, traits["hot"],
             SUN_ZENITH_DEG, 0.0, 90.0, 2, traits["angle"], 0.0,
         )
     )  # fmt: skip
+    return (1.0 - traits["gap"]) * seen + traits["gap"] * background
 
 
 def canopies(
-    rng: np.random.Generator, soils: np.ndarray, waters: np.ndarray, litter: np.ndarray
+    rng: np.random.Generator, soils: np.ndarray, waters: np.ndarray, litter: np.ndarray, straw: np.ndarray
 ) -> dict[str, np.ndarray]:
     """All vegetation: family -> (SETS, stages, LAI levels, FINE_NM)."""
-    from xleaf import prosail  # type: ignore[import-not-found,attr-defined]
+    from xleaf import prosail
 
     absorption = np.array(prosail.mod_dataspec_pdb.k_cw)
     # A petal is a leaf without chlorophyll: carotenoids absorb below 520 nm, the rest is white.
@@ -230,6 +185,9 @@ def canopies(
             traits = {key: rng.uniform(*bounds) for key, bounds in ranges.items()}
             traits["brown"] = rng.uniform(0.6, 1.2)
             ground = wet(soils[index % len(soils)], 0.35, absorption)
+            if family == "grass":
+                # the ground of a meadow is mostly dead grass
+                ground = 0.45 * ground + 0.55 * straw[index % len(straw)] * 0.8
             if family in ("deciduous", "conifer", "shrub"):
                 ground = 0.5 * ground + 0.5 * litter[index % len(litter)]
             if family == "wetland":
@@ -258,13 +216,19 @@ def groups() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     topsoil = [i for i, row in enumerate(rows) if row["SOURCE"] == "icraf-isric-soil-database"]
     # field soils: dark to medium ones, as tilled land has; very bright desert soils are left out
     chosen = pick(rng, fine, [i for i in topsoil if 0.10 < fine[i, 265] < 0.28 and fine[i, 1200] > 0.2], 48)
-    soils = fine[chosen] * rng.uniform(0.6, 0.9, (len(chosen), 1))
+    soils = fine[chosen] * rng.uniform(0.75, 1.0, (len(chosen), 1))
     result["soil"] = np.stack([[wet(s, m, absorption) for m in MOISTURE_LEVELS] for s in soils])[:, None]
     source["soil"] = {"package": "earthlib", "names": [rows[i]["NAME"] for i in chosen], "database": "ICRAF-ISRIC"}
     for name, (level_2, level_3, count) in MEASURED.items():
         fitting = [i for i, row in enumerate(rows) if row["LEVEL_2"] == level_2 and row["LEVEL_3"] in level_3]
-        chosen = pick(rng, fine, fitting, count)
-        result[name] = fine[chosen][:, None, None]
+        # new or wet surfaces, the darkest, are left out: roofs and roads weather and brighten
+        chosen = pick(rng, fine, [i for i in fitting if fine[i, SWIR1] > DARKEST.get(name, 0.0)], count)
+        # sand, gravel and rock in the open are rougher and so darker than their samples
+        rough = rng.uniform(0.6, 0.95, (len(chosen), 1)) if name == "mineral" else 1.0
+        # dust, earth in the joints and moss: a share of moist soil
+        earth = np.stack([wet(soils[i % len(soils)], 0.67, absorption) for i in range(len(chosen))])
+        share = EARTH_SHARE[name]
+        result[name] = ((1.0 - share) * fine[chosen] * rough + share * earth)[:, None, None]
         source[name] = {"package": "earthlib", "names": [rows[i]["NAME"] for i in chosen], "database": "asd"}
     chosen = [by_name[name] for name in STRAW if name in by_name]
     result["straw"] = fine[chosen][:, None, None]
@@ -273,7 +237,7 @@ def groups() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     waters = np.stack([water_spectrum(rng, absorption) for _ in range(48)])
     result["water"] = waters[:, None, None]
     source["water"] = {"model": "Gordon et al. 1988 quadratic", "absorption": "PROSPECT-D liquid water, xleaf"}
-    for family, spectra in canopies(rng, soils, waters, litter).items():
+    for family, spectra in canopies(rng, soils, waters, litter, fine[chosen]).items():
         result[family] = spectra
         source[family] = {"package": "xleaf", "model": "PROSPECT-D + 4SAIL", "traits": FAMILIES[family]}
     return result, source

@@ -17,6 +17,7 @@ Rows = NDArray[np.uint16]
 OPEN, STREET, ROOF, HALL, PAVED, LAWN, TREE, TRACK = range(8)
 STREET_M, SPACING_M, PLOT_M, HALL_PLOT_M = 8.0, (72.0, 130.0), 24.0, 80.0
 ROAD_M, TRACK_M = 9.0, 5.0
+PARK_SHARE, TRACK_SHARE = 0.08, 0.06
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,9 +75,14 @@ def _town_use(parcels: Parcels, density: Field, hall: Mask, seed: int) -> tuple[
     return use, plot
 
 
+def town_parks(rng: np.random.Generator, town_parcel: Mask) -> Mask:
+    """Town parcels (count,) that are parks: nothing is built there."""
+    return town_parcel & (rng.random(town_parcel.size) < PARK_SHARE)
+
+
 def make_settlement(
     parcels: Parcels, town: Mask, density: Field, hall: Mask, open_land: Mask, seed: int, road_share: float
-) -> NDArray[np.uint8]:
+) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
     """Use of every cell: towns by their street grid, roads on block borders, tracks on some parcel borders.
 
     Args:
@@ -89,17 +95,34 @@ def make_settlement(
         road_share: share of block borders that carry a road.
 
     Returns:
-        (n, n) uint8, one of OPEN ... TRACK.
+        use (n, n) uint8, one of OPEN ... TRACK, and plot (n, n) int32, whose number chooses a building's roof.
     """
-    use, _ = _town_use(parcels, density, hall, seed)
+    use, plot = _town_use(parcels, density, hall, seed)
     use[~town] = OPEN
     blocks = parcels.blocks
     low, high = np.minimum(blocks.nearest, blocks.second), np.maximum(blocks.nearest, blocks.second)
     road = (blocks.border_m < ROAD_M / 2) & (scatter(low, high, seed, 21) < road_share)
-    track = (parcels.edge_m < TRACK_M / 2) & (scatter(parcels.edge, seed, 22) < np.float32(0.06)) & (use == OPEN)
+    track = (parcels.edge_m < TRACK_M / 2) & (scatter(parcels.edge, seed, 22) < TRACK_SHARE) & (use == OPEN)
     use[track & open_land] = TRACK
     use[road & open_land] = STREET
-    return use
+    return use, plot
+
+
+def _stock(rng: np.random.Generator, library: SpectralLibrary) -> dict[int, NDArray[np.int64]]:
+    """The surfaces that a place owns: use -> rows of the library, chosen from with equal chance."""
+
+    def some(name: str, count: int) -> NDArray[np.int64]:
+        group = library.groups[name]
+        return group.row(rng.choice(group.sets, count, replace=False))
+
+    tiles, concrete, asphalt, metal = (some(name, 12) for name in ("roof_tile", "concrete", "asphalt", "roof_metal"))
+    return {
+        ROOF: np.concatenate([tiles, some("roof_shingle", 6), concrete[:3], metal[:2]]),
+        HALL: np.concatenate([metal, concrete[:5], asphalt[:3]]),
+        STREET: asphalt,
+        PAVED: np.concatenate([concrete, asphalt]),
+        TRACK: some("mineral", 12),
+    }
 
 
 def furnish(
@@ -107,39 +130,21 @@ def furnish(
     library: SpectralLibrary,
     parcels: Parcels,
     use: NDArray[np.uint8],
-    density: Field,
-    hall: Mask,
+    plot: NDArray[np.int32],
     seed: int,
 ) -> BuiltLand:
     """Chooses the materials of the sealed cells from the roofs, asphalts and concretes this place owns."""
-    size = use.shape[0]
-    group = library.groups
-    a, b = np.zeros((size, size), np.uint16), np.zeros((size, size), np.uint16)
-    fraction = np.zeros((size, size), np.float32)
-    _, plot = _town_use(parcels, density, hall, seed)
-    pick = scatter(plot, seed, 31)
-    own = {name: rng.choice(group[name].sets, 12, replace=False) for name in ("roof_tile", "roof_shingle", "roof_metal", "asphalt", "concrete", "mineral")}  # fmt: skip
-    kinds = np.concatenate([
-        group["roof_tile"].row(own["roof_tile"]), group["roof_shingle"].row(own["roof_shingle"][:8]),
-        group["concrete"].row(own["concrete"][:3]), group["roof_metal"].row(own["roof_metal"][:2]),
-    ])  # fmt: skip
-    halls = np.concatenate([
-        group["roof_metal"].row(own["roof_metal"]), group["concrete"].row(own["concrete"][:5]), group["asphalt"].row(own["asphalt"][:3]),
-    ])  # fmt: skip
-    patch = scatter(parcels.parcel, seed, 32)
-    for code, rows, chance in (
-        (ROOF, kinds, pick),
-        (HALL, halls, pick),
-        (STREET, group["asphalt"].row(own["asphalt"]), patch),
-        (PAVED, np.concatenate([group["concrete"].row(own["concrete"]), group["asphalt"].row(own["asphalt"])]), pick),
-        (TRACK, group["mineral"].row(own["mineral"]), patch),
-    ):
+    a, b = np.zeros(use.shape, np.uint16), np.zeros(use.shape, np.uint16)
+    fraction = np.zeros(use.shape, np.float32)
+    for code, rows in _stock(rng, library).items():
         here = use == code
-        chosen = chance[here]
-        a[here] = rows[(chosen * np.float32(rows.size)).astype(np.int64)]
+        # a building or yard has one surface a plot, a road or track one a stretch along a parcel
+        owner = parcels.parcel[here] if code in (STREET, TRACK) else plot[here]
+        number = (scatter(owner, seed, 31) * np.float32(rows.size)).astype(np.int64)
+        a[here] = rows[number]
         # the second material is the next of the list: worn roofs, patched asphalt
-        b[here] = rows[((chosen * np.float32(rows.size)).astype(np.int64) + 1) % rows.size]
-        fraction[here] = np.float32(0.3) * scatter(plot[here], seed, code)
+        b[here] = rows[(number + 1) % rows.size]
+        fraction[here] = np.float32(0.3) * scatter(owner, seed, code)
     tall = (use == ROOF) | (use == HALL)
     # in the morning the shadow falls to the north-west
     shadow = np.zeros_like(tall)

@@ -1,7 +1,7 @@
 """The spectral library of the hidden surface: groups of reflectance spectra as low-rank factors.
 
-Rows are ordered group by group; inside a group by (set, stage, level). A *set* is one plant (traits and soil), one soil,
-one roof. Vegetation has four stages and seven leaf-area levels, soil four moisture levels, all else a single row a set.
+Rows are ordered group by group; inside a group by (set, stage, level). A *set* is one plant (traits and soil), one
+soil, one roof. Vegetation has four stages and seven leaf-area levels, soil four moisture levels, all else one row.
 Sources of every group are in data/spectral_library.json, written by rebuild_library.py together with the factors.
 """
 

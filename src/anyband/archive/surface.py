@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import convolve1d, distance_transform_edt, label
 
+from anyband.archive.cover import BUILT, WORLDCOVER
 from anyband.archive.grid import HiddenGrid
-from anyband.archive.landscape import BUILT, WORLDCOVER, Landscape
+from anyband.archive.landscape import Landscape
 from anyband.archive.noise import Field
 from anyband.archive.phenology import (
     CODE,
@@ -33,13 +34,15 @@ PATTERN = {
 }  # fmt: skip
 # Skin minus air temperature about 10:30 in summer, K: dry soil, dense leaves, dead leaves, sealed ground, water.
 SOIL_K, LEAF_K, DRY_LEAF_K, SEALED_K, WATER_K = 14.0, 1.0, 8.0, 11.0, -4.0
-MINIMUM_MAPPING_CELLS = 5
+MINIMUM_MAPPING_CELLS = 3
 CODES = np.array([10, 20, 30, 40, 50, 60, 80, 90], np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
 class SurfaceState:
-    """The hidden surface on one day. Reflectance is illumination * ((1 - f) * row a + f * row b) of `landscape.library`.
+    """The hidden surface on one day.
+
+    Reflectance is illumination * ((1 - f) * row a + f * row b), with the rows of `landscape.library`.
 
     Attributes:
         grid: where it lies.
@@ -119,7 +122,7 @@ def _skin(table: UnitTable, season: Season) -> NDArray[np.float32]:
     skin = leaves * canopy + (1 - leaves) * ground
     skin[table.family == CODE["water"]] = WATER_K
     skin[table.family == CODE["wetland"]] *= np.float32(0.3)
-    return skin.astype(np.float32)
+    return np.asarray(skin, np.float32)
 
 
 def compose(landscape: Landscape, day_of_year: int, southern: bool) -> SurfaceState:
@@ -155,16 +158,16 @@ def _fractions(landscape: Landscape) -> Field:
     """Share of the eight label classes on the 10 m grid, weighted over the neighbours, float32 (8, n / 2, n / 2)."""
     lookup = np.zeros(12, np.uint8)
     for hidden, code in WORLDCOVER.items():
-        lookup[hidden] = np.flatnonzero(CODES == code)[0]
+        lookup[hidden] = np.flatnonzero(code == CODES)[0]
     index = lookup[landscape.cover]
     half = landscape.grid.size // 2
     shares = np.empty((CODES.size, half, half), np.float32)
-    weights = np.array([0.25, 0.5, 0.25], np.float32)
+    weights = np.array([0.2, 0.6, 0.2], np.float32)
     for k in range(CODES.size):
         member = (index == k).astype(np.float32)
         if CODES[k] == 50:
-            # gardens and yards belong to the town; a single road of 9 m is narrower than what such maps show
-            member *= np.float32(1.7)
+            # towns are mapped as built although half of them is garden; a road through fields is too narrow to be seen
+            member *= np.where(landscape.town, np.float32(1.7), np.float32(0.9))
         mean = member.reshape(half, 2, half, 2).mean(axis=(1, 3), dtype=np.float32)
         shares[k] = convolve1d(convolve1d(mean, weights, axis=0), weights, axis=1)
     return shares
@@ -173,8 +176,8 @@ def _fractions(landscape: Landscape) -> Field:
 def label_codes(landscape: Landscape) -> NDArray[np.uint8]:
     """WorldCover codes of the hidden surface, (n, n) uint8, the truth without any label noise.
 
-    The class of a 10 m cell is that with the largest share in and around it; patches smaller than five cells are filled
-    from their surroundings, as in a product with a minimum mapping unit.
+    The class of a 10 m cell is that with the largest share in and around it; patches smaller than three cells are
+    filled from their surroundings, as in a product with a minimum mapping unit.
     """
     best = np.argmax(_fractions(landscape), axis=0).astype(np.uint8)
     small = np.zeros(best.shape, bool)

@@ -21,7 +21,8 @@ SMOOTHING_M = 20.0
 def slope_degrees(dem: Field, step_m: float) -> Field:
     """Slope of an elevation model (n, n) in m, in degrees, float32."""
     down, right = np.gradient(dem, np.float32(step_m))
-    return np.degrees(np.arctan(np.hypot(down, right))).astype(np.float32, copy=False)
+    slope: Field = np.degrees(np.arctan(np.hypot(down, right))).astype(np.float32, copy=False)
+    return slope
 
 
 def elevation(rng: np.random.Generator, size: int, step_m: float, mean_slope: float, base_m: float) -> Field:
@@ -108,7 +109,7 @@ def distance_m(mask: Mask, step_m: float) -> Field:
 
 
 def upper_share(field: Field, share: float, allowed: Mask | None = None) -> Mask:
-    """The cells where `field` is largest: `share` of all cells, all of them inside `allowed` if that is large enough."""
+    """The cells where `field` is largest: `share` of all cells, inside `allowed` and at most all of it."""
     wanted = int(round(share * field.size))
     values = field if allowed is None else np.where(allowed, field, -np.inf)
     available = field.size if allowed is None else int(np.count_nonzero(allowed))
@@ -116,7 +117,8 @@ def upper_share(field: Field, share: float, allowed: Mask | None = None) -> Mask
     if wanted == 0:
         return np.zeros(field.shape, bool)
     threshold = np.partition(values.ravel(), field.size - wanted)[field.size - wanted]
-    return values >= threshold
+    chosen: Mask = values >= threshold
+    return chosen
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +160,8 @@ def make_waters(
     inside = ((cell >= 0) & (cell < size // 2)).all(axis=1)
     mask[tuple(cell[inside].T)] = True
     course_m = gaussian_filter(distance_m(mask, step_m)[::2, ::2], 1.0)
-    course_m = enlarge(course_m, 2, size)
+    # the blur lifts the distance along the axis itself, which would tear narrow rivers apart
+    course_m = np.maximum(enlarge(course_m, 2, size) - np.float32(1.2 * step_m), 0)
     wobble = power_noise(rng, size, step_m, 2.5, 40.0, 600.0)
     river = course_m < np.float32(river_width_m / 2) * (1 + np.float32(0.25) * wobble)
     broad = gaussian_filter(dem[::4, ::4], 600.0 / (4 * step_m))
