@@ -9,8 +9,8 @@ import numpy as np
 
 from anyband.sensors import Band
 
-# Width of the kernel that carries statistics to other wavelengths, in ln(wavelength): about 25 nm in the red.
-SMOOTHING = 0.04
+# Bands closer than this in ln(wavelength) are averaged: about 13 nm in the red, the distance of like bands of two sensors.
+SMOOTHING = 0.02
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,14 @@ class Statistics:
     def at(self, band: Band) -> tuple[float, float]:
         """Mean and standard deviation expected for any band, from its centre wavelength and quantity alone.
 
-        A Gaussian kernel in ln(wavelength) blends the training bands; far from all of them the nearest one counts.
-        Bands of a quantity that training lacks are left as they are.
+        Training bands are blended with weights that fall with the fourth power of the distance in ln(wavelength), so a
+        training band keeps its own values and the way from one to the next is smooth. Bands of a quantity that
+        training lacks are left as they are.
         """
         same = [entry for entry in self.bands if entry.quantity == band.quantity]
         if not same:
             return 0.0, 1.0
-        distance = np.array([math.log(entry.centre_nm / band.response.centre_nm) for entry in same]) / SMOOTHING
-        weight = np.exp(-0.5 * (distance**2 - (distance**2).min()))
+        distance = np.array([math.log(entry.centre_nm / band.response.centre_nm) for entry in same])
+        weight = (distance**2 + SMOOTHING**2) ** -2.0
         weight /= weight.sum()
         return float(weight @ [entry.mean for entry in same]), float(weight @ [entry.std for entry in same])

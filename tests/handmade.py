@@ -1,0 +1,57 @@
+"""Hand-made band groups: small grids, Gaussian bands, no files."""
+
+import torch
+
+from anyband.observation import BandGroup
+from anyband.sensors import Band, BandSet, SpectralResponse
+
+S2_10 = (("B02", 492, 66), ("B03", 560, 36), ("B04", 665, 31), ("B08", 833, 106))
+S2_20 = (
+    ("B05", 704, 15),
+    ("B06", 741, 15),
+    ("B07", 783, 20),
+    ("B8A", 865, 21),
+    ("B11", 1614, 91),
+    ("B12", 2202, 175),
+)
+S2_60 = (("B01", 443, 20), ("B09", 945, 20))
+L9_30 = (
+    ("coastal", 443, 16),
+    ("blue", 482, 60),
+    ("green", 561, 57),
+    ("red", 655, 37),
+    ("nir08", 865, 28),
+    ("swir16", 1609, 85),
+    ("swir22", 2201, 187),
+)
+
+
+def band_set(entries: tuple[tuple[str, float, float], ...], pixel_m: float, platform: str = "test") -> BandSet:
+    bands = [
+        Band(name, name, SpectralResponse.gaussian(centre, fwhm), gsd_m=pixel_m, pixel_m=pixel_m)
+        for name, centre, fwhm in entries
+    ]
+    return BandSet(platform, tuple(bands))
+
+
+SETS = {
+    "sentinel2": ((10.0, band_set(S2_10, 10)), (20.0, band_set(S2_20, 20)), (60.0, band_set(S2_60, 60))),
+    "landsat": ((30.0, band_set(L9_30, 30)),),
+}
+
+
+def make_group(
+    product: str, bands: BandSet, pixel_m: float, side_m: float, batch: int, seed: int, offset_m: float = 0.0
+) -> BandGroup:
+    size = int(side_m / pixel_m)
+    random = torch.Generator().manual_seed(seed)
+    values = torch.rand(batch, len(bands), size, size, generator=random) * 0.5
+    return BandGroup(
+        product=product,
+        values=values,
+        valid=torch.ones_like(values, dtype=torch.bool),
+        band_sets=(bands,),
+        band_set_index=torch.zeros(batch, dtype=torch.int64),
+        pixel_m=pixel_m,
+        offset_m=torch.full((batch, 2), offset_m),
+    )

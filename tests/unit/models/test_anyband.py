@@ -1,0 +1,193 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from handmade import S2_10, band_set, make_group
+
+from anyband.models.anyband import AnyBand, AnyBandOptions
+from anyband.observation import BandGroup, Observation, QueryGrid
+from anyband.sensors import BandSet, SpectralResponse
+
+QUERY = QueryGrid(10.0, 24, 24)
+
+
+@pytest.fixture
+def model(statistics, small) -> AnyBand:
+    torch.manual_seed(0)
+    return AnyBand(AnyBandOptions(**small, features=12, hyper=16), statistics, 4).eval()
+
+
+def change_group(observation: Observation, index: int, **changes) -> Observation:
+    groups = list(observation.groups)
+    groups[index] = replace(groups[index], **changes)
+    return Observation(tuple(groups))
+
+
+def test_the_order_of_bands_and_groups_does_not_matter(model, observe):
+    observation = observe()
+    shuffled = Observation(
+        tuple(g.select_bands(tuple(reversed(range(len(g.band_sets[0]))))) for g in observation.groups)
+    )
+    shuffled = Observation(tuple(reversed(shuffled.groups)))
+    assert torch.allclose(model(observation, QUERY), model(shuffled, QUERY), atol=1e-5)
+
+
+def test_a_band_given_twice_counts_like_any_other_mean(model, observe):
+    """Splitting every band in two leaves a mean over bands as it was; a sum would double."""
+    group = observe(("landsat",)).groups[0]
+    twice = group.select_bands(tuple(range(7)) * 2)
+    once = model.acquisition((group,)).values
+    assert torch.allclose(model.acquisition((twice,)).values, once, atol=1e-5)
+
+
+def test_noise_of_a_split_band_averages_out(model, observe):
+    group = observe(("landsat",)).groups[0]
+    torch.manual_seed(1)
+    noisy = [replace(group, values=group.values + 0.05 * torch.randn_like(group.values)) for _ in range(2)]
+    both = replace(group.select_bands(tuple(range(7)) * 2), values=torch.cat([g.values for g in noisy], dim=1))
+    clean = model.acquisition((group,)).values
+    split = (model.acquisition((both,)).values - clean).pow(2).mean()
+    single = (model.acquisition((noisy[0],)).values - clean).pow(2).mean()
+    assert split < single
+
+
+@pytest.mark.parametrize("pixel_m", [10.0, 15.0, 20.0, 30.0, 60.0])
+def test_a_constant_scene_gives_the_same_cells_from_any_grid(model, pixel_m):
+    def constant(spacing_m: float, shift: float) -> BandGroup:
+        group = make_group("any", band_set(S2_10, 30.0), spacing_m, 240.0, 1, 0, shift)
+        level = torch.tensor([0.1, 0.2, 0.3, 0.4])[None, :, None, None]
+        return replace(group, values=level.expand_as(group.values).contiguous())
+
+    reference, _ = model.encode(Observation((constant(10.0, 0.0),)), QUERY)
+    seen, _ = model.encode(Observation((constant(pixel_m, 0.25 * pixel_m),)), QUERY)
+    assert torch.allclose(seen, reference, atol=1e-4)
+
+
+def test_cells_move_with_the_ground(model, observe):
+    observation = observe(("sentinel2",))
+
+    def crop(group: BandGroup, cells: int) -> BandGroup:
+        start = int(cells * 60 / group.pixel_m)
+        return replace(group, values=group.values[..., start:, :], valid=group.valid[..., start:, :])
+
+    whole, fine = model.encode(observation, QUERY)
+    part, fine_part = model.encode(Observation(tuple(crop(g, 1) for g in observation.groups)), QueryGrid(10.0, 18, 24))
+    assert torch.allclose(part, whole[:, 1:], atol=1e-5)
+    assert torch.allclose(fine_part, fine[:, 6:], atol=1e-5)
+
+
+def test_moving_the_offset_moves_what_is_read(model, observe):
+    observation = observe(("landsat",))
+    moved = change_group(observation, 0, offset_m=observation.groups[0].offset_m + 30.0)
+    _, fine = model.encode(observation, QUERY)
+    _, fine_moved = model.encode(moved, QUERY)
+    assert torch.allclose(fine_moved[:, 6:21, 6:21], fine[:, 3:18, 3:18], atol=1e-5)
+
+
+def test_an_acquisition_that_saw_nothing_changes_nothing_and_gives_no_nan(model, observe):
+    observation = observe()
+    last = len(observation.groups) - 1
+    blind = change_group(
+        observation, last, valid=torch.zeros_like(observation.groups[last].valid),
+        values=torch.zeros_like(observation.groups[last].values),
+    )  # fmt: skip
+    alone = model(observe(("sentinel2",)), QUERY)
+    assert torch.allclose(model(blind, QUERY), alone, atol=1e-5)
+    nothing = Observation(
+        tuple(replace(g, valid=torch.zeros_like(g.valid), values=torch.zeros_like(g.values)) for g in blind.groups)
+    )
+    assert torch.isfinite(model(nothing, QUERY)).all()
+
+
+def test_invalid_pixels_do_not_leak_their_values(model, observe):
+    observation = observe(("sentinel2",))
+    group = observation.groups[0]
+    valid = group.valid.clone()
+    valid[:, :, 5:9, 3:7] = False
+    wild = torch.where(valid, group.values, torch.full_like(group.values, 9.0))
+    quiet = torch.where(valid, group.values, torch.zeros_like(group.values))
+    logits = [model(change_group(observation, 0, values=v, valid=valid), QUERY) for v in (wild, quiet)]
+    assert torch.equal(*logits)
+
+
+def test_wrong_wavelengths_change_the_answer(model, observe):
+    observation = observe(("sentinel2",))
+    bands = observation.groups[0].band_sets[0]
+    wrong = BandSet("wrong", (bands.bands[3], *bands.bands[1:3], bands.bands[0]))
+    changed = model(change_group(observation, 0, band_sets=(wrong,)), QUERY)
+    assert not torch.allclose(changed, model(observation, QUERY), atol=1e-3)
+
+
+def test_wrong_sampling_distance_changes_the_answer(model, observe):
+    observation = observe(("landsat",))
+    bands = observation.groups[0].band_sets[0]
+    finer = BandSet("finer", tuple(replace(band, gsd_m=10.0) for band in bands))
+    changed = model(change_group(observation, 0, band_sets=(finer,)), QUERY)
+    assert not torch.allclose(changed, model(observation, QUERY), atol=1e-4)
+
+
+def test_absolute_radiometry_reaches_the_decoder(model, observe):
+    """The fine features must not be normalised: a brighter scene is another scene."""
+    observation = observe(("sentinel2",))
+    brighter = Observation(tuple(replace(g, values=g.values * 1.5) for g in observation.groups))
+    _, fine = model.encode(observation, QUERY)
+    _, fine_brighter = model.encode(brighter, QUERY)
+    assert (fine_brighter - fine).abs().mean().item() > 0.05 * fine.abs().mean().item()
+
+
+def test_bands_are_standardised_by_wavelength_not_by_name(model, observe):
+    observation = observe(("landsat",))
+    bands = observation.groups[0].band_sets[0]
+    renamed = BandSet("renamed", tuple(replace(band, name=f"x{i}") for i, band in enumerate(bands)))
+    renamed_observation = change_group(observation, 0, band_sets=(renamed,), product="nobody")
+    assert torch.allclose(model(renamed_observation, QUERY), model(observation, QUERY), atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [1, 200])
+def test_any_number_of_bands_goes_in(model, count):
+    entries = tuple((f"b{i}", 420.0 + i * 10, 12.0) for i in range(count))
+    group = make_group("imager", band_set(entries, 30.0), 30.0, 240.0, 2, 0)
+    assert torch.isfinite(model(Observation((group,)), QUERY)).all()
+
+
+def test_platforms_may_differ_within_a_batch(model, observe):
+    group = observe(("landsat",)).groups[0]
+    other = BandSet("other", tuple(replace(b, response=b.response.shifted(15.0)) for b in group.band_sets[0]))
+    mixed = replace(group, band_sets=(*group.band_sets, other), band_set_index=torch.tensor([0, 1]))
+    single = replace(group, band_sets=(other,))
+    logits = model(Observation((mixed,)), QUERY)
+    assert torch.allclose(logits[:1], model(Observation((group,)), QUERY)[:1], atol=1e-5)
+    assert torch.allclose(logits[1:], model(Observation((single,)), QUERY)[1:], atol=1e-5)
+
+
+def test_a_map_can_be_asked_for_at_another_resolution(model, observe):
+    assert model(observe(), QueryGrid(30.0, 8, 8)).shape == (2, 4, 8, 8)
+    assert model(observe(), QueryGrid(20.0, 12, 12)).shape == (2, 4, 12, 12)
+
+
+def test_every_product_is_accepted(model):
+    assert model.accepts(frozenset({"hls_s30"}))
+    assert model.uses(frozenset({"hls_l30", "sentinel2"})) == {"hls_l30", "sentinel2"}
+    assert not model.accepts(frozenset())
+
+
+def test_band_dropping_keeps_at_least_one_band(statistics, small, observe):
+    model = AnyBand(AnyBandOptions(**small, features=12, hyper=16, band_drop=1.0), statistics, 4).train()
+    counts = set()
+    for seed in range(30):
+        torch.manual_seed(seed)
+        counts.add(sum(len(g.band_sets[0]) for g in model.drop_bands(observe().of("sentinel2"))))
+    assert min(counts) >= 1
+    assert len(counts) > 5
+
+
+def test_temperature_far_from_any_training_band_stays_finite(model):
+    group = make_group("thermal", band_set((("lwir", 10_900, 590),), 100.0), 30.0, 240.0, 1, 0)
+    hot = BandSet("t", tuple(replace(b, quantity="surface_temperature") for b in group.band_sets[0]))
+    warm = replace(group, values=group.values + 290.0, band_sets=(hot,))
+    assert torch.isfinite(model(Observation((warm,)), QUERY)).all()
+
+
+def test_a_response_is_never_guessed():
+    with pytest.raises(TypeError):
+        SpectralResponse()  # type: ignore[call-arg]

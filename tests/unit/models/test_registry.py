@@ -1,0 +1,38 @@
+import pytest
+
+from anyband.config import MODEL_NAMES
+from anyband.evaluation.cost import parameters
+from anyband.models.registry import MODELS, build
+from anyband.runtime import UserError
+
+FLOORS = {"pixel"}
+
+
+def test_the_configuration_knows_every_model():
+    assert set(MODEL_NAMES) == set(MODELS)
+
+
+def test_methods_are_of_equal_size(statistics):
+    sizes = {name: parameters(build(name, {}, statistics, 8)) for name in MODELS if name not in FLOORS}
+    middle = (max(sizes.values()) + min(sizes.values())) / 2
+    assert max(sizes.values()) < 1.05 * middle, sizes
+
+
+def test_an_unknown_model_is_named(statistics):
+    with pytest.raises(UserError, match="'anybnd' does not exist"):
+        build("anybnd", {}, statistics, 8)
+
+
+def test_a_misspelt_option_is_answered_with_the_nearest(statistics):
+    with pytest.raises(UserError, match="'dept'; did you mean 'depth'"):
+        build("anyband", {"dept": 3}, statistics, 8)
+
+
+@pytest.mark.parametrize("options", [{"depth": 2.5}, {"depth": True}, {"cell_m": "60"}])
+def test_an_option_of_another_type_is_refused(options, statistics):
+    with pytest.raises(UserError, match="is not of type"):
+        build("input-fusion", options, statistics, 8)
+
+
+def test_a_whole_number_may_stand_for_a_real_one(statistics):
+    assert build("input-fusion", {"cell_m": 80}, statistics, 8).options.cell_m == 80
