@@ -15,6 +15,8 @@ from anyband.observation import BandGroup, Observation
 from anyband.runtime import UserError
 from anyband.sensors import BandSet, get_sensor
 
+__all__ = ["LABEL_PIXEL_M", "ChipTable", "Crop", "load_split"]
+
 REFLECTANCE_LIMITS = (0.0, 1.6)
 """Range of surface reflectance that models see; the ends stand for what lies beyond them."""
 

@@ -150,3 +150,24 @@ def test_file_that_is_not_what_was_announced(tmp_path, size, dtype, words):
     path = write_raster(tmp_path / "a.tif", np.ones((72, 72), np.uint16), corner(), 30)
     with pytest.raises(UserError, match=words):
         read_all([make_job(path, size=size, dtype=dtype)], 1, {})
+
+
+def test_real_landsat_lies_half_a_pixel_off_the_sentinel2_grid(realdata):
+    """Real files of one place: the Sentinel-2 corner sets the chips, Landsat its 15 m, pixels stay as delivered."""
+    import rasterio
+    from rasterio.windows import from_bounds
+
+    sentinel2 = next((realdata / "alberta-pair/sentinel2").glob("*B04_60m.tif"))
+    landsat = next((realdata / "alberta-pair/landsat8").glob("*B4.tif"))
+    with rasterio.open(sentinel2) as source:
+        left, _, _, top = source.bounds
+        epsg = source.crs.to_epsg()
+    chips = site_footprints((left + 4_800, top - 4_800), epsg, 3_840, 960)
+    pixels, offsets = np.zeros((16, 32, 32), np.uint16), np.zeros((16, 2), np.float32)
+    read_all([RasterJob("LC08", "red", str(landsat), epsg, chips, pixels, offsets, 0)], 2, {})
+    assert set(np.abs(offsets).ravel()) == {15.0}
+    with rasterio.open(landsat) as source:
+        for chip, offset, stored in zip(chips, offsets, pixels, strict=True):
+            west, north = chip.x0 + offset[0], chip.y0 - offset[1]
+            window = from_bounds(west, north - 960, west + 960, north, source.transform)
+            assert np.array_equal(stored, source.read(1, window=window))
