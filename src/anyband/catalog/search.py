@@ -38,6 +38,11 @@ class Site:
         west, east = ((self.longitude + step + 180) % 360 - 180 for step in (-across, across))
         return [west, self.latitude - half, east, self.latitude + half]
 
+    @property
+    def utm_epsg(self) -> int:
+        """The WGS 84 / UTM zone by longitude and hemisphere."""
+        return (32_700 if self.latitude < 0 else 32_600) + int((self.longitude + 180) // 6) % 60 + 1
+
 
 class Catalogue:
     """A STAC API that is held to what it promises."""

@@ -38,7 +38,7 @@ DROP_COLUMNS = ("sentinel2", "landsat", "reason", "detail")
 def pair_site(
     site: Site, items: Mapping[str, Sequence[Mapping[str, Any]]], max_day_gap: int, min_clear: float
 ) -> tuple[list[dict[str, Any]], list[Drop]]:
-    """Rows of the table of pairs, and what was left out.
+    """Rows of the table of pairs, and what was left out; no rows when nothing is left.
 
     Args:
         site: the square that every scene must cover.
@@ -47,7 +47,7 @@ def pair_site(
         min_clear: least share of the site that must be clear in both.
 
     Raises:
-        UserError: no label, or no pair is left; says what became of the scenes.
+        UserError: no label covers the site, or a quality layer cannot be read.
     """
     scenes: dict[str, list[Acquisition]] = {}
     drops: list[Drop] = []
@@ -67,11 +67,14 @@ def pair_site(
     matches, clarity, more = _look_at(matches, site)
     pairs, cloudy = select_pairs(matches, clarity, min_clear)
     drops += more + cloudy
-    if not pairs:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(Counter(d.reason for d in drops).items()))
-        advice = "widen the dates or max_day_gap, lower min_clear, or leave the site out"
-        raise UserError(f"site {site.name}: no pair of scenes is left ({reasons or 'no scenes'}): {advice}")
     return [_row(number, pair, label) for number, pair in enumerate(pairs)], drops
+
+
+def why_none(site: Site, drops: Sequence[Drop]) -> str:
+    """One line on a site that is left without pairs."""
+    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(Counter(d.reason for d in drops).items()))
+    advice = "widen the dates or max_day_gap, or lower min_clear, to keep it"
+    return f"site {site.name}: no pair of scenes is left ({reasons or 'no scenes'}), so it gives no chips; {advice}"
 
 
 def _coverage(site: Site, sentinel2: Sequence[Acquisition]) -> Covers:
@@ -80,10 +83,8 @@ def _coverage(site: Site, sentinel2: Sequence[Acquisition]) -> Covers:
     from shapely.affinity import translate
     from shapely.geometry import shape
 
-    epsgs = sorted({scene.epsg for scene in sentinel2})
-    square = (
-        Polygon([corner for epsg in epsgs for corner in site_corners(site, epsg)]).convex_hull if epsgs else Polygon()
-    )
+    epsgs = {scene.epsg for scene in sentinel2} or {site.utm_epsg}
+    square = Polygon([corner for epsg in sorted(epsgs) for corner in site_corners(site, epsg)]).convex_hull
 
     def covers(scene: Acquisition) -> bool:
         footprint = shape(dict(scene.footprint))

@@ -1,12 +1,13 @@
 """Step pair: choose the pairs of scenes of one site from its manifests; write them and what was dropped."""
 
 import argparse
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
 from anyband.catalog.dialects import COLLECTIONS
 from anyband.catalog.search import Site, read_manifest
-from anyband.catalog.site_pairs import DROP_COLUMNS, PAIR_COLUMNS, as_csv, pair_site
+from anyband.catalog.site_pairs import DROP_COLUMNS, PAIR_COLUMNS, as_csv, pair_site, why_none
 from anyband.config import Dataset
 from anyband.runtime import step_main, write_text
 
@@ -27,6 +28,8 @@ def main() -> None:
     site = Site(arguments.site, arguments.longitude, arguments.latitude, settings.extent_m)
     items = {product: read_manifest(arguments.scenes / f"{name}.json") for product, name in COLLECTIONS.items()}
     rows, drops = pair_site(site, items, settings.max_day_gap, settings.min_clear)
+    if not rows:
+        sys.stderr.write(f"anyband: {why_none(site, drops)}\n")
     write_text(arguments.pairs, as_csv(PAIR_COLUMNS, rows))
     write_text(arguments.dropped, as_csv(DROP_COLUMNS, [asdict(entry) for entry in drops]))
 
