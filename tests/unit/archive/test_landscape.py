@@ -1,0 +1,111 @@
+"""Static hidden surface: the checks that once caught errors in it."""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from anyband.archive.archetypes import ARCHETYPES
+from anyband.archive.cover import BUILT, WATER, WORLDCOVER
+from anyband.archive.grid import HiddenGrid
+from anyband.archive.landscape import build_landscape
+from anyband.archive.settlement import OPEN, ROOF, STREET
+from anyband.archive.surface import CODES, label_codes
+from anyband.archive.terrain import slope_degrees
+from anyband.runtime import UserError
+from surfaces import SIZE, small_landscape
+
+
+def majority(label: np.ndarray, factor: int) -> tuple[np.ndarray, np.ndarray]:
+    """Most frequent class and its share in squares of `factor` cells."""
+    side = label.shape[0] // factor
+    squares = label[: side * factor, : side * factor].reshape(side, factor, side, factor)
+    shares = np.stack([(squares == code).mean(axis=(1, 3)) for code in np.unique(label)])
+    return shares.argmax(axis=0), shares.max(axis=0)
+
+
+def equal_neighbours(label: np.ndarray) -> float:
+    """Join count: share of neighbouring cells with the same class."""
+    return float((label[1:] == label[:-1]).mean() + (label[:, 1:] == label[:, :-1]).mean()) / 2
+
+
+SLOPES = {
+    "arable": (2.2, 6),
+    "bocage": (4.2, 11),
+    "forest": (8.0, 20),
+    "periurban": (2.8, 8),
+    "lakeland": (3.2, 9),
+    "upland": (13.5, 30),
+}
+
+
+@pytest.mark.parametrize("archetype", SLOPES)
+def test_slopes_are_those_of_the_archetype(archetype):
+    """The first terrain had 46 degrees on average and topography ruled every result."""
+    mean, steep = SLOPES[archetype]
+    slope = slope_degrees(small_landscape(archetype).dem, 5.0)
+    assert slope.mean() == pytest.approx(mean, rel=0.25)
+    assert np.quantile(slope, 0.95) < steep
+
+
+def test_grain_is_that_of_real_land():
+    """Grain moves the accuracy at 30 m more than any radiometric effect does."""
+    covers = [small_landscape(name).cover for name in ARCHETYPES]
+    pure = [float((majority(cover, 6)[1] > 0.9).mean()) for cover in covers]
+    joins = [equal_neighbours(majority(cover, 2)[0]) for cover in covers]
+    assert 0.40 < np.mean(pure) < 0.62
+    assert min(pure) > 0.25
+    assert max(pure) < 0.70
+    assert 0.76 < np.mean(joins) < 0.90
+    labels = [equal_neighbours(label_codes(small_landscape(name))[::2, ::2]) for name in ARCHETYPES]
+    assert 0.85 < np.mean(labels) < 0.94
+
+
+def test_every_class_occurs_in_nearly_every_place():
+    share = np.array([
+        [(label_codes(small_landscape(name, seed)) == code).mean() for code in CODES]
+        for name in ARCHETYPES for seed in (0, 1)
+    ])  # fmt: skip
+    assert ((share > 0.004).sum(axis=0) >= 10).all(), "a class that four places can miss leaves a split without it"
+    assert (share.max(axis=0) < 0.8).all()
+
+
+def test_same_seed_gives_the_same_bytes():
+    def digest(seed: int) -> str:
+        landscape = build_landscape(HiddenGrid(32632, 0.0, 0.0, 5.0, 204), "periurban", seed)
+        parts = (landscape.dem, landscape.cover, landscape.unit, landscape.shade, landscape.texture, landscape.dither)
+        built = (landscape.built.material_a, landscape.built.fraction_b, landscape.library.coefficient)
+        return hashlib.sha256(b"".join(array.tobytes() for array in parts + built)).hexdigest()
+
+    assert digest(4) == digest(4) != digest(5)
+
+
+def test_every_cell_has_a_class_and_a_unit():
+    landscape = small_landscape("bocage")
+    assert set(np.unique(landscape.cover)) <= set(WORLDCOVER)
+    assert landscape.unit.min() >= 0
+    assert landscape.unit.max() < landscape.units.family.size
+    assert np.isfinite(landscape.shade).all()
+    assert landscape.shade.min() > 0.1
+
+
+def test_sealed_cells_have_materials_and_roads_do_not_cross_water():
+    landscape = small_landscape("periurban")
+    sealed = landscape.cover == BUILT
+    groups = landscape.library.groups
+    built = np.concatenate([
+        np.arange(groups[name].first, groups[name].first + groups[name].count)
+        for name in ("roof_tile", "roof_shingle", "roof_metal", "asphalt", "concrete", "mineral")
+    ])  # fmt: skip
+    assert np.isin(landscape.built.material_a[sealed], built).all()
+    assert (landscape.built.use[landscape.cover == WATER] == OPEN).all()
+    roof, street = (landscape.built.use == ROOF).mean(), (landscape.built.use == STREET).mean()
+    assert 0.02 < street < 0.12
+    assert 0.03 < roof < 0.2
+
+
+def test_mistakes_are_named():
+    with pytest.raises(UserError, match="'desert' does not exist"):
+        build_landscape(HiddenGrid(32632, 0.0, 0.0, 5.0, SIZE), "desert", 0)
+    with pytest.raises(UserError, match="multiple of 4"):
+        build_landscape(HiddenGrid(32632, 0.0, 0.0, 5.0, 401), "arable", 0)
