@@ -1,0 +1,116 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from anyband.chips.loader import load_split
+from anyband.config import Method, Run, Training
+from anyband.evaluation import run as module
+from anyband.evaluation.conditions import CONDITIONS, PRIMARY, answerable
+from anyband.evaluation.run import evaluate_run
+from anyband.models.storage import load
+from anyband.runtime import UserError
+from anyband.training.run import train_run
+from small_split import CLASSES, SMALL, fabricate_split
+
+ALL = tuple(CONDITIONS)
+FILES = ("confusion.csv", "calibration.csv", "cost.json", "predictions.npz")
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory) -> tuple[Path, Path]:
+    return fabricate_split(tmp_path_factory.mktemp("evaluation"))
+
+
+@pytest.fixture(scope="module")
+def runs(dataset, tmp_path_factory) -> dict[str, Path]:
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("runs")
+    training = Training(steps=1, batch=1, crop_m=240, validations=1)
+    for name in ("anyband", "s2-only"):
+        settings = Run(name=name, method=Method(model=name, options=SMALL), training=training, classes=CLASSES)
+        train_run(settings, 3, *dataset, folder / name, lambda method, table: 0.0)
+    return {name: folder / name for name in ("anyband", "s2-only")}
+
+
+def test_a_run_gets_all_its_tables(dataset, runs):
+    evaluate_run(runs["anyband"], *dataset, ALL)
+    assert all((runs["anyband"] / file).is_file() for file in FILES)
+    table = load_split(*dataset, "test", ["sentinel2"], CLASSES)
+    confusion = pd.read_csv(runs["anyband"] / "confusion.csv")
+    assert list(confusion) == ["method", "seed", "condition", "block", "reference", "prediction", "count"]
+    assert list(confusion["condition"].unique()) == list(ALL)
+    assert set(confusion["reference"]) == set(CLASSES)
+    assert set(confusion["seed"]) == {3}
+    scored = int((table.label >= 0).sum())
+    assert (confusion.groupby("condition")["count"].sum() == scored).all()
+    calibration = pd.read_csv(runs["anyband"] / "calibration.csv")
+    assert (calibration.groupby("condition")["count"].sum() == scored).all()
+    cost = json.loads((runs["anyband"] / "cost.json").read_text())
+    wanted = ["parameters", "macs_per_km2", "train_seconds", "inference_km2_per_s", "peak_memory_mb"]
+    assert sorted(cost) == sorted(wanted)
+    assert all(value >= 0 for value in cost.values())
+
+
+def test_stored_maps_agree_with_the_confusion_table(dataset, runs):
+    evaluate_run(runs["anyband"], *dataset, ("S2+L9",))
+    stored = np.load(runs["anyband"] / "predictions.npz")
+    table = load_split(*dataset, "test", ["sentinel2"], CLASSES)
+    assert stored["chip"].tolist() == table.chip.tolist()
+    assert stored["S2+L9"].dtype == np.uint8
+    hits = (stored["S2+L9"] == np.asarray(table.classes)[table.label]) & (table.label >= 0)
+    confusion = pd.read_csv(runs["anyband"] / "confusion.csv")
+    assert hits.sum() == confusion.loc[confusion["reference"] == confusion["prediction"], "count"].sum()
+
+
+def test_a_specialist_answers_where_its_sensor_is_and_computes_once(dataset, runs, monkeypatch):
+    calls = []
+    real = module.predict
+    monkeypatch.setattr(module, "predict", lambda *arguments: calls.append(arguments[2]) or real(*arguments))
+    evaluate_run(runs["s2-only"], *dataset, ALL)
+    confusion = pd.read_csv(runs["s2-only"] / "confusion.csv")
+    assert list(confusion["condition"].unique()) == ["S2", "S2+L9"]
+    assert calls == [frozenset({"sentinel2"})]
+    counts = [confusion.loc[confusion["condition"] == key, "count"].to_numpy() for key in ("S2", "S2+L9")]
+    assert np.array_equal(*counts)
+
+
+def test_nothing_to_answer_is_one_clear_line(dataset, runs):
+    with pytest.raises(UserError, match="s2-only can make no map"):
+        evaluate_run(runs["s2-only"], *dataset, ("L9", "L30"))
+
+
+def test_evaluating_again_writes_nothing_new(dataset, runs):
+    for _ in range(2):
+        evaluate_run(runs["s2-only"], *dataset, ("S2",))
+        stamp = (runs["s2-only"] / "confusion.csv").stat().st_mtime_ns
+    evaluate_run(runs["s2-only"], *dataset, ("S2",))
+    assert (runs["s2-only"] / "confusion.csv").stat().st_mtime_ns == stamp
+
+
+def test_multiply_accumulates_include_attention(dataset, runs):
+    from anyband.evaluation.cost import multiply_accumulates_per_km2
+    from anyband.models.registry import build
+
+    recipe, _ = load(runs["s2-only"])
+    table = load_split(*dataset, "test", ["sentinel2"], CLASSES)
+    counts = []
+    for depth in (1, 2):
+        model = build("s2-only", SMALL | {"depth": depth}, load(runs["s2-only"])[1].statistics, 3).eval()
+        counts.append(multiply_accumulates_per_km2(model, table, frozenset({"sentinel2"})))
+    dim, cells = 16, 64
+    block = cells * (4 + 2 * 2) * dim * dim + 2 * cells * cells * dim
+    assert counts[1] - counts[0] == pytest.approx(block / 0.48**2, rel=1e-3)
+    assert recipe.classes == tuple(sorted(CLASSES))
+
+
+def test_the_primary_conditions_exist():
+    assert set(PRIMARY) <= set(CONDITIONS)
+
+
+def test_conditions_are_answered_in_the_order_asked(runs):
+    _, method = load(runs["anyband"])
+    assert list(answerable(method, ("L9", "S2"))) == ["L9", "S2"]

@@ -1,0 +1,107 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from anyband.config import Method, Run, Training
+from anyband.evaluation.validation import validation_score
+from anyband.models.storage import load
+from anyband.training import checkpoint, loop
+from anyband.training.run import train_run
+from small_split import CLASSES, SMALL
+
+
+def settings(model: str = "anyband", steps: int = 4) -> Run:
+    training = Training(steps=steps, batch=2, crop_m=240, validations=1)
+    options = {} if model == "pixel" else SMALL
+    return Run(name="mine", method=Method(model=model, options=options), training=training, classes=CLASSES)
+
+
+def train(dataset, out: Path, run: Run, seed: int = 0, score=validation_score) -> dict[str, torch.Tensor]:
+    torch.set_num_threads(1)
+    train_run(run, seed, *dataset, out, score)
+    return load(out)[1].state_dict()
+
+
+def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(dataset, tmp_path):
+    weights = [train(dataset, tmp_path / str(i), settings(), seed) for i, seed in enumerate((0, 0, 1))]
+    assert equal(weights[0], weights[1])
+    assert not equal(weights[0], weights[2])
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(dataset, tmp_path, monkeypatch):
+    whole = train(dataset, tmp_path / "whole", settings(steps=6))
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    real, calls = loop.training_loss, []
+
+    def dies(*arguments):
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(loop, "training_loss", dies)
+    with pytest.raises(KeyboardInterrupt):
+        train(dataset, tmp_path / "killed", settings(steps=6))
+    assert (tmp_path / "killed" / checkpoint.NAME).is_file()
+    assert not (tmp_path / "killed" / "model.safetensors").exists()
+    calls[:] = [1] * 10
+    resumed = train(dataset, tmp_path / "killed", settings(steps=6))
+    assert len(calls) == 13, "three steps were left to do"
+    assert equal(whole, resumed)
+    assert not (tmp_path / "killed" / checkpoint.NAME).exists()
+    rows = [pd.read_csv(tmp_path / name / "history.csv")[["step", "loss"]] for name in ("whole", "killed")]
+    pd.testing.assert_frame_equal(*rows)
+
+
+def test_a_state_of_other_settings_or_a_damaged_one_is_ignored(tmp_path):
+    checkpoint.save(tmp_path, checkpoint.fingerprint({"steps": 1}), {"model": 1})
+    assert checkpoint.restore(tmp_path, checkpoint.fingerprint({"steps": 2})) is None
+    assert checkpoint.restore(tmp_path, checkpoint.fingerprint({"steps": 1})) == {"model": 1}
+    (tmp_path / checkpoint.NAME).write_bytes(b"cut off")
+    assert checkpoint.restore(tmp_path, checkpoint.fingerprint({"steps": 1})) is None
+
+
+def test_every_method_sees_the_same_crops(dataset, monkeypatch, tmp_path):
+    seen: dict[str, list[bytes]] = {}
+    real = loop.training_loss
+    for model in ("pixel", "s2-only"):
+        seen[model] = []
+
+        def note(method, table, indices, crop, weights, seed, log=seen[model]):
+            log.append(indices.tobytes() + crop.row_m.tobytes() + crop.col_m.tobytes() + str(seed).encode())
+            return real(method, table, indices, crop, weights, seed)
+
+        monkeypatch.setattr(loop, "training_loss", note)
+        train(dataset, tmp_path / model, settings(model))
+    assert seen["pixel"] == seen["s2-only"]
+
+
+def test_validation_does_not_influence_the_weights(dataset, tmp_path):
+    watched = train(dataset, tmp_path / "watched", settings())
+    blind = train(dataset, tmp_path / "blind", settings(), score=lambda method, table: 0.0)
+    assert equal(watched, blind)
+
+
+def test_a_method_learns(dataset, tmp_path):
+    train(dataset, tmp_path, settings("pixel", steps=120))
+    history = pd.read_csv(tmp_path / "history.csv")
+    assert list(history.columns) == ["step", "loss", "val_miou", "seconds"]
+    assert history["loss"].iloc[-1] < 0.8 * history["loss"].iloc[0]
+    assert history["step"].iloc[-1] == 120
+    assert history["val_miou"].iloc[-1] > 0.5
+
+
+def test_the_learning_rate_rises_once_and_falls_to_zero():
+    rates = [loop.one_cycle(share) for share in np.linspace(0, 1, 101)]
+    peak = int(np.argmax(rates))
+    assert max(rates) == pytest.approx(1, abs=0.01)
+    assert (np.diff(rates[: peak + 1]) > 0).all()
+    assert (np.diff(rates[peak:]) <= 0).all()
+    assert rates[-1] == pytest.approx(0, abs=1e-6)
