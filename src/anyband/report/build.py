@@ -18,11 +18,16 @@ from anyband.report.page import Claims, Head, Item, PanelSet, Section, render
 from anyband.report.palette import CLASS_COLOURS, THEME, method_colours
 from anyband.report.panels import best_baseline, build_panels, difference_colours
 from anyband.report.svg import standalone
-from anyband.report.tables import Graphic, Table
+from anyband.report.tables import Graphic, Table, by_method
 from anyband.runtime import UserError, atomic_path, write_csv, write_json, write_text
 from anyband.statistics.settings import label
 
 FRAMES = ("general", "conditions", "per_class", "pairwise", "calibration", "reliability", "cost", "variance", "units")
+
+
+CLAIMS_NOTE = (
+    "Sentences from fixed templates, printed only when their conditions hold. “No difference shown” never means equal."
+)
 
 
 @dataclass(frozen=True)
@@ -96,9 +101,7 @@ def experiment_sections(
     sections = [
         section("result", "Result", tables.get("headline"), graphics.get("forest"), tables.get("secondary"),
                 remark=narrative.resolution(design)),
-        section("claims", "Claims", claims, tables.get("sensitivity"), paragraphs=[
-            "Sentences from fixed templates, printed only when their conditions hold. “No difference shown” never means "
-            "equal."]),
+        section("claims", "Claims", claims, tables.get("sensitivity"), paragraphs=[CLAIMS_NOTE]),
         section("sensors", "Sensors at test time", tables.get("conditions"), graphics.get("conditions"),
                 tables.get("zero-shot")),
         section("classes", "Classes", tables.get("per-class")),
@@ -126,10 +129,11 @@ def _panel_set(results: Path, name: str, entry: Compared) -> PanelSet | None:
         if int(code) in CLASS_COLOURS
     ]
     caption = (
-        f"Chips chosen by rule, not by eye: from the test blocks with the best, the median and the worst difference of "
-        f"{labels[proposed]} to {labels[rival]} (the best baseline), and one drawn with a fixed random seed; in each the "
-        f"clearest chip. Sentinel-2 and Landsat share one stretch and keep their own pixels. Predictions of seed "
-        f"{entry.design['seeds'][0]} from the inputs named under each map. A side is {entry.data.settings.chip_m} m."
+        "Chips chosen by rule, not by eye: from the test blocks with the best, the median and the worst difference of "
+        f"{labels[proposed]} to {labels[rival]} (the best baseline), and one drawn with a fixed random seed; in each "
+        "the clearest chip. Sentinel-2 and Landsat share one stretch and keep their own pixels. Predictions of seed "
+        f"{entry.design['seeds'][0]} from the inputs named under each map, with the share of scored pixels that agrees "
+        f"with the labels. A side is {entry.data.settings.chip_m} m."
     )
     return PanelSet(f"{name}-panels", "What the methods draw", caption, panels, classes,
                     list(zip(colours, words, strict=True)))  # fmt: skip
@@ -140,7 +144,7 @@ def _head(entry: Compared, several: bool) -> Head:
     design, frames = entry.design, entry.frames
     proposed = design["labels"][design["proposed"]]
     rivals = sum(method not in (design["proposed"], "majority") for method in design["methods"])
-    title = f"{proposed} against {form.plural(rivals, 'other method')} for land cover from Sentinel-2 and Landsat"
+    title = f"{proposed} against {form.in_words(rivals, 'other method')} for land cover from Sentinel-2 and Landsat"
     notice = narrative.simulated_notice(entry.data)
     return Head(
         title=f"{design['experiment']}: {title}" if several else title,
@@ -154,13 +158,14 @@ def _head(entry: Compared, several: bool) -> Head:
 
 def _key_figures(design: Mapping[str, Any], frames: Mapping[str, pd.DataFrame]) -> list[tuple[str, str, str]]:
     """Four numbers: score, difference, resolution, design."""
-    general = frames["general"].set_index("method")
+    general = by_method(frames["general"])
     proposed, labels, rival = design["proposed"], design["labels"], best_baseline(frames["general"])
-    if rival is None or proposed not in general.index or form.missing(general.loc[proposed, "miou"]):
+    if rival is None or proposed not in general or form.missing(general[proposed]["miou"]):
         return []
-    own, other = general.loc[proposed], general.loc[rival]
+    own, other = general[proposed], general[rival]
     return [
-        (form.points(own["miou"]), f"{labels[proposed]}, points mIoU", form.interval(own["miou_lower"], own["miou_upper"])),
+        (form.points(own["miou"]), f"{labels[proposed]}, points mIoU",
+         form.interval(own["miou_lower"], own["miou_upper"])),
         (form.signed_points(other["difference"]), f"over {labels[rival]}, the best baseline",
          form.interval(other["difference_lower"], other["difference_upper"], signed=True)),
         (form.points(design["resolution_floor"]), "smallest resolvable difference", "points, 80 % power"),
@@ -205,8 +210,8 @@ def _evidence_files(
 def _foot(origin: Mapping[str, Any]) -> str:
     commit = f", commit {origin['git_commit'][:12]}" if origin["git_commit"] else ""
     return (
-        f"Written by anyband {origin['anyband']}{commit}; configuration {origin['config_sha256'][:12]}. Every table and "
-        "figure is also in report_data/ as CSV, LaTeX and SVG."
+        f"Written by anyband {origin['anyband']}{commit}; configuration {origin['config_sha256'][:12]}. Every table "
+        "and figure is also in report_data/ as CSV, LaTeX and SVG."
     )
 
 

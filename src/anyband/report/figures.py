@@ -19,7 +19,7 @@ from anyband.report.palette import method_markers
 from anyband.report.svg import BAND, INK, MUTED, PAPER, RULE
 from anyband.statistics.settings import PRIMARY
 
-WIDE, NARROW = 760, 360
+WIDE, NARROW = 900, 360
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,12 @@ def forest(pairs: pd.DataFrame, margin: float, style: Style, width: int) -> Figu
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")
     proposed = style.labels[str(pairs["first"].iloc[0])]
-    axes.set_xlabel(f"← other method better      difference, points      {proposed} better →" if wide
-                    else f"points; right of 0: {proposed} better")  # fmt: skip
+    notes = [(8, "left", f"{proposed} better →")] + ([(-8, "right", "← other better")] if wide else [])
+    for shift, side, text in notes:
+        axes.annotate(text, (0, 0), (shift, -22), xycoords=axes.get_xaxis_transform(), textcoords="offset points",
+                      ha=side, va="top")  # fmt: skip
+    axes.annotate("points mIoU", (1, 0), (0, -22), xycoords="axes fraction", textcoords="offset points",
+                  ha="right", va="top")  # fmt: skip
     return figure
 
 
@@ -110,7 +114,7 @@ def unit_dots(units: pd.DataFrame, style: Style, width: int) -> Figure:
     methods = list(units.groupby("method", sort=False).size().index)
     wide = width > 500
     figure, axes = canvas(
-        width, 300 if wide else 560, (46, 8, 28, 64), 2 if wide else 1, 1 if wide else 2, sharey=False
+        width, 300 if wide else 560, (46, 8, 28, 44), 2 if wide else 1, 1 if wide else 2, sharey=False
     )
     figure.subplots_adjust(wspace=0.22, hspace=0.42)
     for panel, kind, title in zip(axes, ("seed", "block"), ("Training seeds, blocks pooled",
@@ -186,21 +190,23 @@ def reliability(table: pd.DataFrame, methods: Sequence[str], style: Style, width
 
 
 def cost_scores(table: pd.DataFrame, style: Style, width: int) -> Figure:
-    """Endpoint with interval against multiply-accumulates per square kilometre (logarithmic)."""
-    figure, (panel,) = canvas(width, 290, (48, 16, 12, 48))
-    for _, row in table.iterrows():
-        method = str(row["method"])
-        x, value, lower, upper = (float(row[k]) for k in ("macs_per_km2", "miou", "miou_lower", "miou_upper"))
-        panel.plot([x, x], [100 * lower, 100 * upper], color=style.colour(method), linewidth=1.8)
-        panel.plot(x, 100 * value, style.marker(method), color=style.colour(method), markersize=7.5)
-        panel.annotate(style.labels[method], (x, 100 * value), (8, 0), textcoords="offset points", va="center",
-                       fontsize=11)  # fmt: skip
-    panel.set_xscale("log")
-    panel.margins(x=0.2)
-    panel.minorticks_off()
-    panel.set_xlabel("multiply-accumulates per km²")
-    panel.set_ylabel("endpoint mIoU, points")
-    panel.grid()
+    """Endpoint with interval against work per square kilometre and against training time of one seed."""
+    wide = width > 500
+    figure, axes = canvas(width, *((300, (46, 10, 40, 46), 2, 1) if wide else (560, (46, 10, 62, 46), 1, 2)))
+    figure.subplots_adjust(wspace=0.18, hspace=0.3)
+    work = (1e-9, "macs_per_km2", "multiply-accumulates per km², 10⁹")
+    time = (1 / 60, "train_seconds", "training of one seed, minutes")
+    for panel, (factor, column, name) in zip(axes, (work, time), strict=True):
+        for _, row in table.iterrows():
+            method, x = str(row["method"]), factor * float(row[column])
+            value, lower, upper = (100 * float(row[k]) for k in ("miou", "miou_lower", "miou_upper"))
+            panel.plot([x, x], [lower, upper], color=style.colour(method), linewidth=1.8, solid_capstyle="butt")
+            panel.plot(x, value, style.marker(method), color=style.colour(method), markersize=7)
+        panel.set_xlim(0, 1.12 * factor * table[column].max())
+        panel.set_xlabel(name)
+        panel.set_ylabel("endpoint mIoU, points")
+        panel.grid()
+    _legend(figure, table["method"].tolist(), style, width, columns=6 if wide else 2)
     return figure
 
 

@@ -76,6 +76,14 @@ def plural(number: int, word: str) -> str:
     return f"{count(number)} {word}" if number == 1 else f"{count(number)} {word}s"
 
 
+WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+
+
+def in_words(number: int, word: str) -> str:
+    """`five seeds`; digits above twelve."""
+    return f"{WORDS[number]} {word}{'' if number == 1 else 's'}" if number < len(WORDS) else plural(number, word)
+
+
 def listing(words: list[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1] if words else "none"

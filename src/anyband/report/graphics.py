@@ -13,7 +13,7 @@ from anyband.report.figures import NARROW, WIDE, Style
 from anyband.report.ledger import DataRecord
 from anyband.report.svg import RC, to_svg
 from anyband.report.tables import Graphic
-from anyband.statistics.settings import PRIMARY, PRIMARY_CONDITIONS
+from anyband.statistics.settings import FLOORS, PRIMARY, PRIMARY_CONDITIONS
 
 Frames = Mapping[str, pd.DataFrame]
 Draw = Callable[[int], Figure]
@@ -21,7 +21,7 @@ Draw = Callable[[int], Figure]
 
 def graphic(key: str, title: str, caption: str, draw: Draw, style: Style, label: str) -> Graphic:
     """Draw a figure wide and narrow."""
-    with mpl.rc_context(RC):
+    with mpl.rc_context(RC):  # type: ignore[arg-type]  # matplotlib types every key
         wide = to_svg(draw(WIDE), f"{key}-w", style.colours, label)
         narrow = to_svg(draw(NARROW), f"{key}-n", style.colours, label)
     return Graphic(key, title, caption, wide, narrow)
@@ -35,13 +35,13 @@ def experiment_graphics(frames: Frames, design: Mapping[str, Any], style: Style)
     if len(pairs):
         result["forest"] = _forest(pairs, design, style, n)
     units = frames["units"]
-    units = units[units["method"] != "majority"]
+    units = units[~units["method"].isin(FLOORS)]
     if len(units):
         result["units"] = graphic(
             _key(design, "units"), "Every seed and every block",
-            "Endpoint mIoU. Left: one dot per training seed, pooled over blocks. Right: one dot per test block, mean over "
-            "seeds, over the classes found in the block. Lines join the same seed or block, bars are means: parallel "
-            "lines are differences that hold everywhere. " + n,
+            "Endpoint mIoU. First: one dot per training seed, pooled over blocks. Second: one dot per test block, mean "
+            "over seeds, over the classes found in the block. Lines join the same seed or block, bars are means: "
+            "parallel lines are differences that hold everywhere. Floors are left out. " + n,
             lambda width: figures.unit_dots(_in_order(units, frames), style, width), style,
             "Endpoint scores of every seed and every test block by method",
         )  # fmt: skip
@@ -63,7 +63,8 @@ def forest_rows(frames: Frames, design: Mapping[str, Any]) -> pd.DataFrame:
     table = table[(table["first"] == design["proposed"]) & table["second"].isin(rivals)]
     table = table[table["endpoint"].isin([PRIMARY, *PRIMARY_CONDITIONS])]
     order = table["second"].map(rivals.index) * 10 + table["endpoint"].map([PRIMARY, *PRIMARY_CONDITIONS].index)
-    return table.loc[order.sort_values().index]
+    rows: pd.DataFrame = table.loc[order.sort_values().index]
+    return rows
 
 
 def _forest(pairs: pd.DataFrame, design: Mapping[str, Any], style: Style, n: str) -> Graphic:
@@ -102,18 +103,18 @@ def _reliability(frames: Frames, design: Mapping[str, Any], style: Style, n: str
 def _cost(frames: Frames, design: Mapping[str, Any], style: Style) -> dict[str, Graphic]:
     scores = frames["general"][["method", "miou", "miou_lower", "miou_upper"]].dropna()
     table = scores.merge(frames["cost"], on="method")
-    table = table[table["macs_per_km2"] > 0]
+    table = table[~table["method"].isin(FLOORS)]
     if table.empty:
         return {}
     return {
         "cost": graphic(
             _key(design, "cost-figure"),
-            "Score against work",
-            "Endpoint mIoU with 95 % interval against multiply-accumulates per km² (logarithmic). Up and to the left is "
-            "better.",
+            "Score against cost",
+            "Endpoint mIoU with 95 % interval against multiply-accumulates per km² and against the training time of "
+            "one seed (mean). Up and to the left is better. Floors are left out.",
             lambda width: figures.cost_scores(table, style, width),
             style,
-            "Endpoint score against work per area",
+            "Endpoint score against work and time",
         )  # fmt: skip
     }
 

@@ -89,7 +89,7 @@ def read_chip(store: Path, chip: str, names: Sequence[str]) -> dict[str, Bytes]:
     import zarr
 
     index = list(names).index(chip)
-    root = zarr.open_group(store, mode="r")
+    root: Any = zarr.open_group(store, mode="r")
     pictures = {product: _reflectance(root[f"{product}/{grid}"], index, bands)
                 for product, (grid, bands) in TRUE_COLOUR.items()}  # fmt: skip
     low, high = np.nanpercentile(pictures["sentinel2"], (2, 98))

@@ -9,6 +9,7 @@ from anyband.config import Experiment
 from anyband.report import formatting as form
 from anyband.report.ledger import DataRecord
 from anyband.report.panels import best_baseline
+from anyband.report.tables import by_method
 
 Frames = Mapping[str, pd.DataFrame]
 
@@ -19,9 +20,10 @@ def compared(design: Mapping[str, Any], frames: Frames, data: DataRecord) -> str
     train, test = data.chips("train"), data.chips("test")
     area = len(test) * (data.settings.chip_m / 1000) ** 2
     return (
-        f"{form.plural(len(trained), 'method')}, each trained with the same {form.plural(len(design['seeds']), 'seed')} "
-        f"on the same {form.plural(len(train), 'chip')} from {form.plural(train['site'].nunique(), 'place')}, scored on "
-        f"{form.plural(len(design['blocks']), 'held-out block')} ({form.plural(len(test), 'chip')}, "
+        f"{form.in_words(len(trained), 'method').capitalize()}, each trained with the same "
+        f"{form.in_words(len(design['seeds']), 'seed')} on the same {form.plural(len(train), 'chip')} from "
+        f"{form.in_words(train['site'].nunique(), 'place')}, scored on "
+        f"{form.in_words(len(design['blocks']), 'held-out block')} ({form.plural(len(test), 'chip')}, "
         f"{form.count(area)} km², {form.count(design['pixels'])} labelled pixels) by agreement with land-cover labels, "
         f"with {form.listing(design['conditions'])} at test time."
     )
@@ -39,11 +41,11 @@ def simulated_notice(data: DataRecord) -> str:
 
 def outcome(design: Mapping[str, Any], frames: Frames) -> str:
     """The headline in one or two sentences."""
-    general = frames["general"].set_index("method")
+    general = by_method(frames["general"])
     proposed, labels = design["proposed"], design["labels"]
-    if proposed not in general.index or form.missing(general.loc[proposed, "miou"]):
+    if proposed not in general or form.missing(general[proposed]["miou"]):
         return f"{labels.get(proposed, proposed)} has no results on the primary endpoint, so there is no headline."
-    own = general.loc[proposed]
+    own = general[proposed]
     text = (
         f"On the primary endpoint {labels[proposed]} reaches {form.points(own['miou'])} points mIoU "
         f"{form.interval(own['miou_lower'], own['miou_upper'])}"
@@ -51,7 +53,7 @@ def outcome(design: Mapping[str, Any], frames: Frames) -> str:
     rival = best_baseline(frames["general"])
     if rival is None:
         return text + ". No baseline takes every input, so nothing is compared."
-    other = general.loc[rival]
+    other = general[rival]
     floor = design["resolution_floor"]
     adjusted = form.p_value(other["p_holm"])
     text += (
@@ -111,16 +113,17 @@ def methods_text(design: Mapping[str, Any], experiment: Experiment, data: DataRe
         f"Training. Every method was trained for {form.count(training.steps)} steps of {training.batch} crops of "
         f"{training.crop_m} m with AdamW (peak learning rate {training.learning_rate:g}, weight decay "
         f"{training.weight_decay:g}, class weights: {training.class_weights}), with seeds "
-        f"{form.listing([str(seed) for seed in design['seeds']])}. Settings, data, order of data and seeds are the same "
-        "for all methods; nothing was chosen on test blocks.",
+        f"{form.listing([str(seed) for seed in design['seeds']])}. Settings, data and seeds are the same for "
+        "all methods; nothing was chosen on test blocks.",
         f"Endpoint. Declared in the configuration before training: mIoU pooled over test blocks, over the classes that "
         f"occur in the test reference, averaged over seeds and over {form.listing(design['endpoint'])}. Confusion "
         "matrices are stored per method, seed, condition and block; everything on this page is computed from them.",
-        f"Statistics. Intervals (95 %) are two-way jackknife intervals over {form.plural(len(design['blocks']), 'test block')} "
-        f"and {form.plural(len(design['seeds']), 'seed')} with Satterthwaite degrees of freedom; on planted nulls they "
-        "cover 94 to 96 %, where a bootstrap over chips covers about half. Declared family: "
-        f"{labels.get(design['proposed'], design['proposed'])} against {form.listing([labels[m] for m in baselines])} on "
-        "the primary endpoint, Holm-adjusted. All else is exploratory. Letters mark ties after Holm over all pairs. "
+        "Statistics. Intervals (95 %) are two-way jackknife intervals over "
+        f"{form.plural(len(design['blocks']), 'test block')} and {form.plural(len(design['seeds']), 'seed')} with "
+        "Satterthwaite degrees of freedom; on planted nulls they cover 94 to 96 %, where a bootstrap over chips covers "
+        f"about half. Declared family: {labels.get(design['proposed'], design['proposed'])} against "
+        f"{form.listing([labels[m] for m in baselines])} on the primary endpoint, Holm-adjusted. "
+        "All else is exploratory. Letters mark ties after Holm over all pairs. "
         f"Equivalence: two one-sided tests against {form.points(design['equivalence_margin'])} points.",
     ]  # fmt: skip
     return paragraphs

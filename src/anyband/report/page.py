@@ -1,5 +1,6 @@
 """The page: sections in order, numbered tables and figures, one self-contained HTML file."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,7 +83,8 @@ def render(heads: Sequence[Head], sections: Sequence[Section], methods: Sequence
         heads=heads, sections=sections, numbers=number(sections), markers=markers, foot=foot,
         class_colours=CLASS_COLOURS, style=stylesheet(colours), script=(TEMPLATES / "sort.js").read_text(),
     )  # fmt: skip
-    return page
+    # a number and its unit stay on one line
+    return re.sub(r"(?<=\d) (?=%)", "\N{NO-BREAK SPACE}", page)
 
 
 def number(sections: Sequence[Section]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from anyband.report import formatting as form
 from anyband.report import maps
@@ -74,29 +75,31 @@ def _tiles(
     pair: tuple[str, str],
     design: Mapping[str, Any],
 ) -> Sequence[Tile]:
-    """True colours, reference, predictions, difference map."""
-    labels = design["labels"]
+    """True colours, reference, difference map and prediction of the proposed method; then the other predictions."""
+    labels, (proposed, rival) = design["labels"], pair
     scored = (content["clear"] > 0) & np.isin(content["label"], [int(code) for code in design["classes"]])
-    tiles = [
-        Tile("Sentinel-2", "Sentinel-2 true colour, 10 m", maps.colour_png(content["sentinel2"])),
-        Tile("Landsat", "Landsat true colour, 30 m", maps.colour_png(content["landsat"])),
-        Tile("Labels", "reference labels, unscored pixels left out",
-             maps.class_png(np.where(scored, content["label"], 0).astype(np.uint8))),
-    ]  # fmt: skip
-    proposed, rival = pair
-    ordered = [proposed, rival, *(method for method in shown if method not in pair)]
-    for method in ordered:
-        condition, codes = shown[method]
-        share = float((codes == content["label"])[scored].mean()) if scored.any() else float("nan")
-        heading = f"{labels[method]} · {condition}"
-        alt = f"classes predicted by {labels[method]} from {condition}, {form.points(share)} % right"
-        tiles.append(Tile(heading, alt, maps.class_png(codes)))
+    reference = np.where(scored, content["label"], 0).astype(np.uint8)
     codes = maps.difference_map(content["label"], scored, shown[proposed][1], shown[rival][1])
-    first = float((codes == maps.ONLY_FIRST)[scored].mean()) if scored.any() else float("nan")
-    second = float((codes == maps.ONLY_SECOND)[scored].mean()) if scored.any() else float("nan")
-    alt = f"only {labels[proposed]} right on {form.points(first)} %, only {labels[rival]} right on {form.points(second)} %"
-    tiles.append(Tile("Difference", alt, maps.palette_png(codes, difference_colours(proposed, rival))))
+    first, second = (_share(codes == value, scored) for value in (maps.ONLY_FIRST, maps.ONLY_SECOND))
+    explained = f"only {labels[proposed]} right on {first} %, only {labels[rival]} right on {second} % of scored pixels"
+    difference = maps.palette_png(codes, difference_colours(proposed, rival))
+    tiles = [
+        Tile("Sentinel-2, 10 m", "Sentinel-2 true colour", maps.colour_png(content["sentinel2"])),
+        Tile("Landsat, 30 m", "Landsat true colour", maps.colour_png(content["landsat"])),
+        Tile("Labels", "reference labels, unscored pixels left out", maps.class_png(reference)),
+        Tile(f"Difference to {labels[rival]}", explained, difference),
+    ]
+    for method in (proposed, rival, *(method for method in shown if method not in pair)):
+        condition, predicted = shown[method]
+        right = _share(predicted == content["label"], scored)
+        alt = f"classes predicted by {labels[method]} from {condition}"
+        tiles.append(Tile(f"{labels[method]}, {condition}: {right} %", alt, maps.class_png(predicted)))
     return tiles
+
+
+def _share(mask: NDArray[np.bool_], scored: NDArray[np.bool_]) -> str:
+    """Share of scored pixels in percent."""
+    return form.points(float(mask[scored].mean()) if scored.any() else None)
 
 
 def difference_colours(proposed: str, rival: str) -> dict[int, tuple[int, int, int]]:

@@ -20,14 +20,13 @@ def headline(frames: Frames, design: Mapping[str, Any]) -> Table:
     rows = [_headline_row(row) for row in general.to_dict("records")]
     columns = [
         Column("Method", numeric=False),
-        Column("Parameters"),
-        Column("Inputs", numeric=False, hint="sensor conditions the method can take"),
         Column("mIoU [95 %]", hint="points, pooled over test blocks, mean over seeds and the endpoint's conditions"),
         Column(f"{proposed} minus this [95 %]", hint="paired difference, points"),
         Column("Holm p", hint="declared family only"),
-        Column("Ties", numeric=False, hint="methods that share a letter are not shown to differ"),
-        Column("Rank", hint="ranks the tests leave open"),
+        Column("Ties", numeric=False, hint="methods that share a letter are not shown to differ; ranks left open"),
         Column("P(better)", hint=f"probability that {proposed} is better on a test block with a seed"),
+        Column("Inputs", numeric=False, hint="products the method can take at test time"),
+        Column("Parameters"),
     ]
     notes = [
         f"Endpoint: mIoU averaged over {form.listing(design['endpoint'])}. A dash: the method cannot take every input.",
@@ -47,26 +46,32 @@ def headline(frames: Frames, design: Mapping[str, Any]) -> Table:
 
 def _headline_row(row: Mapping[Any, Any]) -> list[Cell]:
     below = not form.missing(row["difference"]) and abs(row["difference"]) < row["resolution"]
-    role = "" if row["role"] == "baseline" else row["role"]
-    ranks = form.DASH
+    tag = row["role"] if row["role"] in ("proposed", "floor") else ""
+    ranks = ""
     if not form.missing(row["rank_best"]):
         best, worst = int(row["rank_best"]), int(row["rank_worst"])
-        ranks = f"{best}" if best == worst else f"{best}–{worst}"
+        ranks = f"rank {best}" if best == worst else f"rank {best}–{worst}"
     letters = row["tie_group"] if isinstance(row["tie_group"], str) and row["tie_group"] else form.DASH
     return [
-        Cell(row["label"], role, value=row["label"], method=row["method"]),
-        Cell(form.magnitude(row["parameters"]), value=row["parameters"]),
-        Cell(row["inputs"].replace(" ", ", "), css="wrap"),
+        Cell(row["label"], tag, value=row["label"], method=row["method"]),
         Cell(form.points(row["miou"]), form.interval(row["miou_lower"], row["miou_upper"]), row["miou"]),
         Cell(form.signed_points(row["difference"]),
              form.interval(row["difference_lower"], row["difference_upper"], signed=True),
              row["difference"], css="unresolved" if below else ""),
         Cell(form.p_value(row["p_holm"]), value=row["p_holm"]),
-        Cell(letters, value=letters),
-        Cell(ranks, value=row["rank_best"]),
+        Cell(letters, ranks, letters),
         Cell(form.decimal(row["improvement"]), _plain_interval(row["improvement_lower"], row["improvement_upper"]),
              row["improvement"]),
+        Cell(_products(row["inputs"])),
+        Cell(form.magnitude(row["parameters"]), value=row["parameters"]),
     ]  # fmt: skip
+
+
+def _products(conditions: str) -> str:
+    """Products behind a list of conditions: `S2 L9 S2+L9 S30` -> `S2, L9, HLS`."""
+    sensors = {sensor for condition in conditions.split() for sensor in condition.split("+")}
+    names = [name for name in ("S2", "L9") if name in sensors]
+    return ", ".join(names + (["HLS"] if sensors & {"S30", "L30"} else []))
 
 
 def _plain_interval(lower: float, upper: float) -> str:
@@ -165,7 +170,7 @@ def variance(frames: Frames, design: Mapping[str, Any]) -> Table:
         Column("Quantity", numeric=False), Column("SE"), Column("Variance, blocks"), Column("Variance, seeds"),
         Column("From blocks"), Column("df"), Column("SE, twice the blocks"), Column("SE, twice the seeds"),
     ]  # fmt: skip
-    return Table("variance", "More blocks or more seeds?",
+    return Table("variance", "Blocks or seeds",
                  "Delete-one jackknife variances of the endpoint over test blocks and over training seeds (points "
                  "squared), and the standard error (points) to expect after doubling one of them. "
                  "df: Satterthwaite." + _units(design), columns, rows)  # fmt: skip

@@ -2,10 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
 from anyband.statistics.latex import latex_table
+
+
+def by_method(frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Rows of a table that has one row per method."""
+    return {str(row["method"]): {str(k): v for k, v in row.items()} for row in frame.to_dict("records")}
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,10 @@ class Cell:
     def plain(self) -> str:
         """Text and note without markup."""
         return f"{self.text} {self.note}".strip()
+
+    def classes(self, column: "Column") -> str:
+        """CSS classes of the cell: its own, and the alignment of its column."""
+        return f"{self.css} {'' if column.numeric else 'text'}".strip()
 
     @property
     def sort_key(self) -> str:
