@@ -7,10 +7,9 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from anyband.chips.encoding import LABEL_PIXEL_M
 from anyband.chips.loader import ChipTable
+from anyband.evaluation.inference import label_grid
 from anyband.models.method import Method
-from anyband.observation import QueryGrid
 
 
 def parameters(method: Method) -> int:
@@ -20,14 +19,13 @@ def parameters(method: Method) -> int:
 
 def multiply_accumulates_per_km2(method: Method, table: ChipTable, products: frozenset[str]) -> int:
     """Multiply-accumulates of a 10 m map per square kilometre, counted by torch on one chip."""
-    size = table.chip_m // LABEL_PIXEL_M
     # The fused attention kernel is not in the counter's table on a CPU; the plain one does the same arithmetic.
     with (
         torch.inference_mode(),
         torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH),
         FlopCounterMode(display=False) as counter,
     ):
-        method(table.observation([0], products), QueryGrid(float(LABEL_PIXEL_M), size, size))
+        method(table.observation([0], products), label_grid(table))
     operations: int = counter.get_total_flops()
     return round(operations / 2 / (table.chip_m / 1000) ** 2)
 

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from anyband.chips.encoding import LABEL_PIXEL_M
 from anyband.chips.loader import ChipTable
 from anyband.models.method import Method
 from anyband.observation import QueryGrid
@@ -24,13 +23,19 @@ class Maps:
     seconds: float
 
 
+def label_grid(table: ChipTable) -> QueryGrid:
+    """The grid of a chip's labels."""
+    height, width = table.label.shape[1:]
+    return QueryGrid(table.chip_m / width, height, width)
+
+
 def predict(
     method: Method, table: ChipTable, products: frozenset[str], indices: NDArray[np.integer] | None = None
 ) -> Maps:
     """Map the chips `indices` (all by default) of a split from `products`, on the labels' 10 m grid."""
     chosen = np.arange(len(table)) if indices is None else indices
-    size = table.chip_m // LABEL_PIXEL_M
-    query = QueryGrid(float(LABEL_PIXEL_M), size, size)
+    query = label_grid(table)
+    size = query.height
     prediction = np.empty((len(chosen), size, size), np.uint8)
     confidence = np.empty((len(chosen), size, size), np.float32)
     start = time.perf_counter()

@@ -85,11 +85,12 @@ class BandWeights(nn.Module):
         )
         # Fresh weights must carry a mean over many bands at the scale of one: the usual small start would give
         # features near zero, and the network that makes the weights would hardly learn.
-        for layer in (module for module in self.layers if isinstance(module, nn.Linear)):
+        linear = [module for module in self.layers if isinstance(module, nn.Linear)]
+        for layer in linear:
             nn.init.kaiming_normal_(layer.weight)
             nn.init.zeros_(layer.bias)
         with torch.no_grad():
-            self.layers[-1].weight[features:] *= 0.1  # biases, which are alike for all scenes, start small
+            linear[-1].weight[features:] *= 0.1  # biases, which are alike for all scenes, start small
 
     def forward(self, codes: Tensor) -> tuple[Tensor, Tensor]:
         """Weights and biases, each (..., features), of codes (..., CODE_SIZE)."""

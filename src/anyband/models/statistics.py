@@ -9,7 +9,7 @@ import numpy as np
 
 from anyband.sensors import Band
 
-# Bands closer than this in ln(wavelength) are averaged: about 13 nm in the red, the distance of like bands of two sensors.
+# Bands closer than this in ln(wavelength) are averaged: 13 nm in the red, the distance of like bands of two sensors.
 SMOOTHING = 0.02
 
 

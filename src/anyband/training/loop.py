@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from anyband.chips.encoding import LABEL_PIXEL_M
 from anyband.chips.loader import ChipTable, Crop
 from anyband.config import Training
 from anyband.models.method import Method
@@ -99,8 +98,8 @@ def training_loss(
     products = method.trained_on[int(torch.rand(()) * len(method.trained_on))]
     observation = table.observation(indices, products, crop)
     observation, labels = turn(observation, table.labels(indices, crop), symmetry, crop.side_m)
-    size = crop.side_m // LABEL_PIXEL_M
-    logits = method(brighten(observation, BRIGHTNESS), QueryGrid(float(LABEL_PIXEL_M), size, size))
+    size = labels.shape[-1]
+    logits = method(brighten(observation, BRIGHTNESS), QueryGrid(crop.side_m / size, size, size))
     return masked_cross_entropy(logits, labels, weights)
 
 

@@ -2,11 +2,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from handmade import S2_10, band_set, make_group
 
 from anyband.models.anyband import AnyBand, AnyBandOptions
 from anyband.observation import BandGroup, Observation, QueryGrid
 from anyband.sensors import BandSet, SpectralResponse
+from handmade import S2_10, band_set, make_group
 
 QUERY = QueryGrid(10.0, 24, 24)
 
