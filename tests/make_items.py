@@ -5,7 +5,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import rasterio
+
 from anyband.archive.items import AssetFile, SceneInfo, build_item
+from anyband.catalog.clear import project
+from anyband.catalog.search import Site
 
 LONGITUDE, LATITUDE, EPSG = 10.32, 46.02, 32632
 NOON = datetime(2022, 5, 10, 10, 15, 30, tzinfo=UTC)
@@ -71,3 +76,27 @@ def write_items(root: Path, site: str, items: list[dict[str, Any]]) -> None:
         path = root / site / "items" / item["collection"] / f"{item['id']}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(item))
+
+
+NORTH = Site("aspen", LONGITUDE, LATITUDE, 3840)
+CLEAR = {"sentinel2": 4, "landsat": 21824}
+CLOUD = {"sentinel2": 9, "landsat": 22280}
+
+
+def quality_raster(path, site, product, epsg, cloudy_share):
+    """A quality layer around a site whose western part is cloudy; its corner lies where the provider's grid has it."""
+    pixel, phase = (20, 0) if product == "sentinel2" else (30, 15)
+    x, y = (float(value[0]) for value in project((np.array([site.longitude]), np.array([site.latitude])), 4326, epsg))
+    left = (x - 2400) // pixel * pixel + phase
+    top = (y + 2400) // pixel * pixel + phase
+    size = 4800 // pixel
+    values = np.full((size, size), CLEAR[product], np.uint8 if product == "sentinel2" else np.uint16)
+    edge = x - site.extent_m / 2 + cloudy_share * site.extent_m
+    values[:, : max(round((edge - left) / pixel), 0)] = CLOUD[product]
+    grid = {"transform": rasterio.Affine(pixel, 0, left, 0, -pixel, top), "crs": f"EPSG:{epsg}"}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with rasterio.open(
+        path, "w", driver="GTiff", height=size, width=size, count=1, dtype=values.dtype, tiled=True, **grid
+    ) as target:
+        target.write(values, 1)
+    return AssetFile(str(path), epsg, (float(pixel), 0.0, left, 0.0, -float(pixel), top), (size, size))

@@ -5,40 +5,16 @@ import io
 
 import numpy as np
 import pytest
-import rasterio
 
-from anyband.archive.items import AssetFile
 from anyband.catalog.acquisition import UnusableItemError
 from anyband.catalog.clear import project, read_clear, site_corners, site_points
 from anyband.catalog.dialects import parse_item
 from anyband.catalog.search import Site
 from anyband.catalog.site_pairs import DROP_COLUMNS, PAIR_COLUMNS, as_csv, pair_site, why_none
 from anyband.runtime import UserError
-from make_items import NOON, make_item, square
+from make_items import NOON, NORTH, make_item, quality_raster, square
 
-NORTH = Site("aspen", 10.32, 46.02, 3840)
 SOUTH = Site("elder", 148.862, -34.958, 3840)
-CLEAR = {"sentinel2": 4, "landsat": 21824}
-CLOUD = {"sentinel2": 9, "landsat": 22280}
-
-
-def quality_raster(path, site, product, epsg, cloudy_share):
-    """A quality layer around a site whose western part is cloudy; its corner lies where the provider's grid has it."""
-    pixel, phase = (20, 0) if product == "sentinel2" else (30, 15)
-    x, y = (float(value[0]) for value in project((np.array([site.longitude]), np.array([site.latitude])), 4326, epsg))
-    left = (x - 2400) // pixel * pixel + phase
-    top = (y + 2400) // pixel * pixel + phase
-    size = 4800 // pixel
-    values = np.full((size, size), CLEAR[product], np.uint8 if product == "sentinel2" else np.uint16)
-    edge = x - site.extent_m / 2 + cloudy_share * site.extent_m
-    values[:, : max(round((edge - left) / pixel), 0)] = CLOUD[product]
-    grid = {"transform": rasterio.Affine(pixel, 0, left, 0, -pixel, top), "crs": f"EPSG:{epsg}"}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with rasterio.open(
-        path, "w", driver="GTiff", height=size, width=size, count=1, dtype=values.dtype, tiled=True, **grid
-    ) as target:
-        target.write(values, 1)
-    return AssetFile(str(path), epsg, (float(pixel), 0.0, left, 0.0, -float(pixel), top), (size, size))
 
 
 def site_items(folder, site, cloudy=None, **changes):
