@@ -18,7 +18,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from anyband.archive.item_index import BadRequestError, ItemIndex
+from anyband.archive.item_filters import BadRequestError
+from anyband.archive.item_index import ItemIndex
 from anyband.archive.stac_api import HOST, NotFoundError, answer
 from anyband.runtime import UserError
 

@@ -4,7 +4,8 @@ import json
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
-from anyband.archive.item_index import BadRequestError, ItemIndex
+from anyband.archive.item_filters import BadRequestError
+from anyband.archive.item_index import ItemIndex
 from anyband.archive.items import COLLECTIONS, read_template
 
 HOST = "archive.anyband.test"
