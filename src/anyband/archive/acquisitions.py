@@ -48,7 +48,7 @@ class Acquisition:
 
 
 def sun_position(when: datetime, longitude: float, latitude: float) -> tuple[float, float]:
-    """Zenith angle and azimuth of the sun, degrees, from declination and mean solar time (Cooper 1969; within 1 degree)."""
+    """Zenith angle and azimuth of the sun, degrees, from mean solar time (declination of Cooper 1969)."""
     declination = math.radians(23.45) * math.sin(2 * math.pi * (284 + when.timetuple().tm_yday) / 365)
     hours = when.hour + when.minute / 60 + when.second / 3600 + longitude / 15
     angle = math.radians(15 * (hours - 12))

@@ -124,7 +124,8 @@ def optics(wavelength_nm: float, aot: Field, aerosol: Aerosol, geometry: Geometr
     path = (rayleigh * phase_rayleigh + aerosol.albedo * thick * phase_aerosol) / (4 * sun * view)
     # Light scattered forward still arrives: half of what Rayleigh scatters, (1 + g) / 2 of what aerosol scatters.
     lost = 0.5 * rayleigh + thick * (1 - aerosol.albedo * (1 + g) / 2)
-    gone = rayleigh + thick
+    # Delta scaling (Joseph et al. 1976): the forward peak, g^2 of the scattering, stays within the pixel.
+    gone = rayleigh + thick * (1 - aerosol.albedo * g * g)
     up, up_direct = np.exp(-lost / view), np.exp(-gone / view)
     layer = 0.75 * (rayleigh + aerosol.albedo * (1 - g) * thick)
     parts = (path, np.exp(-lost / sun), np.exp(-gone / sun), up_direct, up - up_direct, layer / (1 + layer))
@@ -134,18 +135,18 @@ def optics(wavelength_nm: float, aot: Field, aerosol: Aerosol, geometry: Geometr
 def to_top(surface: Field, environment: Field, seen: Optics) -> Field:
     """Reflectance at the top of the atmosphere of a surface whose surroundings reflect `environment` on average."""
     light = seen.down / (1 - seen.albedo * environment)
-    return seen.path + light * (seen.up_direct * surface + seen.up_diffuse * environment)
+    return np.asarray(seen.path + light * (seen.up_direct * surface + seen.up_diffuse * environment))
 
 
 def to_surface(top: Field, assumed: Optics) -> Field:
     """Surface reflectance from the top of the atmosphere for a uniform surface (no adjacency): LaSRC."""
     ratio = (top - assumed.path) / (assumed.down * (assumed.up_direct + assumed.up_diffuse))
-    return ratio / (1 + assumed.albedo * ratio)
+    return np.asarray(ratio / (1 + assumed.albedo * ratio), np.float32)
 
 
 def remove_adjacency(surface: Field, environment: Field, assumed: Optics) -> Field:
     """Sen2Cor's second step: take out the light of the surroundings with Richter's q = diffuse / direct."""
-    return surface + assumed.up_diffuse / assumed.up_direct * (surface - environment)
+    return np.asarray(surface + assumed.up_diffuse / assumed.up_direct * (surface - environment))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ Fields live on a coarse grid that is larger than the scene, so that clouds outsi
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +17,13 @@ from anyband.archive.sampling import PixelGrid, interpolate
 Field = NDArray[np.float32]
 
 NODE_M = 40.0
-BASE_RANGE_M = (700.0, 3_000.0)  # height of the shadow-casting cloud layer above ground (assumption)
+BASE_RANGE_M = (400.0, 1_800.0)  # height of the shadow-casting cloud layer above ground (assumption)
 REACH_M = 3_600.0  # how far outside the scene clouds are modelled: 3 km of height under a sun at 50 degrees
-# Share of a scene under cloud: skewed, median about 5 %, 90th percentile about 30 %, a few nearly overcast.
-CLEAR_SCENES, OVERCAST_SCENES, CLOUD_SHAPE = 0.25, 0.05, 2.6
-CIRRUS_SCENES = 0.3
-CIRRUS_MEDIAN = 0.012  # reflectance of cirrus where it is, median over scenes
+# Share of a scene under cloud: most scenes of 4 km are clear, some partly clouded, a few nearly overcast (assumption;
+# with shadows, margins and two independent skies a pair this loses about a fifth of the 960 m chips).
+CLEAR_SCENES, OVERCAST_SCENES, MOST_CLOUD, CLOUD_SHAPE = 0.62, 0.025, 0.32, 3.5
+CIRRUS_SCENES = 0.2
+CIRRUS_MEDIAN = 0.006  # reflectance of cirrus where it is, median over scenes
 # Reflectance of thick cloud relative to the visible, nm -> share: ice and water absorb in the SWIR.
 CLOUD_WAVELENGTH = (400.0, 1000.0, 1600.0, 2200.0)
 CLOUD_SPECTRUM = (1.0, 0.98, 0.72, 0.48)
@@ -37,13 +37,13 @@ def draw_cloud_share(rng: np.random.Generator) -> float:
         return 0.0
     if kind > 1 - OVERCAST_SCENES:
         return float(0.7 + 0.3 * amount)
-    return float(0.6 * amount**CLOUD_SHAPE)
+    return float(MOST_CLOUD * amount**CLOUD_SHAPE)
 
 
 def smoothstep(value: Field) -> Field:
     """0 below 0, 1 above 1, smooth between."""
     clipped = np.clip(value, 0.0, 1.0)
-    return np.asarray(clipped * clipped * (3.0 - 2.0 * clipped))
+    return np.asarray(clipped * clipped * (np.float32(3.0) - np.float32(2.0) * clipped), np.float32)
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,9 @@ class Sky:
         self.first = -REACH_M + NODE_M / 2
         size = round((hidden.extent_m + 2 * REACH_M) / NODE_M)
         self.share = draw_cloud_share(rng)
-        thickness = power_noise(rng, size, NODE_M, float(rng.uniform(2.6, 3.4)), 4 * NODE_M, 6_000.0)
+        thickness = power_noise(rng, size, NODE_M, float(rng.uniform(3.2, 4.2)), 8 * NODE_M, 12_000.0)
         inner = slice(round(REACH_M / NODE_M), size - round(REACH_M / NODE_M))
-        level = float(np.quantile(thickness[inner, inner], 1.0 - self.share)) if self.share else math.inf
+        level = float(np.quantile(thickness[inner, inner], 1.0 - self.share))
         # Half-opaque at the wanted level; the softness decides how wide the fuzzy edges are.
         softness = float(rng.uniform(0.15, 0.6))
         self.cloud = ((thickness - level) / softness + 0.5).astype(np.float32)
@@ -109,7 +109,7 @@ class Sky:
         field = power_noise(rng, size, NODE_M, 3.4, 8 * NODE_M, 6_000.0)
         if present > CIRRUS_SCENES:
             return np.zeros((size, size), np.float32)
-        return (np.float32(min(amount, 0.05)) * np.clip(0.7 + field, 0.0, 2.0)).astype(np.float32)
+        return np.asarray(min(amount, 0.05) * np.clip(0.7 + field, 0.0, 2.0), np.float32)
 
     def at(self, grid: PixelGrid) -> SkyOnGrid:
         """The sky at the pixels of a grid."""
@@ -118,21 +118,15 @@ class Sky:
             return interpolate(field, self.first, NODE_M, grid, self.hidden, shift)
 
         nothing = np.zeros(grid.shape, np.float32)
-        clouded = math.isfinite(self.cloud[0, 0])
-        excess = values(self.cloud) if clouded else nothing
+        cirrus = values(self.cirrus) if self.cirrus.any() else nothing
+        if not self.share:
+            return SkyOnGrid(nothing, nothing, nothing, cirrus, values(self.errors))
+        excess = values(self.cloud)
+        brightness = self.brightness * (0.8 + 0.25 * np.tanh(excess - 0.5)) + 0.03 * values(self.texture)
         return SkyOnGrid(
-            cover=smoothstep(excess) if clouded else nothing,
-            brightness=np.clip(
-                self.brightness * (0.8 + 0.25 * np.tanh(excess - 0.5)) + 0.03 * values(self.texture), 0.2, 1
-            )
-            if clouded
-            else nothing,
-            shade=np.float32(SHADE) * smoothstep(values(self.cloud, self.towards_sun)) if clouded else nothing,
-            cirrus=values(self.cirrus) if self.has_cirrus else nothing,
+            cover=smoothstep(excess),
+            brightness=np.clip(brightness, 0.2, 1.0),
+            shade=np.float32(SHADE) * smoothstep(values(self.cloud, self.towards_sun)),
+            cirrus=cirrus,
             noise=values(self.errors),
         )
-
-    @cached_property
-    def has_cirrus(self) -> bool:
-        """Whether there is any cirrus."""
-        return bool(self.cirrus.any())

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from anyband.archive.atmosphere import Field
 from anyband.archive.grid import HiddenGrid
-from anyband.archive.products import Image, area_means
-from anyband.archive.sampling import HIDDEN_MARGIN_M, PixelGrid, sentinel2_grid
+from anyband.archive.products import Image
+from anyband.archive.sampling import HIDDEN_MARGIN_M, PixelGrid, area_means, sentinel2_grid
 
 Mask = NDArray[np.bool_]
 
@@ -69,7 +69,7 @@ def moments(x: Field, y: Field) -> list[float]:
 
 def ndvi(red: Field, nir: Field) -> Field:
     """Normalised difference vegetation index, limited to -1..1."""
-    return np.clip((nir - red) / np.maximum(nir + red, np.float32(0.02)), -1, 1)
+    return np.asarray(np.clip((nir - red) / np.maximum(nir + red, np.float32(0.02)), -1, 1))
 
 
 def compare(first: Mapping[str, Field], second: Mapping[str, Field], clear: Mask) -> dict[str, list[float]]:

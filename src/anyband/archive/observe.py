@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anyband.archive.acquisitions import Acquisition
-from anyband.archive.atmosphere import Air, Field, Optics, draw_air, optics, to_top
+from anyband.archive.atmosphere import ASSUMED, Air, Field, Optics, draw_air, optics, to_top
 from anyband.archive.brdf import draw_strengths, true_factor
 from anyband.archive.clouds import Sky, SkyOnGrid
 from anyband.archive.grid import HiddenGrid
@@ -72,7 +72,7 @@ class Scene:
         nodes = round(hidden.extent_m / COARSE_M) + 2
         rng = stream(seed, place, acquisition.key, "air")
         air = draw_air(rng, power_noise(rng, nodes, COARSE_M, 3.0, 2 * COARSE_M, 8_000.0))
-        sky = Sky(stream(seed, place, acquisition.key, "sky"), hidden, acquisition.geometry)
+        sky = Sky(stream(seed, place, acquisition.key, "clouds"), hidden, acquisition.geometry)
         return cls(landscape, state, acquisition, air, sky, seed, place)
 
     @property
@@ -121,9 +121,7 @@ class Scene:
         return result
 
     def optics(self, wavelength_nm: float, assumed: Field | None = None) -> Optics:
-        """Atmosphere of one band on the coarse nodes: the true one, or with an `assumed` AOT and the assumed aerosol."""
-        from anyband.archive.atmosphere import ASSUMED
-
+        """Atmosphere of one band on the coarse nodes: the true one, or what follows from an `assumed` AOT."""
         aot, aerosol = (self.air.aot, self.air.aerosol) if assumed is None else (assumed, ASSUMED)
         return optics(wavelength_nm, aot, aerosol, self.acquisition.geometry, self.altitude_m)
 
@@ -135,7 +133,7 @@ class Scene:
     def surroundings(self, surface: Field, grid: PixelGrid) -> Field:
         """What the surroundings of every pixel reflect on average, (rows, columns)."""
         y, x = grid.local_centres(self.hidden)
-        nodes = np.arange(self.air.aot.shape[0]) * COARSE_M
+        nodes = np.arange(self.air.aot.shape[0], dtype=np.float64) * COARSE_M
         down = psf_operator(nodes, COARSE_M / 1.5, float(y[0]), grid.pixel_m, grid.rows)
         right = psf_operator(nodes, COARSE_M / 1.5, float(x[0]), grid.pixel_m, grid.columns)
         coarse = np.asarray((right @ np.ascontiguousarray((down @ surface).T)).T)

@@ -1,17 +1,16 @@
-"""From measurements to the products that providers publish: Sentinel-2 L2A, Landsat C2 L2SP, HLS S30 and L30.
+"""From measurements to surface products: Sentinel-2 L2A by Sen2Cor, Landsat C2 L2SP by LaSRC, and the null twin.
 
-Values stay float32 reflectance (or kelvin) here; `encode` turns them into the integers of each product.
+Values stay float32 reflectance or kelvin here.
 """
 
 import math
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
+from pyproj import Transformer
 
 from anyband.archive.acquisitions import Acquisition
 from anyband.archive.atmosphere import Field, remove_adjacency, to_surface
-from anyband.archive.brdf import c_factor
 from anyband.archive.instrument import MSI, OLI
 from anyband.archive.observe import DEM_SIGMA_M, Scene, TopOfAtmosphere, observe
 from anyband.archive.quality import COVER_THRESHOLD
@@ -19,7 +18,6 @@ from anyband.archive.sampling import (
     PixelGrid,
     Sampler,
     apply,
-    hls_grid,
     interpolate,
     landsat_grid,
     psf_operator,
@@ -32,38 +30,6 @@ Image = tuple[PixelGrid, Field]
 
 # Sen2Cor corrects terrain only in part: this share of the terrain's effect stays (assumption).
 TERRAIN_LEFT_BY_SEN2COR = 0.35
-# MSI to OLI, (slope, offset) by platform and S30 band: HLS V2.0 User Guide, table 5.
-BANDPASS = {
-    "sentinel-2a": {
-        "B01": (0.9959, -0.0002),
-        "B02": (0.9778, -0.0040),
-        "B03": (1.0053, -0.0009),
-        "B04": (0.9765, 0.0009),
-        "B8A": (0.9983, -0.0001),
-        "B11": (0.9987, -0.0011),
-        "B12": (1.0030, -0.0012),
-    },
-    "sentinel-2b": {
-        "B01": (0.9959, -0.0002),
-        "B02": (0.9778, -0.0040),
-        "B03": (1.0075, -0.0008),
-        "B04": (0.9761, 0.0010),
-        "B8A": (0.9966, 0.0000),
-        "B11": (1.0000, -0.0003),
-        "B12": (0.9867, 0.0004),
-    },
-    "sentinel-2c": {
-        "B01": (1.0030, 0.0),
-        "B02": (0.9851, -0.0027),
-        "B03": (1.0038, -0.0009),
-        "B04": (0.9718, 0.0011),
-        "B8A": (0.9995, -0.0003),
-        "B11": (0.9994, -0.0007),
-        "B12": (0.9910, 0.0004),
-    },
-}
-# Cubic convolution (a = -0.5) at half a pixel: HLS moves Landsat from pixel-centre to pixel-corner origin with it.
-HALF_PIXEL_TAPS = (-0.0625, 0.5625, 0.5625, -0.0625)
 TIRS_SIGMA_M = 50.0  # about 100 m of ground sampling, modulation 0.29 at Nyquist
 TIRS_NOISE_K, ST_BIAS_K, ST_VARIATION_K = 0.15, 0.8, 0.5  # detector; retrieval per scene; emissivity error
 
@@ -124,7 +90,7 @@ def landsat_level2(scene: Scene) -> dict[str, Image]:
 
 
 def air_temperature(latitude: float, acquisition: Acquisition, altitude_m: float, weather_k: float) -> float:
-    """Air temperature at the overpass, K, of a mid-latitude climate: a cosine over the year (rough, only for levels)."""
+    """Air temperature at the overpass, K, of a mid-latitude climate: a cosine over the year (rough)."""
     size = abs(latitude)
     warmest = 205 if latitude >= 0 else 205 - 182.5
     season = math.cos(2 * math.pi * (acquisition.day_of_year - warmest) / 365)
@@ -133,8 +99,6 @@ def air_temperature(latitude: float, acquisition: Acquisition, altitude_m: float
 
 def surface_temperature(scene: Scene, grid: PixelGrid) -> Field:
     """Retrieved surface temperature, K: 100 m detectors on the 30 m grid, colder under cloud."""
-    from pyproj import Transformer
-
     hidden = scene.hidden
     rng = stream(scene.seed, scene.place, scene.acquisition.key, "thermal")
     _, latitude = Transformer.from_crs(hidden.epsg, 4326, always_xy=True).transform(hidden.x0, hidden.y0)
@@ -180,79 +144,3 @@ def _onto(image: Image, grid: PixelGrid, scene: Scene, sigma_m: float) -> Field:
     down = psf_operator(y, sigma, y0, source.pixel_m, source.rows)
     right = psf_operator(x, sigma, x0, source.pixel_m, source.columns)
     return apply(down, right, values)
-
-
-def area_means(
-    image: Field, fine_m: int, coarse_m: int = 30, size: int | None = None, start: tuple[float, float] = (0.0, 0.0)
-) -> Field:
-    """Area-weighted means of square pixels on coarser pixels, or copies on finer ones.
-
-    Args:
-        image: (n, n) with pixels of `fine_m` metres.
-        fine_m: spacing of the input.
-        coarse_m: spacing of the result.
-        size: side of the result; by default what covers the input.
-        start: where the input's upper edge and left edge lie, metres down and right from those of the result.
-    """
-    weights = []
-    for length, first in zip(image.shape, start, strict=True):
-        count = size or length * fine_m // coarse_m
-        fine = first + np.arange(length) * fine_m
-        coarse = np.arange(count)[:, None] * coarse_m
-        shared = np.clip(np.minimum(fine + fine_m, coarse + coarse_m) - np.maximum(fine, coarse), 0, None)
-        weights.append((shared / shared.sum(axis=1, keepdims=True)).astype(np.float32))
-    return np.asarray(weights[0] @ image @ weights[1].T)
-
-
-def half_pixel_cubic(image: Field) -> Field:
-    """Cubic convolution to points half a pixel to the right and below; the result is 3 pixels smaller on each axis."""
-    for axis in (0, 1):
-        moved = np.moveaxis(image, axis, 0)
-        size = moved.shape[0] - 3
-        total = sum(np.float32(tap) * moved[k : k + size] for k, tap in enumerate(HALF_PIXEL_TAPS))
-        image = np.moveaxis(np.asarray(total), 0, axis)
-    return np.ascontiguousarray(image)
-
-
-def hls_s30(scene: Scene, surface: Mapping[str, Image], nadir_sun_zenith: float) -> dict[str, Image]:
-    """HLS S30: LaSRC reflectance on 30 m, c-factor to nadir, then seven bands adjusted to OLI."""
-    grid = hls_grid(scene.hidden)
-    result = {}
-    for band in get_sensor(scene.acquisition.platform, "hls_s30").bands:
-        source, values = surface[band.name]
-        slope, offset = BANDPASS[scene.acquisition.platform].get(band.name, (1.0, 0.0))
-        factor = slope * c_factor(band.concept, scene.acquisition.geometry, nadir_sun_zenith)
-        result[band.name] = (grid, area_means(values, int(source.pixel_m)) * np.float32(factor) + np.float32(offset))
-    return result
-
-
-def hls_l30(scene: Scene, level2: Mapping[str, Image], nadir_sun_zenith: float) -> dict[str, Image]:
-    """HLS L30: LaSRC reflectance moved by half a pixel, c-factor to nadir; no band adjustment."""
-    grid = hls_grid(scene.hidden)
-    names = {band.concept: band.name for band in get_sensor(scene.acquisition.platform, "landsat").bands}
-    result = {}
-    for band in get_sensor(scene.acquisition.platform, "hls_l30").bands:
-        factor = np.float32(c_factor(band.concept, scene.acquisition.geometry, nadir_sun_zenith))
-        result[band.name] = (grid, half_pixel_cubic(level2[names[band.concept]][1]) * factor)
-    return result
-
-
-def encode_sentinel2(values: Field, baseline: str) -> NDArray[np.uint16]:
-    """DN = 10000 reflectance, plus 1000 from baseline 04.00 on; 0 is nodata, so darker pixels become 1."""
-    offset = 1000 if baseline >= "04.00" else 0
-    return np.clip(np.rint(values * np.float32(1e4)) + offset, 1, 65_534).astype(np.uint16)
-
-
-def encode_landsat(values: Field) -> NDArray[np.uint16]:
-    """Collection 2 surface reflectance: reflectance = 2.75e-5 DN - 0.2; 0 is nodata."""
-    return np.clip(np.rint((values + np.float32(0.2)) / np.float32(2.75e-5)), 1, 65_535).astype(np.uint16)
-
-
-def encode_temperature(kelvin: Field) -> NDArray[np.uint16]:
-    """Collection 2 surface temperature: kelvin = 0.00341802 DN + 149; 0 is nodata."""
-    return np.clip(np.rint((kelvin - np.float32(149)) / np.float32(0.00341802)), 1, 65_535).astype(np.uint16)
-
-
-def encode_hls(values: Field) -> NDArray[np.int16]:
-    """HLS: reflectance = 1e-4 DN; -9999 is nodata."""
-    return np.clip(np.rint(values * np.float32(1e4)), -9_998, 32_767).astype(np.int16)

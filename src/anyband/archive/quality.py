@@ -18,7 +18,7 @@ Mask = NDArray[np.bool_]
 # Opacity above which cloud is found, its deviation from scene to scene and within a scene.
 COVER_THRESHOLD, COVER_SCENE_SD, COVER_NOISE_SD = 0.3, 0.06, 0.08
 SHADE_THRESHOLD, SHADE_NOISE_SD = 0.35, 0.12
-CIRRUS_THRESHOLD, CIRRUS_NOISE_SD = 0.012, 0.003
+CIRRUS_THRESHOLD, CIRRUS_NOISE_SD = 0.015, 0.003
 BRIGHT_BLUE = 0.22  # ground this bright may pass for cloud ...
 FALSE_ALARM_NOISE = 1.2  # ... where the error field exceeds this many deviations
 HIGH_PROBABILITY = 0.65

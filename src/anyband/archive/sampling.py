@@ -15,6 +15,7 @@ from scipy.sparse import csr_array
 from anyband.archive.grid import HiddenGrid
 
 Floats = NDArray[np.float32]
+Positions = NDArray[np.float64]
 
 # The hidden surface reaches this far beyond the square that chips are cut from, and a scene's rasters this far:
 # the difference feeds point spread, registration error and cubic convolution.
@@ -44,11 +45,11 @@ class PixelGrid:
         """Rows and columns."""
         return (self.rows, self.columns)
 
-    def local_centres(self, hidden: HiddenGrid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def local_centres(self, hidden: HiddenGrid) -> tuple[Positions, Positions]:
         """Local y of the rows' and local x of the columns' centres."""
         shift = FALSE_NORTHING_M if self.epsg // 100 == 326 and hidden.epsg // 100 == 327 else 0.0
-        y = hidden.y0 - shift - self.top + (np.arange(self.rows) + 0.5) * self.pixel_m
-        x = self.left - hidden.x0 + (np.arange(self.columns) + 0.5) * self.pixel_m
+        y = hidden.y0 - shift - self.top + (np.arange(self.rows, dtype=np.float64) + 0.5) * self.pixel_m
+        x = self.left - hidden.x0 + (np.arange(self.columns, dtype=np.float64) + 0.5) * self.pixel_m
         return y, x
 
 
@@ -148,3 +149,25 @@ def interpolate(
     rows = _linear(first, step, field.shape[0], float(y[0]) + shift[1], grid.pixel_m, grid.rows)
     columns = _linear(first, step, field.shape[1], float(x[0]) + shift[0], grid.pixel_m, grid.columns)
     return np.asarray(rows @ field @ columns.T)
+
+
+def area_means(
+    image: Floats, fine_m: int, coarse_m: int = 30, size: int | None = None, start: tuple[float, float] = (0.0, 0.0)
+) -> Floats:
+    """Area-weighted means of square pixels on coarser pixels, or copies on finer ones.
+
+    Args:
+        image: (n, n) with pixels of `fine_m` metres.
+        fine_m: spacing of the input.
+        coarse_m: spacing of the result.
+        size: side of the result; by default what covers the input.
+        start: where the input's upper edge and left edge lie, metres down and right from those of the result.
+    """
+    weights = []
+    for length, first in zip(image.shape, start, strict=True):
+        count = size or length * fine_m // coarse_m
+        fine = first + np.arange(length) * fine_m
+        coarse = np.arange(count)[:, None] * coarse_m
+        shared = np.clip(np.minimum(fine + fine_m, coarse + coarse_m) - np.maximum(fine, coarse), 0, None)
+        weights.append((shared / shared.sum(axis=1, keepdims=True)).astype(np.float32))
+    return np.asarray(weights[0] @ image @ weights[1].T)

@@ -1,7 +1,7 @@
 """Simulate all scenes of one place: hidden surface, acquisitions, products, files, items.
 
-The result is a folder with `files/` (rasters), `items/{collection}/{id}.json` and `simulation.json`. It appears under its
-name only when complete.
+The result is a folder with `files/` (rasters), `items/{collection}/{id}.json` and `simulation.json`. It appears under
+its name only when complete.
 """
 
 import hashlib
@@ -13,9 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from anyband.archive import products, quality
+from anyband.archive import encode, hls, masks, products, quality
 from anyband.archive.acquisitions import Acquisition, plan
-from anyband.archive.atmosphere import Field
 from anyband.archive.figures import (
     SCL_CLEAR,
     PairFigures,
@@ -39,6 +38,8 @@ from anyband.archive.surface import compose, label_codes
 from anyband.config import CHIP_UNIT_M, Simulation
 from anyband.runtime import UserError, atomic_path, write_json
 
+Classes = NDArray[np.uint8]
+
 VERSION = 1  # of the simulator's physics; part of the hash that every item carries
 HIDDEN_STEP_M = 5.0
 EXTENT_M = 3_840
@@ -50,38 +51,6 @@ def config_hash(settings: Simulation, extent_m: int) -> str:
         {"version": VERSION, "extent_m": extent_m, "settings": settings.model_dump(mode="json")}, sort_keys=True
     )
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _on_grid(images: Mapping[str, Image], names: Mapping[str, str], grid: PixelGrid) -> dict[str, Field]:
-    """Bands by concept, 10 m ones averaged to `grid` if that is coarser."""
-    result = {}
-    for concept, name in names.items():
-        source, values = images[name]
-        coarser = source.pixel_m < grid.pixel_m
-        result[concept] = products.area_means(values, int(source.pixel_m), int(grid.pixel_m)) if coarser else values
-    return result
-
-
-MASK_BANDS = ("blue", "green", "red", "nir_narrow", "swir1")
-MASK_NAMES = {
-    "sentinel2": dict(zip(MASK_BANDS, ("B02", "B03", "B04", "B8A", "B11"), strict=True)),
-    "landsat": dict(zip(MASK_BANDS, ("blue", "green", "red", "nir08", "swir16"), strict=True)),
-    "hls_s30": dict(zip(MASK_BANDS, ("B02", "B03", "B04", "B8A", "B11"), strict=True)),
-    "hls_l30": dict(zip(MASK_BANDS, ("B02", "B03", "B04", "B05", "B06"), strict=True)),
-}
-
-
-def _detect(
-    scene: Scene, product: str, images: Mapping[str, Image], grid: PixelGrid
-) -> tuple[quality.Detected, dict[str, Field]]:
-    """The product's own cloud mask, and the bands it looked at."""
-    bands = _on_grid(images, MASK_NAMES[product], grid)
-    rng = stream(scene.seed, scene.place, scene.acquisition.key, "mask", product)
-    return quality.detect(rng, scene.sky_on(grid), bands), bands
-
-
-def _cloud_percent(found: quality.Detected) -> float:
-    return 100 * float((found.cloud | found.cirrus).mean())
 
 
 @dataclass
@@ -106,12 +75,12 @@ class PairSimulator:
         measured = products.observe_sentinel2(msi)
         level2 = products.sen2cor(msi, measured)
         classes = self._sentinel2(msi, level2)
-        s30 = products.hls_s30(msi, products.lasrc(msi, measured), zenith)
+        s30 = hls.hls_s30(msi, products.lasrc(msi, measured), zenith)
         mask_s30 = self._hls(msi, "hls_s30", s30, None)
         copy = self.settings.second_sensor == "uninformative"
         landsat = products.uninformative_landsat(level2, oli) if copy else products.landsat_level2(oli)
         qa = self._landsat(oli, landsat, classes if copy else None)
-        l30 = products.hls_l30(oli, landsat, zenith)
+        l30 = hls.hls_l30(oli, landsat, zenith)
         mask_l30 = self._hls(oli, "hls_l30", l30, classes if copy else None)
         return self._figures(first, second, (level2, classes), (landsat, qa), (s30, l30, mask_s30 | mask_l30), labels)
 
@@ -121,7 +90,7 @@ class PairSimulator:
         second: Acquisition,
         sentinel2: tuple[Mapping[str, Image], NDArray[np.uint8]],
         landsat: tuple[Mapping[str, Image], NDArray[np.uint16]],
-        hls: tuple[Mapping[str, Image], Mapping[str, Image], NDArray[np.uint8]],
+        harmonised: tuple[Mapping[str, Image], Mapping[str, Image], NDArray[np.uint8]],
         labels: NDArray[np.uint8],
     ) -> PairFigures:
         """Realism figures of the pair from its finished products."""
@@ -137,7 +106,7 @@ class PairSimulator:
             day_gap=(second.when.date() - first.when.date()).days,
             clear={name: round(float(share), 4) for name, share in shares.items()},
             chips=chip_shares(joint),
-            hls=compare_hls(hls[0], hls[1], (hls[2] & 0b1110) == 0),
+            hls=compare_hls(harmonised[0], harmonised[1], (harmonised[2] & 0b1110) == 0),
             level2=compare_level2(sentinel2[0], landsat[0], joint > 0.99, hidden),
             levels=class_levels(*sentinel2, labels, hidden),
             negative=negative_counts(*sentinel2),
@@ -146,64 +115,53 @@ class PairSimulator:
     def _sentinel2(self, scene: Scene, level2: Mapping[str, Image]) -> NDArray[np.uint8]:
         """Publish a Level-2A product; returns its scene classification."""
         grid = sentinel2_grid(scene.hidden, 20)
-        found, bands = _detect(scene, "sentinel2", level2, grid)
-        classes = quality.scene_classification(found, bands)
+        found = masks.find(scene, "sentinel2", level2, grid)
+        classes = quality.scene_classification(found, masks.bands_of("sentinel2", level2, grid))
         baseline = scene.acquisition.baseline
         order = sorted(level2, key=lambda name: (level2[name][0].pixel_m, name))
         rasters: dict[str, Raster] = {
-            name: (level2[name][0], products.encode_sentinel2(level2[name][1], baseline), 0) for name in order
+            name: (level2[name][0], encode.encode_sentinel2(level2[name][1], baseline), 0) for name in order
         }
         rasters["SCL"] = (grid, classes, 0)
-        info = self.writer.info("sentinel2", scene.acquisition, scene.hidden.epsg, _cloud_percent(found))
+        info = self.writer.info("sentinel2", scene.acquisition, scene.hidden.epsg, masks.cloud_percent(found))
         self.writer.publish(replace(info, percentages=quality.scl_percentages(classes)), rasters)
         return classes
 
     def _found(
-        self,
-        scene: Scene,
-        product: str,
-        images: Mapping[str, Image],
-        grid: PixelGrid,
-        classes: NDArray[np.uint8] | None,
+        self, scene: Scene, product: str, images: Mapping[str, Image], grid: PixelGrid, classes: Classes | None
     ) -> quality.Detected:
-        """Mask of a product from its own sky, or from the given Sentinel-2 scene classification alone (null twin)."""
+        """Mask of a product from its own sky, or copied from the given Sentinel-2 classification (null twin)."""
         if classes is None:
-            return _detect(scene, product, images, grid)[0]
-        source = sentinel2_grid(scene.hidden, 20)
-        (y, x), (source_y, source_x) = grid.local_centres(scene.hidden), source.local_centres(scene.hidden)
-        row = np.clip(np.rint((y - source_y[0]) / 20).astype(int), 0, source.rows - 1)
-        column = np.clip(np.rint((x - source_x[0]) / 20).astype(int), 0, source.columns - 1)
-        return quality.from_scene_classification(classes[np.ix_(row, column)])
+            return masks.find(scene, product, images, grid)
+        return masks.copied(scene, grid, classes)
 
-    def _landsat(
-        self, scene: Scene, images: Mapping[str, Image], classes: NDArray[np.uint8] | None
-    ) -> NDArray[np.uint16]:
+    def _landsat(self, scene: Scene, images: Mapping[str, Image], classes: Classes | None) -> NDArray[np.uint16]:
         """Publish a Collection 2 Level-2 product; returns its QA_PIXEL."""
         grid = images["red"][0]
         found = self._found(scene, "landsat", images, grid, classes)
         rasters: dict[str, Raster] = {
-            name: (grid, products.encode_landsat(values), 0) for name, (_, values) in images.items() if name != "lwir11"
+            name: (grid, encode.encode_landsat(values), 0) for name, (_, values) in images.items() if name != "lwir11"
         }
-        rasters["lwir11"] = (grid, products.encode_temperature(images["lwir11"][1]), 0)
+        rasters["lwir11"] = (grid, encode.encode_temperature(images["lwir11"][1]), 0)
         qa = quality.qa_pixel(found)
         rasters["qa_pixel"] = (grid, qa, 1)
         rasters["qa_radsat"] = (grid, np.zeros(grid.shape, np.uint16), None)
-        info = self.writer.info("landsat", scene.acquisition, grid.epsg, _cloud_percent(found))
+        info = self.writer.info("landsat", scene.acquisition, grid.epsg, masks.cloud_percent(found))
         self.writer.publish(info, rasters)
         return qa
 
     def _hls(
-        self, scene: Scene, product: str, images: Mapping[str, Image], classes: NDArray[np.uint8] | None
+        self, scene: Scene, product: str, images: Mapping[str, Image], classes: Classes | None
     ) -> NDArray[np.uint8]:
         """Publish an HLS product; returns its Fmask."""
         grid = hls_grid(scene.hidden)
         found = self._found(scene, product, images, grid, classes)
         mask = quality.fmask(found, quality.aerosol_level(float(scene.air.aot_lasrc.mean())))
         rasters: dict[str, Raster] = {
-            name: (grid, products.encode_hls(values), -9999) for name, (_, values) in images.items()
+            name: (grid, encode.encode_hls(values), -9999) for name, (_, values) in images.items()
         }
         rasters["Fmask"] = (grid, mask, 255)
-        info = self.writer.info(product, scene.acquisition, grid.epsg, _cloud_percent(found))
+        info = self.writer.info(product, scene.acquisition, grid.epsg, masks.cloud_percent(found))
         self.writer.publish(info, rasters)
         return mask
 

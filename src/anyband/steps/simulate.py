@@ -1,6 +1,6 @@
 """Step simulate: all scenes of one site of the embedded archive.
 
-python -m anyband.steps.simulate --site aspen --settings '{"simulation": {"seed": 2022}}' --out results/archive/main/aspen
+python -m anyband.steps.simulate --site aspen --settings '{"extent_m": 3840}' --out results/archive/main/aspen
 """
 
 import argparse
