@@ -95,8 +95,9 @@ def _read_file(job: RasterJob, sign: Callable[[str], str]) -> None:
         for read in plan_reads(windows, source.shape, source.block_shapes[0]):
             try:
                 block = source.read(1, window=RasterWindow(read.col, read.row, read.width, read.height))
-            except RasterioError:
-                raise job.fail("damaged or truncated file: fetch it again") from None
+            except RasterioError as error:
+                cause = " ".join(str(error.__cause__ or error).split("?")[0].split())[:160]
+                raise job.fail(f"damaged or truncated file, fetch it again ({cause})") from None
             for p in read.pieces:
                 rows, cols = slice(p.source_row, p.source_row + p.height), slice(p.source_col, p.source_col + p.width)
                 job.pixels[p.chip, p.target_row : p.target_row + p.height, p.target_col : p.target_col + p.width] = (
