@@ -17,6 +17,7 @@ from anyband.report.graphics import data_graphics, experiment_graphics
 from anyband.report.page import Claims, Head, Item, PanelSet, Section, render
 from anyband.report.palette import CLASS_COLOURS, THEME, method_colours
 from anyband.report.panels import best_baseline, build_panels, difference_colours
+from anyband.report.records import DataRecord, read_data
 from anyband.report.svg import standalone
 from anyband.report.tables import Graphic, Table, by_method
 from anyband.runtime import UserError, atomic_path, write_csv, write_json, write_text
@@ -37,7 +38,7 @@ class Compared:
     frames: Mapping[str, pd.DataFrame]
     design: Mapping[str, Any]
     claims: Mapping[str, Any]
-    data: ledger.DataRecord
+    data: DataRecord
     folder: Path
 
 
@@ -54,7 +55,7 @@ def write_report(config: Config, results: Path, out: Path, data_folder: Path) ->
         UserError: a comparison or the table of splits is missing.
     """
     names = {experiment.dataset for experiment in config.experiments.values()}
-    data = {name: ledger.read_data(results, name, config.datasets[name]) for name in sorted(names)}
+    data = {name: read_data(results, name, config.datasets[name]) for name in sorted(names)}
     compared = {
         name: read_comparison(results, name, data[experiment.dataset])
         for name, experiment in config.experiments.items()
@@ -73,7 +74,7 @@ def write_report(config: Config, results: Path, out: Path, data_folder: Path) ->
     write_text(out, page)
 
 
-def read_comparison(results: Path, name: str, data: ledger.DataRecord) -> Compared:
+def read_comparison(results: Path, name: str, data: DataRecord) -> Compared:
     """Read what the comparison step wrote."""
     folder = results / "comparison" / name
     for file in (*(f"{frame}.csv" for frame in FRAMES), "design.json", "claims.json"):
@@ -96,7 +97,7 @@ def experiment_sections(
     panels = _panel_set(results, name, entry)
 
     def section(key: str, title: str, *items: Item | None, **words: Any) -> Section:
-        return Section(f"{name}-{key}", prefix + title, [item for item in items if item is not None], **words)
+        return Section(f"section-{name}-{key}", prefix + title, [item for item in items if item is not None], **words)
 
     sections = [
         section("result", "Result", tables.get("headline"), graphics.get("forest"), tables.get("secondary"),
@@ -174,7 +175,7 @@ def _key_figures(design: Mapping[str, Any], frames: Mapping[str, pd.DataFrame]) 
     ]  # fmt: skip
 
 
-def _data_sections(data: Mapping[str, ledger.DataRecord], style: Style) -> list[Section]:
+def _data_sections(data: Mapping[str, DataRecord], style: Style) -> list[Section]:
     sections = []
     for name, record in data.items():
         title = "Data" if len(data) == 1 else f"Data: {name}"
@@ -200,9 +201,7 @@ def _origin_sections(
     return [*sections, Section("provenance", "Versions and hashes", provenance.provenance_tables(origin))]
 
 
-def _evidence_files(
-    compared: Mapping[str, Compared], data: Mapping[str, ledger.DataRecord], results: Path
-) -> list[Path]:
+def _evidence_files(compared: Mapping[str, Compared], data: Mapping[str, DataRecord], results: Path) -> list[Path]:
     files = [results / "splits" / f"{name}{suffix}" for name in data for suffix in (".csv", ".leakage.json")]
     return files + [path for entry in compared.values() for path in entry.folder.glob("*.csv")]
 

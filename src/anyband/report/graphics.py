@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from anyband.report import figures
 from anyband.report import formatting as form
 from anyband.report.figures import NARROW, WIDE, Style
-from anyband.report.ledger import DataRecord
+from anyband.report.records import DataRecord
 from anyband.report.svg import RC, to_svg
 from anyband.report.tables import Graphic
 from anyband.statistics.settings import FLOORS, PRIMARY, PRIMARY_CONDITIONS

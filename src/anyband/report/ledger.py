@@ -1,112 +1,23 @@
 """The data ledger: what was asked for, what matched, what was lost and why, and how far apart the splits are."""
 
-import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
-from anyband.config import Dataset
 from anyband.report import formatting as form
+from anyband.report.records import DataRecord
 from anyband.report.tables import Cell, Column, Table
-from anyband.runtime import UserError
 
-SIMULATED = "anyband:simulated"
 BASELINE = "s2:processing_baseline"
-
-
-@dataclass(frozen=True)
-class DataRecord:
-    """Everything the report knows about a dataset.
-
-    Attributes:
-        name: key of the dataset.
-        settings: its configuration.
-        manifests: (site, collection) -> content of the manifest.
-        pairs: kept pairs of all sites, with column `site`.
-        dropped_pairs: dropped pairs of all sites, with `site` and `reason`.
-        stores: site -> root attributes of its chip store.
-        splits: table of chips with block and split.
-        certificate: the leakage certificate.
-    """
-
-    name: str
-    settings: Dataset
-    manifests: Mapping[tuple[str, str], dict[str, Any]]
-    pairs: pd.DataFrame
-    dropped_pairs: pd.DataFrame
-    stores: Mapping[str, dict[str, Any]]
-    splits: pd.DataFrame
-    certificate: dict[str, Any]
-
-    @property
-    def simulated(self) -> str | None:
-        """Version of the simulator that made the scenes, or None for real ones."""
-        found = {
-            item["properties"].get(SIMULATED) for manifest in self.manifests.values() for item in manifest["items"]
-        }
-        versions = sorted(version for version in found if version)
-        return ", ".join(versions) or None
-
-    @property
-    def endpoints(self) -> list[str]:
-        """STAC APIs that were asked."""
-        return sorted({manifest["endpoint"] for manifest in self.manifests.values() if manifest.get("endpoint")})
-
-    @property
-    def retrieved(self) -> str:
-        """Time of the latest search, UTC."""
-        return max((str(manifest.get("retrieved", "")) for manifest in self.manifests.values()), default="")
-
-    def chips(self, split: str) -> pd.DataFrame:
-        """Chips of one split."""
-        return self.splits[self.splits["split"] == split]
-
-
-def read_data(results: Path, name: str, settings: Dataset) -> DataRecord:
-    """Read what the earlier stages wrote about a dataset.
-
-    Raises:
-        UserError: the table of splits is missing; anything else may be missing and is then reported as empty.
-    """
-    splits = results / "splits" / f"{name}.csv"
-    if not splits.is_file():
-        raise UserError(f"{splits} is missing: run the split first")
-    certificate = results / "splits" / f"{name}.leakage.json"
-    manifests = {
-        (path.parent.name, path.stem): json.loads(path.read_text())
-        for path in sorted((results / "scenes" / name).glob("*/*.json"))
-    }
-    tables = sorted((results / "pairs" / name).glob("*.csv"))
-    dropped = [path for path in tables if path.name.endswith(".dropped.csv")]
-    return DataRecord(
-        name=name,
-        settings=settings,
-        manifests=manifests,
-        pairs=_concatenate([path for path in tables if path not in dropped]),
-        dropped_pairs=_concatenate(dropped),
-        stores={
-            path.parent.stem: json.loads(path.read_text()).get("attributes", {})
-            for path in sorted((results / "chips" / name).glob("*.zarr/zarr.json"))
-        },
-        splits=pd.read_csv(splits, dtype={"block": str}),
-        certificate=json.loads(certificate.read_text()) if certificate.is_file() else {},
-    )
-
-
-def _concatenate(paths: Sequence[Path]) -> pd.DataFrame:
-    """Tables of all sites under each other with a column `site`."""
-    frames = [pd.read_csv(path, dtype={"baseline": str}).assign(site=path.name.split(".")[0]) for path in paths]
-    filled = [frame for frame in frames if len(frame)]
-    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=["site", "reason"])
+LABEL = "esa-worldcover"
+PAIRS_OF_SPLITS = ("train-test", "val-test", "train-val")
 
 
 def data_tables(data: DataRecord) -> list[Table]:
     """Scenes, losses, splits and certificate."""
-    tables = [_scenes(data), _losses(data), _split_sizes(data), _certificate(data)]
+    tables = [_scenes(data), _losses(data), _split_sizes(data), _class_shares(data), _certificate(data)]
     return [table for table in tables if table.rows]
 
 
@@ -119,7 +30,7 @@ def _scenes(data: DataRecord) -> Table:
     for collection, manifests in collections.items():
         items = [item for manifest in manifests for item in manifest["items"]]
         kept = sum(item["id"] in used for item in items)
-        platforms = Counter(item["properties"].get("platform") for item in items)
+        platforms = Counter(str(item["properties"].get("platform") or "").lower() for item in items)
         baselines = Counter(item["properties"].get(BASELINE) for item in items)
         rows.append([
             Cell(collection),
@@ -148,7 +59,11 @@ def _counts(counter: "Counter[Any]") -> str:
 
 
 def _losses(data: DataRecord) -> Table:
-    rows = _loss_rows("pairs of scenes", len(data.pairs), Counter(data.dropped_pairs["reason"]))
+    dropped = data.dropped_pairs
+    both = dropped["sentinel2"].notna() & dropped["landsat"].notna()
+    rows = _loss_rows("pairs of scenes", len(data.pairs), Counter(dropped.loc[both, "reason"]))
+    single = Counter(dropped.loc[~both, "reason"])
+    rows += _loss_rows("single scenes", _found(data) - sum(single.values()), single) if single else []
     chips = [chip for store in data.stores.values() for chip in store.get("dropped", [])]
     kept = sum(len(store.get("chips", [])) for store in data.stores.values())
     rows += _loss_rows("chips", kept, Counter(chip.get("reason") for chip in chips))
@@ -158,6 +73,11 @@ def _losses(data: DataRecord) -> Table:
                  f"is left out. Limits: {form.plural(data.settings.max_day_gap, 'day')} apart, a site clear to "
                  f"{100 * data.settings.min_clear:.0f} % and a chip to {100 * data.settings.chip_min_clear:.0f} % in "
                  "both scenes.", columns, rows, sortable=False)  # fmt: skip
+
+
+def _found(data: DataRecord) -> int:
+    """Optical scenes that the searches found."""
+    return sum(len(m["items"]) for (_, collection), m in data.manifests.items() if collection != LABEL)
 
 
 def _loss_rows(stage: str, kept: int, dropped: "Counter[Any]") -> list[list[Cell]]:
@@ -198,21 +118,56 @@ def _split_sizes(data: DataRecord) -> Table:
                  "scenes and scored.", columns, rows, sortable=False)  # fmt: skip
 
 
+def _class_shares(data: DataRecord) -> Table:
+    """Share of each class in the scored pixels of every split."""
+    pixels: Mapping[str, Mapping[str, int]] = data.certificate.get("class_pixels", {})
+    splits = [split for split in ("train", "val", "test") if split in pixels]
+    rows = []
+    for code, name in data.settings.classes.items():
+        cells = [Cell(name, value=code, css=f"class-{code}")]
+        for split in splits:
+            count, total = pixels[split].get(str(code), 0), sum(pixels[split].values())
+            share = count / total if total else float("nan")
+            cells.append(Cell(f"{100 * share:.1f} %" if total else form.DASH, value=share, bar=share))
+        rows.append(cells)
+    totals = ", ".join(f"{split} {form.count(sum(pixels[split].values()))}" for split in splits)
+    return Table(f"class-shares-{data.name}", "Classes in each split", f"Share of scored label pixels. n: {totals}.",
+                 [Column("Class", numeric=False), *(Column(split) for split in splits)],
+                 rows if splits else [])  # fmt: skip
+
+
 def _certificate(data: DataRecord) -> Table:
-    rows = [[Cell(_words(key)), Cell(_words(value), css="wrap")] for key, value in data.certificate.items()]
+    """What is shared between the splits, measured from the chips."""
+    found = data.certificate
+    measures = {
+        "Least distance between chips": {k: _distance(v) for k, v in found.get("min_distance_m", {}).items()},
+        "Source scenes in both": {k: form.count(v["count"]) for k, v in found.get("shared_items", {}).items()},
+        "Chips with identical pixels": {k: form.count(v) for k, v in found.get("duplicate_pixels", {}).items()},
+    }
+    rows = [
+        [Cell(name), *(Cell(values.get(key, form.DASH)) for key in PAIRS_OF_SPLITS)]
+        for name, values in measures.items()
+        if values
+    ]
+    columns = [Column("Check", numeric=False), *(Column(key.replace("-", " and ")) for key in PAIRS_OF_SPLITS)]
     return Table(f"leakage-{data.name}", "Leakage certificate",
-                 "Checked when the splits were made; the run stops on a violation.",
-                 [Column("Check", numeric=False), Column("Found", numeric=False)], rows, sortable=False)  # fmt: skip
+                 "Measured from the chips when the splits were made; the run stops on a violation: chips of two splits "
+                 f"closer than the buffer of {form.count(data.settings.split.buffer_m)} m, a block in two splits, "
+                 "identical chips, a class absent from a split.", columns, rows, notes=_autocorrelation(found),
+                 sortable=False)  # fmt: skip
 
 
-def _words(value: Any) -> str:
-    """A value of the certificate in words."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, Mapping):
-        return "; ".join(f"{_words(key)}: {_words(entry)}" for key, entry in value.items()) or "none"
-    if isinstance(value, list):
-        return ", ".join(_words(entry) for entry in value) or "none"
-    if isinstance(value, int | float):
-        return form.count(value) if float(value).is_integer() else form.decimal(value)
-    return str(value).replace("_", " ") if value is not None else form.DASH
+def _autocorrelation(certificate: Mapping[str, Any]) -> list[str]:
+    """Range of the labels' variogram against the side of a block."""
+    reach = certificate.get("label_autocorrelation", {}).get("range_m")
+    if reach is None:
+        return []
+    block = form.count(certificate["block_m"])
+    verdict = "larger than" if certificate["label_autocorrelation"]["block_at_least_range"] else "SMALLER than"
+    return [
+        f"The labels' variogram reaches its range at {form.count(reach)} m; blocks of {block} m are {verdict} that."
+    ]
+
+
+def _distance(metres: float) -> str:
+    return f"{metres / 1000:.1f} km" if metres >= 1000 else f"{metres:.0f} m"

@@ -16,6 +16,7 @@ from anyband.report.palette import CLASS_COLOURS, rgb
 Bytes = NDArray[np.uint8]
 
 RANDOM_SEED = 20240501  # of the one block that is drawn at random
+BRIGHTEN = 0.75  # exponent of the true-colour stretch: vegetation and water are dark
 TRUE_COLOUR = {"sentinel2": ("10m", ("B04", "B03", "B02")), "landsat": ("30m", ("red", "green", "blue"))}
 # codes of the difference map
 BOTH_RIGHT, ONLY_FIRST, ONLY_SECOND, BOTH_WRONG, NOT_SCORED = range(5)
@@ -95,7 +96,7 @@ def read_chip(store: Path, chip: str, names: Sequence[str]) -> dict[str, Bytes]:
     low, high = np.nanpercentile(pictures["sentinel2"], (2, 98))
     result = {name: np.asarray(root[name][index], dtype=np.uint8) for name in ("label", "clear")}
     for product, values in pictures.items():
-        stretched = np.clip((values - low) / max(high - low, 1e-6), 0, 1)
+        stretched = np.clip((values - low) / max(high - low, 1e-6), 0, 1) ** BRIGHTEN
         result[product] = np.nan_to_num(255 * stretched).astype(np.uint8)
     return result
 

@@ -7,8 +7,8 @@ import pandas as pd
 
 from anyband.config import Experiment
 from anyband.report import formatting as form
-from anyband.report.ledger import DataRecord
 from anyband.report.panels import best_baseline
+from anyband.report.records import DataRecord
 from anyband.report.tables import by_method
 
 Frames = Mapping[str, pd.DataFrame]
@@ -34,7 +34,7 @@ def simulated_notice(data: DataRecord) -> str:
     if data.simulated is None:
         return ""
     return (
-        f"The scenes are simulated (simulator {data.simulated}). Only comparisons between methods within this "
+        f"The scenes are simulated ({data.simulated}). Only comparisons between methods within this "
         "simulator are claimed; no score on this page says how well a method maps real scenes."
     )
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from anyband.report import formatting as form
 from anyband.report import maps
-from anyband.report.ledger import DataRecord
 from anyband.report.maps import Bytes, Panel, Tile
 from anyband.report.palette import METHOD_COLOURS, method_colours, rgb
+from anyband.report.records import DataRecord
 
 CONDITIONS = ("S2+L9", "S2", "L9")  # the first one that a method takes is shown
 

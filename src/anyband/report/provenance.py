@@ -12,7 +12,7 @@ from typing import Any
 from anyband import __version__
 from anyband.config import Config
 from anyband.report import formatting as form
-from anyband.report.ledger import DataRecord
+from anyband.report.records import DataRecord
 from anyband.report.tables import Cell, Column, Table
 
 PACKAGES = (

@@ -31,7 +31,8 @@ def headline(frames: Frames, design: Mapping[str, Any]) -> Table:
     notes = [
         f"Endpoint: mIoU averaged over {form.listing(design['endpoint'])}. A dash: the method cannot take every input.",
         "Grey differences lie below what this design can resolve for that pair. Floors and specialists are outside the "
-        "declared family and get no p value.",
+        "declared family and get no p value. Ties are judged after Holm over all pairs, which asks more than the "
+        "declared family does.",
     ]
     if design["absent_classes"]:
         absent = form.listing(design["absent_classes"])

@@ -100,7 +100,7 @@ def _design(cube: ConfusionCube, settings: ComparisonSettings, pairs: pd.DataFra
         "experiment": settings.name,
         "proposed": settings.experiment.proposed,
         "methods": list(cube.methods),
-        "labels": {method: label(method) for method in cube.methods},
+        "labels": {method: label(method) for method in (*settings.experiment.methods, *cube.methods)},
         "seeds": list(cube.seeds),
         "blocks": list(cube.blocks),
         "conditions": list(cube.conditions),

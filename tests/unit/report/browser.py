@@ -30,7 +30,9 @@ class Visit:
     values: dict[str, object] = field(default_factory=dict)
 
 
-def visit(page: Path, width: int, scripts: dict[str, str], *, dark=False, picture=None, pdf=None, script_off=False):
+def visit(
+    page: Path, width: int, scripts: dict[str, str], *, dark=False, media="", picture=None, pdf=None, script_off=False
+):
     """Open `page` at a width, evaluate JavaScript expressions and optionally keep a picture or a PDF."""
     with tempfile.TemporaryDirectory() as profile:
         browser = subprocess.Popen(
@@ -38,13 +40,13 @@ def visit(page: Path, width: int, scripts: dict[str, str], *, dark=False, pictur
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         try:
-            return asyncio.run(_visit(Path(profile), page, width, scripts, dark, picture, pdf, script_off))
+            return asyncio.run(_visit(Path(profile), page, width, scripts, dark, media, picture, pdf, script_off))
         finally:
             browser.terminate()
             browser.wait(20)
 
 
-async def _visit(profile, page, width, scripts, dark, picture, pdf, script_off):
+async def _visit(profile, page, width, scripts, dark, media, picture, pdf, script_off):
     port = await _port(profile)
     targets = json.load(urllib.request.urlopen(f"http://127.0.0.1:{port}/json"))  # the browser itself, this machine
     address = next(target["webSocketDebuggerUrl"] for target in targets if target["type"] == "page")
@@ -66,7 +68,7 @@ async def _visit(profile, page, width, scripts, dark, picture, pdf, script_off):
     await call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=2 if picture else 1,
                mobile=width < 600)  # fmt: skip
     scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-    await call("Emulation.setEmulatedMedia", features=[scheme])
+    await call("Emulation.setEmulatedMedia", media=media, features=[scheme])
     await call("Page.navigate", url=page.resolve().as_uri())
     for _ in range(200):
         ready = await call("Runtime.evaluate", expression="document.readyState + location.protocol")

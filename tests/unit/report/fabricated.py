@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from fabricate import CODES, fabricate_store
 
 from anyband.config import Comparison, Config, Dataset, Experiment
 from anyband.statistics.comparison import write_comparison
+from fabricate import CODES, fabricate_store
 
 SKILL = {  # logit of a right pixel under each condition
     "s2-only": {"S2": 1.9},
@@ -18,7 +18,8 @@ SKILL = {  # logit of a right pixel under each condition
     "anyband": {"S2": 2.05, "L9": 1.25, "S2+L9": 2.3, "S30": 1.1, "L30": 1.05, "S30+L30": 1.3},
     "pixel": {"S2": 0.7, "L9": 0.2, "S2+L9": 0.75},
 }
-TEST_SITES = [f"{name}-moor" for name in "alder birch cedar damson elder fir gorse hazel iris juniper kale larch".split()]
+NAMES = ("alder", "birch", "cedar", "damson", "elder", "fir", "gorse", "hazel", "iris", "juniper", "kale", "larch")
+TEST_SITES = [f"{name}-moor" for name in NAMES]
 OTHER_SITES = {"maple-heath": "train", "nettle-heath": "train", "oak-heath": "val"}
 COLLECTIONS = {
     "sentinel2": "sentinel-2-l2a",
@@ -34,7 +35,9 @@ def fabricate_config(seeds=(0, 1, 2, 3, 4), **experiment):
     return Config(datasets={"main": Dataset()}, experiments={"main": Experiment(seeds=list(seeds), **experiment)})
 
 
-def fabricate_results(results: Path, config: Config, simulated: str | None = "0.1 3f9a", stores: bool = True) -> Path:
+def fabricate_results(
+    results: Path, config: Config, simulated: str | None = "simulator 1, configuration 3f9a", stores: bool = True
+) -> Path:
     """Write everything the report reads below `results` and return it."""
     rng = np.random.default_rng(0)
     sites = {site: "test" for site in TEST_SITES} | OTHER_SITES
@@ -42,13 +45,24 @@ def fabricate_results(results: Path, config: Config, simulated: str | None = "0.
     for number, (site, split) in enumerate(sites.items()):
         if stores:
             fabricate_store(results / f"chips/main/{site}.zarr", 2, number, corner=(3e5 + 6e4 * number, 5_200_020.0))
-        splits += [(site, f"{site}-0-r0c{c}", f"32632:{number}", split, 3e5 + 6e4 * number, 5_200_020.0) for c in (0, 1)]
+        splits += [
+            (site, f"{site}-0-r0c{c}", f"32632:{number}", split, 3e5 + 6e4 * number, 5_200_020.0) for c in (0, 1)
+        ]
         _scenes(results, site, number, simulated)
     table = pd.DataFrame(splits, columns=["site", "chip", "block", "split", "x", "y"]).assign(epsg=32632)
     (results / "splits").mkdir(parents=True)
     table.to_csv(results / "splits/main.csv", index=False)
-    certificate = {"status": "passed", "minimum_distance_m": 50_880.0, "buffer_m": 1000, "shared_scenes": 0,
-                   "duplicate_chips": 0, "classes_missing": {"train": [], "val": [], "test": []}}  # fmt: skip
+    pairs = ("train-test", "train-val", "val-test")
+    certificate = {
+        "buffer_m": 1000,
+        "block_m": 20_000,
+        "passes": True,
+        "min_distance_m": dict.fromkeys(pairs, 50_880.0),
+        "duplicate_pixels": dict.fromkeys(pairs, 0),
+        "shared_items": dict.fromkeys(pairs, {"count": 0, "items": []}),
+        "label_autocorrelation": {"range_m": 364, "block_at_least_range": True},
+        "class_pixels": {s: {str(c): 100 * int(c) for c in CODES} for s in ("train", "val", "test")},
+    }
     (results / "splits/main.leakage.json").write_text(json.dumps(certificate))
     blocks = table[table["split"] == "test"]
     for method in config.experiments["main"].methods:
@@ -83,7 +97,7 @@ def _scenes(results, site, number, simulated):
 
 
 def _item(site, product, pair, simulated):
-    platform = ("sentinel-2a", "sentinel-2b")[pair] if "s" == product[0] or product == "hls_s30" else "landsat-9"
+    platform = ("sentinel-2a", "sentinel-2b")[pair] if product[0] == "s" or product == "hls_s30" else "landsat-9"
     properties = {"datetime": f"2022-0{5 + 2 * pair}-1{pair}T10:30:00Z", "platform": platform}
     if product == "sentinel2":
         properties["s2:processing_baseline"] = "04.00"

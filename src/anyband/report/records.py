@@ -1,0 +1,100 @@
+"""What the earlier stages recorded about a dataset: manifests, pairs, chips, splits, certificate."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from anyband.config import Dataset
+from anyband.runtime import UserError
+
+SIMULATED = "anyband:simulated"
+
+
+@dataclass(frozen=True)
+class DataRecord:
+    """Everything the report knows about a dataset.
+
+    Attributes:
+        name: key of the dataset.
+        settings: its configuration.
+        manifests: (site, collection) -> content of the manifest.
+        pairs: kept pairs of all sites, with column `site`.
+        dropped_pairs: dropped pairs of all sites, with `site` and `reason`.
+        stores: site -> root attributes of its chip store.
+        splits: table of chips with block and split.
+        certificate: the leakage certificate.
+    """
+
+    name: str
+    settings: Dataset
+    manifests: Mapping[tuple[str, str], dict[str, Any]]
+    pairs: pd.DataFrame
+    dropped_pairs: pd.DataFrame
+    stores: Mapping[str, dict[str, Any]]
+    splits: pd.DataFrame
+    certificate: dict[str, Any]
+
+    @property
+    def simulated(self) -> str | None:
+        """Version of the simulator that made the scenes, or None for real ones."""
+        found = {
+            item["properties"].get(SIMULATED) for manifest in self.manifests.values() for item in manifest["items"]
+        }
+        versions = sorted(version for version in found if version)
+        return ", ".join(versions) or None
+
+    @property
+    def endpoints(self) -> list[str]:
+        """STAC APIs that were asked."""
+        return sorted({manifest["endpoint"] for manifest in self.manifests.values() if manifest.get("endpoint")})
+
+    @property
+    def retrieved(self) -> str:
+        """Time of the latest search, UTC."""
+        return max((str(manifest.get("retrieved", "")) for manifest in self.manifests.values()), default="")
+
+    def chips(self, split: str) -> pd.DataFrame:
+        """Chips of one split."""
+        return self.splits[self.splits["split"] == split]
+
+
+def read_data(results: Path, name: str, settings: Dataset) -> DataRecord:
+    """Read what the earlier stages wrote about a dataset.
+
+    Raises:
+        UserError: the table of splits is missing; anything else may be missing and is then reported as empty.
+    """
+    splits = results / "splits" / f"{name}.csv"
+    if not splits.is_file():
+        raise UserError(f"{splits} is missing: run the split first")
+    certificate = results / "splits" / f"{name}.leakage.json"
+    manifests = {
+        (path.parent.name, path.stem): json.loads(path.read_text())
+        for path in sorted((results / "scenes" / name).glob("*/*.json"))
+    }
+    tables = sorted((results / "pairs" / name).glob("*.csv"))
+    dropped = [path for path in tables if path.name.endswith(".dropped.csv")]
+    return DataRecord(
+        name=name,
+        settings=settings,
+        manifests=manifests,
+        pairs=_concatenate([path for path in tables if path not in dropped]),
+        dropped_pairs=_concatenate(dropped),
+        stores={
+            path.parent.stem: json.loads(path.read_text()).get("attributes", {})
+            for path in sorted((results / "chips" / name).glob("*.zarr/zarr.json"))
+        },
+        splits=pd.read_csv(splits, dtype={"block": str}),
+        certificate=json.loads(certificate.read_text()) if certificate.is_file() else {},
+    )
+
+
+def _concatenate(paths: Sequence[Path]) -> pd.DataFrame:
+    """Tables of all sites under each other with a column `site`."""
+    frames = [pd.read_csv(path, dtype={"baseline": str}).assign(site=path.name.split(".")[0]) for path in paths]
+    filled = [frame for frame in frames if len(frame)]
+    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=["site", "reason"])

@@ -1,0 +1,155 @@
+"""The report says what the comparison found, whole or with pieces missing."""
+
+import json
+import re
+import shutil
+
+import pandas as pd
+import pytest
+
+from anyband.report import formatting as form
+from anyband.report.build import write_report
+from anyband.runtime import UserError
+from unit.report.fabricated import compare_all, fabricate_config, fabricate_results
+
+SMALL = ["s2-only", "input-fusion", "anyband"]
+
+
+def text_of(page):
+    """Visible text without markup, white space collapsed."""
+    html = re.sub(r"<(style|script)>.*?</\1>", "", page.read_text(), flags=re.DOTALL)
+    return " ".join(re.sub(r"<[^>]+>", " ", html).replace("\N{NO-BREAK SPACE}", " ").split())
+
+
+def rebuild(folder, config, results=None, **options):
+    """Fabricate or take results, compare, report; returns the page's text."""
+    results = results or fabricate_results(folder / "results", config, **options)
+    compare_all(results, config)
+    write_report(config, results, folder / "report.html", folder / "data")
+    return text_of(folder / "report.html")
+
+
+def test_first_lines_say_what_was_compared_and_that_scenes_are_simulated(report):
+    text = text_of(report[0])
+    start = text[text.index("anyband against") : text.index("On the primary endpoint")]
+    assert "Six methods, each trained with the same five seeds" in start
+    assert "twelve held-out blocks" in start
+    assert "The scenes are simulated (simulator 1, configuration 3f9a). Only comparisons between methods" in start
+
+
+def test_real_scenes_are_not_called_simulated(tmp_path):
+    text = rebuild(tmp_path, fabricate_config(seeds=(0, 1), methods=SMALL), simulated=None, stores=False)
+    assert "simulated" not in text
+    assert "real scenes" in text
+
+
+def test_page_and_tables_show_the_numbers_of_the_comparison(report, results):
+    page, data = report
+    general = pd.read_csv(results / "comparison/main/general.csv").set_index("method")
+    shown = pd.read_csv(data / "tables/main-headline.csv").set_index("Method")
+    rival = general.loc["input-fusion"]
+    expected = f"{form.points(rival.miou)} {form.interval(rival.miou_lower, rival.miou_upper)}"
+    assert shown.loc["Input fusion", "mIoU [95 %]"] == expected
+    difference = f"{form.signed_points(rival.difference)} "
+    difference += form.interval(rival.difference_lower, rival.difference_upper, signed=True)
+    assert shown.loc["Input fusion", "anyband minus this [95 %]"] == difference
+    assert expected in text_of(page) and difference in text_of(page)
+    copied = pd.read_csv(data / "comparison/main/general.csv").set_index("method")
+    pd.testing.assert_frame_equal(copied, general)
+
+
+def test_resolution_floor_stands_above_the_headline_table(report):
+    text = text_of(report[0])
+    assert text.index("Smallest difference this design can resolve") < text.index("Table 1.")
+
+
+def test_specialists_get_a_dash_for_the_endpoint_and_their_own_column(report):
+    data = report[1]
+    headline = pd.read_csv(data / "tables/main-headline.csv").set_index("Method")
+    assert headline.loc["Sentinel-2 specialist", "mIoU [95 %]"] == form.DASH
+    conditions = pd.read_csv(data / "tables/main-conditions.csv").set_index("Method")
+    assert conditions.loc["Sentinel-2 specialist", "S2"][0].isdigit()
+    assert conditions.loc["Sentinel-2 specialist", "S2+L9"] == form.DASH
+
+
+def test_absent_class_is_named(report):
+    assert "left out for every method: bare / sparse" in text_of(report[0])
+
+
+def test_claims_are_those_of_the_comparison_and_link_to_their_evidence(report, results):
+    page, data = report
+    claims = json.loads((results / "comparison/main/claims.json").read_text())["claims"]
+    assert len(claims) == 2
+    for claim in claims:
+        assert claim["text"] in text_of(page)
+    html = page.read_text()
+    for target in re.findall(r'href="#([^"]+)"', html):
+        assert f'id="{target}"' in html, f"link to {target} leads nowhere"
+    assert json.loads((data / "claims.json").read_text())["main"]["claims"] == claims
+
+
+def test_four_seeds_give_numbers_and_no_claims(tmp_path):
+    text = rebuild(tmp_path, fabricate_config(seeds=(0, 1, 2, 3), methods=SMALL), stores=False)
+    assert "No claims are made: the comparison has only 4 of the 5 required seeds." in text
+    assert "Holm-adjusted p" in text  # the numbers stand
+    assert "Conditions checked for" not in text
+
+
+def test_single_seed_is_reported_without_a_seed_variance(tmp_path):
+    text = rebuild(tmp_path, fabricate_config(seeds=(3,), methods=SMALL), stores=False)
+    assert "1 of the 5 required seeds" in text
+    assert "nan" not in text.lower().split()
+
+
+def test_failed_method_and_failed_seed_are_named(tmp_path):
+    config = fabricate_config(methods=[*SMALL, "feature-fusion"])
+    results = fabricate_results(tmp_path / "results", config, stores=False)
+    shutil.rmtree(results / "runs/main/feature-fusion")
+    shutil.rmtree(results / "runs/main/input-fusion/seed-4")
+    text = rebuild(tmp_path, config, results)
+    assert "Feature fusion has no results." in text
+    assert "Input fusion lacks seed 4, left out for every method" in text
+    assert "4 of the 5 required seeds" in text
+
+
+def test_proposed_method_that_failed_leaves_a_true_report(tmp_path):
+    config = fabricate_config(seeds=(0, 1), methods=SMALL)
+    results = fabricate_results(tmp_path / "results", config, stores=False)
+    shutil.rmtree(results / "runs/main/anyband")
+    text = rebuild(tmp_path, config, results)
+    assert "anyband has no results." in text
+    assert "there is no headline" in text
+
+
+def test_missing_comparison_is_one_clear_line(tmp_path, results, config):
+    copied = tmp_path / "results"
+    shutil.copytree(results, copied)
+    (copied / "comparison/main/variance.csv").unlink()
+    with pytest.raises(UserError, match="variance.csv is missing: run the comparison of main again"):
+        write_report(config, copied, tmp_path / "r.html", tmp_path / "d")
+
+
+def test_same_results_give_the_same_bytes(tmp_path, results, config, report):
+    write_report(config, results, tmp_path / "again.html", tmp_path / "data")
+    assert (tmp_path / "again.html").read_bytes() == report[0].read_bytes()
+    for path in (tmp_path / "data").rglob("*.*"):
+        assert path.read_bytes() == (report[1] / path.relative_to(tmp_path / "data")).read_bytes(), path
+
+
+def test_ledger_counts_scenes_pairs_and_chips(report):
+    data = report[1]
+    scenes = pd.read_csv(data / "tables/scenes-main.csv").set_index("Collection")
+    assert scenes.loc["sentinel-2-l2a", "Scenes found"] == 30
+    assert scenes.loc["sentinel-2-l2a", "Scenes used"] == 27
+    losses = pd.read_csv(data / "tables/losses-main.csv")
+    assert losses["Count"].tolist() == [27, 3, 30, 15]
+
+
+def test_every_figure_is_a_valid_file_of_its_own(report):
+    import xml.etree.ElementTree as ElementTree
+
+    figures = sorted((report[1] / "figures").glob("*.svg"))
+    assert {"main-forest.svg", "main-units.svg", "pairs-main.svg"} <= {path.name for path in figures}
+    for path in figures:
+        assert ElementTree.parse(path).getroot().tag == "{http://www.w3.org/2000/svg}svg"
+        assert not re.search(r"#0[0-9a-f]0[0-9a-f]0[0-9a-f]\b", path.read_text()), f"{path.name}: placeholder colour"

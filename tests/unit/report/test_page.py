@@ -1,0 +1,84 @@
+"""The page in a real browser, and what it must not contain."""
+
+import re
+
+import pytest
+
+from unit.report.browser import CHROMIUM, visit
+
+WIDTH = {
+    "page": "document.documentElement.scrollWidth",
+    "tall": "document.documentElement.scrollHeight",
+    "cut": "[...document.querySelectorAll('figure.graphic svg, img, p, h1, h2')]"
+    ".filter(e => e.offsetParent !== null && e.getBoundingClientRect().right > innerWidth + 1).length",
+}
+CONTRAST = """
+(() => {
+  const level = (c) => c.map(v => v / 255).map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const rgb = (text) => text.match(/[\\d.]+/g).slice(0, 3).map(Number);
+  const paper = level(rgb(getComputedStyle(document.body).backgroundColor));
+  const worst = [...document.querySelectorAll('p, td, th, small, figcaption, a')].map(e => {
+    const ink = level(rgb(getComputedStyle(e).color));
+    return (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
+  });
+  return Math.min(...worst);
+})()
+"""
+SORT = """
+(() => {
+  const table = document.querySelector('#main-cost table');
+  const button = table.tHead.rows[0].cells[1].querySelector('button');
+  button.click(); button.click();
+  return [...table.tBodies[0].rows].map(row => row.cells[0].innerText.trim());
+})()
+"""
+
+browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+
+
+def test_page_is_one_small_file_without_foreign_urls(report):
+    html = report[0].read_text()
+    assert len(html.encode()) < 8_000_000
+    assert not re.search(r"""(?:src|href|action|data|poster)\s*=\s*["'](?!#|data:)""", html)
+    assert not re.search(r"url\((?!#)|@import|fetch\(|XMLHttpRequest|import\(", html)
+
+
+def test_every_picture_has_words_for_it(report):
+    html = report[0].read_text()
+    assert all('alt="' in tag for tag in re.findall(r"<img[^>]*>", html))
+    graphics = re.findall(r"<svg[^>]*>", html)
+    assert all("aria-label=" in tag or 'aria-hidden="true"' in tag for tag in graphics)
+    identifiers = re.findall(r' id="([^"]+)"', html)
+    assert len(identifiers) == len(set(identifiers))
+
+
+def test_headings_never_skip_a_level(report):
+    levels = [int(level) for level in re.findall(r"<h(\d)", report[0].read_text())]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+
+
+@browser
+@pytest.mark.parametrize(("width", "dark", "media"), [(390, True, ""), (1280, False, ""), (688, True, "print")])
+def test_page_opens_without_requests_errors_or_overflow(report, width, dark, media):
+    seen = visit(report[0], width, WIDTH | {"contrast": CONTRAST}, dark=dark, media=media)
+    assert seen.errors == []
+    assert [url for url in seen.requests if not url.startswith("data:")] == [report[0].resolve().as_uri()]
+    assert seen.values["page"] <= width
+    assert seen.values["cut"] == 0
+    assert seen.values["contrast"] >= 4.5
+    assert seen.values["tall"] > 3000
+
+
+@browser
+def test_tables_sort_by_value_and_not_by_text(report):
+    order = visit(report[0], 1280, {"order": SORT}).values["order"]
+    assert order[0] == "Pixel classifier"  # 3 k parameters come before 943 k and 1.01 M
+    assert order[-1] == "Sentinel-2 specialist" or order[-1] == "Feature fusion"
+
+
+@browser
+def test_page_is_readable_without_javascript(report):
+    seen = visit(report[0], 390, {}, script_off=True)
+    assert seen.errors == []
