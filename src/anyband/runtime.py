@@ -39,10 +39,13 @@ def step_main(function: Callable[[], None]) -> None:
 def atomic_path(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path`; on success it becomes `path` (file or folder), on failure it goes away.
 
-    A folder that exists already under `path` is replaced.
+    A folder that exists already under `path` is replaced. What writers that were killed left behind is swept.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in path.parent.glob(f".{path.name}.*.partial"):
+        if not _alive(int(leftover.name.split(".")[-2])):
+            remove(leftover)
     temporary = path.parent / f".{path.name}.{os.getpid()}.partial"
     remove(temporary)
     try:
@@ -52,6 +55,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         remove(temporary)
+
+
+def _alive(process: int) -> bool:
+    """Whether a process of that number runs on this machine."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def remove(path: Path) -> None:

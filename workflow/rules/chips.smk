@@ -20,13 +20,7 @@ rule extract:
         settings=dataset_settings("extent_m", "chip_m", "chip_min_clear"),
         place=coordinates,
         server=server,
-        source=source_hash(
-            "steps/extract.py",
-            "chips/grid.py",
-            "chips/plan.py",
-            "chips/read.py",
-            "chips/store.py",
-        ),
+        source=source_hash("steps/extract.py", "chips", "catalog"),
     message:
         "Cutting the chips of {wildcards.site}"
     shell:
@@ -47,7 +41,7 @@ rule split:
         "results/benchmarks/split/{dataset}.jsonl"
     params:
         settings=dataset_settings("chip_m", "classes", "split"),
-        source=source_hash("steps/split.py", "chips/split.py", "chips/leakage.py"),
+        source=source_hash("steps/split.py", "chips"),
     message:
         "Dividing the chips of {wildcards.dataset} into training, validation and test blocks"
     shell:

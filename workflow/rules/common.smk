@@ -20,6 +20,14 @@ COLLECTIONS = [
     "esa-worldcover",
 ]
 
+# What a trained model depends on besides the loop: the model, what it sees, and who hands it over.
+MODEL_SOURCES = [
+    "models",
+    "sensors",
+    "observation.py",
+    *(f"chips/{name}.py" for name in ("loader", "bulk", "encoding")),
+]
+
 # PASSIVE: waiting threads sleep instead of spinning, which costs several times the speed on a busy machine.
 # `step LOG COMMAND` keeps what a command prints in its log and, when it fails, shows the end of it.
 shell.prefix(

@@ -15,14 +15,7 @@ rule train:
         mem_mb=2000,
     params:
         settings=training_settings,
-        source=source_hash(
-            "steps/train.py",
-            "training",
-            "models",
-            "chips/loader.py",
-            "observation.py",
-            "sensors",
-        ),
+        source=source_hash("steps/train.py", "training", *MODEL_SOURCES),
     message:
         "Training {wildcards.method}, seed {wildcards.seed}"
     shell:
@@ -52,13 +45,7 @@ rule evaluate:
         mem_mb=2000,
     params:
         settings=evaluation_settings,
-        source=source_hash(
-            "steps/evaluate.py",
-            "evaluation",
-            "models",
-            "chips/loader.py",
-            "observation.py",
-        ),
+        source=source_hash("steps/evaluate.py", "evaluation", *MODEL_SOURCES),
     message:
         "Evaluating {wildcards.method}, seed {wildcards.seed}"
     shell:

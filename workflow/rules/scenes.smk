@@ -20,7 +20,7 @@ rule search:
         "Searching scenes of {wildcards.site}"
     shell:
         "step {log:q} {params.server} python -m anyband.steps.search --site={wildcards.site:q} {params.place}"
-        " --settings={params.settings:q} --out=results/scenes/{wildcards.dataset}/{wildcards.site}"
+        " --settings={params.settings:q} --out-dir=results/scenes/{wildcards.dataset}/{wildcards.site}"
 
 
 rule pair:
