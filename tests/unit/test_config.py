@@ -65,7 +65,10 @@ def test_mistake_gives_one_line_that_names_the_key(document, words):
 
 
 def test_entry_inherits_another_and_changes_keys():
-    entries = {"main": {"seeds": [0, 1], "training": {"steps": 10}}, "short": {"inherits": "main", "training": {"batch": 4}}}
+    entries = {
+        "main": {"seeds": [0, 1], "training": {"steps": 10}},
+        "short": {"inherits": "main", "training": {"batch": 4}},
+    }
     loaded = config.load({"experiments": entries})
     assert loaded.experiments["short"].seeds == [0, 1]
     assert (loaded.experiments["short"].training.steps, loaded.experiments["short"].training.batch) == (10, 4)

@@ -11,6 +11,10 @@ import pytest
 from anyband import runtime
 
 
+def names(folder):
+    return [path.name for path in folder.iterdir()]
+
+
 def test_equal_content_is_not_rewritten_so_that_nothing_reruns(tmp_path):
     path = tmp_path / "table.csv"
     frame = pd.DataFrame({"a": [1, 2]})
@@ -28,7 +32,7 @@ def test_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path):
         temporary.write_text("half")
         raise RuntimeError
     assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == ["file.txt"]
+    assert names(tmp_path) == ["file.txt"]
 
 
 def test_folder_is_replaced_whole(tmp_path):
@@ -37,7 +41,7 @@ def test_folder_is_replaced_whole(tmp_path):
         with runtime.atomic_path(path) as temporary:
             temporary.mkdir()
             (temporary / name).write_text(name)
-    assert os.listdir(path) == ["second"]
+    assert names(path) == ["second"]
 
 
 def test_killed_writer_leaves_no_output(tmp_path):
@@ -52,7 +56,7 @@ def test_killed_writer_leaves_no_output(tmp_path):
         process.kill()
     assert not path.exists()
     runtime.write_text(path, "whole")
-    assert os.listdir(tmp_path) == ["out"], "what the killed writer left is swept"
+    assert names(tmp_path) == ["out"], "what the killed writer left is swept"
 
 
 @pytest.mark.parametrize(

@@ -26,14 +26,20 @@ class Workflow:
     def run(self, *arguments, configs=()):
         """Run it to the end and give (exit status, everything printed)."""
         done = subprocess.run(
-            self.command(*arguments, configs=configs), cwd=self.folder, env=environment(), capture_output=True, text=True
+            self.command(*arguments, configs=configs),
+            cwd=self.folder,
+            env=environment(),
+            capture_output=True,
+            text=True,
         )
         return done.returncode, done.stdout + done.stderr
 
 
 def environment():
     """The environment without what an enclosing Snakemake or make may have set."""
-    return {key: value for key, value in os.environ.items() if not key.startswith(("SNAKEMAKE", "ANYBAND_CORES", "MAKE"))}
+    return {
+        key: value for key, value in os.environ.items() if not key.startswith(("SNAKEMAKE", "ANYBAND_CORES", "MAKE"))
+    }
 
 
 @pytest.fixture(scope="session")

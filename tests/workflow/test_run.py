@@ -8,6 +8,7 @@ import time
 
 import pytest
 import yaml
+
 from conftest import Workflow, environment
 
 
@@ -18,7 +19,9 @@ def jobs(printed):
 
 def tables(folder):
     """Confusion matrices of a finished run by path."""
-    return {p.relative_to(folder).as_posix(): p.read_text() for p in sorted(folder.glob("results/runs/**/confusion.csv"))}
+    return {
+        p.relative_to(folder).as_posix(): p.read_text() for p in sorted(folder.glob("results/runs/**/confusion.csv"))
+    }
 
 
 def test_run_ends_in_one_self_contained_page(tiny_run):
