@@ -6,8 +6,9 @@ import pandas as pd
 
 SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "−": "$-$", "±": r"$\pm$", "–": "--",
-    "·": r"$\cdot$", "×": r"$\times$", "²": r"$^2$",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"$<$", ">": r"$>$", "−": "$-$", "±": r"$\pm$",
+    "–": "--", "·": r"$\cdot$", "×": r"$\times$", "²": r"$^2$", "“": "``", "”": "''",
+    "\N{THIN SPACE}": r"\,", "\N{NO-BREAK SPACE}": "~",
 }  # fmt: skip
 
 

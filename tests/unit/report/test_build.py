@@ -121,6 +121,19 @@ def test_proposed_method_that_failed_leaves_a_true_report(tmp_path):
     assert "there is no headline" in text
 
 
+def test_each_experiment_gets_its_sections(tmp_path):
+    config = fabricate_config(seeds=(0, 1), methods=SMALL)
+    results = fabricate_results(tmp_path / "results", config, stores=False)
+    shutil.copytree(results / "runs/main", results / "runs/again")
+    twice = config.model_copy(update={"experiments": config.experiments | {"again": config.experiments["main"]}})
+    rebuild(tmp_path, twice, results)
+    html = (tmp_path / "report.html").read_text()
+    assert 'id="main-headline"' in html and 'id="again-headline"' in html
+    assert html.count("<h1") == 1
+    identifiers = re.findall(r' id="([^"]+)"', html)
+    assert len(identifiers) == len(set(identifiers))
+
+
 def test_missing_comparison_is_one_clear_line(tmp_path, results, config):
     copied = tmp_path / "results"
     shutil.copytree(results, copied)
@@ -153,3 +166,8 @@ def test_every_figure_is_a_valid_file_of_its_own(report):
     for path in figures:
         assert ElementTree.parse(path).getroot().tag == "{http://www.w3.org/2000/svg}svg"
         assert not re.search(r"#0[0-9a-f]0[0-9a-f]0[0-9a-f]\b", path.read_text()), f"{path.name}: placeholder colour"
+
+
+def test_latex_tables_are_plain_ascii(report):
+    for path in report[1].rglob("*.tex"):
+        assert path.read_text().isascii(), path
