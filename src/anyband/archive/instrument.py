@@ -20,19 +20,17 @@ RESPONSE_SHIFT_NM = (1.0, 2.0)
 UNIT_GAIN_SD, SCENE_GAIN_SD = 0.012, 0.004
 # Shot noise makes up this share of the noise variance at the reference radiance (assumption); the rest is constant.
 SHOT_SHARE = 0.7
-SUN_TEMPERATURE_K, SUN_SOLID_ANGLE = 5772.0, 6.794e-5  # effective temperature; disc seen from 1 AU, sr
-PLANCK, LIGHT, BOLTZMANN = 6.62607015e-34, 2.99792458e8, 1.380649e-23
+# Solar irradiance outside the atmosphere at 1 AU, W m-2 um-1, by wavelength in nm: SOLAR_IRRADIANCE in the metadata of
+# Sentinel-2A products. It only scales noise, so values between are interpolated.
+SOLAR_WAVELENGTH = (442.7, 492.4, 559.8, 664.6, 704.1, 740.5, 782.8, 832.8, 864.7, 945.1, 1613.7, 2202.4)
+SOLAR_IRRADIANCE = (
+    1884.69, 1959.66, 1823.24, 1512.06, 1424.64, 1287.61, 1162.08, 1041.63, 955.32, 812.92, 245.59, 85.25,
+)  # fmt: skip
 
 
 def solar_irradiance(wavelength_nm: float) -> float:
-    """Solar irradiance outside the atmosphere at 1 AU, W m-2 um-1, of a black body the size of the sun.
-
-    Within 10 % of the band values in Sentinel-2 metadata (B01 1884.69); it only scales noise.
-    """
-    wavelength = wavelength_nm * 1e-9
-    exponent = PLANCK * LIGHT / (wavelength * BOLTZMANN * SUN_TEMPERATURE_K)
-    radiance = 2 * PLANCK * LIGHT**2 / wavelength**5 / math.expm1(exponent)
-    return radiance * SUN_SOLID_ANGLE * 1e-6
+    """Solar irradiance outside the atmosphere, W m-2 um-1, at a wavelength in nm (443 to 2202 nm, held outside)."""
+    return float(np.exp(np.interp(wavelength_nm, SOLAR_WAVELENGTH, np.log(SOLAR_IRRADIANCE))))
 
 
 @dataclass(frozen=True)

@@ -175,9 +175,12 @@ def hidden_grid(place: Place, extent_m: int) -> HiddenGrid:
     if extent_m % CHIP_UNIT_M:
         raise UserError(f"extent_m {extent_m} is not a multiple of {CHIP_UNIT_M} m, the smallest chip")
     half = extent_m / 2 + HIDDEN_MARGIN_M
-    # The place lies on the 60 m lattice; an odd number of half chips would leave it.
-    half += (-extent_m / 2) % 60
     return HiddenGrid(place.epsg, place.x - half, place.y + half, HIDDEN_STEP_M, round(2 * half / HIDDEN_STEP_M))
+
+
+def surface_seed(place: Place, settings: Simulation) -> int:
+    """Seed of a place's surface, shared by all its scenes."""
+    return int(stream(settings.seed, place.name, "surface").integers(2**31))
 
 
 def simulate_place(
@@ -196,8 +199,7 @@ def simulate_place(
     """
     hidden = hidden_grid(place, extent_m)
     digest = config_hash(settings, extent_m)
-    seed = int(stream(settings.seed, place.name, "surface").integers(2**31))
-    landscape = build_landscape(hidden, place.archetype, seed)
+    landscape = build_landscape(hidden, place.archetype, surface_seed(place, settings))
     labels = label_codes(landscape)
     with atomic_path(directory) as folder:
         simulated = f"simulator {VERSION}, configuration {digest}"

@@ -1,0 +1,150 @@
+"""Products from one scene: encodings, HLS recipe, processors, null twin."""
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+from anyband.archive import encode, hls, products
+from anyband.archive.acquisitions import Acquisition, plan
+from anyband.archive.atmosphere import Geometry
+from anyband.archive.observe import Scene, cos_incidence
+from anyband.archive.places import load_places
+from anyband.archive.sampling import area_means, hls_grid, landsat_grid
+from anyband.archive.surface import compose
+from anyband.sensors import get_sensor
+from surfaces import small_landscape
+
+PLACE = load_places()[0]
+
+
+@cache
+def scene(sensor: str, seed: int = 3) -> Scene:
+    """A clear scene of 2 km."""
+    landscape = small_landscape("bocage")
+    acquisition = plan(PLACE, 1)[0][0 if sensor == "sentinel2" else 1]
+    state = compose(landscape, acquisition.day_of_year, False)
+    while True:
+        drawn = Scene.draw(landscape, state, acquisition, seed, "test")
+        if drawn.sky.share == 0 and not drawn.sky.cirrus.any():
+            return drawn
+        seed += 1
+
+
+@cache
+def measured():
+    return products.observe_sentinel2(scene("sentinel2"))
+
+
+@cache
+def level2():
+    return products.sen2cor(scene("sentinel2"), measured())
+
+
+def test_bandpass_table_is_the_published_one_and_leaves_red_edge_and_broad_nir_alone():
+    for table in hls.BANDPASS.values():
+        assert set(table) == {"B01", "B02", "B03", "B04", "B8A", "B11", "B12"}
+    assert hls.BANDPASS["sentinel-2a"]["B02"] == (0.9778, -0.0040)
+    assert hls.BANDPASS["sentinel-2b"]["B12"] == (0.9867, 0.0004)
+
+
+def test_cubic_convolution_moves_by_half_a_pixel_and_keeps_cubics():
+    position = np.arange(12.0)
+    cubic = (0.02 * position**2 - 0.1 * position + 1).astype(np.float32)
+    moved = hls.half_pixel_cubic(np.outer(cubic, np.ones(12, np.float32)))
+    expected = 0.02 * (position[1:10] + 0.5) ** 2 - 0.1 * (position[1:10] + 0.5) + 1
+    np.testing.assert_allclose(moved[:, 0], expected, rtol=1e-5)
+    assert sum(hls.HALF_PIXEL_TAPS) == 1
+
+
+def test_half_pixel_shift_lands_on_the_hls_grid():
+    hidden = scene("landsat").hidden
+    y, _ = landsat_grid(hidden).local_centres(hidden)
+    ramp = np.repeat(y[:, None], len(y), axis=1).astype(np.float32)
+    np.testing.assert_allclose(hls.half_pixel_cubic(ramp)[:, 0], hls_grid(hidden).local_centres(hidden)[0], atol=0.01)
+
+
+@pytest.mark.parametrize(("baseline", "number"), [("03.01", 1234), ("04.00", 2234), ("05.09", 2234)])
+def test_sentinel_2_offset_follows_the_baseline(baseline, number):
+    assert encode.encode_sentinel2(np.array([0.1234], np.float32), baseline)[0] == number
+
+
+def test_dark_pixels_never_become_nodata():
+    dark = np.array([-0.5], np.float32)
+    assert encode.encode_sentinel2(dark, "03.01")[0] == 1
+    assert encode.encode_landsat(dark)[0] == 1
+    assert encode.encode_hls(np.array([-2.0], np.float32))[0] == -9998
+
+
+def test_encodings_round_to_half_a_step():
+    values = np.linspace(0.0, 1.0, 500, dtype=np.float32)
+    np.testing.assert_allclose(encode.encode_landsat(values) * 2.75e-5 - 0.2, values, atol=1.5e-5)
+    np.testing.assert_allclose(encode.encode_hls(values) * 1e-4, values, atol=5.1e-5)
+    kelvin = np.linspace(260, 330, 500, dtype=np.float32)
+    np.testing.assert_allclose(encode.encode_temperature(kelvin) * 0.00341802 + 149, kelvin, atol=0.002)
+
+
+def test_processors_come_near_the_ground_and_differ_from_each_other():
+    lasrc = products.lasrc(scene("sentinel2"), measured())
+    for name in ("B02", "B04", "B8A", "B11"):
+        first, second = level2()[name][1], lasrc[name][1]
+        assert np.corrcoef(first.ravel(), second.ravel())[0, 1] > 0.97
+        assert 1e-4 < abs(first - second).mean() < 0.03, name
+
+
+def test_registration_error_and_noise_belong_to_the_acquisition_alone():
+    again = products.observe_sentinel2(scene("sentinel2"))
+    np.testing.assert_array_equal(again["B04"].values, measured()["B04"].values)
+    other = replace(scene("sentinel2"), seed=99)
+    assert abs(products.observe_sentinel2(other)["B04"].values - measured()["B04"].values).max() > 1e-3
+
+
+def test_s30_is_adjusted_area_mean_at_nadir():
+    view = scene("sentinel2")
+    surface = products.lasrc(view, measured())
+    zenith = view.acquisition.geometry.sun_zenith
+    result = hls.hls_s30(view, surface, zenith)
+    assert set(result) == {band.name for band in get_sensor("sentinel-2a", "hls_s30").bands}
+    slope, offset = hls.BANDPASS[view.acquisition.platform]["B04"]
+    mean = surface["B04"][1][:3, :3].mean()
+    assert result["B04"][1][0, 0] == pytest.approx((mean * slope) * 1.0 + offset, rel=0.08)
+    np.testing.assert_array_equal(result["B01"][1][0, 0], result["B01"][1][1, 1])  # one 60 m sample, repeated
+
+
+def test_landsat_product_has_all_bands_on_its_own_grid_and_plausible_temperatures():
+    result = products.landsat_level2(scene("landsat"))
+    assert set(result) == {band.name for band in get_sensor("landsat-9", "landsat").bands}
+    assert {grid for grid, _ in result.values()} == {landsat_grid(scene("landsat").hidden)}
+    assert 270 < np.median(result["lwir11"][1]) < 320
+    # 100 m detectors: neighbours 30 m apart are nearly alike
+    kelvin = result["lwir11"][1]
+    assert abs(np.diff(kelvin, axis=1)).mean() < 0.4 * kelvin.std()
+
+
+def test_terrain_faces_the_sun_where_it_tilts_towards_it():
+    sun = Acquisition("landsat", "landsat-9", plan(PLACE, 1)[0][1].when, Geometry(45, 90, 0, 0))
+    eastern = np.repeat(-0.2 * 5 * np.arange(40, dtype=np.float32)[None], 40, axis=0)  # falls to the east
+    assert cos_incidence(eastern, 5.0, sun).mean() == pytest.approx((1 + 0.2) / np.hypot(1, 0.2), rel=1e-3)
+    assert cos_incidence(-eastern, 5.0, sun).mean() == pytest.approx((1 - 0.2) / np.hypot(1, 0.2), rel=1e-3)
+    assert cos_incidence(eastern.T.copy(), 5.0, sun).mean() == pytest.approx(1 / np.hypot(1, 0.2), rel=1e-3)
+
+
+def test_null_twin_knows_only_the_sentinel_2_product():
+    """Two surfaces that gave the same Level-2A product must give the same Landsat scene."""
+    oli = scene("landsat")
+    other = replace(
+        oli, landscape=small_landscape("forest", 5), state=compose(small_landscape("forest", 5), 130, False)
+    )
+    first, second = (products.uninformative_landsat(level2(), which) for which in (oli, other))
+    for name in first:
+        np.testing.assert_array_equal(first[name][1], second[name][1])
+
+
+def test_null_twin_follows_sentinel_2_and_has_noise_of_its_own():
+    result = products.uninformative_landsat(level2(), scene("landsat"))
+    near = hls.half_pixel_cubic(result["nir08"][1])
+    assert np.corrcoef(near.ravel(), area_means(level2()["B8A"][1], 20).ravel())[0, 1] > 0.97
+    fresh = products.uninformative_landsat(level2(), replace(scene("landsat"), seed=77))
+    noise = (fresh["nir08"][1] - result["nir08"][1]).std() / np.sqrt(2)
+    assert noise == pytest.approx(0.002 + 0.01 * result["nir08"][1].mean(), rel=0.2)
