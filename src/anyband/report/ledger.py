@@ -69,8 +69,8 @@ def _losses(data: DataRecord) -> Table:
     rows += _loss_rows("chips", kept, Counter(chip.get("reason") for chip in chips))
     columns = [Column("Stage", numeric=False), Column("Outcome", numeric=False), Column("Count"), Column("Share")]
     return Table(f"losses-{data.name}", "Kept and lost",
-                 "Pairs of a Sentinel-2 and a Landsat scene, and chips cut from kept pairs, by outcome. Nothing else "
-                 f"is left out. Limits: {form.plural(data.settings.max_day_gap, 'day')} apart, a site clear to "
+                 "Pairs of a Sentinel-2 and a Landsat scene, and chips cut from kept pairs, by outcome. "
+                 f"Limits: {form.plural(data.settings.max_day_gap, 'day')} apart, a site clear to "
                  f"{100 * data.settings.min_clear:.0f} % and a chip to {100 * data.settings.chip_min_clear:.0f} % in "
                  "both scenes.", columns, rows, sortable=False)  # fmt: skip
 

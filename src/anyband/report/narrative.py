@@ -114,14 +114,14 @@ def methods_text(design: Mapping[str, Any], experiment: Experiment, data: DataRe
         f"{training.crop_m} m with AdamW (peak learning rate {training.learning_rate:g}, weight decay "
         f"{training.weight_decay:g}, class weights: {training.class_weights}), with seeds "
         f"{form.listing([str(seed) for seed in design['seeds']])}. Settings, data and seeds are the same for "
-        "all methods; nothing was chosen on test blocks.",
-        f"Endpoint. Declared in the configuration before training: mIoU pooled over test blocks, over the classes that "
+        "all methods.",
+        f"Endpoint. Fixed in the code and not chosen from results: mIoU pooled over test blocks, over the classes that "
         f"occur in the test reference, averaged over seeds and over {form.listing(design['endpoint'])}. Confusion "
         "matrices are stored per method, seed, condition and block; everything on this page is computed from them.",
         "Statistics. Intervals (95 %) are two-way jackknife intervals over "
         f"{form.plural(len(design['blocks']), 'test block')} and {form.plural(len(design['seeds']), 'seed')} with "
-        "Satterthwaite degrees of freedom; on planted nulls they cover 94 to 96 %, where a bootstrap over chips covers "
-        f"about half. Declared family: {labels.get(design['proposed'], design['proposed'])} against "
+        "Satterthwaite degrees of freedom: neighbouring chips are not independent, so blocks and seeds are the units. "
+        f"Declared family: {labels.get(design['proposed'], design['proposed'])} against "
         f"{form.listing([labels[m] for m in baselines])} on the primary endpoint, Holm-adjusted. "
         "All else is exploratory. Letters mark ties after Holm over all pairs. "
         f"Equivalence: two one-sided tests against {form.points(design['equivalence_margin'])} points.",

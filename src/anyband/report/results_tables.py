@@ -104,7 +104,7 @@ def conditions(frames: Frames, design: Mapping[str, Any], zero_shot: bool) -> Ta
         "mIoU, points [95 %], on the same reference pixels under every condition; the highest of a column is bold, "
         "which is not a test."
     )  # fmt: skip
-    key, title = ("zero-shot", "Sensors never trained on") if zero_shot else ("conditions", "Sensors at test time")
+    key, title = ("zero-shot", "Products never trained on") if zero_shot else ("conditions", "Sensors at test time")
     columns = [Column("Method", numeric=False), *(Column(name) for name in names)]
     return Table(key, title, caption + _units(design), columns, rows, css)
 
@@ -246,7 +246,7 @@ def cost(frames: Frames, design: Mapping[str, Any]) -> Table:
     columns = [Column("Method", numeric=False), Column("Parameters"), Column("MACs per km²"),
                Column("Training, one seed"), Column("km² per second"), Column("Peak memory")]  # fmt: skip
     return Table("cost", "Cost",
-                 "Multiply-accumulates (MACs) of one forward pass per km² of ground; "
+                 "Multiply-accumulates (MACs) of one forward pass per km² of ground with the most products the method takes; "
                  f"training time as mean (range) over {form.plural(len(design['seeds']), 'seed')}; times and memory as "
                  "measured in this run on this machine.", columns, rows,
                  [_role(frames, method) for method in methods])  # fmt: skip

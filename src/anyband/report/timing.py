@@ -48,6 +48,6 @@ def timing_table(table: pd.DataFrame) -> Table:
     columns = [Column("Rule", numeric=False), Column("Jobs"), Column("Time, all jobs"), Column("Share"),
                Column("Longest job"), Column("CPU time"), Column("Peak memory")]  # fmt: skip
     return Table("timing", "Where the time went",
-                 f"{form.plural(len(table[table['rule'] != 'report']), 'job')} as measured by Snakemake; jobs ran side "
-                 "by side, so the sum exceeds the time on the clock. Jobs too short to be sampled lack CPU time and "
+                 f"{form.plural(len(table[table['rule'] != 'report']), 'job')} as measured by Snakemake; jobs may run "
+                 "side by side, so the sum can exceed the time on the clock. Jobs too short to be sampled lack CPU time and "
                  "memory.", columns, rows)  # fmt: skip
