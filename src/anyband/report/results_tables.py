@@ -246,7 +246,7 @@ def cost(frames: Frames, design: Mapping[str, Any]) -> Table:
     columns = [Column("Method", numeric=False), Column("Parameters"), Column("MACs per km²"),
                Column("Training, one seed"), Column("km² per second"), Column("Peak memory")]  # fmt: skip
     return Table("cost", "Cost",
-                 "Multiply-accumulates (MACs) of one forward pass per km² of ground with the most products the method takes; "
+                 "Multiply-accumulates (MACs) of one forward pass per km² with the most products a method takes; "
                  f"training time as mean (range) over {form.plural(len(design['seeds']), 'seed')}; times and memory as "
                  "measured in this run on this machine.", columns, rows,
                  [_role(frames, method) for method in methods])  # fmt: skip
