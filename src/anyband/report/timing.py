@@ -49,5 +49,5 @@ def timing_table(table: pd.DataFrame) -> Table:
                Column("Longest job"), Column("CPU time"), Column("Peak memory")]  # fmt: skip
     return Table("timing", "Where the time went",
                  f"{form.plural(len(table[table['rule'] != 'report']), 'job')} as measured by Snakemake; jobs may run "
-                 "side by side, so the sum can exceed the time on the clock. Jobs too short to be sampled lack CPU time "
-                 "and memory.", columns, rows)  # fmt: skip
+                 "side by side, so the sum can exceed the time on the clock. Jobs too short to be sampled lack CPU "
+                 "time and memory.", columns, rows)  # fmt: skip
