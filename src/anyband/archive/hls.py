@@ -10,8 +10,9 @@ import numpy as np
 from anyband.archive.atmosphere import Field
 from anyband.archive.brdf import c_factor
 from anyband.archive.observe import Scene
-from anyband.archive.products import Image
+from anyband.archive.products import Image, uninformative_noise
 from anyband.archive.sampling import area_means, hls_grid
+from anyband.archive.streams import stream
 from anyband.sensors import get_sensor
 
 # MSI to OLI, (slope, offset) by platform and S30 band: HLS V2.0 User Guide, table 5.
@@ -78,4 +79,18 @@ def hls_l30(scene: Scene, level2: Mapping[str, Image], nadir_sun_zenith: float) 
     for band in get_sensor(scene.acquisition.platform, "hls_l30").bands:
         factor = np.float32(c_factor(band.concept, scene.acquisition.geometry, nadir_sun_zenith))
         result[band.name] = (grid, half_pixel_cubic(level2[names[band.concept]][1]) * factor)
+    return result
+
+
+def uninformative_l30(s30: Mapping[str, Image], scene: Scene) -> dict[str, Image]:
+    """An L30 product that knows nothing but the S30 product of its date pair (the null twin).
+
+    Every band is its S30 counterpart plus noise of its own, as in `products.uninformative_landsat`.
+    """
+    names = {band.concept: band.name for band in get_sensor("sentinel-2a", "hls_s30").bands}
+    rng = stream(scene.seed, scene.place, scene.acquisition.key, "uninformative", "hls")
+    result = {}
+    for band in get_sensor(scene.acquisition.platform, "hls_l30").bands:
+        grid, values = s30[names[band.concept]]
+        result[band.name] = (grid, values + uninformative_noise(rng, values))
     return result

@@ -126,13 +126,18 @@ def uninformative_landsat(level2: Mapping[str, Image], scene: Scene) -> dict[str
     result = {}
     for band in bands[:-1]:
         values = _onto(level2[names[band.concept]], grid, scene, OLI.psf_sigma * band.gsd_m)
-        noise = rng.standard_normal(values.shape, dtype=np.float32)
-        result[band.name] = (grid, values + noise * (np.float32(0.002) + np.float32(0.01) * np.abs(values)))
+        result[band.name] = (grid, values + uninformative_noise(rng, values))
     red, nir = result["red"][1], result["nir08"][1]
     ndvi = np.clip((nir - red) / np.maximum(nir + red, 0.02), -1, 1)
     kelvin = 304 - 12 * ndvi + 0.5 * rng.standard_normal(ndvi.shape, dtype=np.float32)
     result["lwir11"] = (grid, kelvin.astype(np.float32))
     return result
+
+
+def uninformative_noise(rng: np.random.Generator, values: Field) -> Field:
+    """Noise of the null twin: deviation 0.002 plus 1 % of the reflectance."""
+    deviation = np.float32(0.002) + np.float32(0.01) * np.abs(values)
+    return np.asarray(rng.standard_normal(values.shape, dtype=np.float32) * deviation)
 
 
 def _onto(image: Image, grid: PixelGrid, scene: Scene, sigma_m: float) -> Field:

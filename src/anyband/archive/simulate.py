@@ -32,13 +32,11 @@ from anyband.archive.observe import Scene
 from anyband.archive.places import Place
 from anyband.archive.products import Image
 from anyband.archive.publish import Raster, SiteWriter, publish_label
-from anyband.archive.sampling import HIDDEN_MARGIN_M, PixelGrid, hls_grid, sentinel2_grid
+from anyband.archive.sampling import HIDDEN_MARGIN_M, hls_grid, landsat_grid, sentinel2_grid
 from anyband.archive.streams import stream
 from anyband.archive.surface import compose, label_codes
 from anyband.config import CHIP_UNIT_M, Simulation
 from anyband.runtime import UserError, atomic_path, write_json
-
-Classes = NDArray[np.uint8]
 
 VERSION = 1  # of the simulator's physics; part of the hash that every item carries
 HIDDEN_STEP_M = 5.0
@@ -76,12 +74,18 @@ class PairSimulator:
         level2 = products.sen2cor(msi, measured)
         classes = self._sentinel2(msi, level2)
         s30 = hls.hls_s30(msi, products.lasrc(msi, measured), zenith)
-        mask_s30 = self._hls(msi, "hls_s30", s30, None)
-        copy = self.settings.second_sensor == "uninformative"
-        landsat = products.uninformative_landsat(level2, oli) if copy else products.landsat_level2(oli)
-        qa = self._landsat(oli, landsat, classes if copy else None)
-        l30 = hls.hls_l30(oli, landsat, zenith)
-        mask_l30 = self._hls(oli, "hls_l30", l30, classes if copy else None)
+        found_s30 = masks.find(msi, "hls_s30", s30, hls_grid(msi.hidden))
+        mask_s30 = self._hls(msi, "hls_s30", s30, found_s30)
+        if self.settings.second_sensor == "uninformative":
+            landsat, l30 = products.uninformative_landsat(level2, oli), hls.uninformative_l30(s30, oli)
+            found, found_l30 = masks.copied(oli, landsat_grid(oli.hidden), classes), found_s30
+        else:
+            landsat = products.landsat_level2(oli)
+            l30 = hls.hls_l30(oli, landsat, zenith)
+            found = masks.find(oli, "landsat", landsat, landsat_grid(oli.hidden))
+            found_l30 = masks.find(oli, "hls_l30", l30, hls_grid(oli.hidden))
+        qa = self._landsat(oli, landsat, found)
+        mask_l30 = self._hls(oli, "hls_l30", l30, found_l30)
         return self._figures(first, second, (level2, classes), (landsat, qa), (s30, l30, mask_s30 | mask_l30), labels)
 
     def _figures(
@@ -127,18 +131,9 @@ class PairSimulator:
         self.writer.publish(replace(info, percentages=quality.scl_percentages(classes)), rasters)
         return classes
 
-    def _found(
-        self, scene: Scene, product: str, images: Mapping[str, Image], grid: PixelGrid, classes: Classes | None
-    ) -> quality.Detected:
-        """Mask of a product from its own sky, or copied from the given Sentinel-2 classification (null twin)."""
-        if classes is None:
-            return masks.find(scene, product, images, grid)
-        return masks.copied(scene, grid, classes)
-
-    def _landsat(self, scene: Scene, images: Mapping[str, Image], classes: Classes | None) -> NDArray[np.uint16]:
+    def _landsat(self, scene: Scene, images: Mapping[str, Image], found: quality.Detected) -> NDArray[np.uint16]:
         """Publish a Collection 2 Level-2 product; returns its QA_PIXEL."""
         grid = images["red"][0]
-        found = self._found(scene, "landsat", images, grid, classes)
         rasters: dict[str, Raster] = {
             name: (grid, encode.encode_landsat(values), 0) for name, (_, values) in images.items() if name != "lwir11"
         }
@@ -151,11 +146,10 @@ class PairSimulator:
         return qa
 
     def _hls(
-        self, scene: Scene, product: str, images: Mapping[str, Image], classes: Classes | None
+        self, scene: Scene, product: str, images: Mapping[str, Image], found: quality.Detected
     ) -> NDArray[np.uint8]:
         """Publish an HLS product; returns its Fmask."""
         grid = hls_grid(scene.hidden)
-        found = self._found(scene, product, images, grid, classes)
         mask = quality.fmask(found, quality.aerosol_level(float(scene.air.aot_lasrc.mean())))
         rasters: dict[str, Raster] = {
             name: (grid, encode.encode_hls(values), -9999) for name, (_, values) in images.items()

@@ -148,3 +148,13 @@ def test_null_twin_follows_sentinel_2_and_has_noise_of_its_own():
     fresh = products.uninformative_landsat(level2(), replace(scene("landsat"), seed=77))
     noise = (fresh["nir08"][1] - result["nir08"][1]).std() / np.sqrt(2)
     assert noise == pytest.approx(0.002 + 0.01 * result["nir08"][1].mean(), rel=0.2)
+
+
+def test_null_twin_of_l30_is_s30_plus_noise_and_nothing_else():
+    s30 = hls.hls_s30(scene("sentinel2"), products.lasrc(scene("sentinel2"), measured()), 40.0)
+    twin = hls.uninformative_l30(s30, scene("landsat"))
+    forest = small_landscape("forest", 5)
+    other = replace(scene("landsat"), landscape=forest, state=compose(forest, 130, False))
+    for name, source in (("B05", "B8A"), ("B07", "B12")):
+        np.testing.assert_array_equal(twin[name][1], hls.uninformative_l30(s30, other)[name][1])
+        assert 0.001 < (twin[name][1] - s30[source][1]).std() < 0.01
