@@ -9,7 +9,7 @@ import time
 import pytest
 import yaml
 
-from conftest import Workflow, environment
+from tiny_workflow import Workflow, environment
 
 
 def jobs(printed):

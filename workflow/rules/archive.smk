@@ -8,7 +8,7 @@ rule simulate:
     resources:
         mem_mb=600,
     params:
-        settings=dataset_settings("simulation", "extent_m", "start", "end"),
+        settings=dataset_settings("simulation", "extent_m"),
         source=source_hash("steps/simulate.py", "archive", "sensors"),
     message:
         "Simulating the scenes of {wildcards.site}"

@@ -28,10 +28,11 @@ MODEL_SOURCES = [
     *(f"chips/{name}.py" for name in ("loader", "bulk", "encoding")),
 ]
 
-# PASSIVE: waiting threads sleep instead of spinning, which costs several times the speed on a busy machine.
+# Steps run in Snakemake's own environment, activated or not. PASSIVE: waiting threads sleep instead of spinning, which costs several times the speed on a busy machine.
 # `step LOG COMMAND` keeps what a command prints in its log and, when it fails, shows the end of it.
 shell.prefix(
-    f"export PYTHONPATH='{ROOT}/src' OMP_WAIT_POLICY=PASSIVE ANYBAND_CORES={workflow.cores or 1}; "
+    f"export PATH='{Path(sys.executable).parent}':\"$PATH\" PYTHONPATH='{ROOT}/src' OMP_WAIT_POLICY=PASSIVE "
+    f"ANYBAND_CORES={workflow.cores or 1}; "
     'step() {{ local log="$1"; shift; "$@" >"$log" 2>&1 || '
     '{{ local code=$?; tail -n 3 "$log" >&2; return "$code"; }}; }}; '
 )

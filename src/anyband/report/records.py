@@ -65,31 +65,36 @@ class DataRecord:
 def read_data(results: Path, name: str, settings: Dataset) -> DataRecord:
     """Read what the earlier stages wrote about a dataset.
 
+    Only sites that the certificate names count: an earlier run may have left others in the folders.
+
     Raises:
-        UserError: the table of splits is missing; anything else may be missing and is then reported as empty.
+        UserError: the table of splits or the certificate is missing.
     """
-    splits = results / "splits" / f"{name}.csv"
-    if not splits.is_file():
-        raise UserError(f"{splits} is missing: run the split first")
-    certificate = results / "splits" / f"{name}.leakage.json"
+    splits, proof = results / "splits" / f"{name}.csv", results / "splits" / f"{name}.leakage.json"
+    for path in (splits, proof):
+        if not path.is_file():
+            raise UserError(f"{path} is missing: run the split first")
+    certificate = json.loads(proof.read_text())
+    sites = certificate["sites"]
     manifests = {
-        (path.parent.name, path.stem): json.loads(path.read_text())
-        for path in sorted((results / "scenes" / name).glob("*/*.json"))
+        (site, path.stem): json.loads(path.read_text())
+        for site in sites
+        for path in sorted((results / "scenes" / name / site).glob("*.json"))
     }
-    tables = sorted((results / "pairs" / name).glob("*.csv"))
-    dropped = [path for path in tables if path.name.endswith(".dropped.csv")]
+    pairs = results / "pairs" / name
     return DataRecord(
         name=name,
         settings=settings,
         manifests=manifests,
-        pairs=_concatenate([path for path in tables if path not in dropped]),
-        dropped_pairs=_concatenate(dropped),
+        pairs=_concatenate([pairs / f"{site}.csv" for site in sites]),
+        dropped_pairs=_concatenate([pairs / f"{site}.dropped.csv" for site in sites]),
         stores={
-            path.parent.stem: json.loads(path.read_text()).get("attributes", {})
-            for path in sorted((results / "chips" / name).glob("*.zarr/zarr.json"))
+            path.parent.stem: json.loads(path.read_text())["attributes"]
+            for site in sites
+            if (path := results / "chips" / name / f"{site}.zarr" / "zarr.json").is_file()
         },
         splits=pd.read_csv(splits, dtype={"block": str}),
-        certificate=json.loads(certificate.read_text()) if certificate.is_file() else {},
+        certificate=certificate,
     )
 
 
@@ -97,4 +102,4 @@ def _concatenate(paths: Sequence[Path]) -> pd.DataFrame:
     """Tables of all sites under each other with a column `site`."""
     frames = [pd.read_csv(path, dtype={"baseline": str}).assign(site=path.name.split(".")[0]) for path in paths]
     filled = [frame for frame in frames if len(frame)]
-    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=["site", "reason"])
+    return pd.concat(filled or frames[:1], ignore_index=True)

@@ -28,7 +28,7 @@ def main() -> None:
     certificate = certify(survey, block, split, settings.classes, settings.split)
     sys.stderr.write(range_line(certificate) + "\n")
     write_text(arguments.out, split_table(survey, block, split))
-    write_json(arguments.certificate, certificate)
+    write_json(arguments.certificate, certificate | {"sites": [store.stem for store in arguments.chips]})
 
 
 if __name__ == "__main__":

@@ -57,6 +57,7 @@ def fabricate_results(
         "buffer_m": 1000,
         "block_m": 20_000,
         "passes": True,
+        "sites": list(sites),
         "min_distance_m": dict.fromkeys(pairs, 50_880.0),
         "duplicate_pixels": dict.fromkeys(pairs, 0),
         "shared_items": dict.fromkeys(pairs, {"count": 0, "items": []}),

@@ -1,0 +1,73 @@
+"""Bad input on the real workflow: one clear line, nothing lost, nothing half-written."""
+
+import json
+import shutil
+
+import pytest
+import yaml
+
+from tiny_workflow import Workflow
+
+
+@pytest.fixture
+def copy(tiny_run, tmp_path):
+    """A copy of the finished run that a test may damage."""
+    shutil.copytree(tiny_run.folder, tmp_path / "run", symlinks=True)
+    return Workflow(tmp_path / "run")
+
+
+def messages(printed):
+    """Distinct one-line messages among everything printed."""
+    return sorted({line for line in printed.splitlines() if line.startswith("anyband: ")})
+
+
+def fail(workflow, tmp_path, change=None, *arguments):
+    """Run with a changed configuration, expect failure, and give the messages."""
+    file = tmp_path / "change.yaml"
+    file.write_text(yaml.safe_dump(change or {}))
+    status, printed = workflow.run("--retries", "0", *arguments, configs=[file])
+    assert status != 0
+    found = messages(printed)
+    assert found, printed[-3000:]
+    assert not [p for p in workflow.folder.rglob("results/**/*.partial")]
+    return found
+
+
+def test_dates_without_scenes_name_site_dates_and_catalogue(copy, tmp_path):
+    change = {"datasets": {"main": {"start": "2022-06-01", "end": "2022-06-02"}}}
+    found = fail(copy, tmp_path, change)
+    assert any("2022-06-01" in line and "archive.anyband.test" in line for line in found), found
+
+
+def test_all_scenes_cloudy_stops_before_training(copy, tmp_path):
+    found = fail(copy, tmp_path, {"datasets": {"main": {"min_clear": 1.0}}})
+    assert any("cloudy" in line and "min_clear" in line for line in found), found
+
+
+def test_missing_label_names_the_site(copy, tmp_path):
+    for path in copy.folder.glob("results/archive/main/aspen/items/esa-worldcover/*.json"):
+        path.unlink()
+    found = fail(copy, tmp_path, None, "--forcerun", "results/scenes/main/aspen/esa-worldcover.json")
+    assert any("aspen" in line and "esa-worldcover" in line for line in found), found
+
+
+def test_truncated_file_names_item_and_asset(copy, tmp_path):
+    manifest = json.loads((copy.folder / "results/scenes/main/aspen/sentinel-2-l2a.json").read_text())
+    href = manifest["items"][0]["assets"]["B03"]["href"]
+    file = copy.folder / "results/archive/main/aspen/files" / href.split("/files/aspen/")[1]
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    found = fail(copy, tmp_path, None, "--forcerun", "results/chips/main/aspen.zarr")
+    assert any("B03" in line and manifest["items"][0]["id"] in line for line in found), found
+    assert not (copy.folder / "results/chips/main/aspen.zarr").exists()
+
+
+def test_class_that_no_place_has_is_named(copy, tmp_path):
+    found = fail(copy, tmp_path, {"datasets": {"main": {"classes": {95: "mangroves"}}}})
+    assert any("95" in line or "mangroves" in line for line in found), found
+
+
+def test_one_seed_gives_numbers_and_no_claims(tiny_run):
+    claims = json.loads((tiny_run.folder / "results/comparison/main/claims.json").read_text())
+    assert claims["claims"] == []
+    assert "seed" in json.dumps(claims)
+    assert (tiny_run.folder / "results/comparison/main/general.csv").read_text().count("\n") > 2
