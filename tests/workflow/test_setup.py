@@ -1,0 +1,61 @@
+"""Set-up: what goes wrong on a fresh machine is said in one line; environments agree with each other."""
+
+import re
+import shutil
+import subprocess
+import tomllib
+
+import pytest
+import yaml
+
+make = pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+
+
+def check(root, tmp_path, *arguments):
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copy(root / name, tmp_path / name)
+    done = subprocess.run(["make", "check", *arguments], cwd=tmp_path, capture_output=True, text=True)
+    return done.returncode, [line for line in done.stderr.splitlines() if line.startswith("anyband:")]
+
+
+@make
+def test_right_python_passes(root, tmp_path):
+    assert check(root, tmp_path, "NEEDED_GB=0") == (0, [])
+
+
+@make
+def test_wrong_python_is_one_line(root, tmp_path):
+    fake = tmp_path / "python3.9"
+    fake.write_text('#!/bin/sh\n[ "$1" = -V ] && echo Python 3.9.1 && exit 0\nexit 1\n')
+    fake.chmod(0o755)
+    status, lines = check(root, tmp_path, f"PYTHON={fake}")
+    assert status != 0
+    assert len(lines) == 1
+    assert "3.9.1" in lines[0]
+    assert "3.11" in lines[0]
+
+
+@make
+def test_full_disk_is_one_line(root, tmp_path):
+    status, lines = check(root, tmp_path, "NEEDED_GB=999999")
+    assert status != 0
+    assert len(lines) == 1
+    assert "free some disk space" in lines[0]
+
+
+def test_lock_file_pins_every_requirement_without_a_local_build(root):
+    lock = (root / "envs/requirements.lock").read_text()
+    pins = dict(re.findall(r"^([A-Za-z0-9_.-]+)==(\S+)$", lock, re.M))
+    assert "+" not in "".join(pins.values()), "a local build tag pins one kind of machine"
+    names = {re.sub("[_.]", "-", name).lower() for name in pins}
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    for requirement in [*project["dependencies"], *project["optional-dependencies"]["dev"]]:
+        name = re.match(r"[A-Za-z0-9-]+", requirement)[0].lower()
+        assert name in names, f"{name} is not in envs/requirements.lock: make lock"
+
+
+def test_conda_environment_and_container_use_the_lock_file(root):
+    conda = yaml.safe_load((root / "envs/environment.yaml").read_text())
+    assert {"pip": ["--requirement requirements.lock"]} in conda["dependencies"]
+    assert "python=3.11" in conda["dependencies"]
+    assert "envs/requirements.lock" in (root / "envs/Containerfile").read_text()
