@@ -28,7 +28,8 @@ MODEL_SOURCES = [
     *(f"chips/{name}.py" for name in ("loader", "bulk", "encoding")),
 ]
 
-# Steps run in Snakemake's own environment, activated or not. PASSIVE: waiting threads sleep instead of spinning, which costs several times the speed on a busy machine.
+# Steps run in Snakemake's own environment, activated or not.
+# PASSIVE: waiting threads sleep instead of spinning, which costs several times the speed on a busy machine.
 # `step LOG COMMAND` keeps what a command prints in its log and, when it fails, shows the end of it.
 shell.prefix(
     f"export PATH='{Path(sys.executable).parent}':\"$PATH\" PYTHONPATH='{ROOT}/src' OMP_WAIT_POLICY=PASSIVE "
