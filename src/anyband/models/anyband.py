@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from anyband.models.features import CellTokens, FeatureMap
+from anyband.models.features import CellTokens, FeatureMap, observed
 from anyband.models.geometry import apply_separable, reading_weights
 from anyband.models.method import LANDSAT, SENTINEL2, DenseMethod, Options
 from anyband.models.spectral import BandCodes, BandWeights
@@ -81,9 +81,8 @@ class AnyBand(DenseMethod):
         weight, bias = zip(*weights, strict=True)
         batch, height, width, channels = inputs.shape
         mean = torch.bmm(inputs.reshape(batch, height * width, channels), torch.cat(weight + bias, dim=1))
-        observed = seen.amax(dim=-1, keepdim=True)
         features = self.mix(mean.reshape(batch, height, width, -1))
-        return FeatureMap(features.where(observed > 0, 0.0), observed, finest.pixel_m, finest.offset_m)
+        return observed(features, seen.amax(dim=-1, keepdim=True), finest.pixel_m, finest.offset_m)
 
     def band_inputs(self, group: BandGroup, finest: BandGroup) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
         """What the bands of a group contribute to an average over bands on the grid of `finest`.

@@ -42,6 +42,13 @@ class FeatureMap:
         return values * weight.clamp_min(1e-6).reciprocal(), weight
 
 
+def observed(values: Tensor, weight: Tensor, pixel_m: float, offset_m: Tensor) -> FeatureMap:
+    """A feature map of `values` (B, h, w, E) that is 0 where `weight` (B, h, w, 1) is 0."""
+    if not bool((weight > 0).all()):
+        values = values.where(weight > 0, 0.0)
+    return FeatureMap(values, weight, pixel_m, offset_m)
+
+
 class CellTokens(nn.Module):
     """Token of a cell: cosine moments of the features over the cell's ground, then a linear map.
 
@@ -57,18 +64,23 @@ class CellTokens(nn.Module):
 
     def moments(self, features: FeatureMap, query: QueryGrid) -> tuple[Tensor, Tensor]:
         """Moments (B, Hc, Wc, order * order * E) and observed share of each cell (B, Hc, Wc, 1)."""
-        batch, height, width, channels = features.values.shape
+        batch, height, width = features.values.shape[:3]
         down = cells_across(query.height, query.pixel_m, self.cell_m)
         across = cells_across(query.width, query.pixel_m, self.cell_m)
         dx, dy = features.offset_m.unbind(1)
         rows = moment_weights(height, features.pixel_m, dy, down, self.cell_m, self.order)
         columns = moment_weights(width, features.pixel_m, dx, across, self.cell_m, self.order)
-        raw = apply_separable(rows, columns, torch.cat((features.values, features.weight), dim=-1))
-        raw = raw.reshape(batch, down, self.order, across, self.order, channels + 1).transpose(2, 3)
-        raw = raw.reshape(batch, down, across, self.order**2, channels + 1)
-        covered = raw[..., :1, -1:]
-        mean = raw[..., :1, :-1] / covered.clamp_min(1e-6)
-        higher = (raw[..., 1:, :-1] - mean * raw[..., 1:, -1:]) / covered.clamp_min(1e-6)
+        shape = (batch, down, self.order, across, self.order)
+
+        def per_cell(image: Tensor) -> Tensor:
+            raw = apply_separable(rows, columns, image).reshape(*shape, -1).transpose(2, 3)
+            return raw.reshape(batch, down, across, self.order**2, -1)
+
+        seen, values = per_cell(features.weight), per_cell(features.values)
+        covered = seen[..., :1, :]
+        share = covered.clamp_min(1e-6).reciprocal()
+        mean = values[..., :1, :] * share
+        higher = (values[..., 1:, :] - mean * seen[..., 1:, :]) * share
         return torch.cat((mean, higher), dim=-2).flatten(-2), covered[..., 0, :].clamp_max(1.0)
 
     def forward(self, features: FeatureMap, query: QueryGrid) -> tuple[Tensor, Tensor]:

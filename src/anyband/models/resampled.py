@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from anyband.models.features import FeatureMap
+from anyband.models.features import FeatureMap, observed
 from anyband.models.geometry import apply_separable, reading_weights
 from anyband.models.statistics import Statistics
 from anyband.observation import BandGroup, Observation, QueryGrid
@@ -99,4 +99,4 @@ class StackEncoder(nn.Module):
         """Feature map on the 10 m grid."""
         stacked, weight = self.stack(observation, query)
         offset = torch.zeros(observation.batch, 2, device=stacked.device)
-        return FeatureMap(self.layers(stacked).where(weight > 0, 0.0), weight, GRID_M, offset)
+        return observed(self.layers(stacked), weight, GRID_M, offset)

@@ -24,7 +24,7 @@ def rotary_angles(down: int, across: int, cell_m: float, half: int) -> tuple[Ten
 
 
 def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    """Turn the channel pairs of x (B, heads, N, 2 * half) by the angles (N, half)."""
+    """Turn the channel pairs of x (..., N, 2 * half) by the angles (N, half)."""
     first, second = x.chunk(2, dim=-1)
     return torch.cat((first * cosine - second * sine, first * sine + second * cosine), dim=-1)
 
@@ -46,9 +46,9 @@ class Block(nn.Module):
         """Tokens (B, N, D) to tokens (B, N, D)."""
         batch, count, dim = x.shape
         packed = self.query_key_value(self.norm_attention(x)).reshape(batch, count, 3, self.heads, dim // self.heads)
-        query, key, value = packed.permute(2, 0, 3, 1, 4)
-        query, key = rotate(query, cosine, sine), rotate(key, cosine, sine)
-        mixed = nn.functional.scaled_dot_product_attention(query, key, value)
+        packed = packed.permute(2, 0, 3, 1, 4)
+        query, key = rotate(packed[:2], cosine, sine)
+        mixed = nn.functional.scaled_dot_product_attention(query, key, packed[2])
         x = x + self.out(mixed.transpose(1, 2).reshape(batch, count, dim))
         out: Tensor = x + self.mlp(x)
         return out
