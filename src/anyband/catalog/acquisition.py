@@ -21,7 +21,8 @@ class BandAsset:
     Physical value (unit 1, surface reflectance) = DN * `scale` + `offset`, except where DN is `nodata`.
 
     Attributes:
-        band: name of the band in the sensor registry, which is the asset key too.
+        band: name of the band in the sensor registry, whatever the provider calls it.
+        asset: key of the asset in the item.
         href: unsigned address.
         pixel_m: nominal pixel spacing, m.
         transform: affine (a, b, c, d, e, f) in the acquisition's `epsg`, None where the item does not say.
@@ -32,6 +33,7 @@ class BandAsset:
     """
 
     band: str
+    asset: str
     href: str
     pixel_m: float
     transform: Affine6 | None
@@ -60,12 +62,14 @@ class Acquisition:
 
     Attributes:
         product: sentinel2, landsat, hls_s30, hls_l30 or label.
-        platform: "sentinel-2a", "landsat-9" and so on; "" for the label.
-        collection, item_id: where it came from.
+        platform: "sentinel-2a", "landsat-9" and so on; "" for the label, and for HLS of a catalogue that leaves it
+            to the files (`header.with_platform` reads it there).
+        collection, item_id: where it came from; the collection is "" for an item outside of any.
         datetime: UTC; start of the datatake (Sentinel-2, S30), scene centre (Landsat, L30), start of the year (label).
-        footprint: GeoJSON geometry of the valid data, longitude and latitude in degrees.
+        footprint: GeoJSON geometry of the valid data, longitude and latitude in degrees; across the antimeridian
+            the longitudes go on beyond 180 or below -180.
         epsg: CRS of the files.
-        bands: assets by band name.
+        bands: assets by name of the band in the sensor registry.
         qa: quality layer, None for the label.
         sun_zenith, sun_azimuth: degrees; None where the item does not say.
         baseline: Sentinel-2 processing baseline ("04.00"), else None.

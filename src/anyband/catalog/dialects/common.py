@@ -2,12 +2,24 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from anyband.catalog.acquisition import Affine6, UnusableItemError
+from anyband.catalog.acquisition import Affine6, BandAsset, QualityAsset, UnusableItemError
+from anyband.runtime import UserError
 
 RawItem = Mapping[str, Any]
+Grid = tuple[Affine6 | None, tuple[int, int] | None]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How a product's pixels are to be understood, by its maker's guide: value = DN * `scale` + `offset`."""
+
+    scale: float
+    offset: float
+    nodata: int
 
 
 def require(item: RawItem, name: str) -> Any:
@@ -20,6 +32,18 @@ def require(item: RawItem, name: str) -> Any:
     if value is None:
         raise UnusableItemError(f"item {item['id']}: property {name} is missing")
     return value
+
+
+def platform(item: RawItem, known: tuple[str, ...]) -> str:
+    """The satellite in lower case with hyphens (providers write Sentinel-2A, sentinel-2a, LANDSAT_8).
+
+    Raises:
+        UnusableItemError: missing, or none of `known`.
+    """
+    name = str(require(item, "platform")).lower().replace("_", "-")
+    if name not in known:
+        raise UnusableItemError(f"item {item['id']}: platform {name!r} is none of {', '.join(known)}")
+    return name
 
 
 def asset(item: RawItem, key: str) -> Mapping[str, Any]:
@@ -65,7 +89,7 @@ def epsg(item: RawItem, key: str) -> int:
     raise UnusableItemError(f"item {item['id']}: neither proj:epsg nor proj:code, so {key} has no place on the ground")
 
 
-def grid(item: RawItem, key: str) -> tuple[Affine6 | None, tuple[int, int] | None]:
+def grid(item: RawItem, key: str) -> Grid:
     """Affine (6 numbers of the 6 or 9 published) and (rows, columns), from the asset or else from the item."""
     fields = item["properties"] | {k: v for k, v in item["assets"][key].items() if k.startswith("proj:")}
     transform, shape = fields.get("proj:transform"), fields.get("proj:shape")
@@ -75,27 +99,131 @@ def grid(item: RawItem, key: str) -> tuple[Affine6 | None, tuple[int, int] | Non
     return None, (int(shape[0]), int(shape[1])) if shape else None
 
 
-def check_encoding(item: RawItem, key: str, scale: float, offset: float) -> None:
-    """Compare published scale and offset, wherever the item has them, with our own table.
+def band_asset(
+    item: RawItem, band: str, key: str, pixel_m: float, encoding: Encoding, *, shift: int = 0, check: bool = True
+) -> BandAsset:
+    """The asset `key` as a band of the registry.
+
+    Args:
+        item: raw item.
+        band: name in the registry.
+        key: key of the asset.
+        pixel_m: pixel spacing of the product, m; a published grid of another spacing is an error.
+        encoding: of the pixels, from the dialect's own table.
+        shift: see `BandAsset.store_shift`.
+        check: whether a published encoding must agree with ours; off where it is known to be wrong.
+
+    Raises:
+        UnusableItemError: the asset is missing or contradicts the table.
+    """
+    href = asset(item, key)["href"]
+    if check:
+        check_encoding(item, key, encoding)
+    transform, shape = grid(item, key)
+    if transform is not None and not math.isclose(transform[0], pixel_m):
+        raise UnusableItemError(
+            f"item {item['id']}: asset {key} has pixels of {transform[0]:g} m, expected {pixel_m:g}"
+        )
+    return BandAsset(
+        band, key, href, pixel_m, transform, shape, encoding.scale, encoding.offset, encoding.nodata, shift
+    )
+
+
+def quality_asset(item: RawItem, key: str, decoder: str, pixel_m: float) -> QualityAsset:
+    """The asset `key` as the quality layer of an acquisition.
+
+    Raises:
+        UnusableItemError: it is missing.
+    """
+    return QualityAsset(key, decoder, asset(item, key)["href"], pixel_m, *grid(item, key))
+
+
+def check_encoding(item: RawItem, key: str, encoding: Encoding) -> None:
+    """Compare published scale, offset and nodata, wherever the item has them, with our own table.
+
+    They may stand in `raster:bands`, in `bands` (STAC 1.1) or in the asset itself.
 
     Raises:
         UnusableItemError: they contradict each other; reading on would be wrong by a whole offset.
     """
     described = item["assets"][key]
+    expectations = {"scale": encoding.scale, "offset": encoding.offset, "nodata": encoding.nodata}
     for fields in (described, *described.get("raster:bands", ()), *described.get("bands", ())):
-        for name, expected in (("scale", scale), ("offset", offset)):
+        for name, expected in expectations.items():
             published = fields.get(f"raster:{name}", fields.get(name))
-            if published is not None and not math.isclose(published, expected, rel_tol=1e-6, abs_tol=1e-9):
+            if published is not None and not math.isclose(float(published), expected, rel_tol=1e-6, abs_tol=1e-9):
                 raise UnusableItemError(
                     f"item {item['id']}: asset {key} publishes {name} {published}, expected {expected}; "
                     "another processing than this dialect knows"
                 )
 
 
+def check_wavelengths(item: RawItem, product: str, satellite: str, keys: Mapping[str, str]) -> None:
+    """Make sure that the registry describes every band, since the catalogue's own wavelengths are never used.
+
+    Args:
+        item: raw item.
+        product: product of the registry.
+        satellite: platform of the registry.
+        keys: asset key of each band of the registry.
+
+    Raises:
+        UnusableItemError: naming the first band without a wavelength, and its asset.
+    """
+    from anyband.sensors.registry import get_sensor  # reads tables, which a search does without
+
+    try:
+        known = get_sensor(satellite, product).names
+    except UserError as error:
+        raise UnusableItemError(f"item {item['id']}: {error}") from None
+    for band, key in keys.items():
+        if band not in known:
+            raise UnusableItemError(
+                f"item {item['id']}: asset {key}: no wavelength is known for band {band} of {satellite}"
+            )
+
+
+def footprint(item: RawItem) -> Mapping[str, Any]:
+    """Geometry of the valid data; one that is cut at the antimeridian is put together beyond 180 degrees.
+
+    Raises:
+        UnusableItemError: the item has no geometry.
+    """
+    geometry: Mapping[str, Any] | None = item["geometry"]
+    if not geometry:
+        raise UnusableItemError(f"item {item['id']}: geometry is missing")
+    if geometry["type"] != "MultiPolygon":
+        return geometry
+    west = [part for part in geometry["coordinates"] if min(x for x, *_ in part[0]) <= -180]
+    east = [part for part in geometry["coordinates"] if max(x for x, *_ in part[0]) >= 180]
+    if not (west and east):
+        return geometry
+    from shapely import union_all
+    from shapely.affinity import translate
+    from shapely.geometry import mapping, shape
+
+    parts = [shape({"type": "Polygon", "coordinates": part}) for part in geometry["coordinates"]]
+    whole = union_all([translate(part, 360) if part.centroid.x < 0 else part for part in parts])
+    joined: Mapping[str, Any] = mapping(whole)
+    return joined
+
+
 def number(item: RawItem, name: str) -> float | None:
     """A numeric property, or None."""
     value = item["properties"].get(name)
     return None if value is None else float(value)
+
+
+def cloud_cover(item: RawItem) -> float | None:
+    """Cloud cover in percent; None where it is absent or, as USGS writes it, -1."""
+    value = number(item, "eo:cloud_cover")
+    return None if value is None or value < 0 else value
+
+
+def sun_zenith(item: RawItem) -> float | None:
+    """Degrees, from the elevation; None where the item does not say."""
+    elevation = number(item, "view:sun_elevation")
+    return None if elevation is None else 90 - elevation
 
 
 def simulated(item: RawItem) -> str | None:

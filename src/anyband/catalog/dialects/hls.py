@@ -1,4 +1,8 @@
-"""Harmonized Landsat Sentinel-2 v2.0 (S30, L30) of the Planetary Computer.
+"""Harmonized Landsat Sentinel-2 v2.0 (S30, L30) of the Planetary Computer and of LP DAAC.
+
+Items of LP DAAC (`HLSL30_2.0`, `HLSS30_2.0`) say nothing of projection, satellite or encoding: the CRS follows from
+the tile in the item's id, the size of the raster from the tiling, the corner is read from the file as it is needed,
+and the satellite, which decides the wavelengths, is in the file's header (`header.with_platform`).
 
 Encoding: HLS v2.0 Product User Guide. Only bands of surface reflectance are listed; the cirrus, water vapour and
 thermal bands of HLS are top of atmosphere.
@@ -6,15 +10,18 @@ thermal bands of HLS are top of atmosphere.
 
 import re
 
-from anyband.catalog.acquisition import Acquisition, BandAsset, QualityAsset, UnusableItemError
+from anyband.catalog.acquisition import Acquisition, UnusableItemError
 from anyband.catalog.dialects.common import (
+    Encoding,
     RawItem,
-    asset,
-    check_encoding,
-    grid,
+    band_asset,
+    check_wavelengths,
+    cloud_cover,
+    footprint,
     moment,
     number,
-    require,
+    platform,
+    quality_asset,
     simulated,
 )
 
@@ -23,53 +30,44 @@ BANDS = {
     "L30": ("B01", "B02", "B03", "B04", "B05", "B06", "B07"),
 }
 PLATFORMS = {"S30": ("sentinel-2a", "sentinel-2b", "sentinel-2c"), "L30": ("landsat-8", "landsat-9")}
+COLLECTIONS = {"hls2-s30": "S30", "hls2-l30": "L30", "HLSS30_2.0": "S30", "HLSL30_2.0": "L30"}
 PIXEL_M = 30
-SCALE, OFFSET, NODATA = 1e-4, 0.0, -9999
+ENCODING = Encoding(1e-4, 0.0, -9999)
 
 _ITEM_ID = re.compile(r"HLS\.(?P<kind>[SL]30)\.T(?P<tile>(?P<zone>\d{2})[A-Z]{3})\.\d{7}T\d{6}\.v2\.0")
 
 
-def parse_s30(item: RawItem) -> Acquisition:
-    """Turn a raw item of Sentinel-2 origin into an acquisition; errors as `_parse`."""
-    return _parse(item, "S30")
-
-
-def parse_l30(item: RawItem) -> Acquisition:
-    """Turn a raw item of Landsat origin into an acquisition; errors as `_parse`."""
-    return _parse(item, "L30")
-
-
-def _parse(item: RawItem, kind: str) -> Acquisition:
+def parse(item: RawItem) -> Acquisition:
     """Turn a raw item into an acquisition.
 
-    Tile and CRS come from the item id: files are always in UTM north, while some published items name a zone south.
+    Tile and CRS come from the item id: files are always in UTM north, while some published items name a zone south
+    (microsoft/PlanetaryComputer issue 486).
 
     Raises:
         UnusableItemError: naming the item and the asset or property at fault.
     """
+    collection = str(item.get("collection") or "")
     name = _ITEM_ID.fullmatch(item["id"])
-    if not name or name["kind"] != kind:
+    if not name or COLLECTIONS.get(collection, name["kind"]) != name["kind"]:
+        kind = COLLECTIONS.get(collection, "S30")
         raise UnusableItemError(f"item {item['id']}: not of the form HLS.{kind}.T32TQM.2022123T101559.v2.0")
-    platform = str(require(item, "platform")).lower()
-    if platform not in PLATFORMS[kind]:
-        raise UnusableItemError(f"item {item['id']}: platform {platform!r} is none of {', '.join(PLATFORMS[kind])}")
-    bands = {}
-    for key in BANDS[kind]:
-        href = asset(item, key)["href"]
-        check_encoding(item, key, SCALE, OFFSET)
-        bands[key] = BandAsset(key, href, PIXEL_M, *grid(item, key), SCALE, OFFSET, NODATA)
+    kind = name["kind"]
+    silent = not any(key == "platform" or key.startswith("proj:") for key in item["properties"])
+    satellite = "" if silent else platform(item, PLATFORMS[kind])
+    for known in PLATFORMS[kind] if silent else (satellite,):
+        check_wavelengths(item, f"hls_{kind.lower()}", known, {band: band for band in BANDS[kind]})
     return Acquisition(
         product=f"hls_{kind.lower()}",
-        platform=platform,
-        collection=item["collection"],
+        platform=satellite,
+        collection=collection,
         item_id=item["id"],
         datetime=moment(item),
-        footprint=item["geometry"],
+        footprint=footprint(item),
         epsg=32600 + int(name["zone"]),
-        bands=bands,
-        qa=QualityAsset("Fmask", "fmask", asset(item, "Fmask")["href"], PIXEL_M, *grid(item, "Fmask")),
+        bands={band: band_asset(item, band, band, PIXEL_M, ENCODING) for band in BANDS[kind]},
+        qa=quality_asset(item, "Fmask", "fmask", PIXEL_M),
         sun_azimuth=number(item, "view:sun_azimuth"),
-        cloud_cover=number(item, "eo:cloud_cover"),
+        cloud_cover=cloud_cover(item),
         tile=name["tile"],
         simulated=simulated(item),
     )

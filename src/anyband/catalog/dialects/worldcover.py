@@ -4,7 +4,7 @@ Codes: WorldCover Product User Manual v2.0. An item has no `datetime` but the st
 """
 
 from anyband.catalog.acquisition import Acquisition, BandAsset
-from anyband.catalog.dialects.common import RawItem, asset, epsg, grid, moment, require, simulated
+from anyband.catalog.dialects.common import RawItem, asset, epsg, footprint, grid, moment, require, simulated
 
 PIXEL_M = 10  # nominal; 1/12000 degree
 NODATA = 0
@@ -20,12 +20,12 @@ def parse(item: RawItem) -> Acquisition:
     return Acquisition(
         product="label",
         platform="",
-        collection=item["collection"],
+        collection=str(item.get("collection") or ""),
         item_id=item["id"],
         datetime=moment(item, "start_datetime"),
-        footprint=item["geometry"],
+        footprint=footprint(item),
         epsg=epsg(item, "map"),
-        bands={"map": BandAsset("map", href, PIXEL_M, *grid(item, "map"), 1.0, 0.0, NODATA)},
+        bands={"map": BandAsset("map", "map", href, PIXEL_M, *grid(item, "map"), 1.0, 0.0, NODATA)},
         qa=None,
         produced=str(require(item, "esa_worldcover:product_version")),
         simulated=simulated(item),
