@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from anyband.catalog.access import sign
+from anyband.catalog.access import sign, why_unreadable
 from anyband.catalog.acquisition import Acquisition, UnusableItemError
 from anyband.catalog.qa import DECODERS, Mask
 from anyband.catalog.search import Site
@@ -73,7 +73,7 @@ def read_clear(acquisition: Acquisition, points: Points, epsg: int) -> Mask:
                 values = source.read(1, window=window)
                 clear[inside] = DECODERS[qa.decoder](values[row - top, column - left])
     except RasterioError as error:
-        line = f"item {acquisition.item_id}: asset {qa.asset}: {' '.join(str(error).split())[:200]}"
-        gone = any(mark in line for mark in ("404", "does not exist", "No such file"))
-        raise UnusableItemError(line) if gone else UserError(line) from None
+        reason = why_unreadable(qa.href, error)
+        line = f"item {acquisition.item_id}: asset {qa.asset}: {reason}"
+        raise (UnusableItemError if "does not exist" in reason else UserError)(line) from None
     return clear

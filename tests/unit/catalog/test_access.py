@@ -1,0 +1,207 @@
+import re
+import subprocess
+import sys
+
+import pytest
+import rasterio
+from rasterio.errors import RasterioError
+
+from anyband.catalog import access
+from anyband.catalog.access import gdal_env, sign, why_unreadable, without_secrets
+from anyband.catalog.acquisition import UnusableItemError
+from anyband.catalog.clear import read_clear, site_points
+from anyband.catalog.dialects import parse_item
+from anyband.runtime import UserError
+from make_items import NORTH, make_item
+
+AZURE = "http://landsateuwest.blob.core.windows.net/landsat-c2/x.TIF"
+BUCKET = "s3://usgs-landsat/collection02/x.TIF"
+
+
+def read(href):
+    """First pixel of a file, opened as the steps open it."""
+    with rasterio.Env(**gdal_env()), rasterio.open(sign(href)) as source:
+        return int(source.read(1)[0, 0])
+
+
+def refused(href):
+    """The line on a file that cannot be read."""
+    with pytest.raises(RasterioError) as error:
+        read(href)
+    line = why_unreadable(href, error.value)
+    assert "\n" not in line
+    assert "secret" not in line
+    return line
+
+
+@pytest.fixture
+def earthdata(provider, monkeypatch):
+    """The address of a file of LP DAAC, which here is the local server."""
+    monkeypatch.setattr(access, "EARTHDATA_FILES", f"{provider.url}/earthdata/")
+    return f"{provider.url}/earthdata/HLS.L30.B04.tif"
+
+
+@pytest.fixture
+def bucket(provider, monkeypatch):
+    """Lets GDAL find the bucket at the local server."""
+    settings = {"AWS_S3_ENDPOINT": provider.url.removeprefix("http://"), "AWS_HTTPS": "NO", "AWS_VIRTUAL_HOSTING": "NO"}
+    for name, value in (settings | {"CPL_AWS_AUTODETECT_EC2": "NO", "AWS_EC2_METADATA_DISABLED": "true"}).items():
+        monkeypatch.setenv(name, value)
+    return BUCKET
+
+
+@pytest.mark.parametrize(
+    "href", ["http://archive.anyband.test/files/a/b.tif", "/data/b.tif", "https://x.org/b.tif?v=1"]
+)
+def test_public_addresses_stay_as_they_are(href):
+    assert sign(href) == href
+
+
+def test_azure_is_signed_at_the_moment_of_reading(provider):
+    assert read(AZURE) == 7
+    assert provider.tokens == 1
+    assert sign(AZURE).startswith(f"{AZURE}?st=x&se=")
+    assert sign(f"{AZURE}?sig=other") == f"{AZURE}?sig=other"
+    assert sign(f"{AZURE}?snapshot=1").startswith(f"{AZURE}?snapshot=1&st=x")
+    with pytest.raises(UserError, match="is not a container"):
+        sign("https://landsateuwest.blob.core.windows.net")
+
+
+def test_a_token_that_expires_in_the_middle_of_a_run_is_renewed(provider, tmp_path):
+    """The address changes with the token, so GDAL does not remember an earlier refusal either."""
+    stale = f"{AZURE}?se=2022-01-01T00:00:00Z&sig=azure-secret"
+    with rasterio.Env(**gdal_env()):
+        with pytest.raises(RasterioError) as error:
+            rasterio.open(stale)
+        assert why_unreadable(AZURE, error.value) == (
+            f"{AZURE} is refused: its token is not accepted, remove {tmp_path}/cache/anyband and run again"
+        )
+        with rasterio.open(sign(AZURE)) as source:
+            assert source.read(1)[0, 0] == 7
+
+
+def test_an_expired_signature_is_not_taken_for_a_missing_file(provider, caplog):
+    """Taken for one, the scene would be dropped without need."""
+    item = make_item("landsat")
+    item["assets"]["qa_pixel"]["href"] = f"{AZURE}?se=2022-01-01T00:00:00Z&sig=azure-secret"
+    with rasterio.Env(**gdal_env()), pytest.raises(UserError) as error:
+        read_clear(parse_item(item), site_points(NORTH, 32632), 32632)
+    assert not isinstance(error.value, UnusableItemError)
+    assert str(error.value).startswith(f"item {item['id']}: asset qa_pixel: {AZURE} is refused")
+    assert "secret" not in str(error.value) + caplog.text
+
+
+def test_a_missing_file_drops_the_scene(provider):
+    item = make_item("landsat")
+    item["assets"]["qa_pixel"]["href"] = f"{provider.url}/nothing.tif"
+    with rasterio.Env(**gdal_env()), pytest.raises(UnusableItemError, match=r"nothing\.tif does not exist"):
+        read_clear(parse_item(item), site_points(NORTH, 32632), 32632)
+
+
+def test_earthdata_opens_with_a_token_from_the_environment(provider, earthdata, monkeypatch):
+    monkeypatch.setenv("EARTHDATA_TOKEN", "earthdata-secret")
+    assert read(earthdata) == 7
+    assert "secret" not in sign(earthdata)
+    asked = [headers.get("Authorization") for path, headers in provider.seen if path.startswith("/earthdata/")]
+    redirected = [headers for path, headers in provider.seen if path.startswith("/cdn/")]
+    assert set(asked) == {"Bearer earthdata-secret"}
+    assert redirected
+    assert not any("Authorization" in headers for headers in redirected), "the token stays with the one who wants it"
+
+
+def test_the_earthdata_token_goes_to_no_other_provider(provider, earthdata, monkeypatch):
+    monkeypatch.setenv("EARTHDATA_TOKEN", "earthdata-secret")
+    assert read(AZURE) == 7
+    assert not any("Authorization" in headers for _, headers in provider.seen)
+    assert "secret" not in str(gdal_env())
+
+
+def test_a_login_page_in_place_of_a_file_names_the_missing_credential(provider, earthdata, monkeypatch):
+    """The server answers 200 and a page of HTML; GDAL only says that it knows no such format."""
+    assert refused(earthdata) == (
+        f"{earthdata} is not an image: an Earthdata login is missing, set EARTHDATA_TOKEN or add "
+        "urs.earthdata.nasa.gov to ~/.netrc"
+    )
+    monkeypatch.setenv("EARTHDATA_TOKEN", "old-secret")
+    assert refused(earthdata) == (
+        f"{earthdata} is not an image: EARTHDATA_TOKEN is not accepted (expired?), get a new one at "
+        "https://urs.earthdata.nasa.gov"
+    )
+
+
+def test_a_page_of_a_stranger_is_named_too(provider):
+    href = f"{provider.url}/login/x.tif"
+    assert (
+        refused(href)
+        == f"{href} is not an image: a damaged file, or a page in its place because a login is missing or has expired"
+    )
+
+
+def test_netrc_logs_in_where_no_token_is_set(provider, tmp_path, monkeypatch):
+    assert "GDAL_HTTP_COOKIEJAR" not in gdal_env()
+    (tmp_path / ".netrc").write_text("machine urs.earthdata.nasa.gov login me password netrc-secret\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    options = gdal_env()
+    assert options["GDAL_HTTP_COOKIEFILE"] == options["GDAL_HTTP_COOKIEJAR"]
+    assert options["GDAL_HTTP_COOKIEJAR"].startswith(str(tmp_path / "cache"))
+    assert "secret" not in str(options)
+    monkeypatch.setenv("EARTHDATA_TOKEN", "earthdata-secret")
+    assert "GDAL_HTTP_COOKIEJAR" not in gdal_env()
+
+
+def test_earthdata_opens_with_netrc(provider, earthdata, tmp_path, monkeypatch):
+    """Through the login page and back with a cookie, as curl does it for GDAL."""
+    monkeypatch.setattr(access, "EARTHDATA_LOGIN", "localhost")
+    (tmp_path / ".netrc").write_text("machine localhost login me password netrc-secret\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    assert read(earthdata) == 7
+    paths = [(path, headers.get("Authorization", "")) for path, headers in provider.seen]
+    assert paths[0] == ("/earthdata/HLS.L30.B04.tif", "")
+    assert paths[1][0] == "/oauth/x.tif"
+    assert paths[1][1].startswith("Basic ")
+    assert sum(path.startswith("/oauth/") for path, _ in paths) == 1, "the cookie opens the next file"
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ("'https://x.org/L1_403_404.tif' not recognized as a supported format", "is not an image"),
+        ("HTTP response code: 404 - https://x.org/a.tif?sig=azure-secret", "does not exist"),
+        ("HTTP response code: 403", "is refused"),
+        ("HTTP response code on https://x.org/a.tif: 503", r"cannot be read \(HTTP response code"),
+        ("CURL error: Could not resolve host", r"cannot be read \(CURL error"),
+    ],
+)
+def test_numbers_in_a_name_are_not_taken_for_an_answer(said, line):
+    assert re.match(f"https://x.org/a.tif {line}", why_unreadable("https://x.org/a.tif", RasterioError(said)))
+
+
+def test_the_reader_pays_for_a_bucket(provider, bucket, monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIATEST")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "aws-secret")
+    assert sign(bucket) == "/vsis3/usgs-landsat/collection02/x.TIF"
+    assert read(bucket) == 7
+    assert "/us-west-2/s3/" in provider.seen[-1][1]["Authorization"]
+
+
+def test_missing_aws_credentials_are_named(provider, bucket):
+    assert refused(bucket).startswith(f"{bucket} is refused: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+
+
+def test_the_region_of_the_user_is_kept(monkeypatch):
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    assert "AWS_REGION" not in gdal_env()
+
+
+def test_messages_lose_their_secrets(monkeypatch):
+    monkeypatch.setenv("EARTHDATA_TOKEN", "abc.def")
+    said = "cannot open 'https://x.org/a.tif?se=1&sig=azure-secret' with\nBearer abc.def, (http://y.org/?k=secret)"
+    assert without_secrets(said) == "cannot open 'https://x.org/a.tif' with Bearer ..., (http://y.org/)"
+
+
+def test_importing_access_is_light():
+    code = (
+        "import anyband.catalog.access, sys; print([m for m in ('requests', 'rasterio', 'numpy') if m in sys.modules])"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"
