@@ -6,6 +6,7 @@ no message: files of the Planetary Computer want a token of its own (`sas`); tho
 to, so a token is better); those in Amazon's S3 the user's AWS credentials, who pays for the transfer.
 """
 
+import logging
 import netrc
 import os
 import re
@@ -34,6 +35,7 @@ def gdal_env() -> dict[str, Any]:
     remote addresses, because GDAL otherwise answers from a negative cache after one failure, however long ago. The
     extension in an address with options of its own (`/vsicurl?`) is not seen by GDAL, hence `{noext}`.
     """
+    _keep_secrets_out_of_logs()
     options: dict[str, Any] = {
         "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
         "GDAL_HTTP_MAX_RETRY": 5,
@@ -100,6 +102,17 @@ def without_secrets(message: str) -> str:
     token = os.environ.get(EARTHDATA_VARIABLE)
     line = " ".join(message.split())
     return _QUERY.sub("", line.replace(token, "...") if token else line)
+
+
+@cache
+def _keep_secrets_out_of_logs() -> None:
+    """Clean GDAL's warnings of the addresses that they name; unlike errors, they go to the log without being asked."""
+
+    def clean(record: logging.LogRecord) -> bool:
+        record.msg, record.args = without_secrets(record.getMessage()), ()
+        return True
+
+    logging.getLogger("rasterio._env").addFilter(clean)
 
 
 def _missing(href: str) -> str:
