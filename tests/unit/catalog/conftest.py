@@ -44,6 +44,8 @@ class Provider(ThreadingHTTPServer):
         self.file = tiff()
         self.lives_s = 3600.0  # of the tokens that are handed out
         self.next_answers = []  # (status, body) of the token endpoint, before it answers as it should
+        self.slow_s = 0.0  # time that the token endpoint takes
+        self.gone = False  # whether all files are missing
         self.tokens = 0
         self.seen = []  # (path, headers) of all requests
 
@@ -85,6 +87,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def hand_out_token(self):
         self.server.tokens += 1
+        threading.Event().wait(self.server.slow_s)
         if self.server.next_answers:
             status, body = self.server.next_answers.pop(0)
             self.answer(status, json.dumps(body).encode())
@@ -109,6 +112,9 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(302, b"", Location=address, **headers)
 
     def serve_file(self):
+        if self.server.gone:
+            self.answer(404, b"")
+            return
         content = self.server.file
         if "Range" not in self.headers:
             self.answer(200, content)

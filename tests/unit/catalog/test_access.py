@@ -184,6 +184,20 @@ def test_the_reader_pays_for_a_bucket(provider, bucket, monkeypatch):
     assert "/us-west-2/s3/" in provider.seen[-1][1]["Authorization"]
 
 
+def test_a_failure_is_not_remembered_when_the_provider_has_recovered(provider, earthdata, bucket, monkeypatch):
+    """GDAL keeps answering from its negative cache, for addresses with options and buckets as for plain ones."""
+    monkeypatch.setenv("EARTHDATA_TOKEN", "earthdata-secret")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIATEST")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "aws-secret")
+    for href in (f"{provider.url}/cdn/plain.tif", earthdata, bucket):
+        with rasterio.Env(**gdal_env()):
+            provider.gone = True
+            with pytest.raises(RasterioError):
+                rasterio.open(sign(href))
+            provider.gone = False
+            assert read(href) == 7
+
+
 def test_missing_aws_credentials_are_named(provider, bucket):
     assert refused(bucket).startswith(f"{bucket} is refused: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
 

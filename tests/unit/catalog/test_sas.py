@@ -20,6 +20,7 @@ def kept(tmp_path):
 
 def test_one_token_serves_all_threads_and_processes(provider):
     """Every worker with a token of its own is what makes the endpoint answer 429."""
+    provider.slow_s = 0.3
     with ThreadPoolExecutor(8) as pool:
         tokens = set(pool.map(lambda _: sas_token("landsateuwest", "landsat-c2"), range(24)))
     code = "from anyband.catalog.sas import sas_token; print(sas_token('landsateuwest', 'landsat-c2'))"
@@ -30,6 +31,7 @@ def test_one_token_serves_all_threads_and_processes(provider):
 
 
 def test_processes_that_start_together_ask_once(provider):
+    provider.slow_s = 1.0
     code = "from anyband.catalog.sas import sas_token; print(sas_token('hls2euwest', 'hls2'))"
     workers = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(3)]
     assert len({worker.communicate(timeout=60)[0] for worker in workers}) == 1
