@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from anyband.models.features import CellTokens, FeatureMap, observed
 from anyband.models.geometry import apply_separable, reading_weights
+from anyband.models.layers import linear
 from anyband.models.method import LANDSAT, SENTINEL2, DenseMethod, Options
 from anyband.models.spectral import BandCodes, BandWeights
 from anyband.models.statistics import Statistics
@@ -31,8 +32,8 @@ class AnyBandOptions(Options):
     """
 
     features: int = 48
-    hyper: int = 64
-    band_drop: float = 0.3
+    hyper: int = 48
+    band_drop: float = 0.1
     catalogue_response: float = 0.3
 
 
@@ -49,9 +50,9 @@ class AnyBand(DenseMethod):
         width = options.features
         self.codes = BandCodes(options.cell_m)
         self.weights = BandWeights(width, options.hyper)
-        self.mix = nn.Sequential(nn.ReLU(), nn.Linear(width, width), nn.ReLU())
+        self.mix = nn.Sequential(nn.ReLU(), linear(width, width), nn.ReLU())
         self.tokens = CellTokens(width, options.dim, options.moments, options.cell_m)
-        self.fine = nn.Linear(width, options.fine)
+        self.fine = linear(width, options.fine)
         self.cell_gate = nn.Linear(options.dim, 1)
         self.fine_gate = nn.Linear(options.fine, 1)
 

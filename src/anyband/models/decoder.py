@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from anyband.models.features import upsample_cells
+from anyband.models.layers import convolution, linear
 from anyband.observation import QueryGrid
 
 
@@ -16,15 +17,15 @@ class Decoder(nn.Module):
         """`dim` channels of the trunk and `fine` channels of the front end give `classes` logits."""
         super().__init__()
         self.cell_m = cell_m
-        self.context = nn.Linear(dim, fine)
-        self.convolutions = nn.ModuleList(nn.Conv2d(fine, fine, 3, padding=1) for _ in range(depth))
-        self.head = nn.Linear(fine, classes)
+        self.context = linear(dim, fine)
+        self.convolutions = nn.ModuleList(convolution(fine, gain=0.2) for _ in range(depth))
+        self.head = linear(fine, classes, gain=0.1)
 
     def forward(self, cells: Tensor, fine: Tensor, query: QueryGrid) -> Tensor:
         """Logits (B, classes, H, W) from cells (B, Hc, Wc, D) and fine features (B, H, W, F)."""
         x = fine + upsample_cells(self.context(cells), self.cell_m, query)
         x = x.permute(0, 3, 1, 2)  # a channels-last view, which the convolutions keep
-        for convolution in self.convolutions:
-            x = x + convolution(nn.functional.relu(x))
+        for layer in self.convolutions:
+            x = x + layer(nn.functional.relu(x))
         logits: Tensor = self.head(nn.functional.relu(x).permute(0, 2, 3, 1))
         return logits.permute(0, 3, 1, 2)

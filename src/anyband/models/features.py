@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from anyband.models.geometry import apply_separable, cells_across, moment_weights, reading_weights
+from anyband.models.layers import linear
 from anyband.observation import QueryGrid
 
 
@@ -60,7 +61,7 @@ class CellTokens(nn.Module):
         """`order` moments per axis of `features` channels become `dim` channels on cells of `cell_m` metres."""
         super().__init__()
         self.order, self.cell_m = order, cell_m
-        self.project = nn.Linear(features * order * order, dim)
+        self.project = linear(features * order * order, dim)
 
     def moments(self, features: FeatureMap, query: QueryGrid) -> tuple[Tensor, Tensor]:
         """Moments (B, Hc, Wc, order * order * E) and observed share of each cell (B, Hc, Wc, 1)."""

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from anyband.models.features import CellTokens
+from anyband.models.layers import linear
 from anyband.models.method import LANDSAT, SENTINEL2, DenseMethod, Options
 from anyband.models.resampled import StackEncoder
 from anyband.models.statistics import Statistics
@@ -39,7 +40,7 @@ class InputFusion(DenseMethod):
         super().__init__(options, statistics, classes)
         self.encoder = StackEncoder(self.products, statistics, options.hidden, options.features)
         self.tokens = CellTokens(options.features, options.dim, options.moments, options.cell_m)
-        self.fine = nn.Linear(options.features, options.fine)
+        self.fine = linear(options.features, options.fine)
 
     def encode(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, Tensor]:
         """Cell tokens (B, Hc, Wc, D) and fine features (B, H, W, F)."""
@@ -63,15 +64,23 @@ class LandsatOnly(InputFusion):
     products = ("landsat",)
 
 
+@dataclass(frozen=True)
+class FeatureFusionOptions(StackOptions):
+    """Sizes that bring two smaller encoders to the size of one; `features` are those of both together."""
+
+    hidden: int = 96
+    features: int = 60
+
+
 class FeatureFusion(DenseMethod):
     """One encoder per sensor; their latents are concatenated, with a learned latent where a sensor is absent."""
 
-    options_type = StackOptions
-    options: StackOptions
+    options_type = FeatureFusionOptions
+    options: FeatureFusionOptions
     trained_on = (SENTINEL2, LANDSAT, SENTINEL2 | LANDSAT)
     products: ClassVar[tuple[str, ...]] = ("sentinel2", "landsat")
 
-    def __init__(self, options: StackOptions, statistics: Statistics, classes: int) -> None:
+    def __init__(self, options: FeatureFusionOptions, statistics: Statistics, classes: int) -> None:
         """Build one stack encoder and one cell summary per product, and the fusion of both levels."""
         super().__init__(options, statistics, classes)
         count, half = len(self.products), options.features // 2
@@ -81,8 +90,8 @@ class FeatureFusion(DenseMethod):
         )
         self.absent_cell = nn.Parameter(torch.zeros(count, options.dim // 2))
         self.absent_fine = nn.Parameter(torch.zeros(count, half))
-        self.fuse_cells = nn.Sequential(nn.GELU(), nn.Linear(options.dim // 2 * count, options.dim))
-        self.fuse_fine = nn.Linear(half * count, options.fine)
+        self.fuse_cells = nn.Sequential(nn.GELU(), linear(options.dim // 2 * count, options.dim))
+        self.fuse_fine = linear(half * count, options.fine)
 
     def encode(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, Tensor]:
         """Cell tokens (B, Hc, Wc, D) and fine features (B, H, W, F)."""

@@ -32,12 +32,12 @@ class Options:
     """
 
     cell_m: float = 60.0
-    dim: int = 96
-    depth: int = 3
+    dim: int = 64
+    depth: int = 2
     heads: int = 4
     mlp_ratio: float = 2.0
     fine: int = 32
-    convolutions: int = 3
+    convolutions: int = 2
     moments: int = 3
 
     @classmethod

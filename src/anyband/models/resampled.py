@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from anyband.models.features import FeatureMap, observed
 from anyband.models.geometry import apply_separable, reading_weights
+from anyband.models.layers import linear
 from anyband.models.statistics import Statistics
 from anyband.observation import BandGroup, Observation, QueryGrid
 from anyband.runtime import UserError
@@ -91,9 +92,7 @@ class StackEncoder(nn.Module):
         """Two linear layers per pixel, `hidden` wide, to `features` channels."""
         super().__init__()
         self.stack = BandStack(products, statistics)
-        self.layers = nn.Sequential(
-            nn.Linear(self.stack.channels, hidden), nn.ReLU(), nn.Linear(hidden, features), nn.ReLU()
-        )
+        self.layers = nn.Sequential(linear(self.stack.channels, hidden), nn.ReLU(), linear(hidden, features), nn.ReLU())
 
     def forward(self, observation: Observation, query: QueryGrid) -> FeatureMap:
         """Feature map on the 10 m grid."""

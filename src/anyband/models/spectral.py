@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from anyband.models.layers import linear
 from anyband.sensors import Band, BandSet, SpectralResponse
 from anyband.sensors.band import QUANTITIES
 
@@ -76,21 +77,10 @@ class BandWeights(nn.Module):
     def __init__(self, features: int, hidden: int) -> None:
         """`features` weights and `features` biases per band through one hidden layer of `hidden`."""
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.Linear(CODE_SIZE, hidden),
-            nn.GELU(),
-            nn.Linear(hidden, hidden),
-            nn.GELU(),
-            nn.Linear(hidden, 2 * features),
-        )
-        # Fresh weights must carry a mean over many bands at the scale of one: the usual small start would give
-        # features near zero, and the network that makes the weights would hardly learn.
-        linear = [module for module in self.layers if isinstance(module, nn.Linear)]
-        for layer in linear:
-            nn.init.kaiming_normal_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        last = linear(hidden, 2 * features)
         with torch.no_grad():
-            linear[-1].weight[features:] *= 0.1  # biases, which are alike for all scenes, start small
+            last.weight[features:] *= 0.1  # biases, which are alike for all scenes, start small
+        self.layers = nn.Sequential(linear(CODE_SIZE, hidden), nn.GELU(), linear(hidden, hidden), nn.GELU(), last)
 
     def forward(self, codes: Tensor) -> tuple[Tensor, Tensor]:
         """Weights and biases, each (..., features), of codes (..., CODE_SIZE)."""

@@ -6,6 +6,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
+from anyband.models.layers import linear
+
 LONGEST_WAVELENGTH_M = 4000.0
 
 
@@ -37,10 +39,12 @@ class Block(nn.Module):
         super().__init__()
         self.heads = heads
         self.norm_attention = nn.LayerNorm(dim)
-        self.query_key_value = nn.Linear(dim, 3 * dim)
-        self.out = nn.Linear(dim, dim)
+        self.query_key_value = linear(dim, 3 * dim, gain=0.7)
+        self.out = linear(dim, dim, gain=0.0)  # a fresh block hands its input on
         hidden = int(dim * mlp_ratio)
-        self.mlp = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
+        self.mlp = nn.Sequential(
+            nn.LayerNorm(dim), linear(dim, hidden, gain=0.7), nn.GELU(), linear(hidden, dim, gain=0.0)
+        )
 
     def forward(self, x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
         """Tokens (B, N, D) to tokens (B, N, D)."""

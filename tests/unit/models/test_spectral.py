@@ -84,5 +84,5 @@ def test_fresh_weights_carry_a_signal_at_the_scale_of_one():
     sensor = get_sensor("sentinel-2a", "sentinel2")
     codes = BandCodes(60.0).of([sensor.band_set(("B02", "B03", "B04", "B08"))], torch.device("cpu"))
     weight, bias = BandWeights(32, 64)(codes)
-    assert 0.3 < float(weight.std()) < 3
-    assert float(bias.abs().mean()) < 0.5
+    assert 0.3 < weight.std().item() < 3
+    assert bias.abs().mean().item() < 0.5
