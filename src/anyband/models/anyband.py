@@ -33,7 +33,7 @@ class AnyBandOptions(Options):
 
     features: int = 48
     hyper: int = 48
-    band_drop: float = 0.1
+    band_drop: float = 0.0
     catalogue_response: float = 0.3
 
 
