@@ -110,13 +110,13 @@ class Method(Section):
 class Training(Section):
     """The one training loop. Every method of an experiment gets exactly these settings."""
 
-    steps: int = Field(300, ge=1, description="optimiser steps")
-    batch: int = Field(16, ge=1, description="crops per step")
+    steps: int = Field(1250, ge=1, description="optimiser steps")
+    batch: int = Field(4, ge=1, description="crops per step")
     crop_m: int = Field(480, gt=0, multiple_of=60, description="side of the random training crop, m")
-    learning_rate: float = Field(3e-3, gt=0, description="peak of the one-cycle schedule")
+    learning_rate: float = Field(5e-3, gt=0, description="peak of the one-cycle schedule")
     weight_decay: float = Field(0.01, ge=0, description="of AdamW")
     class_weights: Literal["none", "sqrt-inverse"] = Field("none", description="weights of the cross-entropy")
-    validations: int = Field(2, ge=1, description="how often validation chips are scored during training")
+    validations: int = Field(1, ge=1, description="how often validation chips are scored during training")
 
 
 class Experiment(Section):

@@ -42,7 +42,7 @@ def test_second_run_does_nothing(tiny_run):
     ("change", "expected"),
     [
         (
-            {"methods": {"s2-only": {"options": {"width": 16}}}},
+            {"methods": {"s2-only": {"options": {"dim": 32}}}},
             {"train": 1, "evaluate": 1, "compare": 1, "report": 1, "all": 1},
         ),
         (
