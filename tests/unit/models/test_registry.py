@@ -1,4 +1,5 @@
 import pytest
+import yaml
 
 from anyband.config import MODEL_NAMES
 from anyband.evaluation.cost import parameters
@@ -16,6 +17,13 @@ def test_methods_are_of_equal_size(statistics):
     sizes = {name: parameters(build(name, {}, statistics, 8)) for name in MODELS if name not in FLOORS}
     middle = (max(sizes.values()) + min(sizes.values())) / 2
     assert max(sizes.values()) < 1.05 * middle, sizes
+
+
+def test_methods_of_the_large_preset_are_of_equal_size(statistics, root):
+    methods = yaml.safe_load((root / "workflow/presets/paper.yaml").read_text())["methods"]
+    sizes = {name: parameters(build(name, entry["options"], statistics, 8)) for name, entry in methods.items()}
+    assert set(sizes) == set(MODELS) - FLOORS
+    assert max(sizes.values()) < 1.05 * min(sizes.values()), sizes
 
 
 def test_an_unknown_model_is_named(statistics):
