@@ -69,8 +69,13 @@ def _headline_row(row: Mapping[Any, Any]) -> list[Cell]:
 
 
 def _products(conditions: str) -> str:
-    """Products behind a list of conditions: `S2 L9 S2+L9 S30` -> `S2, L9, HLS`."""
-    sensors = {sensor for condition in conditions.split() for sensor in condition.split("+")}
+    """Products that a method can use: `S2 L9 S2+L9 S30` -> `S2, L9, HLS`, and `S2 S2+L9` -> `S2`.
+
+    A method that answers S2+L9 but not L9 alone ignores L9. Only where no sensor alone suffices are all needed.
+    """
+    listed = conditions.split()
+    alone = {condition for condition in listed if "+" not in condition}
+    sensors = alone or {sensor for condition in listed for sensor in condition.split("+")}
     names = [name for name in ("S2", "L9") if name in sensors]
     return ", ".join(names + (["HLS"] if sensors & {"S30", "L30"} else []))
 
