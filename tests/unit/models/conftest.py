@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from handmade import SETS, make_group
 
 from anyband.models.statistics import BandStatistics, Statistics
 from anyband.observation import Observation
+from handmade import SETS, make_group
 
 
 @pytest.fixture
