@@ -29,7 +29,7 @@ def evaluate_run(directory: Path, chips: Path, splits: Path, conditions: tuple[s
     if not wanted:
         raise UserError(f"{recipe.method} can make no map under any of the conditions {', '.join(conditions)}")
     table = load_split(chips, splits, "test", frozenset().union(*wanted.values()), dict.fromkeys(recipe.classes, ""))
-    maps = map_conditions(method, table, wanted)
+    maps = map_conditions(method, table, wanted, f"evaluating {recipe.method} seed-{recipe.seed}")
     names = {"method": recipe.method, "seed": recipe.seed}
     write_csv(directory / "confusion.csv", _confusions(table, maps, names))
     write_csv(directory / "calibration.csv", _calibrations(table, maps, names))
@@ -40,9 +40,14 @@ def evaluate_run(directory: Path, chips: Path, splits: Path, conditions: tuple[s
         np.savez_compressed(file, **arrays)
 
 
-def map_conditions(method: Method, table: ChipTable, wanted: dict[str, frozenset[str]]) -> dict[str, Maps]:
-    """Maps per condition; conditions under which the method looks at the same products share theirs."""
-    known = {products: predict(method, table, products) for products in progress(set_of(wanted), "conditions")}
+def map_conditions(
+    method: Method, table: ChipTable, wanted: dict[str, frozenset[str]], label: str = "evaluating"
+) -> dict[str, Maps]:
+    """Maps per condition; conditions under which the method looks at the same products share theirs.
+
+    `label` names the progress bar.
+    """
+    known = {products: predict(method, table, products) for products in progress(set_of(wanted), label)}
     return {key: known[products] for key, products in wanted.items()}
 
 

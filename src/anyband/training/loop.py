@@ -68,9 +68,9 @@ def train(
     done = _resume(directory, identity, method, optimizer)
     batches = table.random_batches(settings.batch, settings.crop_m, settings.steps, seed)
     remaining = islice(batches, done.step, None)
-    saved = time.monotonic()
+    saved, label = time.monotonic(), f"training {directory.parent.name} {directory.name}"
     method.train()
-    for indices, crop in progress(remaining, "training", settings.steps - done.step):
+    for indices, crop in progress(remaining, label, settings.steps - done.step):
         started = time.monotonic()
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * one_cycle(done.step / settings.steps)
