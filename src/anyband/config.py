@@ -48,7 +48,7 @@ class Section(BaseModel):
 
 
 class Simulation(Section):
-    """The embedded archive. Frozen and hashed before any training; no setting favours a method."""
+    """The embedded archive. Its configuration is hashed into every item; no setting favours a method."""
 
     seed: int = Field(2022, ge=0, description="random seed of surfaces, skies and sensors")
     second_sensor: Literal["informative", "uninformative"] = Field(
