@@ -1,7 +1,7 @@
 # anyband: from a STAC search to results/report.html.
 #
 #   results/archive/{dataset}/{site}/                    simulated scenes (embedded archive only)
-#     scenes/{dataset}/{site}/{collection}.json          raw STAC items, unsigned
+#     scenes/{dataset}/{site}/{product}.json             raw STAC items, unsigned
 #     pairs/{dataset}/{site}.csv                         Sentinel-2 and Landsat scenes that belong together
 #     chips/{dataset}/{site}.zarr                        chips at native resolution
 #     splits/{dataset}.csv, .leakage.json                blocks, and the proof that they are apart

@@ -1,4 +1,4 @@
-"""The configuration: one set of pydantic models gives defaults, checks, JSON schema and the documented config.yaml.
+"""The configuration: one set of pydantic models gives defaults, checks and, in `config_text`, schema and config.yaml.
 
 `python -m anyband.config` rewrites `config.yaml` and `workflow/schemas/config.schema.json` from the models.
 """
@@ -8,12 +8,11 @@ import json
 import sys
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
-from pydantic.fields import FieldInfo
 
+from anyband.catalog.providers import CATALOGUES
 from anyband.runtime import UserError, write_text
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
@@ -57,9 +56,20 @@ class Simulation(Section):
     )
 
 
+class Draw(Section):
+    """Sites drawn at random over land, the same number for the same area everywhere."""
+
+    draw: int = Field(gt=0, description="number of sites")
+    seed: int = Field(0, ge=0, description="the same seed draws the same sites")
+
+
 class Split(Section):
     """How places are divided into training, validation and test blocks."""
 
+    regime: Literal["blocks", "regions", "random"] = Field(
+        "blocks",
+        description="blocks: cells of the UTM grid; regions: whole regions held out; random: single chips, which leaks",
+    )
     block_m: int = Field(20_000, gt=0, description="side of a block of the UTM grid, m")
     buffer_m: int = Field(1_000, ge=0, description="least ground distance between chips of different splits, m")
     test_blocks: int = Field(12, ge=1, description="held-out blocks; below 12 the report makes no claims")
@@ -70,8 +80,16 @@ class Split(Section):
 class Dataset(Section):
     """Where scenes come from, which ones pair up, and how chips are cut."""
 
-    catalog: str = Field("embedded", description="embedded (simulated scenes, offline), or the URL of a STAC API")
-    sites: str = Field("workflow/sites/embedded.csv", description="CSV with columns site, longitude, latitude")
+    catalog: str = Field(
+        "embedded",
+        description="embedded (simulated scenes, offline), planetary-computer, earth-search, earth-search-c1, lpcloud, "
+        "or the URL of a STAC API",
+    )
+    sites: Draw | str = Field(
+        "workflow/sites/embedded.csv",
+        description="CSV (site, longitude, latitude), GeoJSON, or {draw: 40, seed: 1} for a stratified draw over land",
+    )
+    exclude: list[str] = Field([], description="ids of items that are never used")
     start: date = Field(date(2021, 12, 1), description="first day of the search, UTC")
     end: date = Field(date(2022, 9, 30), description="last day of the search, UTC")
     extent_m: int = Field(3_840, gt=0, multiple_of=CHIP_UNIT_M, description="side of the square cut around a site, m")
@@ -85,8 +103,9 @@ class Dataset(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.catalog != "embedded" and not self.catalog.startswith(("http://", "https://")):
-            raise ValueError(f"catalog is {self.catalog!r}: write `embedded` or the http(s) URL of a STAC API")
+        if self.catalog not in CATALOGUES and not self.catalog.startswith(("http://", "https://")):
+            hint = nearest(self.catalog, CATALOGUES)
+            raise ValueError(f"catalog {self.catalog!r} is neither a known one nor a http(s) URL of a STAC API{hint}")
         if self.end < self.start:
             raise ValueError(f"end {self.end} is before start {self.start}")
         if self.extent_m % self.chip_m:
@@ -253,7 +272,7 @@ def load(document: dict[str, Any]) -> Config:
 def _one_line(error: ValidationError) -> str:
     """The first problem of a validation, with a path that a person can find in the file."""
     first = error.errors()[0]
-    path = ".".join(str(part) for part in first["loc"])
+    path = ".".join(str(part) for part in first["loc"] if part != Draw.__name__)
     if first["type"] == "extra_forbidden":
         return f"unknown key {path}{nearest(str(first['loc'][-1]), _keys_beside(first['loc']))}"
     message = first["msg"].removeprefix("Value error, ")
@@ -270,70 +289,22 @@ def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
             entry_name_follows = False
             continue
         annotation = model.model_fields[str(part)].annotation
-        model = _section_of(annotation)
+        model = section_of(annotation)
         entry_name_follows = model is not annotation
     return list(model.model_fields)
 
 
-def _section_of(annotation: Any) -> Any:
-    """The Section inside `dict[Name, Section]` or `Section` itself."""
-    arguments = getattr(annotation, "__args__", ())
-    sections = [a for a in (annotation, *arguments) if isinstance(a, type) and issubclass(a, Section)]
+def section_of(annotation: Any) -> Any:
+    """The Section inside `dict[Name, Section]` or `Section` itself; of a choice (`Section | str`) nothing."""
+    choices = get_args(annotation) if get_origin(annotation) is dict else (annotation,)
+    sections = [a for a in choices if isinstance(a, type) and issubclass(a, Section)]
     return sections[0] if sections else annotation
-
-
-HEADER = """\
-# anyband: every setting with its default. Generated from src/anyband/config.py; change values freely.
-# A preset changes some of them:  snakemake --cores 8 all --configfile workflow/presets/smoke.yaml
-# An entry under datasets, methods or experiments may start as a copy of another:  {inherits: main, ...}
-"""
-
-
-def documented_yaml() -> str:
-    """The default configuration as YAML with each key's description as a comment."""
-    return HEADER + "\n" + "\n".join(_document(Config, Config().model_dump(mode="json"), 0)) + "\n"
-
-
-def _document(model: Any, values: dict[str, Any], depth: int) -> list[str]:
-    """Lines of one section."""
-    lines: list[str] = []
-    for key, field in model.model_fields.items():
-        if depth == 0 and lines:
-            lines.append("")
-        lines += _document_field(key, field, values[key], depth)
-    return lines
-
-
-def _document_field(key: str, field: FieldInfo, value: Any, depth: int) -> list[str]:
-    """Lines of one key: nested sections are opened, everything else is written on one line."""
-    pad = "  " * depth
-    inner = _section_of(field.annotation)
-    comment = f"  # {field.description}"
-    if not (isinstance(inner, type) and issubclass(inner, Section)):
-        return [f"{pad}{key}: {_inline(value)}{comment}"]
-    if inner is field.annotation:
-        return [f"{pad}{key}:{comment}", *_document(inner, value, depth + 1)]
-    lines = [f"{pad}{key}:{comment}"]
-    for name, entry in value.items():
-        if inner is Method:
-            lines.append(f"{pad}  {name}: {_inline({k: v for k, v in entry.items() if v != {}})}")
-        else:
-            lines += [f"{pad}  {name}:", *_document(inner, entry, depth + 2)]
-    return lines
-
-
-def _inline(value: Any) -> str:
-    """A value as one line of YAML."""
-    return yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000).strip().removesuffix("\n...")
-
-
-def schema_json() -> str:
-    """The JSON schema of the configuration."""
-    return json.dumps(Config.model_json_schema(), indent=1, sort_keys=True) + "\n"
 
 
 def main() -> None:
     """Rewrite the generated files under the repository's root."""
+    from anyband.config_text import documented_yaml, schema_json
+
     root = Path(__file__).parents[2]
     targets = {root / "config.yaml": documented_yaml(), root / "workflow/schemas/config.schema.json": schema_json()}
     for path, text in targets.items():

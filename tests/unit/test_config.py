@@ -5,21 +5,21 @@ import json
 import pytest
 import yaml
 
-from anyband import config
+from anyband import config, config_text
 from anyband.runtime import UserError
 
 
 def test_config_yaml_has_not_drifted_from_the_models(root):
-    assert (root / "config.yaml").read_text() == config.documented_yaml(), "run: python -m anyband.config"
+    assert (root / "config.yaml").read_text() == config_text.documented_yaml(), "run: python -m anyband.config"
 
 
 def test_schema_has_not_drifted_from_the_models(root):
     committed = (root / "workflow/schemas/config.schema.json").read_text()
-    assert committed == config.schema_json(), "run: python -m anyband.config"
+    assert committed == config_text.schema_json(), "run: python -m anyband.config"
 
 
 def test_documented_yaml_reads_back_as_the_defaults():
-    assert config.load(yaml.safe_load(config.documented_yaml())) == config.Config()
+    assert config.load(yaml.safe_load(config_text.documented_yaml())) == config.Config()
 
 
 def test_model_names_are_those_of_the_registry():
@@ -44,7 +44,9 @@ def test_presets_are_valid(root, preset):
         ({"datasets": {"main": {"chip_m": 1000}}}, ["datasets.main.chip_m", "960", "1000"]),
         ({"datasets": {"main": {"chip_m": "960 m"}}}, ["datasets.main.chip_m", "integer", "960 m"]),
         ({"datasets": {"main": {"min_clear": 30}}}, ["datasets.main.min_clear", "1", "30"]),
-        ({"datasets": {"main": {"catalog": "earth-serch"}}}, ["datasets.main", "embedded", "earth-serch"]),
+        ({"datasets": {"main": {"sites": {"drawn": 4}}}}, ["datasets.main.sites", "draw"]),
+        ({"datasets": {"main": {"sites": {"draw": 0}}}}, ["datasets.main.sites.draw", "greater than 0"]),
+        ({"datasets": {"main": {"catalog": "earth-serch"}}}, ["datasets.main", "earth-search", "earth-serch"]),
         ({"datasets": {"main": {"end": "2020-01-01"}}}, ["datasets.main", "2020-01-01", "before"]),
         ({"methods": {"new": {"model": "anybnd"}}}, ["methods.new", "anybnd", "did you mean 'anyband'"]),
         ({"methods": {"new": {}}}, ["methods.new.model", "required"]),

@@ -1,8 +1,8 @@
 rule extract:
     input:
         scenes=expand(
-            "results/scenes/{{dataset}}/{{site}}/{collection}.json",
-            collection=COLLECTIONS,
+            "results/scenes/{{dataset}}/{{site}}/{product}.json",
+            product=PRODUCTS,
         ),
         pairs="results/pairs/{dataset}/{site}.csv",
         archive=archive_folder,

@@ -9,16 +9,8 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from anyband import config as settings_model
 from anyband.archive.places import check_sites
+from anyband.catalog.providers import PRODUCTS
 from anyband.runtime import UserError
-
-# One manifest per collection: the four products and the label, under the names that the catalogue gives them.
-COLLECTIONS = [
-    "sentinel-2-l2a",
-    "landsat-c2-l2",
-    "hls2-s30",
-    "hls2-l30",
-    "esa-worldcover",
-]
 
 # What a trained model depends on besides the loop: the model, what it sees, and who hands it over.
 MODEL_SOURCES = [

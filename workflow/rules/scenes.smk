@@ -3,8 +3,8 @@ rule search:
         archive_folder,
     output:
         expand(
-            "results/scenes/{{dataset}}/{{site}}/{collection}.json",
-            collection=COLLECTIONS,
+            "results/scenes/{{dataset}}/{{site}}/{product}.json",
+            product=PRODUCTS,
         ),
     log:
         "results/logs/search/{dataset}/{site}.log",
@@ -26,8 +26,8 @@ rule search:
 rule pair:
     input:
         scenes=expand(
-            "results/scenes/{{dataset}}/{{site}}/{collection}.json",
-            collection=COLLECTIONS,
+            "results/scenes/{{dataset}}/{{site}}/{product}.json",
+            product=PRODUCTS,
         ),
         archive=archive_folder,
     output:
@@ -39,7 +39,7 @@ rule pair:
         "results/benchmarks/pair/{dataset}/{site}.jsonl"
     retries: 2
     params:
-        settings=dataset_settings("catalog", "extent_m", "max_day_gap", "min_clear"),
+        settings=dataset_settings("extent_m", "exclude", "max_day_gap", "min_clear"),
         place=coordinates,
         server=server,
         source=source_hash("steps/pair.py", "catalog", "sensors"),
