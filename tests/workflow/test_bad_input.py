@@ -47,12 +47,12 @@ def test_all_scenes_cloudy_stops_before_training(copy, tmp_path):
 def test_missing_label_names_the_site(copy, tmp_path):
     for path in copy.folder.glob("results/archive/main/aspen/items/esa-worldcover/*.json"):
         path.unlink()
-    found = fail(copy, tmp_path, None, "--forcerun", "results/scenes/main/aspen/esa-worldcover.json")
+    found = fail(copy, tmp_path, None, "--forcerun", "results/scenes/main/aspen/label.json")
     assert any("aspen" in line and "esa-worldcover" in line for line in found), found
 
 
 def test_truncated_file_names_item_and_asset(copy, tmp_path):
-    manifest = json.loads((copy.folder / "results/scenes/main/aspen/sentinel-2-l2a.json").read_text())
+    manifest = json.loads((copy.folder / "results/scenes/main/aspen/sentinel2.json").read_text())
     href = manifest["items"][0]["assets"]["B03"]["href"]
     file = copy.folder / "results/archive/main/aspen/files" / href.split("/files/aspen/")[1]
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])

@@ -65,7 +65,7 @@ def test_only_what_a_change_touches_runs_again(tiny_run, tmp_path, change, expec
 
 
 def test_manifest_holds_unsigned_hrefs_that_do_not_name_a_port(tiny_run):
-    manifests = list(tiny_run.folder.glob("results/scenes/main/*/sentinel-2-l2a.json"))
+    manifests = list(tiny_run.folder.glob("results/scenes/main/*/sentinel2.json"))
     assert manifests
     for path in manifests:
         assert "127.0.0.1" not in path.read_text()

@@ -7,11 +7,10 @@ from typing import Any
 import pandas as pd
 
 from anyband.report import formatting as form
-from anyband.report.records import DataRecord
+from anyband.report.records import PRODUCTS, DataRecord
 from anyband.report.tables import Cell, Column, Table
 
 BASELINE = "s2:processing_baseline"
-LABEL = "esa-worldcover"
 PAIRS_OF_SPLITS = ("train-test", "val-test", "train-val")
 
 
@@ -24,8 +23,8 @@ def data_tables(data: DataRecord) -> list[Table]:
 def _scenes(data: DataRecord) -> Table:
     used = _used_items(data.pairs)
     collections: dict[str, list[dict[str, Any]]] = {}
-    for (_, collection), manifest in data.manifests.items():
-        collections.setdefault(collection, []).append(manifest)
+    for manifest in data.manifests.values():
+        collections.setdefault(manifest["query"]["collections"][0], []).append(manifest)
     rows = []
     for collection, manifests in collections.items():
         items = [item for manifest in manifests for item in manifest["items"]]
@@ -49,8 +48,8 @@ def _scenes(data: DataRecord) -> Table:
 
 
 def _used_items(pairs: pd.DataFrame) -> set[str]:
-    products = [name for name in ("sentinel2", "landsat", "hls_s30", "hls_l30", "label") if name in pairs]
-    return {str(value) for name in products for value in pairs[name].dropna()}
+    products = [name for name in PRODUCTS if name in pairs]
+    return {item for name in products for value in pairs[name].dropna() for item in str(value).split()}
 
 
 def _counts(counter: "Counter[Any]") -> str:
@@ -77,7 +76,7 @@ def _losses(data: DataRecord) -> Table:
 
 def _found(data: DataRecord) -> int:
     """Optical scenes that the searches found."""
-    return sum(len(m["items"]) for (_, collection), m in data.manifests.items() if collection != LABEL)
+    return sum(len(m["items"]) for (_, product), m in data.manifests.items() if product != "label")
 
 
 def _loss_rows(stage: str, kept: int, dropped: "Counter[Any]") -> list[list[Cell]]:

@@ -12,6 +12,7 @@ from anyband.config import Dataset
 from anyband.runtime import UserError
 
 SIMULATED = "anyband:simulated"
+PRODUCTS = ("sentinel2", "landsat", "hls_s30", "hls_l30", "label")
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class DataRecord:
     Attributes:
         name: key of the dataset.
         settings: its configuration.
-        manifests: (site, collection) -> content of the manifest.
+        manifests: (site, product) -> content of the manifest.
         pairs: kept pairs of all sites, with column `site`.
         dropped_pairs: dropped pairs of all sites, with `site` and `reason`.
         stores: site -> root attributes of its chip store.
@@ -77,9 +78,9 @@ def read_data(results: Path, name: str, settings: Dataset) -> DataRecord:
     certificate = json.loads(proof.read_text())
     sites = certificate["sites"]
     manifests = {
-        (site, path.stem): json.loads(path.read_text())
+        (site, product): json.loads((results / "scenes" / name / site / f"{product}.json").read_text())
         for site in sites
-        for path in sorted((results / "scenes" / name / site).glob("*.json"))
+        for product in PRODUCTS
     }
     pairs = results / "pairs" / name
     return DataRecord(

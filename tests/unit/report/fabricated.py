@@ -88,7 +88,7 @@ def _scenes(results, site, number, simulated):
         items = [_item(site, product, pair, simulated) for pair in range(1 if product == "label" else 2)]
         content = {"query": {"collections": [collection]}, "endpoint": "http://archive.anyband.test/stac",
                    "retrieved": "2024-05-01T10:00:00Z", "items": items}  # fmt: skip
-        _write(results / f"scenes/main/{site}/{collection}.json", json.dumps(content))
+        _write(results / f"scenes/main/{site}/{product}.json", json.dumps(content))
     kept = [0] if number % 5 == 4 else [0, 1]
     rows = [_pair(site, pair, number) for pair in kept]
     _write(results / f"pairs/main/{site}.csv", pd.DataFrame(rows).to_csv(index=False))
