@@ -113,6 +113,16 @@ class Dataset(Section):
         return self
 
 
+class Extract(Section):
+    """How chips are read; the same chips come out whichever way."""
+
+    scheduler: str = Field(
+        "threads",
+        pattern=r"^(threads|processes|(tcp|tls)://[\w.:-]+)$",
+        description="threads, processes (a local dask cluster), or the address of a dask scheduler (tcp://host:8786)",
+    )
+
+
 class Method(Section):
     """One row of the comparison: a model of the registry and its own settings."""
 
@@ -201,6 +211,7 @@ class Config(Section):
     experiments: dict[Name, Experiment] = Field(
         default_factory=lambda: {"main": Experiment()}, min_length=1, description="comparisons; each gets its section"
     )
+    extract: Extract = Field(default_factory=Extract, description="reading of chips")
     track_source: bool = Field(True, description="rerun a step when its own source code changes")
 
     @model_validator(mode="after")

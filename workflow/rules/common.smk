@@ -20,17 +20,6 @@ MODEL_SOURCES = [
     *(f"chips/{name}.py" for name in ("loader", "bulk", "encoding")),
 ]
 
-# Steps run in Snakemake's own environment, activated or not.
-# PASSIVE: waiting threads sleep instead of spinning, which costs several times the speed on a busy machine.
-# `step LOG COMMAND` keeps what a command prints in its log; at a terminal it is shown too, with its progress bars,
-# elsewhere only the end of it when the command fails.
-shell.prefix(
-    f"export PATH='{Path(sys.executable).parent}':\"$PATH\" PYTHONPATH='{ROOT}/src' OMP_WAIT_POLICY=PASSIVE "
-    f"ANYBAND_CORES={workflow.cores or 1}; "
-    'step() {{ local log="$1"; shift; if [ -t 2 ]; then "$@" 2>&1 | tee "$log" >&2; return; fi; '
-    '"$@" >"$log" 2>&1 || {{ local code=$?; tail -n 3 "$log" >&2; return "$code"; }}; }}; '
-)
-
 
 def read_sites(name):
     """Coordinates by site of one dataset, in the order of its file."""
@@ -59,6 +48,18 @@ try:
     SITES = {name: read_sites(name) for name in CONFIG.datasets}
 except UserError as error:
     sys.exit(f"anyband: {error}")
+
+
+# Steps run in Snakemake's own environment, activated or not.
+# PASSIVE: waiting threads sleep instead of spinning, which costs several times the speed on a busy machine.
+# `step LOG COMMAND` keeps what a command prints in its log; at a terminal it is shown too, with its progress bars,
+# elsewhere only the end of it when the command fails.
+shell.prefix(
+    f"export PATH='{Path(sys.executable).parent}':\"$PATH\" PYTHONPATH='{ROOT}/src' OMP_WAIT_POLICY=PASSIVE "
+    f"ANYBAND_CORES={workflow.cores or 1} ANYBAND_SCHEDULER='{CONFIG.extract.scheduler}'; "
+    'step() {{ local log="$1"; shift; if [ -t 2 ]; then "$@" 2>&1 | tee "$log" >&2; return; fi; '
+    '"$@" >"$log" 2>&1 || {{ local code=$?; tail -n 3 "$log" >&2; return "$code"; }}; }}; '
+)
 
 
 wildcard_constraints:
