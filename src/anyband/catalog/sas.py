@@ -70,6 +70,18 @@ def sas_token(account: str, container: str) -> str:
     return token.query
 
 
+def forget_token(account: str, container: str, address: str) -> None:
+    """Let go of the kept token of a container if it is the one in `address`, which was refused.
+
+    Another worker may have renewed it in the meantime; the newer one stays.
+    """
+    path = cache_folder() / f"{account}-{container}.token"
+    with _locked(path):
+        token = _read(path)
+        if token is not None and token.query in address:
+            path.unlink()
+
+
 def cache_folder() -> Path:
     """Folder of this user's tokens, closed to others; made if it is not there.
 

@@ -46,6 +46,8 @@ class Provider(ThreadingHTTPServer):
         self.next_answers = []  # (status, body) of the token endpoint, before it answers as it should
         self.slow_s = 0.0  # time that the token endpoint takes
         self.gone = False  # whether all files are missing
+        self.troubles = []  # the first one is what is wrong with the files at present
+        self.revoked = set()  # tokens that are refused before they expire
         self.tokens = 0
         self.seen = []  # (path, headers) of all requests
 
@@ -96,7 +98,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def azure(self, query):
         expiry = query.get("se", [""])[0]
-        valid = bool(expiry) and datetime.fromisoformat(expiry) > datetime.now(UTC) and "sig" in query
+        fresh = bool(expiry) and datetime.fromisoformat(expiry) > datetime.now(UTC)
+        valid = fresh and query.get("sig", ["azure-secret"])[0] not in self.server.revoked
         self.serve_file() if valid else self.answer(403, b"<Error><Code>AuthenticationFailed</Code></Error>")
 
     def earthdata(self, query):
@@ -115,7 +118,11 @@ class Handler(BaseHTTPRequestHandler):
         if self.server.gone:
             self.answer(404, b"")
             return
-        content = self.server.file
+        trouble, content = (self.server.troubles or [None])[0], self.server.file
+        if trouble in ("403", "429", "503"):
+            self.answer(int(trouble), b"<Error/>")
+            return
+        content = {"html": LOGIN_PAGE, "cut": content[:-200]}.get(trouble, content)
         if "Range" not in self.headers:
             self.answer(200, content)
             return

@@ -7,10 +7,11 @@ import rasterio
 from rasterio.errors import RasterioError
 
 from anyband.catalog import access
-from anyband.catalog.access import gdal_env, sign, why_unreadable, without_secrets
+from anyband.catalog.access import gdal_env, read_raster, sign, why_unreadable, with_retries, without_secrets
 from anyband.catalog.acquisition import UnusableItemError
 from anyband.catalog.clear import read_clear, site_points
 from anyband.catalog.dialects import parse_item
+from anyband.catalog.sas import forget_token
 from anyband.runtime import UserError
 from make_items import NORTH, make_item
 
@@ -32,6 +33,30 @@ def refused(href):
     assert "\n" not in line
     assert "secret" not in line
     return line
+
+
+@pytest.fixture
+def at_once(provider, monkeypatch):
+    """The waits that were asked for; instead of them, the provider goes on to its next trouble."""
+    waits = []
+
+    def go_on(seconds):
+        waits.append(seconds)
+        del provider.troubles[:1]
+
+    monkeypatch.setattr(access.time, "sleep", go_on)
+    monkeypatch.setattr(access, "gdal_env", lambda: gdal_env() | {"GDAL_HTTP_MAX_RETRY": 0})
+    return waits
+
+
+def first_pixel(source):
+    return int(source.read(1)[0, 0])
+
+
+def patiently(href):
+    """First pixel of a file, by the function that waits trouble out."""
+    with rasterio.Env(**access.gdal_env()):
+        return read_raster(href, first_pixel, "item X: asset red")
 
 
 @pytest.fixture
@@ -211,6 +236,84 @@ def test_messages_lose_their_secrets(monkeypatch):
     monkeypatch.setenv("EARTHDATA_TOKEN", "abc.def")
     said = "cannot open 'https://x.org/a.tif?se=1&sig=azure-secret' with\nBearer abc.def, (http://y.org/?k=secret)"
     assert without_secrets(said) == "cannot open 'https://x.org/a.tif' with Bearer ..., (http://y.org/)"
+
+
+@pytest.mark.parametrize("trouble", ["503", "429", "403", "html", "cut"])
+@pytest.mark.parametrize("times", [1, 3])
+def test_trouble_that_passes_is_waited_out(provider, at_once, trouble, times):
+    """GDAL's own retries see neither a page of HTML with status 200 nor a file that ends too early."""
+    provider.troubles = [trouble] * times
+    assert patiently(AZURE) == 7
+    assert at_once == list(access.RETRY_WAITS_S[:times])
+
+
+def test_a_refused_token_is_replaced_before_it_expires(provider, at_once):
+    assert patiently(AZURE) == 7
+    provider.revoked.add("azure-secret-1")
+    assert patiently(AZURE) == 7
+    assert provider.tokens == 2
+
+
+def test_a_token_that_another_worker_has_renewed_is_kept(provider):
+    first = sign(AZURE)
+    forget_token("landsateuwest", "landsat-c2", f"{AZURE}?sig=older")
+    assert sign(AZURE) == first
+    forget_token("landsateuwest", "landsat-c2", first)
+    assert sign(AZURE) != first
+
+
+def test_refusal_stops_with_one_line(provider, at_once):
+    provider.troubles = ["403"] * 99
+    with pytest.raises(UserError, match="^item X: asset red: .* is refused: its token is not accepted") as error:
+        patiently(AZURE)
+    assert not isinstance(error.value, UnusableItemError)
+    assert "\n" not in str(error.value)
+    assert "secret" not in str(error.value)
+
+
+def test_a_provider_that_stays_down_stops_with_one_line(provider, at_once):
+    provider.troubles = ["503"] * 99
+    with pytest.raises(UserError, match=r"^item X: asset red: .* cannot be read \(HTTP response code: 503\)$") as error:
+        patiently(AZURE)
+    assert not isinstance(error.value, UnusableItemError)
+    assert at_once == list(access.RETRY_WAITS_S)
+
+
+@pytest.mark.parametrize(("trouble", "said"), [("html", "is not an image"), ("cut", "cannot be read")])
+def test_a_file_that_is_damaged_at_every_try_drops_its_item(provider, at_once, trouble, said):
+    provider.troubles = [trouble] * 99
+    with pytest.raises(UnusableItemError, match=f"^item X: asset red: .* {said}"):
+        patiently(AZURE)
+    assert at_once == list(access.RETRY_WAITS_S)
+
+
+def test_a_missing_file_is_not_asked_for_again(provider, at_once):
+    provider.gone = True
+    with pytest.raises(UnusableItemError, match="^item X: asset red: .* does not exist"):
+        patiently(AZURE)
+    assert at_once == []
+
+
+def test_a_missing_login_stops_at_once(provider, earthdata, bucket, at_once):
+    for href in (earthdata, bucket):
+        with pytest.raises(UserError, match="EARTHDATA_TOKEN|AWS_SECRET_ACCESS_KEY") as error:
+            patiently(href)
+        assert not isinstance(error.value, UnusableItemError)
+    assert at_once == []
+
+
+def test_other_readers_name_their_own_failures(at_once):
+    tries = []
+
+    def fail_twice(address):
+        tries.append(address)
+        if len(tries) < 3:
+            raise RuntimeError("Error reading Window")
+        return len(tries)
+
+    assert with_retries("http://archive.anyband.test/x.tif", fail_twice, "item X", failures=(RuntimeError,)) == 3
+    with pytest.raises(ZeroDivisionError):
+        with_retries("http://archive.anyband.test/x.tif", lambda address: 1 // 0, "item X")
 
 
 def test_importing_access_is_light():
