@@ -1,24 +1,25 @@
-"""Search a STAC API and keep what it said: one manifest of raw items a collection and site.
+"""Search a STAC API and keep what it said: one manifest of raw items a product and site.
 
 Everything downstream reads manifests only, so a run can be repeated although the catalogue moves on.
 """
 
 import json
 import math
-import warnings
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
+from anyband.catalog.pages import Pages, Request, search_request
 from anyband.runtime import UserError, write_json
 
-TIMEOUT_S = (10.0, 60.0)  # to connect, to wait for an answer
-RETRIES = 5
-RETRY_STATUS = (429, 500, 502, 503, 504)
-PAGE_SIZE = 100
 EARTH_RADIUS_M = 6_371_000.0
+
+_ITEM_SEARCH = re.compile(r"https://api\.stacspec\.org/v1\.[^/]+/item-search/?")
+_SIGNATURE = re.compile(r"[?&](sig|signature|x-amz-signature|x-amz-security-token)=", re.IGNORECASE)  # Azure, Amazon
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,14 @@ class Site:
         return (32_700 if self.latitude < 0 else 32_600) + int((self.longitude + 180) // 6) % 60 + 1
 
 
+@dataclass(frozen=True)
+class Found:
+    """Raw items, each once, sorted by id; `repeated` were sent more than once over the pages."""
+
+    items: list[dict[str, Any]]
+    repeated: int
+
+
 class Catalogue:
     """A STAC API that is held to what it promises."""
 
@@ -53,58 +62,103 @@ class Catalogue:
         Raises:
             UserError: it does not answer, or does not conform to what a search needs.
         """
-        from pystac_client import Client
-        from pystac_client.stac_api_io import StacApiIO
-        from urllib3 import Retry
-
-        # POST is not retried unless told: searches change nothing, so all methods may be.
-        retry = Retry(
-            total=RETRIES,
-            backoff_factor=0.5,
-            status_forcelist=RETRY_STATUS,
-            allowed_methods=None,
-            raise_on_status=False,
-        )
         self.endpoint = endpoint
-        self._client = self._strictly(
-            lambda: Client.open(endpoint, stac_io=StacApiIO(timeout=TIMEOUT_S, max_retries=retry))
-        )
+        if "@" in urlsplit(endpoint).netloc:
+            raise UserError(f"catalogue {urlsplit(endpoint).hostname}: put a login into ~/.netrc, not into the address")
+        self._pages = Pages(endpoint)
+        landing, _ = self._pages.read(Request(endpoint), "links")
+        # Any release of version 1 will do. LP DAAC names a release candidate.
+        if not any(_ITEM_SEARCH.fullmatch(str(name)) for name in landing.get("conformsTo") or ()):
+            raise UserError(f"catalogue {endpoint}: does not conform to STAC item search, so it cannot be relied on")
+        self._links: list[dict[str, Any]] = landing["links"]
 
-    def _strictly(self, action: Any) -> Any:
-        """Run an action with the client's warnings as errors, which it otherwise prints and goes on."""
-        from pystac_client.exceptions import APIError
-        from pystac_client.warnings import PystacClientWarning
+    def collections(self) -> list[str]:
+        """Ids of all collections.
 
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", PystacClientWarning)
-                return action()
-        except (APIError, PystacClientWarning, KeyError, TypeError, ValueError) as error:
-            raise UserError(
-                f"catalogue {self.endpoint}: {' '.join(str(error).split()) or type(error).__name__}"
-            ) from None
+        Raises:
+            UserError: the API fails.
+        """
+        request = Request(self._url(self._linked("data")[0]))
+        return [str(entry["id"]) for entry in self._pages.walk(request, "collections")]
 
-    def search(self, query: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Raw items of all pages, each once, sorted by id.
+    def search(self, query: Mapping[str, Any], page: int) -> Found:
+        """All items that a query finds.
 
         Args:
-            query: `collections` (one), `bbox` and, if wanted, `datetime`, as in a STAC search.
+            query: `collections` (one), `bbox` and, if wanted, `datetime`, as in a STAC search. Only boxes are asked
+                for, because LP DAAC fails on polygons; one across the antimeridian is asked for in two parts, because
+                LP DAAC refuses it.
+            page: items to ask for at a time.
 
         Raises:
             UserError: the API fails, or returns an item that was not asked for: a filter that it ignores.
         """
-        found = self._strictly(
-            lambda: list(self._client.search(**query, limit=PAGE_SIZE, method="POST").items_as_dicts())
-        )
-        items = {item["id"]: item for item in found}
-        for item in items.values():
-            for name, matches in _CHECKS.items():
-                if name in query and not matches(item, query[name]):
-                    message = (
-                        f"returned item {item['id']}, which is outside the {name} asked for; it cannot be relied on"
-                    )
-                    raise UserError(f"catalogue {self.endpoint}: {message}")
-        return [items[key] for key in sorted(items)]
+        items: dict[str, dict[str, Any]] = {}
+        repeated = 0
+        for box in _boxes(query["bbox"]):
+            part = {**query, "bbox": box}
+            here: dict[str, dict[str, Any]] = {}
+            for item in self._pages.walk(search_request(*self._search_link(), {**part, "limit": page}), "features"):
+                self._check(item, part)
+                known = here.get(item["id"])
+                repeated += known is not None
+                here[item["id"]] = item if known is None else max(known, item, key=_version)
+            items |= here
+        return Found([unsigned(items[key]) for key in sorted(items)], repeated)
+
+    def _search_link(self) -> tuple[str, str]:
+        """Address and method of the search; POST where the API takes it."""
+        methods = {str(link.get("method") or "GET").upper(): self._url(link) for link in self._linked("search")}
+        method = "POST" if "POST" in methods else next(iter(methods))
+        return methods[method], method
+
+    def _linked(self, relation: str) -> list[dict[str, Any]]:
+        """Links of the landing page to JSON of one kind, at least one."""
+        found = [link for link in self._links if link.get("rel") == relation and link.get("href")]
+        found = [link for link in found if "json" in str(link.get("type") or "json")]
+        if not found:
+            raise UserError(f"catalogue {self.endpoint}: its landing page has no link {relation!r}")
+        return found
+
+    def _url(self, link: Mapping[str, Any]) -> str:
+        return urljoin(f"{self.endpoint}/", str(link["href"]))
+
+    def _check(self, item: Mapping[str, Any], query: Mapping[str, Any]) -> None:
+        """Raise UserError when an item was not asked for, or cannot be told to have been."""
+        try:
+            outside = [name for name, matches in _CHECKS.items() if name in query and not matches(item, query[name])]
+            name = item["id"]
+        except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
+            raise UserError(
+                f"catalogue {self.endpoint}: returned something that is no STAC item ({type(error).__name__}: {error})"
+            ) from None
+        if outside:
+            message = f"returned item {name}, which is outside the {outside[0]} asked for; it cannot be relied on"
+            raise UserError(f"catalogue {self.endpoint}: {message}")
+
+
+def _boxes(bbox: list[float]) -> list[list[float]]:
+    """The box, or its two parts on both sides of the antimeridian."""
+    west, south, east, north = bbox
+    if west <= east:
+        return [bbox]
+    return [[west, south, 180.0, north], *([[-180.0, south, east, north]] if east > -180 else [])]
+
+
+def _version(item: Mapping[str, Any]) -> tuple[str, str]:
+    """Order of two copies of an item, one of which may have been renewed while the pages were turned."""
+    return str(item["properties"].get("updated") or ""), json.dumps(item, sort_keys=True)
+
+
+def unsigned(value: Any) -> Any:
+    """A raw item whose addresses have lost their signatures, which are secrets and expire."""
+    if isinstance(value, dict):
+        return {key: unsigned(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [unsigned(entry) for entry in value]
+    if isinstance(value, str) and "://" in value and _SIGNATURE.search(value):
+        return value.split("?")[0]
+    return value
 
 
 def _in_collections(item: Mapping[str, Any], collections: list[str]) -> bool:
@@ -124,8 +178,8 @@ def _meets_bbox(item: Mapping[str, Any], bbox: list[float]) -> bool:
 def _meets_interval(item: Mapping[str, Any], interval: str) -> bool:
     properties = item["properties"]
     begin, end = (datetime.fromisoformat(text) for text in interval.split("/"))
-    first = properties.get("datetime") or properties["start_datetime"]
-    last = properties.get("datetime") or properties["end_datetime"]
+    first = properties.get("start_datetime") or properties["datetime"]
+    last = properties.get("end_datetime") or properties["datetime"]
     return datetime.fromisoformat(first) <= end and datetime.fromisoformat(last) >= begin
 
 

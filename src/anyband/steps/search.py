@@ -1,10 +1,11 @@
-"""Step search: ask the catalogue for the scenes and the label of one site and write one manifest a collection."""
+"""Step search: ask the catalogue for the scenes and the label of one site and write one manifest a product."""
 
 import argparse
+import sys
+from functools import cache
 from pathlib import Path
 
-from anyband.archive.stac_api import ROOT
-from anyband.catalog.dialects import COLLECTIONS
+from anyband.catalog.providers import sources
 from anyband.catalog.search import Catalogue, Site, site_query, write_manifest
 from anyband.config import Dataset
 from anyband.runtime import UserError, step_main
@@ -24,22 +25,25 @@ def main() -> None:
 
     settings = Dataset.model_validate_json(arguments.settings)
     site = Site(arguments.site, arguments.longitude, arguments.latitude, settings.extent_m)
-    catalogue = Catalogue(ROOT if settings.catalog == "embedded" else settings.catalog)
+    open_catalogue = cache(Catalogue)  # one connection for all products of a provider
     manifests = {}
-    for product, collection in COLLECTIONS.items():
+    for product, source in sources(settings.catalog, lambda url: open_catalogue(url).collections()).items():
         # A label holds for its year; it need not overlap the dates of the scenes.
         days = None if product == "label" else (settings.start, settings.end)
-        query = site_query(site, collection, days)
-        items = catalogue.search(query)
-        if not items and product in NEEDED:
+        query = site_query(site, source.collection, days)
+        found = open_catalogue(source.endpoint).search(query, source.page)
+        if not found.items and product in NEEDED:
             when = f" from {days[0]} to {days[1]}" if days else ""
             place = f"site {site.name} ({site.longitude:g}, {site.latitude:g})"
-            raise UserError(
-                f"{place}: no {collection} items{when} in {catalogue.endpoint}: change site, dates or catalog"
+            what = f"no {source.collection} items{when} in {source.endpoint}"
+            raise UserError(f"{place}: {product} missing, {what}: change site, dates or catalog")
+        if found.repeated:
+            sys.stderr.write(
+                f"anyband: {source.endpoint} sent {found.repeated} items of {source.collection} twice, kept once\n"
             )
-        manifests[collection] = (query, items)
-    for collection, (query, items) in manifests.items():
-        write_manifest(arguments.out_dir / f"{collection}.json", catalogue.endpoint, query, items)
+        manifests[product] = (source.endpoint, query, found.items)
+    for product, manifest in manifests.items():
+        write_manifest(arguments.out_dir / f"{product}.json", *manifest)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,19 @@
-"""Search against servers that misbehave, and manifests that stay put."""
+"""Search against APIs of many kinds, some of which misbehave, and manifests that stay put."""
 
 import json
 import threading
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyband.catalog import search
-from anyband.catalog.search import Catalogue, Site, read_manifest, site_query, write_manifest
+from anyband.catalog import pages, search
+from anyband.catalog.search import Catalogue, Found, Site, read_manifest, site_query, write_manifest
 from anyband.runtime import UserError
 from make_items import LATITUDE, LONGITUDE, make_item, square
 
@@ -20,42 +22,76 @@ SITE = Site("aspen", LONGITUDE, LATITUDE, 3840)
 QUERY = site_query(SITE, "landsat-c2-l2", (date(2022, 5, 1), date(2022, 5, 31)))
 
 
+@pytest.fixture(autouse=True)
+def no_waits(monkeypatch):
+    """Waits are counted, not waited for."""
+    waits = []
+    monkeypatch.setattr("urllib3.util.retry.Retry.get_backoff_time", lambda self: 0)
+    monkeypatch.setattr("time.sleep", waits.append)
+    return waits
+
+
+class Api:
+    """A STAC API that gives each search the next answer, the last one for ever.
+
+    An answer is a status, a text, the items of a last page, or items with the next link: `{}` for a plain one by POST.
+    """
+
+    def __init__(self, answers, conforms_to=CORE, landing=None, methods=("GET", "POST")):
+        self.answers, self.asked, self.headers = answers, [], {}
+        self.landing, self.conforms_to, self.methods = landing, conforms_to, methods
+
+    def page(self, asked):
+        self.asked.append(asked)
+        answer = self.answers[min(len(self.asked), len(self.answers)) - 1]
+        if isinstance(answer, int):
+            return answer, {"code": "failed", "description": "try again"}
+        if isinstance(answer, str):
+            return 200, answer
+        features, link = answer if isinstance(answer, tuple) else (answer, None)
+        post = {"method": "POST", "body": {"token": len(self.asked)}}
+        links = [] if link is None else [{"rel": "next", "href": f"{self.url}/search", **(link or post)}]
+        return 200, {"type": "FeatureCollection", "features": features, "links": links}
+
+    def answer(self, path, asked):
+        if path.startswith("/search"):
+            return self.page(asked)
+        links = [{"rel": "search", "href": f"{self.url}/search", "method": m} for m in self.methods]
+        links.append({"rel": "data", "href": "/collections"})
+        if path.startswith("/collections"):
+            again = [{"rel": "next", "href": "/collections?page=2"}] if "?" not in path else []
+            return 200, {"collections": [{"id": f"c{len(again)}"}], "links": again}
+        head = {"type": "Catalog", "id": "fake", "description": "fake", "stac_version": "1.0.0"}
+        return 200, self.landing or head | {"links": links, "conformsTo": self.conforms_to}
+
+
 @contextmanager
-def api(pages, conforms_to=CORE, landing=None):
-    """A STAC API that answers each POST with the next page: a status, or a list of items (the last page stays)."""
-    asked = []
+def api(answers, **settings):
+    fake = Api(answers, **settings)
 
     class Handler(BaseHTTPRequestHandler):
-        def answer(self, status, document):
+        def send(self, status, document):
             content = (document if isinstance(document, str) else json.dumps(document)).encode()
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            for name, value in fake.headers.items() if status != 200 else ():
+                self.send_header(name, value)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
 
         def do_GET(self):
-            links = [{"rel": "self", "href": url}, {"rel": "root", "href": url}]
-            links.append({"rel": "search", "href": f"{url}/search", "method": "POST", "type": "application/geo+json"})
-            head = {"type": "Catalog", "id": "fake", "description": "fake", "stac_version": "1.0.0"}
-            self.answer(200, landing or head | {"links": links, "conformsTo": conforms_to})
+            self.send(*fake.answer(self.path, dict(parse_qsl(urlsplit(self.path).query))))
 
         def do_POST(self):
-            asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            page = pages[min(len(asked), len(pages)) - 1]
-            if isinstance(page, int):
-                return self.answer(page, {"code": "failed", "description": "try again"})
-            more = len(asked) < len(pages)
-            links = [{"rel": "next", "href": f"{url}/search", "method": "POST", "body": {"token": "x"}}] if more else []
-            return self.answer(200, {"type": "FeatureCollection", "features": page, "links": links})
+            self.send(*fake.answer(self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
 
         def log_message(self, *arguments):
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        url = f"http://127.0.0.1:{server.server_port}"
+        fake.url = f"http://127.0.0.1:{server.server_port}"
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        yield url, asked
+        yield fake
         server.shutdown()
 
 
@@ -63,12 +99,16 @@ def items(number, **changes):
     return [make_item("landsat", **changes) | {"id": f"item-{n}"} for n in range(number)]
 
 
+def find(fake, query=QUERY, page=100):
+    return Catalogue(fake.url).search(query, page)
+
+
 def test_items_of_all_pages_come_once_sorted_and_unchanged():
     """Items that come twice over two pages, and in another order each time, must give one and the same manifest."""
     found = items(3)
-    with api([[found[2], found[0]], [found[0], found[1]]]) as (url, asked):
-        assert Catalogue(url).search(QUERY) == found
-    assert asked[0] == {
+    with api([([found[2], found[0]], {}), [found[0], found[1]]]) as fake:
+        assert find(fake) == Found(found, repeated=1)
+    assert fake.asked[0] == {
         "collections": ["landsat-c2-l2"],
         "bbox": QUERY["bbox"],
         "datetime": "2022-05-01T00:00:00Z/2022-05-31T23:59:59Z",
@@ -76,47 +116,175 @@ def test_items_of_all_pages_come_once_sorted_and_unchanged():
     }
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_the_later_version_of_an_item_that_changes_between_pages_stays(order):
+    versions = items(1) + items(1)
+    for version, day in zip(versions, ("2022-06-01", "2022-06-02"), strict=True):
+        version["properties"] = version["properties"] | {"updated": f"{day}T00:00:00Z"}
+    with api([([versions[order[0]]], {}), [versions[order[1]]]]) as fake:
+        assert find(fake) == Found([versions[1]], repeated=1)
+
+
 def test_projection_fields_are_not_rewritten():
     """pystac turns proj:epsg into proj:code when it makes items of the raw answer."""
-    with api([items(1)]) as (url, _):
-        (item,) = Catalogue(url).search(QUERY)
+    with api([items(1)]) as fake:
+        (item,) = find(fake).items
     assert item["properties"]["proj:epsg"] == 32632
     assert "proj:code" not in item["properties"]
 
 
+def test_signatures_do_not_reach_a_manifest():
+    item = make_item("landsat")
+    plain = {key: asset["href"] for key, asset in item["assets"].items()}
+    for asset in item["assets"].values():
+        asset["href"] += "?st=2022&se=2023&sig=SECRET"
+    item["assets"]["red"]["alternate"] = {"s3": {"href": "https://b.s3.amazonaws.com/a.tif?X-Amz-Signature=SECRET"}}
+    item["assets"]["tilejson"]["href"] = "https://a.test/tilejson.json?collection=landsat-c2-l2&item=a"
+    with api([[item]]) as fake:
+        (found,) = find(fake).items
+    assert "SECRET" not in json.dumps(found)
+    assert found["assets"]["blue"]["href"] == plain["blue"]
+    assert found["assets"]["tilejson"]["href"].endswith("?collection=landsat-c2-l2&item=a")
+
+
 @pytest.mark.parametrize("status", [429, 503])
-def test_searches_are_tried_again(status, monkeypatch):
-    monkeypatch.setattr("urllib3.util.retry.Retry.get_backoff_time", lambda self: 0)
-    with api([status, status, items(1)]) as (url, asked):
-        assert len(Catalogue(url).search(QUERY)) == 1
-    assert len(asked) == 3
+def test_searches_are_tried_again(status):
+    with api([status, status, items(1)]) as fake:
+        assert len(find(fake).items) == 1
+    assert len(fake.asked) == 3
 
 
-def test_an_api_that_keeps_failing_is_one_line(monkeypatch):
-    monkeypatch.setattr("urllib3.util.retry.Retry.get_backoff_time", lambda self: 0)
-    with api([503]) as (url, asked), pytest.raises(UserError, match=f"^catalogue {url}: .*try again[^\n]*$"):
-        Catalogue(url).search(QUERY)
-    assert len(asked) == search.RETRIES + 1
+def test_the_wait_that_a_server_asks_for_is_kept(no_waits):
+    with api([429, items(1)]) as fake:
+        fake.headers["Retry-After"] = "7"
+        find(fake)
+        assert no_waits == [7]
+        fake.answers, fake.headers["Retry-After"] = [429, items(1)], "86400"
+        fake.asked.clear()
+        find(fake)
+    assert no_waits == [7, pages.LONGEST_WAIT_S]
 
 
-def test_nothing_at_the_address_is_one_line(monkeypatch):
-    monkeypatch.setattr("urllib3.util.retry.Retry.get_backoff_time", lambda self: 0)
-    with pytest.raises(UserError, match="^catalogue http://127.0.0.1:9/stac: [^\n]*$"):
+def test_a_failed_page_is_asked_for_again_and_earlier_ones_are_not(no_waits):
+    found = items(3)
+    failures = [503] * (pages.RETRIES + 1) * 2
+    with api([([found[0]], {}), *failures, ([found[1]], {}), "<html>busy</html>", [found[2]]]) as fake:
+        assert find(fake).items == found
+    first, *second, third, again = [asked.get("token") for asked in fake.asked]
+    assert first is None
+    assert second == [1] * (len(failures) + 1)
+    assert third == again == len(failures) + 2
+    assert no_waits == [pages.PAUSE_S, 2 * pages.PAUSE_S, pages.PAUSE_S]
+
+
+@pytest.mark.parametrize("status", [413, 500, 502])
+def test_a_page_that_is_too_large_is_halved_and_the_search_goes_on(status):
+    """Earth Search answers so when a page exceeds 6 MB; the link to the next page then has the smaller limit too."""
+    found = items(2)
+    tries = 1 if status == 413 else pages.RETRIES + 1
+    with api([([found[0]], {}), *[status] * tries, [found[1]]]) as fake:
+        fake.answers[0] = ([found[0]], {"method": "POST", "body": {"next": "a", "limit": 50}})
+        assert find(fake, page=50).items == found
+    assert [asked["limit"] for asked in fake.asked] == [50] * (tries + 1) + [25]
+    assert fake.asked[-1]["next"] == "a"
+
+
+def test_next_links_by_get_by_post_and_merged():
+    found = items(4)
+    with api([]) as fake:
+        merged = {"method": "POST", "merge": True, "body": {"page": 2}}
+        fake.answers = [([found[0]], merged), ([found[1]], {}), ([found[2]], {"href": "/search?cursor=x"}), [found[3]]]
+        assert find(fake).items == found
+    assert fake.asked[1] == fake.asked[0] | {"page": 2}
+    assert fake.asked[2] == {"token": 2}
+    assert fake.asked[3] == {"cursor": "x"}
+
+
+def test_an_api_without_post_is_searched_by_get():
+    with api([500, 500, 500, 500, items(2)], methods=["GET"]) as fake:
+        assert len(find(fake).items) == 2
+    west, south, east, north = QUERY["bbox"]
+    assert fake.asked[-1] == {
+        "collections": "landsat-c2-l2",
+        "bbox": f"{west},{south},{east},{north}",
+        "datetime": QUERY["datetime"],
+        "limit": "50",
+    }
+
+
+def test_an_empty_page_does_not_end_a_search_and_two_do():
+    found = items(2)
+    with api([([found[0]], {}), ([], {}), ([found[1]], {}), ([], {}), ([], {}), 400]) as fake:
+        assert find(fake).items == found
+
+
+def test_pages_that_go_round_in_a_circle_are_found_out():
+    link = {"method": "POST", "body": {"token": "same"}}
+    with api([(items(1), link)]) as fake, pytest.raises(UserError, match=r"^catalogue [^\n]* circle[^\n]*$"):
+        find(fake)
+
+
+def test_an_api_that_keeps_failing_is_one_line():
+    with api([503]) as fake, pytest.raises(UserError, match=f"^catalogue {fake.url}: POST /search answers 503: .*try"):
+        find(fake)
+    assert len(fake.asked) == (pages.RETRIES + 1) * pages.ATTEMPTS
+
+
+def test_what_is_refused_is_not_tried_again():
+    with api([400]) as fake, pytest.raises(UserError, match=r"^catalogue [^\n]*: POST /search answers 400: [^\n]*$"):
+        find(fake)
+    assert len(fake.asked) == 1
+
+
+def test_nothing_at_the_address_is_one_line():
+    with pytest.raises(UserError, match=r"^catalogue http://127.0.0.1:9/stac: GET /stac fails: [^\n]*$"):
         Catalogue("http://127.0.0.1:9/stac")
+
+
+def test_every_request_has_a_time_limit(monkeypatch):
+    limits = []
+    send = requests.Session.send
+
+    def spy(self, request, **settings):
+        limits.append(settings["timeout"])
+        return send(self, request, **settings)
+
+    monkeypatch.setattr("requests.Session.send", spy)
+    with api([items(1)]) as fake:
+        find(fake)
+    assert limits == [pages.TIMEOUT_S] * 2
+
+
+def test_a_login_in_the_address_is_refused_without_repeating_it():
+    with pytest.raises(UserError, match="netrc") as refused:
+        Catalogue("https://user:secret@catalogue.test/stac")
+    assert "secret" not in str(refused.value)
 
 
 def test_a_login_page_instead_of_an_api_is_one_line():
     with (
-        api([], landing="<html>Please log in</html>") as (url, _),
-        pytest.raises(UserError, match=r"^catalogue [^\n]*$"),
+        api([], landing="<html>Please log in</html>") as fake,
+        pytest.raises(UserError, match=r"^catalogue [^\n]*login page[^\n]*$"),
     ):
-        Catalogue(url)
+        Catalogue(fake.url)
 
 
 def test_an_api_that_promises_nothing_is_refused():
-    """The client only warns and sends the request all the same; servers then ignore the filters."""
-    with api([items(1)], conforms_to=[]) as (url, _), pytest.raises(UserError, match="conform"):
-        Catalogue(url).search(QUERY)
+    """pystac-client only warns and sends the request all the same; servers then ignore the filters."""
+    with api([items(1)], conforms_to=[]) as fake, pytest.raises(UserError, match="conform"):
+        find(fake)
+
+
+@pytest.mark.parametrize("release", ["1.0.0-rc.2", "1.0.0", "1.1.0"])
+def test_any_release_of_item_search_will_do(release):
+    """LP DAAC names a release candidate; pystac-client would refuse 1.1."""
+    with api([items(1)], conforms_to=[f"https://api.stacspec.org/v{release}/item-search"]) as fake:
+        assert len(find(fake).items) == 1
+
+
+def test_collections_of_all_pages():
+    with api([]) as fake:
+        assert Catalogue(fake.url).collections() == ["c1", "c0"]
 
 
 @pytest.mark.parametrize(
@@ -129,13 +297,39 @@ def test_an_api_that_promises_nothing_is_refused():
 )
 def test_items_that_were_not_asked_for_are_found_out(changes, name):
     outside = pytest.raises(UserError, match=f"item-0, which is outside the {name} asked for")
-    with api([items(1, **changes)]) as (url, _), outside:
-        Catalogue(url).search(QUERY)
+    with api([items(1, **changes)]) as fake, outside:
+        find(fake)
 
 
 def test_items_of_another_collection_are_found_out():
-    with api([[make_item("hls_l30")]]) as (url, _), pytest.raises(UserError, match="outside the collections"):
-        Catalogue(url).search(QUERY)
+    with api([[make_item("hls_l30")]]) as fake, pytest.raises(UserError, match="outside the collections"):
+        find(fake)
+
+
+@pytest.mark.parametrize("entry", [{}, {"collection": "landsat-c2-l2"}, "item"])
+def test_what_is_no_item_is_one_line(entry):
+    with api([[entry]]) as fake, pytest.raises(UserError, match=r"^catalogue [^\n]* no STAC item [^\n]*$"):
+        find(fake)
+
+
+def test_an_item_that_lasts_into_the_interval_belongs_to_it():
+    """LP DAAC compares the whole duration of a granule with the dates, not its start."""
+    item = make_item("landsat")
+    item["properties"] |= {"datetime": "2022-04-30T23:59:50Z", "start_datetime": "2022-04-30T23:59:50Z"}
+    item["properties"] |= {"end_datetime": "2022-05-01T00:00:14Z"}
+    with api([[item]]) as fake:
+        assert len(find(fake).items) == 1
+
+
+def test_a_site_across_the_antimeridian_is_asked_for_in_two_boxes():
+    """LP DAAC refuses a box whose west is east of its east; an item that meets both parts is no duplicate."""
+    site = Site("date-line", 179.99, -17.0, 3840)
+    query = site_query(site, "landsat-c2-l2", None)
+    there = make_item("landsat", footprint=square(180.0, -17.0))
+    with api([[there]]) as fake:
+        assert find(fake, query) == Found([there], repeated=0)
+    west, south, east, north = query["bbox"]
+    assert [asked["bbox"] for asked in fake.asked] == [[west, south, 180.0, north], [-180.0, south, east, north]]
 
 
 @given(st.floats(-179.999, 180, exclude_min=True), st.floats(-75, 75))
@@ -170,7 +364,7 @@ def test_utm_zone_of_a_site(longitude, latitude, epsg):
 
 
 def test_a_manifest_changes_only_with_its_items(tmp_path, monkeypatch):
-    path = tmp_path / "scenes/landsat-c2-l2.json"
+    path = tmp_path / "scenes/landsat.json"
     write_manifest(path, "http://a", QUERY, items(2))
     first = json.loads(path.read_text())
     assert first["query"] == QUERY
