@@ -75,6 +75,16 @@ def test_a_site_outside_the_archive_is_one_line_and_writes_nothing(archive, tmp_
     assert not (tmp_path / "scenes").exists()
 
 
+def test_a_catalogue_by_its_address_is_asked_for_its_collections_and_may_lack_hls_scenes(archive, tmp_path):
+    shutil.copytree(archive, tmp_path / "archive", ignore=shutil.ignore_patterns("hls2-*"))
+    settings = SETTINGS.replace("embedded", "http://archive.anyband.test/stac")
+    answer = run(tmp_path / "archive", "search", "--out-dir", tmp_path, settings=settings)
+    assert (answer.returncode, answer.stderr) == (0, "")
+    manifest = json.loads((tmp_path / "hls_s30.json").read_text())
+    assert manifest["query"]["collections"] == ["hls2-s30"]
+    assert manifest["items"] == []
+
+
 def test_dates_without_scenes_are_one_line(archive, tmp_path):
     settings = SETTINGS.replace("2022-05-01", "2021-05-01").replace("2022-05-31", "2021-05-31")
     answer = run(archive, "search", "--out-dir", tmp_path, settings=settings)
