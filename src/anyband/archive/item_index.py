@@ -8,16 +8,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from anyband.archive.apis import Paging
 from anyband.archive.item_filters import FILTERS, BadRequestError, Item, lookup, start_time
 
 Parameters = Mapping[str, Any]
+PLANETARY_COMPUTER = Paging()
 
 PARAMETERS = (
     "bbox", "collections", "datetime", "fields", "filter", "filter-crs", "filter-lang", "ids", "intersects", "limit",
-    "query", "sortby", "token",
+    "query", "sortby",
 )  # fmt: skip
-DEFAULT_LIMIT = 250  # both limits are those of the Planetary Computer
-MAXIMUM_LIMIT = 1000
 
 
 class ItemIndex:
@@ -33,10 +33,10 @@ class ItemIndex:
         from shapely import STRtree
         from shapely.geometry import shape
 
-        return STRtree([shape(item["geometry"]) for item in self.items])
+        return STRtree([_on_the_circle(shape(item["geometry"])) for item in self.items])
 
-    def search(self, parameters: Parameters) -> tuple[list[Item], int, str | None]:
-        """Answer a request in the form of a POST body.
+    def search(self, parameters: Parameters, paging: Paging = PLANETARY_COMPUTER) -> tuple[list[Item], int, str | None]:
+        """Answer a request in the form of a POST body, page by page as a provider does.
 
         Returns:
             The items of one page, the number of items on all pages, and the token of the next page if there is one.
@@ -44,17 +44,18 @@ class ItemIndex:
         Raises:
             BadRequestError: an unknown parameter, or a value that cannot be understood.
         """
-        unknown = sorted(set(parameters) - set(PARAMETERS))
+        names = (*PARAMETERS, paging.token)
+        unknown = sorted(set(parameters) - set(names))
         if unknown:
-            raise BadRequestError(f"unknown parameter {unknown[0]!r}, known: {', '.join(PARAMETERS)}")
+            raise BadRequestError(f"unknown parameter {unknown[0]!r}, known: {', '.join(names)}")
         found = self._inside(parameters)
         for name, make in FILTERS.items():
             if parameters.get(name) is not None:
                 keep = make(parameters[name])
                 found = [item for item in found if keep(item)]
         found = _sorted(found, parameters.get("sortby") or [])
-        limit = _limit(parameters.get("limit", DEFAULT_LIMIT))
-        start = _position(found, parameters.get("token"))
+        limit = _limit(parameters.get("limit", paging.default), paging)
+        start = _position(found, parameters.get(paging.token))
         page = found[start : start + limit]
         more = start + limit < len(found)
         token = f"next:{start + limit}" if more else None
@@ -69,6 +70,13 @@ class ItemIndex:
         bbox = parameters.get("bbox")
         area = _shape(parameters["intersects"]) if bbox is None else _box(bbox)
         return [self.items[i] for i in sorted(self._tree.query(area, predicate="intersects"))]
+
+
+def _on_the_circle(geometry: Any) -> Any:
+    """A geometry with longitudes beyond 180 degrees together with its double on the other side of the globe."""
+    from shapely.affinity import translate
+
+    return geometry.union(translate(geometry, -360)) if geometry.bounds[2] > 180 else geometry
 
 
 def _box(bbox: Sequence[Any]) -> Any:
@@ -114,13 +122,15 @@ def _sorted(items: list[Item], order: Any) -> list[Item]:
     return items
 
 
-def _limit(value: Any) -> int:
+def _limit(value: Any, paging: Paging) -> int:
     try:
         limit = int(value)
     except (TypeError, ValueError):
         limit = 0
-    if not 1 <= limit <= MAXIMUM_LIMIT:
-        raise BadRequestError(f"limit must be 1 to {MAXIMUM_LIMIT}, not {value!r}")
+    if paging.cut:
+        limit = min(limit, paging.largest)
+    if not 1 <= limit <= paging.largest:
+        raise BadRequestError(f"limit must be 1 to {paging.largest}, not {value!r}")
     return limit
 
 

@@ -9,51 +9,20 @@ under its stable address, and what they record does not depend on the port. Requ
 """
 
 import json
-import threading
 from collections.abc import Mapping
-from functools import cached_property
+from dataclasses import replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from anyband.archive.holdings import Holdings
 from anyband.archive.item_filters import BadRequestError
-from anyband.archive.item_index import ItemIndex
-from anyband.archive.stac_api import HOST, NotFoundError, answer
+from anyband.archive.made import FILES, MADE
+from anyband.archive.stac_api import APIS, BASE, HOST, NotFoundError, TooLargeError, answer
+from anyband.archive.traps import small_pages
 from anyband.runtime import UserError
-
-
-class Archive:
-    """The folders of simulated sites below one root. Sites are renamed into place, so a visible one is complete."""
-
-    def __init__(self, root: Path) -> None:
-        """Serve the sites in `root`.
-
-        Raises:
-            UserError: `root` is not a folder.
-        """
-        if not root.is_dir():
-            raise UserError(f"{root} is not a folder of simulated sites: run the simulate step first")
-        self.root = root
-
-    @cached_property
-    def index(self) -> ItemIndex:
-        """All items, read at the first request that needs them."""
-        paths = sorted(self.root.glob("[!.]*/items/*/*.json"))
-        return ItemIndex(json.loads(path.read_bytes()) for path in paths)
-
-    def file(self, url_path: str) -> Path:
-        """File behind `{site}/{path}`.
-
-        Raises:
-            NotFoundError: no such file; unknown or half-written sites have none.
-        """
-        site, *parts = PurePosixPath(url_path).parts or ("",)
-        path = self.root.joinpath(site, "files", *parts)
-        if site.startswith((".", "/")) or ".." in parts or not path.is_file():
-            raise NotFoundError(f"the archive holds no file {url_path}")
-        return path
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -84,8 +53,8 @@ class Handler(BaseHTTPRequestHandler):
         try:
             if url.scheme and url.hostname != HOST:
                 self._send_line(HTTPStatus.BAD_GATEWAY, f"this proxy leads to {HOST} only, not to {url.hostname}")
-            elif url.path.startswith("/files/"):
-                self._send_file(self.server.archive.file(unquote(url.path.removeprefix("/files/"))))
+            elif url.path.startswith((f"/{FILES}", f"/{MADE}")):
+                self._send_file(url.path, self.server.holdings.content(unquote(url.path[1:])))
             else:
                 path = unquote(url.path).rstrip("/")
                 self._send_json(self.server.answer(self.command, path, url.query, body))
@@ -93,6 +62,8 @@ class Handler(BaseHTTPRequestHandler):
             self._send_line(HTTPStatus.NOT_FOUND, str(error))
         except BadRequestError as error:
             self._send_line(HTTPStatus.BAD_REQUEST, str(error))
+        except TooLargeError as error:
+            self._send_line(HTTPStatus.BAD_GATEWAY, json.dumps({"message": str(error)}))
 
     def _send_json(self, document: dict[str, Any]) -> None:
         kind = "application/geo+json" if document.get("type", "").startswith("Feature") else "application/json"
@@ -101,24 +72,21 @@ class Handler(BaseHTTPRequestHandler):
     def _send_line(self, status: HTTPStatus, line: str) -> None:
         self._send(status, f"{line}\n".encode(), {"Content-Type": "text/plain; charset=utf-8"})
 
-    def _send_file(self, path: Path) -> None:
+    def _send_file(self, name: str, content: Path | bytes) -> None:
         """Send a file, or the one byte range that was asked for (RFC 9110, section 14)."""
-        size = path.stat().st_size
-        kind = "image/tiff" if path.suffix.lower() == ".tif" else "application/octet-stream"
+        size = len(content) if isinstance(content, bytes) else content.stat().st_size
+        kind = "image/tiff" if name.lower().endswith(".tif") else "application/octet-stream"
         headers = {"Content-Type": kind, "Accept-Ranges": "bytes"}
         wanted = parse_range(self.headers.get("Range"), size)
         if wanted is None:
-            self._send(HTTPStatus.OK, path.read_bytes(), headers)
+            self._send(HTTPStatus.OK, read_part(content, 0, size), headers)
         elif wanted[0] >= wanted[1]:
             headers["Content-Range"] = f"bytes */{size}"
             self._send(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, b"", headers)
         else:
             start, stop = wanted
-            with path.open("rb") as file:
-                file.seek(start)
-                content = file.read(stop - start)
             headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
-            self._send(HTTPStatus.PARTIAL_CONTENT, content, headers)
+            self._send(HTTPStatus.PARTIAL_CONTENT, read_part(content, start, stop), headers)
 
     def _send(self, status: HTTPStatus, content: bytes, headers: Mapping[str, str]) -> None:
         self.send_response(status)
@@ -128,6 +96,15 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content)
+
+
+def read_part(content: Path | bytes, start: int, stop: int) -> bytes:
+    """Bytes `start` to `stop` (exclusive) of a file."""
+    if isinstance(content, bytes):
+        return content[start:stop]
+    with content.open("rb") as file:
+        file.seek(start)
+        return file.read(stop - start)
 
 
 def parse_range(header: str | None, size: int) -> tuple[int, int] | None:
@@ -154,14 +131,19 @@ class ArchiveServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, root: Path, port: int = 0) -> None:
+    def __init__(self, root: Path, port: int = 0, traps: tuple[str, ...] = ()) -> None:
         """Listen on `port`, or on a free one for 0.
 
+        Args:
+            root: folder of simulated sites.
+            port: of 127.0.0.1.
+            traps: names from `traps`, changes of what is served.
+
         Raises:
-            UserError: the port is taken, or `root` is not a folder.
+            UserError: the port is taken, `root` is not a folder, or an unknown trap.
         """
-        self.archive = Archive(root)
-        self._lock = threading.Lock()
+        self.holdings = Holdings(root, traps)
+        self.apis = {name: replace(api, paging=small_pages(api.paging, traps)) for name, api in APIS.items()}
         try:
             super().__init__(("127.0.0.1", port), Handler)
         except OSError as error:
@@ -173,6 +155,14 @@ class ArchiveServer(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
     def answer(self, method: str, path: str, query: str, body: bytes) -> dict[str, Any]:
-        """Answer a request to the STAC API; the index is built by one thread alone."""
-        with self._lock:
-            return answer(self.archive.index, method, path, query, body)
+        """Answer a request to one of the STAC APIs.
+
+        Raises:
+            NotFoundError: no such API, or nothing there.
+        """
+        name, _, rest = path.strip("/").partition("/")
+        if name not in self.apis:
+            known = ", ".join(api.root for api in self.apis.values())
+            raise NotFoundError(f"nothing at {path}: the APIs are {known}; files at {BASE}/files")
+        api = self.apis[name]
+        return answer(api, self.holdings.index(api), method, rest, query, body)

@@ -4,14 +4,17 @@ import json
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
+from anyband.archive.apis import APIS, Api
+from anyband.archive.dialects.common import BASE, HOST, template
 from anyband.archive.item_filters import BadRequestError
 from anyband.archive.item_index import ItemIndex
-from anyband.archive.items import COLLECTIONS, read_template
+from anyband.archive.scene import COLLECTIONS
 
-HOST = "archive.anyband.test"
-BASE = f"http://{HOST}"
-ROOT = f"{BASE}/stac"
+__all__ = ["APIS", "BASE", "HOST", "ROOT", "Api", "NotFoundError", "TooLargeError", "answer"]
 
+ROOT = APIS["stac"].root
+
+_LISTS = ("bbox", "collections", "ids")  # parameters that are lists, with commas in a query string
 _API = "https://api.stacspec.org/v1.0.0"
 _OGC = "http://www.opengis.net/spec"
 CONFORMS_TO = [
@@ -30,39 +33,44 @@ class NotFoundError(Exception):
     """Nothing is there; the message is one line that says what was looked for."""
 
 
-def landing_page() -> dict[str, Any]:
+class TooLargeError(Exception):
+    """The answer is larger than the provider can send; the message is what the provider says."""
+
+
+def landing_page(api: Api) -> dict[str, Any]:
     """The root catalogue with what this API conforms to."""
-    link = {"type": "application/json", "href": ROOT}
-    search = {"rel": "search", "type": "application/geo+json", "href": f"{ROOT}/search"}
+    link = {"type": "application/json", "href": api.root}
+    search = {"rel": "search", "type": "application/geo+json", "href": f"{api.root}/search"}
     return {
         "type": "Catalog",
         "id": "anyband-archive",
         "title": "Embedded archive of anyband",
-        "description": "Simulated scenes in the dialect of the Planetary Computer",
+        "description": f"Simulated scenes in the form of {api.provider}",
         "stac_version": "1.0.0",
         "conformsTo": CONFORMS_TO,
         "links": [
             link | {"rel": "self"},
             link | {"rel": "root"},
-            link | {"rel": "data", "href": f"{ROOT}/collections"},
-            link | {"rel": "conformance", "href": f"{ROOT}/conformance"},
+            link | {"rel": "data", "href": f"{api.root}/collections"},
+            link | {"rel": "conformance", "href": f"{api.root}/conformance"},
             search | {"method": "GET"},
             search | {"method": "POST"},
         ],
     }
 
 
-def collection(name: str) -> dict[str, Any]:
+def collection(api: Api, name: str) -> dict[str, Any]:
     """Description of one collection.
 
     Raises:
         NotFoundError: no such collection.
     """
-    if name not in COLLECTIONS.values():
-        raise NotFoundError(f"no collection {name!r}, known: {', '.join(COLLECTIONS.values())}")
-    described = read_template(name)["collection"]
-    url = f"{ROOT}/collections/{name}"
-    link = {"type": "application/json", "href": ROOT}
+    stored = {own: COLLECTIONS[product] for product, own in api.collections.items()}
+    if name not in stored:
+        raise NotFoundError(f"no collection {name!r}, known: {', '.join(stored)}")
+    described = template(stored[name])["collection"]
+    url = f"{api.root}/collections/{name}"
+    link = {"type": "application/json", "href": api.root}
     return {
         "type": "Collection",
         "id": name,
@@ -82,7 +90,7 @@ def collection(name: str) -> dict[str, Any]:
 def parse_get(query: str) -> dict[str, Any]:
     """Bring the parameters of a GET request into the form of a POST body."""
     parameters: dict[str, Any] = dict(parse_qsl(query, keep_blank_values=True))
-    for name in ("bbox", "collections", "ids"):
+    for name in _LISTS:
         if name in parameters:
             parameters[name] = parameters[name].split(",")
     for name in ("intersects", "query"):
@@ -111,58 +119,76 @@ def _decode(name: str, text: str | bytes) -> Any:
         raise BadRequestError(f"{name} is not JSON: {error}") from None
 
 
-def answer(index: ItemIndex, method: str, path: str, query: str, body: bytes) -> dict[str, Any]:
-    """Document behind a path below the host, `/stac` and so on.
+def answer(api: Api, index: ItemIndex, method: str, path: str, query: str, body: bytes) -> dict[str, Any]:
+    """Document behind a path below the root of an API.
 
     Args:
-        index: what the archive holds.
-        method: GET, HEAD or POST; only `/search` takes a body.
-        path: decoded path without a slash at the end.
+        api: which one.
+        index: its items.
+        method: GET, HEAD or POST; only `search` takes a body.
+        path: decoded path below the root, without slashes at the ends.
         query: the part behind the question mark, still encoded.
         body: content of a POST request.
 
     Raises:
         NotFoundError: nothing is there.
         BadRequestError: a search that cannot be understood.
+        TooLargeError: a page that the provider could not send.
     """
-    match path.strip("/").split("/"):
-        case ["stac"]:
-            return landing_page()
-        case ["stac", "conformance"]:
+    match path.split("/"):
+        case [""]:
+            return landing_page(api)
+        case ["conformance"]:
             return {"conformsTo": CONFORMS_TO}
-        case ["stac", "collections"]:
-            names = COLLECTIONS.values()
-            return {"collections": [collection(name) for name in names], "links": landing_page()["links"][:2]}
-        case ["stac", "collections", name]:
-            return collection(name)
-        case ["stac", "collections", name, "items"]:
-            collection(name)
-            return _page(index, path, query, parse_get(query) | {"collections": [name]})
-        case ["stac", "collections", name, "items", item_id]:
-            found, _, _ = index.search({"collections": [name], "ids": [item_id]})
+        case ["collections"]:
+            found = [collection(api, name) for name in api.collections.values()]
+            return {"collections": found, "links": landing_page(api)["links"][:2]}
+        case ["collections", name]:
+            return collection(api, name)
+        case ["collections", name, "items"]:
+            collection(api, name)
+            return _page(api, index, path, query, parse_get(query) | {"collections": [name]})
+        case ["collections", name, "items", item_id]:
+            found, _, _ = index.search({"collections": [name], "ids": [item_id]}, api.paging)
             if not found:
                 raise NotFoundError(f"no item {item_id!r} in collection {name!r}")
             return found[0]
-        case ["stac", "search"] if method == "POST":
-            return _page(index, path, None, _decode("body", body))
-        case ["stac", "search"]:
-            return _page(index, path, query, parse_get(query))
-    raise NotFoundError(f"nothing at {path}: the API is at {ROOT}, files at {BASE}/files")
+        case ["search"] if method == "POST":
+            return _page(api, index, path, None, _decode("body", body))
+        case ["search"]:
+            return _page(api, index, path, query, parse_get(query))
+    raise NotFoundError(f"nothing at {path}: the API is at {api.root}, files at {BASE}/files")
 
 
-def _page(index: ItemIndex, path: str, query: str | None, parameters: Any) -> dict[str, Any]:
-    """One page of a search, with a link to the next one in the form of the request: a body, or a query string."""
+def _page(api: Api, index: ItemIndex, path: str, query: str | None, parameters: Any) -> dict[str, Any]:
+    """One page of a search, with a link to the next one as the provider writes it."""
     if not isinstance(parameters, dict):
         raise BadRequestError("body must be a JSON object")
-    items, matched, token = index.search(parameters)
-    links: list[dict[str, Any]] = [{"rel": "root", "type": "application/json", "href": ROOT}]
+    items, matched, token = index.search(parameters, api.paging)
+    links: list[dict[str, Any]] = [{"rel": "root", "type": "application/json", "href": api.root}]
     if token is not None:
-        link: dict[str, Any] = {"rel": "next", "type": "application/geo+json", "href": f"{BASE}{quote(path)}"}
-        if query is None:
-            link |= {"method": "POST", "body": parameters | {"token": token}}
-        else:
-            link |= {"method": "GET"}
-            link["href"] += f"?{urlencode(dict(parse_qsl(query)) | {'token': token})}"
-        links.append(link)
+        links.append(_next_link(api, path, query, parameters, token))
     counts = {"numberMatched": matched, "numberReturned": len(items)}
-    return {"type": "FeatureCollection", "features": items, "links": links, **counts}
+    page = {"type": "FeatureCollection", "features": items, "links": links, **counts}
+    if api.paging.most_bytes and len(json.dumps(page)) > api.paging.most_bytes:
+        raise TooLargeError("Internal server error")
+    return page
+
+
+def _next_link(api: Api, path: str, query: str | None, parameters: dict[str, Any], token: str) -> dict[str, Any]:
+    """In the form of the request, a body or a query string, unless the provider knows only query strings."""
+    link: dict[str, Any] = {"rel": "next", "type": "application/geo+json", "href": f"{api.root}/{quote(path)}"}
+    if query is None and not api.paging.by_query:
+        return link | {"method": "POST", "body": parameters | {api.paging.token: token}}
+    known = dict(parse_qsl(query)) if query is not None else _as_query(parameters)
+    link["href"] += f"?{urlencode(known | {api.paging.token: token})}"
+    return link | {"method": "GET"}
+
+
+def _as_query(parameters: dict[str, Any]) -> dict[str, str]:
+    """The parameters of a POST body as those of a GET request."""
+    return {
+        name: ",".join(map(str, value)) if name in _LISTS else value if isinstance(value, str) else json.dumps(value)
+        for name, value in parameters.items()
+        if value is not None
+    }

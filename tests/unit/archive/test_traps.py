@@ -1,0 +1,184 @@
+"""The traps do what their names say, and nothing else."""
+
+import copy
+import inspect
+from datetime import timedelta
+
+import numpy as np
+import pytest
+import rasterio
+
+from anyband.archive import made, traps
+from anyband.archive.holdings import Holdings
+from anyband.archive.items import AssetFile, build_item
+from anyband.catalog.acquisition import UnusableItemError
+from anyband.catalog.dialects import parse_item
+from anyband.runtime import UserError
+from make_items import NOON, make_item, make_scene, write_items
+from scenes import HLS, LANDSAT, SENTINEL2
+
+
+def full_item(product, day=0, **changes):
+    """An item with a file for every band."""
+    pixels = {
+        "sentinel2": {b: m for m, bands in SENTINEL2.items() for b in bands},
+        "landsat": dict.fromkeys(LANDSAT, 30),
+    }
+    pixels |= {name: dict.fromkeys(bands, 30) for name, bands in HLS.items()}
+    assets = {
+        key: AssetFile(f"{product}-{day}-{key}.tif", 32632, (m, 0, 600_000.0, 0, -m, 5_100_000.0), (4080 // m,) * 2)
+        for key, m in pixels[product].items()
+    }
+    return build_item(make_scene(product, datetime=NOON + timedelta(days=day), assets=assets, **changes))
+
+
+@pytest.fixture
+def items():
+    return [full_item(product, day) for product in ("sentinel2", "landsat", "hls_s30", "hls_l30") for day in (0, 20)]
+
+
+def sprung(items, name):
+    return traps.spring([name], copy.deepcopy(items), traps.STORED)
+
+
+def of(items, collection):
+    return [item for item in items if item["collection"] == collection]
+
+
+def test_the_docstring_lists_every_trap():
+    listed = [line.split()[0] for line in inspect.getdoc(traps).splitlines() if line[:1].islower()]
+    assert set(traps.NAMES) <= set(listed)
+    with pytest.raises(UserError, match="unknown trap 'tier-3', known: mgrs-overlap"):
+        traps.check(["tier-2", "tier-3"])
+
+
+@pytest.mark.parametrize("name", traps.STORED)
+def test_every_trap_changes_something_and_leaves_the_later_scenes_usable(items, name):
+    changed = sprung(items, name)
+    if name != "beyond-180":  # these items lie in the east
+        assert changed != items
+    ids = [(item["collection"], item["id"]) for item in changed]
+    assert len(set(ids)) == len(ids)
+    for item in of(changed, "landsat-c2-l2")[1:2] + of(changed, "sentinel-2-l2a")[1:2]:
+        parse_item(item)
+
+
+def test_mgrs_overlap(items):
+    changed = sprung(items, "mgrs-overlap")
+    twins = [item for item in changed if "T32TQR" in item["id"]]
+    assert {item["collection"] for item in twins} == {"sentinel-2-l2a", "hls2-s30"}
+    scene, twin = (
+        parse_item(next(i for i in changed if i["id"].startswith("S2") and t in i["id"])) for t in ("T32TPR", "T32TQR")
+    )
+    assert (twin.tile, twin.datetime, twin.epsg) == ("32TQR", scene.datetime, scene.epsg)
+    assert twin.bands["B02"].href == scene.bands["B02"].href
+
+
+@pytest.mark.parametrize("baseline", ["03.01", "04.00"])
+def test_reprocessed(baseline):
+    old, new = sprung([full_item("sentinel2", baseline=baseline)], "reprocessed")
+    first, second = parse_item(old), parse_item(new)
+    assert second.baseline == "05.10"
+    assert "_N0510_" in new["properties"]["s2:product_uri"]
+    assert second.produced > first.produced
+    assert (second.datetime, second.tile) == (first.datetime, first.tile)
+    assert ("made/with-offset/" in second.bands["B02"].href) == (baseline == "03.01")
+    assert "made/" not in second.qa.href
+
+
+@pytest.mark.parametrize(("name", "reason"), [("landsat-7", "landsat-7"), ("missing-asset", "asset B8A is missing")])
+def test_unusable_items(items, name, reason):
+    refused = []
+    for item in sprung(items, name):
+        try:
+            parse_item(item)
+        except UnusableItemError as error:
+            refused.append(str(error))
+    assert len(refused) == 1
+    assert reason in refused[0]
+
+
+def test_landsat_traps(items):
+    def first(name):
+        return parse_item(of(sprung(items, name), "landsat-c2-l2")[0])
+
+    assert first("tier-2").tier == "T2"
+    assert first("no-cloud-cover").cloud_cover is None
+    assert first("l2sr-without-lwir11").item_id.startswith("LC09_L2SR_")
+    assert first("asset-404").bands["red"].href.endswith(".gone.tif")
+    scenes = [parse_item(item) for item in of(sprung(items, "row-overlap"), "landsat-c2-l2")]
+    assert [scene.tile for scene in scenes] == ["193028", "193028", "193029"]
+    assert scenes[2].datetime - scenes[0].datetime == timedelta(seconds=24)
+
+
+def test_newest_satellites(items):
+    platforms = {parse_item(item).platform for item in sprung(items, "newest-satellites")}
+    assert platforms == {"sentinel-2c", "landsat-9"}
+
+
+def test_partial_footprints(items):
+    for name, collection in (("partial-sentinel2", "sentinel-2-l2a"), ("partial-hls", "hls2-l30")):
+        before, after = items[0]["bbox"], of(sprung(items, name), collection)[0]
+        assert after["geometry"]["type"] == ("MultiPolygon" if collection.startswith("hls") else "Polygon")
+        assert after["bbox"][2] == pytest.approx(sum(before[::2]) / 2) or name == "partial-hls"
+
+
+def test_beyond_180():
+    ring = [(-70.1, 46.0), (-70.0, 46.0), (-70.0, 46.1), (-70.1, 46.1)]
+    item = make_item("landsat", footprint=ring)
+    (moved,) = sprung([item], "beyond-180")
+    assert moved["bbox"] == pytest.approx([289.9, 46.0, 290.0, 46.1])
+
+
+@pytest.fixture
+def holdings(tmp_path):
+    """One file of one site, with a hole, and its changed forms."""
+    write_items(tmp_path, "aspen", [make_item("sentinel2")])
+    path = tmp_path / "aspen/files/a.tif"
+    path.parent.mkdir()
+    values = np.array([[0, 1, 999, 1000], [1001, 5000, 65_000, 65_535]], np.uint16).repeat(32, 0).repeat(32, 1)
+    profile = {"driver": "GTiff", "count": 1, "height": 64, "width": 128, "dtype": "uint16", "crs": "EPSG:32632"}
+    grid = {"transform": rasterio.Affine(10, 0, 600_000, 0, -10, 5_100_000), "nodata": 0}
+    tiles = {"tiled": True, "blockxsize": 32, "blockysize": 32, "compress": "zstd", "predictor": 2}
+    with rasterio.open(path, "w", **profile, **grid, **tiles) as target:
+        target.write(values, 1)
+        target.update_tags(PRODUCT_URI="S2A")
+        target.scales = (1e-4,)
+    return Holdings(tmp_path)
+
+
+def pixels(content):
+    with rasterio.MemoryFile(content) as memory, memory.open() as source:
+        corner = source.read(1)[::32, ::32]
+        return corner.ravel().tolist(), source.profile, source.tags(), source.scales
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("without-offset", [0, 0, 0, 0, 1, 4000, 64_000, 64_535]),
+        ("with-offset", [0, 1001, 1999, 2000, 2001, 6000, 65_535, 65_535]),
+        ("untagged", [0, 1, 999, 1000, 1001, 5000, 65_000, 65_535]),
+        ("west", [0, 1, 0, 0, 1001, 5000, 0, 0]),
+        ("west+with-offset", [0, 1001, 0, 0, 2001, 6000, 0, 0]),
+    ],
+)
+def test_files_are_made_on_the_fly(holdings, change, expected):
+    content = holdings.content(f"made/{change}/aspen/a.tif")
+    values, profile, tags, scales = pixels(content)
+    assert values == expected
+    assert (profile["blockxsize"], profile["compress"], profile["crs"].to_epsg()) == (32, "zstd", 32632)
+    assert profile["nodata"] == (None if change == "untagged" else 0)
+    assert (tags["PRODUCT_URI"], scales) == ("S2A", (1e-4,))
+    assert holdings.content(f"made/{change}/aspen/a.tif") is content, "kept"
+
+
+def test_made_files_are_forgotten_in_the_end(holdings, monkeypatch):
+    first = holdings.content("made/west/aspen/a.tif")
+    monkeypatch.setattr("anyband.archive.holdings.CACHED_BYTES", 1)
+    holdings.content("made/untagged/aspen/a.tif")
+    assert holdings.content("made/west/aspen/a.tif") is not first
+
+
+def test_changes_add_up_in_the_address():
+    assert made.made(made.made("files/aspen/a.tif", "west"), "untagged") == "made/west+untagged/aspen/a.tif"
