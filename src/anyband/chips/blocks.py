@@ -1,12 +1,18 @@
-"""Where chips lie with respect to each other: blocks of the UTM grid, and ground distances between chips."""
+"""Where chips lie with respect to each other: ground distances, blocks of the UTM grid, and regions."""
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from anyband.chips.encoding import Array
 from anyband.chips.grid import FALSE_NORTHING_M
+
+_SEMI_MAJOR_M, _ECCENTRICITY_SQUARED = 6_378_137.0, 6.694379990141e-3  # WGS84
+_MEAN_RADIUS_M = 6_371_008.8
+_ROUND = ((-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5))
+_LATITUDE_BANDS = "CDEFGHJKLMNPQRSTUVWX"
 
 
 @dataclass(frozen=True)
@@ -19,59 +25,72 @@ class Positions:
     side_m: float
 
     @cached_property
-    def zone(self) -> Array:
-        """(N,) UTM zone number, the same in both hemispheres."""
-        return np.asarray(self.epsg % 100)
-
-    @cached_property
     def northing(self) -> Array:
         """(N,) metres north of the equator."""
         return np.asarray(self.y - FALSE_NORTHING_M * (self.epsg // 100 == 327))
 
     @cached_property
-    def geocentric(self) -> Array:
-        """(N, 3) metres in the Earth-centred frame of WGS84, at height 0."""
+    def corners(self) -> Array:
+        """(N, 4, 3) metres in the Earth-centred frame of WGS84, at height 0."""
+        points = [self._degrees(across * self.side_m, along * self.side_m) for across, along in _ROUND]
+        return np.stack([geocentric(longitude, latitude) for longitude, latitude in points], axis=1)
+
+    @cached_property
+    def centres(self) -> Array:
+        """(N, 3) means of the corners."""
+        return np.asarray(self.corners.mean(axis=1))
+
+    @cached_property
+    def reach(self) -> float:
+        """Metres by which the distance of two centres may exceed that of the chips."""
+        return 2 * float(np.linalg.norm(self.corners - self.centres[:, None], axis=2).max())
+
+    def _degrees(self, dx: float = 0.0, dy: float = 0.0) -> tuple[Array, Array]:
+        """Longitude and latitude (N,) of the points `dx`, `dy` metres from the centres."""
         from pyproj import Transformer
 
         longitude, latitude = np.empty(len(self.x)), np.empty(len(self.x))
         for epsg in np.unique(self.epsg):
             here = self.epsg == epsg
             to_degrees = Transformer.from_crs(int(epsg), 4326, always_xy=True)
-            longitude[here], latitude[here] = to_degrees.transform(self.x[here], self.y[here])
-        return geocentric(longitude, latitude)
+            longitude[here], latitude[here] = to_degrees.transform(self.x[here] + dx, self.y[here] + dy)
+        return longitude, latitude
 
-    @property
-    def reach(self) -> float:
-        """Metres by which the distance of two centres may exceed that of the chips, with 1 % for the projection."""
-        return 1.01 * float(np.hypot(self.side_m, self.side_m))
+    def grid_zones(self) -> Array:
+        """(N,) zones of 6 by 8 degrees that the centres lie in, "32U": those of the Military Grid Reference System."""
+        longitude, latitude = self._degrees()
+        zone = np.floor((longitude + 180) / 6).astype(int) % 60 + 1
+        band = np.clip(np.floor((latitude + 80) / 8).astype(int), 0, len(_LATITUDE_BANDS) - 1)
+        return np.array([f"{number}{_LATITUDE_BANDS[letter]}" for number, letter in zip(zone, band, strict=True)])
 
     def distance(self, first: Array, second: Array) -> Array:
-        """Metres between the nearest edges of chips `first` and `second` (P,), 0 when they touch.
+        """Great-circle metres between the nearest edges of chips `first` and `second` (P,), 0 where they touch.
 
-        Exact within a UTM zone; across zones a lower bound, from the centres.
+        Both squares are laid into the tangent plane halfway between them, whatever their zones, so that neither the
+        scale of a projection nor the border of a zone enters.
         """
-        gap_x = np.abs(self.x[first] - self.x[second]) - self.side_m
-        gap_y = np.abs(self.northing[first] - self.northing[second]) - self.side_m
-        planar = np.hypot(np.maximum(gap_x, 0), np.maximum(gap_y, 0))
-        chord = np.linalg.norm(self.geocentric[first] - self.geocentric[second], axis=1)
-        bound = np.maximum(chord - self.reach, 0)
-        return np.asarray(np.where(self.zone[first] == self.zone[second], planar, bound))
+        import shapely
 
-    def pairs_within(self, radius_m: float) -> Array:
-        """(P, 2) pairs of chips nearer than `radius_m`, edge to edge."""
-        from scipy.spatial import cKDTree
+        ours, theirs = self.corners[first], self.corners[second]
+        middle = (self.centres[first] + self.centres[second])[:, None] / 2
+        plane = _tangent_plane(middle[:, 0])
+        first_shape, second_shape = (np.asarray(shapely.polygons((c - middle) @ plane)) for c in (ours, theirs))
+        chord = np.asarray(shapely.distance(first_shape, second_shape))
+        return np.asarray(2 * _MEAN_RADIUS_M * np.arcsin(np.minimum(chord / (2 * _MEAN_RADIUS_M), 1)))
 
-        tree = cKDTree(self.geocentric)
-        pairs = tree.query_pairs(radius_m + self.reach, output_type="ndarray")
+    def pairs_within(self, radius_m: float, group: Array) -> Array:
+        """(P, 2) pairs of chips of different `group` (N,) that are nearer than `radius_m`, edge to edge."""
+        pairs = _tree(self.centres).query_pairs(radius_m + self.reach, output_type="ndarray")
+        pairs = pairs[group[pairs[:, 0]] != group[pairs[:, 1]]]
         near: Array = pairs[self.distance(pairs[:, 0], pairs[:, 1]) < radius_m]
         return near
 
     def least_distance(self, first: Array, second: Array) -> float:
         """Least distance in metres between the chips `first` and the chips `second` (index arrays, not empty)."""
-        from scipy.spatial import cKDTree
-
-        ours, theirs = cKDTree(self.geocentric[first]), cKDTree(self.geocentric[second])
-        nearest = float(np.min(theirs.query(self.geocentric[first])[0]))
+        ours, theirs = _tree(self.centres[first]), _tree(self.centres[second])
+        nearest = float(np.min(theirs.query(self.centres[first])[0]))
+        if nearest < 0.99 * self.side_m:  # the circles inside two chips overlap
+            return 0.0
         # The nearest centres need not be the nearest edges: look at every pair that could beat them.
         lists = ours.query_ball_tree(theirs, nearest + self.reach)
         left = np.repeat(np.arange(len(first)), [len(found) for found in lists])
@@ -79,16 +98,30 @@ class Positions:
         return float(self.distance(first[left], second[right]).min())
 
 
+def _tree(points: Array) -> Any:
+    from scipy.spatial import cKDTree
+
+    return cKDTree(points)
+
+
+def _tangent_plane(point: Array) -> Array:
+    """(P, 3, 2) unit vectors to the east and to the north at points (P, 3) of the Earth-centred frame."""
+    up = point / np.array([1, 1, 1 - _ECCENTRICITY_SQUARED])
+    up /= np.linalg.norm(up, axis=1, keepdims=True)
+    east = np.cross([0.0, 0.0, 1.0], up)
+    east /= np.linalg.norm(east, axis=1, keepdims=True)
+    return np.stack([east, np.cross(up, east)], axis=-1)
+
+
 def geocentric(longitude: Array, latitude: Array) -> Array:
     """(N, 3) metres in the Earth-centred frame from degrees on the WGS84 ellipsoid."""
-    semi_major, eccentricity_squared = 6_378_137.0, 6.694379990141e-3
     lon, lat = np.radians(longitude), np.radians(latitude)
-    normal = semi_major / np.sqrt(1 - eccentricity_squared * np.sin(lat) ** 2)
+    normal = _SEMI_MAJOR_M / np.sqrt(1 - _ECCENTRICITY_SQUARED * np.sin(lat) ** 2)
     return np.stack(
         [
             normal * np.cos(lat) * np.cos(lon),
             normal * np.cos(lat) * np.sin(lon),
-            normal * (1 - eccentricity_squared) * np.sin(lat),
+            normal * (1 - _ECCENTRICITY_SQUARED) * np.sin(lat),
         ],
         axis=-1,
     )
@@ -113,3 +146,14 @@ def block_names(site: Array, positions: Positions, block_m: float) -> Array:
         cells = zip(epsg, np.floor(x / block_m), np.floor(y / block_m), strict=True)
         names[here] = [f"{zone}:{int(column)}:{int(row)}" for zone, column, row in cells]
     return names.astype(str)
+
+
+def region_names(block: Array, positions: Positions) -> Array:
+    """(N,) name of every chip's region, the grid zone ("32U") that holds most chips of its block."""
+    zone = positions.grid_zones()
+    names = np.empty(len(block), dtype=zone.dtype)
+    for name in np.unique(block):
+        here = block == name
+        found, count = np.unique(zone[here], return_counts=True)
+        names[here] = found[np.argmax(count)]
+    return names

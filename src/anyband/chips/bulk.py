@@ -1,18 +1,24 @@
-"""Reading whole arrays of chip stores into memory: one zarr call per array, never chip by chip."""
+"""Reading chip stores in bulk: hundreds of chips per zarr call, never chip by chip."""
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from anyband.chips.encoding import Array
+from anyband.chips.cache import Plan
+from anyband.chips.encoding import ENCODINGS, LABEL_PIXEL_M, Array
 from anyband.chips.grid import sample_nearest
 from anyband.runtime import UserError
 
 UNSCORED = -1
 """Class index of a label pixel that nobody is asked about."""
+
+PART_CHIPS = 512
+"""Chips that are read at once, whole shards of 64: some tens of MB an array."""
 
 
 def open_site(path: Path) -> Any:
@@ -32,21 +38,44 @@ def open_site(path: Path) -> Any:
     return group
 
 
-def read_array(group: Any, name: str, chips: Sequence[int] | None = None) -> Array:
+def read_array(group: Any, name: str, chips: Sequence[int] | Array | None = None) -> Array:
     """All of an array, or its entries `chips` along the first axis, in the stored integer type.
 
     Raises:
         UserError: the array is missing or damaged, naming the store.
     """
+    values = _read(group, name, slice(None))
+    return values if chips is None else values[np.asarray(chips, np.int64)]
+
+
+Parts = Iterator[tuple[Array, Array]]
+"""Pieces of an array over chips: positions (n,) and the values (n, ...) there."""
+
+
+def read_parts(group: Any, name: str, chips: Array | None = None) -> Parts:
+    """The entries `chips` (all by default) of an array, some hundreds at a time.
+
+    Yields:
+        Positions (n,) in `chips`, and the values (n, ...) there.
+
+    Raises:
+        UserError: the array is missing or damaged, naming the store.
+    """
+    chosen = np.arange(len(group.attrs["chips"])) if chips is None else chips
+    part = chosen // PART_CHIPS
+    for number in np.unique(part):
+        where = np.flatnonzero(part == number)
+        values = _read(group, name, slice(number * PART_CHIPS, (number + 1) * PART_CHIPS))
+        yield where, values[chosen[where] - number * PART_CHIPS]
+
+
+def _read(group: Any, name: str, entries: slice) -> Array:
     try:
-        values: Array = np.asarray(group[name][...])
+        return np.asarray(group[name][entries])
     except (KeyError, ValueError, RuntimeError) as error:
         where = f"{group.attrs.get('site')}.zarr"
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{where}: array {name} is missing or damaged ({reason}): run extract again") from None
-    if chips is None or list(chips) == list(range(len(values))):
-        return values
-    return values[list(chips)]
 
 
 def band_groups(group: Any, product: str) -> list[tuple[int, tuple[str, ...]]]:
@@ -62,36 +91,39 @@ def band_groups(group: Any, product: str) -> list[tuple[int, tuple[str, ...]]]:
 
 
 @dataclass(frozen=True)
-class SiteLayer:
-    """One band group of some chips of a site.
+class SiteSelection:
+    """Some chips of one store: `rows` (n,) of its arrays."""
 
-    Attributes:
-        platforms: one name per chip.
-        values: (N, C, H, W) integers as stored.
-        clear: (N, H, W) bool, the product's own quality layer on this grid.
-        offset_m: (N, 2) float32.
-    """
+    path: Path
+    group: Any
+    rows: Array
 
-    product: str
-    pixel_m: int
-    bands: tuple[str, ...]
-    platforms: list[str]
-    values: Array
-    clear: Array
-    offset_m: Array
+    @cached_property
+    def entries(self) -> list[dict[str, Any]]:
+        """What the store says about each of the chips."""
+        listed = self.group.attrs["chips"]
+        return [listed[row] for row in self.rows]
+
+    def platforms(self, product: str) -> list[str]:
+        """Name of the platform of `product` for each of the chips.
+
+        Raises:
+            UserError: a chip without that product.
+        """
+        for entry in self.entries:
+            if product not in entry["platforms"]:
+                raise UserError(f"{self.path}: chip {entry['chip']} has no {product}: leave that product out")
+        return [str(entry["platforms"][product]) for entry in self.entries]
+
+    def fingerprint(self) -> str:
+        """Changes when the store is written anew, or other chips are chosen; reads no pixels."""
+        files = sorted(path for path in self.path.rglob("*") if path.is_file() and not path.name.startswith("."))
+        state = [(str(path.relative_to(self.path)), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+        return hashlib.sha256(repr((state, self.rows.tolist())).encode()).hexdigest()
 
 
-@dataclass(frozen=True)
-class SiteArrays:
-    """Some chips of one site; `label` (N, 96, 96) int8 class index, -1 = not scored."""
-
-    chip_m: int
-    label: Array
-    layers: list[SiteLayer]
-
-
-def read_site(path: Path, chips: list[str], products: list[str], codes: tuple[int, ...]) -> SiteArrays:
-    """Read the chips called `chips` with the band groups of `products`; class index = position in `codes`.
+def select_chips(path: Path, chips: Sequence[str]) -> SiteSelection:
+    """Find the chips called `chips` in the store at `path`.
 
     Raises:
         UserError: a missing or unfinished store, or a chip that it lacks.
@@ -101,23 +133,112 @@ def read_site(path: Path, chips: list[str], products: list[str], codes: tuple[in
     absent = [chip for chip in chips if chip not in known]
     if absent:
         raise UserError(f"{path} lacks chip {absent[0]} of the table of splits: run the split step again")
-    rows = [known[chip] for chip in chips]
-    entries = [group.attrs["chips"][row] for row in rows]
+    return SiteSelection(path, group, np.array([known[chip] for chip in chips]))
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A band group that all stores have."""
+
+    product: str
+    pixel_m: int
+    bands: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Its group in a store."""
+        return f"{self.product}/{self.pixel_m}m"
+
+
+def common_grids(sites: Sequence[SiteSelection], product: str) -> list[Grid]:
+    """The band groups of a product, finest first.
+
+    Raises:
+        UserError: a store without the product, or stores of different bands.
+    """
+    found = {site.path.name: band_groups(site.group, product) for site in sites}
+    return [Grid(product, *grid) for grid in _common(found, f"{product}: pixel sizes and bands")]
+
+
+def common_side(sites: Sequence[SiteSelection]) -> int:
+    """Side of the chips of all stores in metres.
+
+    Raises:
+        UserError: stores of different sides.
+    """
+    return int(_common({site.path.name: site.group.attrs["chip_m"] for site in sites}, "chip_m"))
+
+
+def _common(found: dict[str, Any], what: str) -> Any:
+    """The value that all stores share; `found` is by name of store."""
+    first, expected = next(iter(found.items()))
+    for name, value in found.items():
+        if value != expected:
+            raise UserError(f"{what} {value} in {name}, {expected} in {first}: extract both again")
+    return expected
+
+
+def content_key(sites: Sequence[SiteSelection], codes: tuple[int, ...]) -> str:
+    """Changes with what the plans of these chips would read, and with the code that reads it."""
+    digest = hashlib.sha256(Path(__file__).read_bytes() + repr(codes).encode())
+    for site in sites:
+        digest.update(site.fingerprint().encode())
+    return digest.hexdigest()[:16]
+
+
+def label_plan(sites: Sequence[SiteSelection], codes: tuple[int, ...], chip_m: int) -> Plan:
+    """(N, y, x) int8 index of the class in `codes` on the 10 m grid, -1 where no listed class or not jointly clear."""
     index = np.full(256, UNSCORED, np.int8)
     index[list(codes)] = np.arange(len(codes))
-    label = index[read_array(group, "label", rows)]
-    label[read_array(group, "clear", rows) == 0] = UNSCORED
-    layers = [layer for product in products for layer in _read_product(group, product, rows, entries)]
-    return SiteArrays(int(group.attrs["chip_m"]), label, layers)
+
+    def read(site: SiteSelection) -> Parts:
+        parts = (read_parts(site.group, name, site.rows) for name in ("label", "clear"))
+        for (where, label), (_, clear) in zip(*parts, strict=True):
+            yield where, np.where(clear == 1, index[label], np.int8(UNSCORED))
+
+    return _plan("label", sites, (chip_m // LABEL_PIXEL_M,) * 2, "int8", read)
 
 
-def _read_product(group: Any, product: str, rows: list[int], entries: list[dict[str, Any]]) -> Iterator[SiteLayer]:
-    platforms = [str(entry["platforms"][product]) for entry in entries]
-    clear = read_array(group, f"{product}/qa/clear", rows).astype(bool)
-    clear_offset = read_array(group, f"{product}/qa/offset_m", rows)
-    clear_pixel_m = float(group[f"{product}/qa"].attrs["pixel_m"])
-    for pixel_m, bands in band_groups(group, product):
-        values = read_array(group, f"{product}/{pixel_m}m/values", rows)
-        offset = read_array(group, f"{product}/{pixel_m}m/offset_m", rows)
-        mask = sample_nearest(clear, clear_pixel_m, clear_offset, pixel_m, offset, values.shape[-1])
-        yield SiteLayer(product, pixel_m, bands, platforms, values, mask, offset)
+def values_plan(sites: Sequence[SiteSelection], grid: Grid, chip_m: int) -> Plan:
+    """(N, band, y, x) integers of a band group as stored."""
+    shape = len(grid.bands), chip_m // grid.pixel_m, chip_m // grid.pixel_m
+
+    def read(site: SiteSelection) -> Parts:
+        return read_parts(site.group, f"{grid.name}/values", site.rows)
+
+    return _plan(f"{grid.product}-{grid.pixel_m}m", sites, shape, ENCODINGS[grid.product].dtype, read)
+
+
+def clear_plan(sites: Sequence[SiteSelection], grid: Grid, chip_m: int) -> Plan:
+    """(N, y, x) bool, the product's own quality layer on the grid of a band group."""
+    size = chip_m // grid.pixel_m
+
+    def read(site: SiteSelection) -> Parts:
+        quality = f"{grid.product}/qa"
+        spacing = float(site.group[quality].attrs["pixel_m"])
+        corner = read_array(site.group, f"{quality}/offset_m", site.rows)
+        target = read_array(site.group, f"{grid.name}/offset_m", site.rows)
+        for where, clear in read_parts(site.group, f"{quality}/clear", site.rows):
+            layer = clear.astype(bool)
+            yield where, sample_nearest(layer, spacing, corner[where], grid.pixel_m, target[where], size)
+
+    return _plan(f"{grid.product}-{grid.pixel_m}m-clear", sites, (size, size), "bool", read)
+
+
+def _plan(
+    name: str,
+    sites: Sequence[SiteSelection],
+    shape: tuple[int, ...],
+    dtype: str,
+    read: Callable[[SiteSelection], Parts],
+) -> Plan:
+    """All chips of all sites, one site after the other; a site's parts say where in the site they belong."""
+
+    def fill(array: Array) -> None:
+        first = 0
+        for site in sites:
+            for where, values in read(site):
+                array[first + where] = values
+            first += len(site.rows)
+
+    return Plan(name, (sum(len(site.rows) for site in sites), *shape), np.dtype(dtype), fill)

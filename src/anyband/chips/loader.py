@@ -1,14 +1,32 @@
-"""A split in memory: integers as stored, turned into reflectance and validity only for the batch that is asked for."""
+"""A split in memory: integers as stored, turned into reflectance and validity only for the batch that is asked for.
+
+Pixels lie in one array per band group, in memory or mapped from a file (`chips.cache`). Reading changes nothing in
+them, so any number of threads and worker processes may ask one table for batches; which chips and crops a step gets
+follows from the seed alone, not from who asks.
+"""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from anyband.chips.bulk import SiteLayer, read_site
+from anyband.chips.bulk import (
+    Grid,
+    SiteSelection,
+    clear_plan,
+    common_grids,
+    common_side,
+    content_key,
+    label_plan,
+    read_array,
+    select_chips,
+    values_plan,
+)
+from anyband.chips.cache import hold_arrays
 from anyband.chips.encoding import ENCODINGS, LABEL_PIXEL_M, Array
 from anyband.chips.grid import LATTICE_M
 from anyband.observation import BandGroup, Observation
@@ -74,9 +92,10 @@ class _Layer:
 
 
 def _cut(array: Array, indices: Array, crop: Crop | None, pixel_m: int) -> Array:
-    """Copy of the crops of some chips: (N, ..., H, W) -> (B, ..., h, w)."""
+    """The crops of some chips: (N, ..., H, W) -> (B, ..., h, w); a view when they are neighbours and whole."""
     if crop is None:
-        whole: Array = array[indices]
+        neighbours = len(indices) > 0 and np.all(np.diff(indices) == 1)
+        whole: Array = array[indices[0] : indices[-1] + 1] if neighbours else array[indices]
         return whole
     size = crop.side_m // pixel_m
     out = np.empty((len(indices), *array.shape[1:-2], size, size), array.dtype)
@@ -97,6 +116,7 @@ class ChipTable:
         label: (N, 96, 96) int8 class index on the 10 m grid, -1 = not scored: no label, a class that is not listed,
             or not clear in both Sentinel-2 and Landsat.
         layers: band groups by (product, pixel_m).
+        source: arguments of `load_split` that gave the table.
     """
 
     site: Array
@@ -106,6 +126,11 @@ class ChipTable:
     classes: tuple[int, ...]
     label: Array
     layers: tuple[_Layer, ...]
+    source: tuple[Any, ...]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Sent to another process as how to load it, not as its pixels."""
+        return load_split, self.source
 
     def __len__(self) -> int:
         """Number of chips."""
@@ -158,7 +183,7 @@ class ChipTable:
 def load_split(
     chips: Path, splits: Path, split: str, products: Collection[str], classes: Mapping[int, str]
 ) -> ChipTable:
-    """Read one split of a dataset into memory.
+    """Read one split of a dataset into memory, or map it from `{chips}/.cache` when it does not fit.
 
     Args:
         chips: folder of the sites' stores, `{site}.zarr`.
@@ -168,7 +193,8 @@ def load_split(
         classes: label codes that are scored, as in the configuration; class index = position in ascending code.
 
     Raises:
-        UserError: a missing or unfinished store, a chip that a store lacks, an empty split.
+        UserError: a missing, unfinished or damaged store, a chip that a store lacks, stores of different bands, an
+            empty split, too little disk space.
     """
     import pandas as pd
 
@@ -177,37 +203,38 @@ def load_split(
     if table.empty:
         raise UserError(f"{splits}: no chip in split {split!r}")
     codes = tuple(sorted(int(code) for code in classes))
-    parts = [
-        read_site(chips / f"{site}.zarr", list(rows["chip"]), sorted(products), codes)
-        for site, rows in table.groupby("site", sort=False)
-    ]
-    # Chips of one site are neighbours in the table of splits; the order of the sites is kept.
-    ordered = pd.concat([rows for _, rows in table.groupby("site", sort=False)])
+    # Chips of one site are neighbours in memory; the order of the sites and of each site's chips is kept.
+    parts = [rows for _, rows in table.groupby("site", sort=False)]
+    ordered = pd.concat(parts)
+    sites = [select_chips(chips / f"{rows['site'].iloc[0]}.zarr", list(rows["chip"])) for rows in parts]
+    chip_m = common_side(sites)
+    grids = [grid for product in sorted(products) for grid in common_grids(sites, product)]
+    plans = [label_plan(sites, codes, chip_m)]
+    for grid in grids:
+        plans += [values_plan(sites, grid, chip_m), clear_plan(sites, grid, chip_m)]
+    label, *pixels = hold_arrays(plans, chips / ".cache", split, content_key(sites, codes))
+    layers = (_layer(sites, grid, *pixels[2 * i : 2 * i + 2]) for i, grid in enumerate(grids))
     return ChipTable(
         site=ordered["site"].to_numpy(str),
         block=ordered["block"].to_numpy(str),
         chip=ordered["chip"].to_numpy(str),
-        chip_m=parts[0].chip_m,
+        chip_m=chip_m,
         classes=codes,
-        label=np.concatenate([part.label for part in parts]),
-        layers=tuple(_join([part.layers[i] for part in parts]) for i in range(len(parts[0].layers))),
+        label=label,
+        layers=tuple(layers),
+        source=(chips, splits, split, tuple(products), dict(classes)),
     )
 
 
-def _join(parts: list[SiteLayer]) -> _Layer:
-    first = parts[0]
-    for part in parts:
-        if (part.product, part.pixel_m, part.bands) != (first.product, first.pixel_m, first.bands):
-            where = f"{part.product} at {part.pixel_m} m"
-            raise UserError(f"{where}: bands {part.bands} in one store, {first.bands} in another: extract both again")
-    platforms = [platform for part in parts for platform in part.platforms]
+def _layer(sites: Sequence[SiteSelection], grid: Grid, values: Array, clear: Array) -> _Layer:
+    platforms = [platform for site in sites for platform in site.platforms(grid.product)]
     names, index = np.unique(platforms, return_inverse=True)
     return _Layer(
-        product=first.product,
-        pixel_m=first.pixel_m,
-        band_sets=tuple(get_sensor(str(name), first.product).band_set(first.bands) for name in names),
+        product=grid.product,
+        pixel_m=grid.pixel_m,
+        band_sets=tuple(get_sensor(str(name), grid.product).band_set(grid.bands) for name in names),
         platform=index,
-        values=np.concatenate([part.values for part in parts]),
-        clear=np.concatenate([part.clear for part in parts]),
-        offset_m=np.concatenate([part.offset_m for part in parts]),
+        values=values,
+        clear=clear,
+        offset_m=np.concatenate([read_array(site.group, f"{grid.name}/offset_m", site.rows) for site in sites]),
     )

@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument("--certificate", required=True, type=Path, help="leakage certificate, JSON")
     arguments = parser.parse_args()
 
-    from anyband.chips.leakage import certify, range_line
+    from anyband.chips.leakage import certify, summary
     from anyband.chips.split import split_chips, split_table
     from anyband.chips.survey import survey_stores
     from anyband.config import Dataset
@@ -26,7 +26,7 @@ def main() -> None:
     survey = survey_stores(arguments.chips, sorted(settings.classes), settings.chip_m)
     block, split = split_chips(survey, settings.classes, settings.split)
     certificate = certify(survey, block, split, settings.classes, settings.split)
-    sys.stderr.write(range_line(certificate) + "\n")
+    sys.stderr.writelines(f"{line}\n" for line in summary(certificate))
     write_text(arguments.out, split_table(survey, block, split))
     write_json(arguments.certificate, certificate | {"sites": [store.stem for store in arguments.chips]})
 
