@@ -11,7 +11,18 @@ Affine6 = tuple[float, float, float, float, float, float]
 
 
 class UnusableItemError(UserError):
-    """An item lacks something or contradicts itself; the message names the item and the asset or property."""
+    """An item lacks something or contradicts itself; the message names the item and the asset or property.
+
+    `reason` is the word for it in the table of dropped scenes.
+    """
+
+    reason = "unusable"
+
+
+class ContradictionError(UnusableItemError):
+    """What an item says of a file is not what the file says."""
+
+    reason = "contradiction"
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,16 @@
 """Where an acquisition saw the ground, on a common set of points: a coarse and cheap look at its quality layer."""
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from anyband.catalog.access import sign, why_unreadable
-from anyband.catalog.acquisition import Acquisition, UnusableItemError
-from anyband.catalog.qa import DECODERS, Mask
+from anyband.catalog.access import read_raster
+from anyband.catalog.acquisition import Acquisition, ContradictionError, UnusableItemError
+from anyband.catalog.header import check_grid
+from anyband.catalog.qa import DECODERS, FILL, Mask, has_no_data
 from anyband.catalog.search import Site
-from anyband.runtime import UserError
 
 SAMPLING_M = 30
 """Distance between points: the finest that both Sentinel-2 SCL (20 m) and Landsat QA_PIXEL (30 m) support."""
@@ -42,38 +45,59 @@ def site_corners(site: Site, epsg: int) -> list[tuple[float, float]]:
     return list(zip(longitudes.tolist(), latitudes.tolist(), strict=True))
 
 
-def read_clear(acquisition: Acquisition, points: Points, epsg: int) -> Mask:
-    """Clear or not at each point (n,) given in the CRS `epsg`; points outside the raster are not clear.
+@dataclass(frozen=True)
+class Look:
+    """What a scene shows at the points of a site: `seen` (n,) has data, `clear` (n,) shows the surface."""
 
-    The CRS of the file is the acquisition's: HLS files carry one without a code.
+    seen: Mask
+    clear: Mask
+
+
+def look_at(acquisition: Acquisition, site: Site) -> Look:
+    """Read the quality layer of an acquisition at the points of a site.
 
     Raises:
-        UnusableItemError: no quality layer, or its file does not exist.
-        UserError: the file exists but cannot be read.
+        ContradictionError: the file is not where the item says, or not where the site is.
+        UnusableItemError: no quality layer, or its file does not exist or is damaged.
+        UserError: access is refused, or the provider is out of reach.
     """
-    import rasterio
-    from rasterio.errors import RasterioError
-    from rasterio.windows import Window
-
     qa = acquisition.qa
     if qa is None:
         raise UnusableItemError(f"item {acquisition.item_id}: {acquisition.product} has no quality layer")
-    x, y = project(points, epsg, acquisition.epsg)
-    clear = np.zeros(x.shape, dtype=bool)
-    try:
-        with rasterio.open(sign(qa.href)) as source:
-            to_pixel = ~source.transform
-            column = np.floor(to_pixel.a * x + to_pixel.b * y + to_pixel.c).astype(int)
-            row = np.floor(to_pixel.d * x + to_pixel.e * y + to_pixel.f).astype(int)
-            inside = (row >= 0) & (row < source.height) & (column >= 0) & (column < source.width)
-            if inside.any():
-                row, column = row[inside], column[inside]
-                top, left = int(row.min()), int(column.min())
-                window = Window(left, top, int(column.max()) - left + 1, int(row.max()) - top + 1)
-                values = source.read(1, window=window)
-                clear[inside] = DECODERS[qa.decoder](values[row - top, column - left])
-    except RasterioError as error:
-        reason = why_unreadable(qa.href, error)
-        line = f"item {acquisition.item_id}: asset {qa.asset}: {reason}"
-        raise (UnusableItemError if "does not exist" in reason else UserError)(line) from None
-    return clear
+    name = f"item {acquisition.item_id}: asset {qa.asset}"
+    points = site_points(site, acquisition.epsg)
+
+    def read(source: Any) -> Look:
+        check_grid(source, name, acquisition.epsg, qa, (site.longitude, site.latitude))
+        values, inside = _sample(source, points, FILL[qa.decoder])
+        if not inside.any():
+            raise ContradictionError(
+                f"{name}: the item's footprint covers the site, but its file spans {_span(source)} in "
+                f"EPSG:{acquisition.epsg} and the site lies at {points[0].mean():.0f}, {points[1].mean():.0f}"
+            )
+        return Look(inside & ~has_no_data(values, qa.decoder), inside & DECODERS[qa.decoder](values))
+
+    return read_raster(qa.href, read, name)
+
+
+def _sample(source: Any, points: Points, fill: int) -> tuple[NDArray[Any], Mask]:
+    """Values (n,) of a raster at points in its CRS, `fill` outside of it, and which of the points are inside."""
+    from rasterio.windows import Window
+
+    to_pixel, (x, y) = ~source.transform, points
+    column = np.floor(to_pixel.a * x + to_pixel.b * y + to_pixel.c).astype(int)
+    row = np.floor(to_pixel.d * x + to_pixel.e * y + to_pixel.f).astype(int)
+    inside = (row >= 0) & (row < source.height) & (column >= 0) & (column < source.width)
+    values = np.full(x.shape, fill, source.dtypes[0])
+    if inside.any():
+        row, column = row[inside], column[inside]
+        top, left = int(row.min()), int(column.min())
+        window = Window(left, top, int(column.max()) - left + 1, int(row.max()) - top + 1)
+        values[inside] = source.read(1, window=window)[row - top, column - left]
+    return values, inside
+
+
+def _span(source: Any) -> str:
+    """Where a raster lies, in its own coordinates."""
+    box = source.bounds
+    return f"{box.left:.0f} to {box.right:.0f} east and {box.bottom:.0f} to {box.top:.0f} north"

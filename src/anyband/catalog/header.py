@@ -1,38 +1,36 @@
-"""What only a file's header tells: the satellite of an HLS scene whose item does not name it."""
+"""What a file's header tells: the satellite of an HLS scene whose item does not name it, and where the file lies."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
-from anyband.catalog.access import sign, why_unreadable
-from anyband.catalog.acquisition import Acquisition, UnusableItemError
-from anyband.runtime import UserError
+import numpy as np
+
+from anyband.catalog.access import read_raster
+from anyband.catalog.acquisition import Acquisition, BandAsset, ContradictionError, QualityAsset, UnusableItemError
 
 # HLS v2.0 files carry the ids of the products that they were made from, several separated by ";".
 _LANDSAT = re.compile(r"\bL[CO]0([89])_L1")
 _SENTINEL2 = re.compile(r"\bS2([A-C])_MSIL1C")
+
+SAME_PLACE_M = 1.0
+"""What two CRS may differ by: HLS files name no datum but are WGS 84; a wrong zone or hemisphere is far off."""
+SAME_PIXEL = 0.01  # of a pixel
 
 
 def with_platform(acquisition: Acquisition) -> Acquisition:
     """The acquisition with its platform, read from the header of its first band if the item did not give one.
 
     Raises:
-        UnusableItemError: the file is not there or does not name one satellite.
-        UserError: the file cannot be read.
+        UnusableItemError: the file is not there, is damaged or does not name one satellite.
+        UserError: access is refused, or the provider is out of reach.
     """
     if acquisition.platform or not acquisition.product.startswith("hls_"):
         return acquisition
-    import rasterio
-    from rasterio.errors import RasterioError
-
     band = next(iter(acquisition.bands.values()))
-    try:
-        with rasterio.open(sign(band.href)) as source:
-            tags = source.tags()
-    except RasterioError as error:
-        reason = why_unreadable(band.href, error)
-        line = f"item {acquisition.item_id}: asset {band.asset}: {reason}"
-        raise (UnusableItemError if "does not exist" in reason else UserError)(line) from None
+    name = f"item {acquisition.item_id}: asset {band.asset}"
+    tags: Mapping[str, str] = read_raster(band.href, lambda source: source.tags(), name)
     return replace(acquisition, platform=platform_of(acquisition, tags))
 
 
@@ -49,3 +47,46 @@ def platform_of(acquisition: Acquisition, tags: Mapping[str, str]) -> str:
         names = ", ".join(sorted(found)) or "none"
         raise UnusableItemError(f"item {acquisition.item_id}: its files name {names} as satellite, one is needed")
     return found.pop()
+
+
+def check_grid(
+    source: Any, name: str, epsg: int, asset: BandAsset | QualityAsset, position: tuple[float, float]
+) -> None:
+    """Compare where an open file lies with what its item says of it, wherever both say something.
+
+    Args:
+        source: rasterio dataset.
+        name: "item X: asset Y".
+        epsg: CRS of the acquisition.
+        asset: with transform and shape of the item, each None where it does not say.
+        position: longitude and latitude (degrees) near which the two CRS must agree.
+
+    Raises:
+        ContradictionError: naming item, asset, and both sides.
+    """
+    if source.crs and not _agree(source.crs, epsg, position):
+        code = source.crs.to_epsg()
+        theirs = f"EPSG:{code}" if code else source.crs.to_proj4()
+        raise ContradictionError(f"{name}: the item says EPSG:{epsg}, its file {theirs}")
+    theirs = tuple(source.transform)[:6]
+    if asset.transform is not None and not np.allclose(
+        theirs, asset.transform, rtol=0, atol=SAME_PIXEL * abs(asset.transform[0])
+    ):
+        raise ContradictionError(f"{name}: the item says transform {asset.transform}, its file {theirs}")
+    if asset.shape is not None and source.shape != asset.shape:
+        raise ContradictionError(f"{name}: the item says shape {asset.shape}, its file {source.shape}")
+
+
+def _agree(crs: Any, epsg: int, position: tuple[float, float]) -> bool:
+    """Whether two CRS have the same coordinates for a position; codes cannot be compared, HLS files have none."""
+    from rasterio.errors import CRSError
+    from rasterio.warp import transform
+
+    try:
+        (x, y), (there_x, there_y) = (
+            (xs[0], ys[0])
+            for xs, ys in (transform("EPSG:4326", target, *([v] for v in position)) for target in (f"EPSG:{epsg}", crs))
+        )
+    except CRSError:
+        return False
+    return bool(np.hypot(x - there_x, y - there_y) <= SAME_PLACE_M)

@@ -1,32 +1,19 @@
 """Which Sentinel-2 and Landsat scenes of a site belong together: rules as functions without input or output.
 
-In order: an acquisition must be usable, Landsat of tier 1, and cover the whole site; of several versions of one scene
-the newest stays, of several scenes of one pass one stays; two scenes match when they lie in one UTM zone and are few
-enough days apart, have HLS versions of the very same acquisitions and, together, see enough of the ground; each pass
-is used at most once, best match first. Whatever is left out is recorded with its reason.
+Two scenes may match when they are few enough days apart and lie in one UTM zone; they need HLS versions of the very
+same acquisitions and, together, a clear view of enough of the ground. Tiles of one Sentinel-2 datatake and rows of one
+Landsat pass show the same ground, so they are alternatives: the best one that can be read is taken. Each pass is used
+at most once, best match first. Whatever is left out is recorded with its reason.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from anyband.catalog.acquisition import Acquisition, UnusableItemError
-from anyband.catalog.dialects import parse_item
+from anyband.catalog.selection import SAME_PASS, Drop, drop, find_passes
 
-PRODUCTS = ("sentinel2", "landsat", "hls_s30", "hls_l30", "label")
 SECONDS_PER_DAY = 86_400
-
-Covers = Callable[[Acquisition], bool]
-
-
-@dataclass(frozen=True)
-class Drop:
-    """A scene or a match that is not used; ids are empty where they do not apply."""
-
-    sentinel2: str
-    landsat: str
-    reason: str
-    detail: str
 
 
 @dataclass(frozen=True)
@@ -39,14 +26,20 @@ class Match:
     hls_l30: Acquisition
     day_gap: int
 
+    @property
+    def ids(self) -> tuple[str, str]:
+        """Item ids of Sentinel-2 and Landsat."""
+        return self.sentinel2.item_id, self.landsat.item_id
+
 
 @dataclass(frozen=True)
 class Clarity:
-    """Share (0..1) of the site that is clear in both scenes, and in each of them."""
+    """Share (0..1) of the site that is clear in both scenes and in each of them; `seen`: has data in both."""
 
     joint: float
     sentinel2: float
     landsat: float
+    seen: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -57,134 +50,78 @@ class Pair:
     clarity: Clarity
 
 
-def drop(product: str, item_id: str, reason: str, detail: str) -> Drop:
-    """Record one scene that is not used, in the column of its sensor."""
-    if product in ("landsat", "hls_l30"):
-        return Drop("", item_id, reason, detail)
-    return Drop(item_id, "", reason, detail)
+Candidate = tuple[Acquisition, Acquisition]
+"""A Sentinel-2 and a Landsat scene."""
 
 
-def parse_all(items: Iterable[Mapping[str, Any]], product: str) -> tuple[list[Acquisition], list[Drop]]:
-    """Acquisitions of the usable items of one product, sorted by id."""
-    kept, drops = [], []
-    for item in sorted(items, key=lambda item: str(item["id"])):
-        try:
-            kept.append(parse_item(item))
-        except UnusableItemError as error:
-            drops.append(drop(product, str(item["id"]), "unusable", str(error)))
-    return kept, drops
+def find_candidates(
+    sentinel2: Sequence[Acquisition], landsat: Sequence[Acquisition], max_day_gap: int
+) -> tuple[list[list[Candidate]], list[Drop]]:
+    """Scenes within `max_day_gap` days of each other and in one UTM zone.
 
-
-def select_scenes(scenes: Sequence[Acquisition], covers: Covers) -> tuple[list[Acquisition], list[Drop]]:
-    """Scenes of one product that may be paired: tier 1, whole site, newest version, one a pass and UTM zone."""
-    kept, drops = [], []
-    for scene in scenes:
-        if scene.tier not in (None, "T1"):
-            drops.append(drop(scene.product, scene.item_id, "tier", f"{scene.tier}: only T1 is registered well enough"))
-        elif not covers(scene):
-            drops.append(drop(scene.product, scene.item_id, "partial", "its valid data do not cover the whole site"))
-        else:
-            kept.append(scene)
-    for reason, key, rank in (("reprocessed", version_key, _newest_first), ("same pass", pass_key, _by_id)):
-        kept, more = _one_each(kept, reason, key, rank)
-        drops += more
-    return kept, drops
-
-
-def _one_each(
-    scenes: Sequence[Acquisition],
-    reason: str,
-    key: Callable[[Acquisition], Any],
-    rank: Callable[[Sequence[Acquisition]], list[Acquisition]],
-) -> tuple[list[Acquisition], list[Drop]]:
-    """The first scene, in order of `rank`, of each group with one key."""
-    groups: dict[Any, list[Acquisition]] = {}
-    for scene in scenes:
-        groups.setdefault(key(scene), []).append(scene)
-    ranked = [rank(group) for group in groups.values()]
-    drops = [
-        drop(scene.product, scene.item_id, reason, f"{first.item_id} is used instead")
-        for first, *rest in ranked
-        for scene in rest
-    ]
-    return [group[0] for group in ranked], drops
-
-
-def version_key(scene: Acquisition) -> tuple[Any, ...]:
-    """Equal for versions of one scene that differ in processing only."""
-    return scene.platform, scene.tile, _second(scene)
-
-
-def pass_key(scene: Acquisition) -> tuple[Any, ...]:
-    """Equal for scenes of one pass in one UTM zone: Sentinel-2 by start of datatake, Landsat by path and day."""
-    zone = scene.epsg % 100
-    if scene.product == "landsat":
-        return scene.platform, zone, scene.tile[:3], scene.datetime.date()
-    return scene.platform, zone, _second(scene)
-
-
-def _second(scene: Acquisition) -> Any:
-    return scene.datetime.replace(microsecond=0)
-
-
-def _by_id(scenes: Sequence[Acquisition]) -> list[Acquisition]:
-    return sorted(scenes, key=lambda scene: scene.item_id)
-
-
-def _newest_first(scenes: Sequence[Acquisition]) -> list[Acquisition]:
-    def age(scene: Acquisition) -> tuple[str, str, str]:
-        return scene.baseline or "", scene.produced, scene.item_id
-
-    return sorted(scenes, key=age, reverse=True)
-
-
-def match_scenes(scenes: Mapping[str, Sequence[Acquisition]], max_day_gap: int) -> tuple[list[Match], list[Drop]]:
-    """All matches of Sentinel-2 and Landsat scenes within `max_day_gap` days; `scenes` by product, HLS included."""
-    matches: list[Match] = []
+    Returns:
+        One list for each two passes, the preferred candidate first: of one CRS (both north of the equator), then by
+        id; and what has no partner in time, or another zone.
+    """
+    passes = find_passes([*sentinel2, *landsat])
+    groups: dict[tuple[str, str], list[Candidate]] = {}
     drops: list[Drop] = []
-    for sentinel2 in scenes["sentinel2"]:
-        for landsat in scenes["landsat"]:
-            gap = abs((sentinel2.datetime - landsat.datetime).total_seconds()) / SECONDS_PER_DAY
-            if round(gap) > max_day_gap:
+    near: set[str] = set()
+    for first in sentinel2:
+        for second in landsat:
+            if day_gap(first, second) > max_day_gap:
                 continue
-            ids = sentinel2.item_id, landsat.item_id
-            if sentinel2.epsg % 100 != landsat.epsg % 100:
-                drops.append(
-                    Drop(*ids, "zone", f"EPSG:{sentinel2.epsg} and EPSG:{landsat.epsg} are different UTM zones")
-                )
-                continue
-            hls_s30 = find_hls(scenes["hls_s30"], sentinel2, sentinel2.tile)
-            hls_l30 = find_hls(scenes["hls_l30"], landsat, sentinel2.tile)
-            if hls_s30 is None or hls_l30 is None:
-                missing = "S30" if hls_s30 is None else "L30"
-                drops.append(Drop(*ids, "no HLS", f"no {missing} of the same acquisition in tile {sentinel2.tile}"))
-                continue
-            matches.append(Match(sentinel2, landsat, hls_s30, hls_l30, round(gap)))
-    paired = {scene.item_id for match in matches for scene in (match.sentinel2, match.landsat)}
-    named = paired | {name for entry in drops for name in (entry.sentinel2, entry.landsat)}
-    for scene in (*scenes["sentinel2"], *scenes["landsat"]):
-        if scene.item_id not in named:
-            drops.append(
-                drop(
-                    scene.product,
-                    scene.item_id,
-                    "no partner",
-                    f"no scene of the other sensor within {max_day_gap} days",
-                )
-            )
-    return matches, drops
+            near |= {first.item_id, second.item_id}
+            if first.epsg % 100 != second.epsg % 100:
+                detail = f"EPSG:{first.epsg} and EPSG:{second.epsg} are different UTM zones"
+                drops.append(Drop(first.item_id, second.item_id, "zone", detail))
+            else:
+                groups.setdefault((passes[first.item_id], passes[second.item_id]), []).append((first, second))
+    for scene in (*sentinel2, *landsat):
+        if scene.item_id not in near:
+            detail = f"no scene of the other sensor within {max_day_gap} days"
+            drops.append(drop(scene.product, scene.item_id, "no partner", detail))
+    return [sorted(group, key=_preference) for _, group in sorted(groups.items())], drops
 
 
-def find_hls(candidates: Sequence[Acquisition], scene: Acquisition, tile: str) -> Acquisition | None:
-    """HLS version of `scene`: same tile, day and satellite; the nearest in time where there are several."""
-    same = [
-        candidate
-        for candidate in candidates
-        if candidate.tile == tile
-        and candidate.platform == scene.platform
-        and candidate.datetime.date() == scene.datetime.date()
-    ]
-    return min(same, key=lambda found: (abs(found.datetime - scene.datetime), found.item_id), default=None)
+def _preference(candidate: Candidate) -> tuple[bool, str, str]:
+    first, second = candidate
+    return first.epsg != second.epsg, first.item_id, second.item_id
+
+
+def day_gap(first: Acquisition, second: Acquisition) -> int:
+    """Days between two scenes, rounded."""
+    return round(abs((first.datetime - second.datetime).total_seconds()) / SECONDS_PER_DAY)
+
+
+class HlsVersions:
+    """HLS scenes of a site, whose satellites may have to be read from their files: once, and only where needed."""
+
+    def __init__(self, scenes: Sequence[Acquisition], identify: Callable[[Acquisition], Acquisition]) -> None:
+        """Take the scenes of one product, and what adds the satellite to one that does not name it."""
+        self._by_tile: dict[str, list[Acquisition]] = {}
+        for scene in scenes:
+            self._by_tile.setdefault(scene.tile, []).append(scene)
+        self._identify = identify
+        self._identified: dict[str, Acquisition | None] = {}
+        self.drops: list[Drop] = []
+
+    def find(self, scene: Acquisition, tile: str) -> Acquisition | None:
+        """HLS version of `scene` in an MGRS tile: of the same pass of the same satellite, not the nearest in time."""
+        near = [c for c in self._by_tile.get(tile, ()) if abs(c.datetime - scene.datetime) <= SAME_PASS]
+        found = [known for c in near if (known := self._with_platform(c)) and known.platform == scene.platform]
+        return min(found, key=lambda known: (abs(known.datetime - scene.datetime), known.item_id), default=None)
+
+    def _with_platform(self, scene: Acquisition) -> Acquisition | None:
+        if scene.platform:
+            return scene
+        if scene.item_id not in self._identified:
+            try:
+                self._identified[scene.item_id] = self._identify(scene)
+            except UnusableItemError as error:
+                self._identified[scene.item_id] = None
+                self.drops.append(drop(scene.product, scene.item_id, error.reason, str(error)))
+        return self._identified[scene.item_id]
 
 
 def select_pairs(
@@ -193,36 +130,33 @@ def select_pairs(
     """Use each pass at most once: smallest day gap first, then clearest, then by id; pairs come in order of time.
 
     Args:
-        matches: all matches.
+        matches: one for each two passes.
         clarity: by ids of the Sentinel-2 and the Landsat scene.
         min_clear: least share of the site that must be clear in both scenes.
     """
 
     def rank(match: Match) -> tuple[Any, ...]:
-        ids = match.sentinel2.item_id, match.landsat.item_id
-        return match.day_gap, -clarity[ids].joint, *ids
+        return match.day_gap, -clarity[match.ids].joint, *match.ids
 
     pairs: list[Pair] = []
     drops: list[Drop] = []
-    used: set[Any] = set()
+    used: set[str] = set()
+    names = find_passes({scene.item_id: scene for m in matches for scene in (m.sentinel2, m.landsat)}.values())
     for match in sorted(matches, key=rank):
-        ids = match.sentinel2.item_id, match.landsat.item_id
-        passes = {pass_key(match.sentinel2), pass_key(match.landsat)}
-        seen = clarity[ids]
+        passes, seen = {names[item_id] for item_id in match.ids}, clarity[match.ids]
         if seen.joint < min_clear:
-            detail = f"clear in both {seen.joint:.3f} < {min_clear:g}"
-            drops.append(
-                Drop(*ids, "cloudy", f"{detail} (Sentinel-2 {seen.sentinel2:.3f}, Landsat {seen.landsat:.3f})")
-            )
+            drops.append(Drop(*match.ids, *_too_little(seen, min_clear)))
         elif passes & used:
-            drops.append(Drop(*ids, "scene used", "one of the two belongs to a better pair"))
+            drops.append(Drop(*match.ids, "scene used", "one of the two belongs to a better pair"))
         else:
             used |= passes
             pairs.append(Pair(match, seen))
     return sorted(pairs, key=lambda pair: (pair.match.sentinel2.datetime, pair.match.sentinel2.item_id)), drops
 
 
-def find_label(labels: Sequence[Acquisition], covers: Covers) -> Acquisition | None:
-    """The newest label that covers the whole site."""
-    usable = [label for label in labels if covers(label)]
-    return max(usable, key=lambda label: (label.datetime, label.produced, label.item_id), default=None)
+def _too_little(clarity: Clarity, min_clear: float) -> tuple[str, str]:
+    """Reason and detail of a match that shows too little of the site."""
+    if clarity.seen < min_clear:
+        return "no data", f"data in both {clarity.seen:.3f} < {min_clear:g}, although both footprints cover the site"
+    shares = f"(Sentinel-2 {clarity.sentinel2:.3f}, Landsat {clarity.landsat:.3f})"
+    return "cloudy", f"clear in both {clarity.joint:.3f} < {min_clear:g} {shares}"

@@ -54,3 +54,8 @@ DECODERS: dict[str, Callable[[Flags], Mask]] = {
 
 FILL = {"scl": 0, "qa_pixel": 1, "fmask": 255}
 """Value of each layer where there is no data; not clear by its decoder."""
+
+
+def has_no_data(values: Flags, decoder: str) -> Mask:
+    """Where a layer of `decoder` has no data, any shape; in `qa_pixel` fill is a bit, not a value."""
+    return np.not_equal(values & 1, 0) if decoder == "qa_pixel" else np.equal(values, FILL[decoder])

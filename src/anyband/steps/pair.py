@@ -5,7 +5,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from anyband.catalog.dialects import COLLECTIONS
+from anyband.catalog.providers import PRODUCTS
 from anyband.catalog.search import Site, read_manifest
 from anyband.catalog.site_pairs import DROP_COLUMNS, PAIR_COLUMNS, as_csv, pair_site, why_none
 from anyband.config import Dataset
@@ -26,8 +26,8 @@ def main() -> None:
 
     settings = Dataset.model_validate_json(arguments.settings)
     site = Site(arguments.site, arguments.longitude, arguments.latitude, settings.extent_m)
-    items = {product: read_manifest(arguments.scenes / f"{name}.json") for product, name in COLLECTIONS.items()}
-    rows, drops = pair_site(site, items, settings.max_day_gap, settings.min_clear)
+    items = {product: read_manifest(arguments.scenes / f"{product}.json") for product in PRODUCTS}
+    rows, drops = pair_site(site, items, settings.max_day_gap, settings.min_clear, settings.exclude)
     if not rows:
         sys.stderr.write(f"anyband: {why_none(site, drops)}\n")
     write_text(arguments.pairs, as_csv(PAIR_COLUMNS, rows))

@@ -9,7 +9,7 @@ from rasterio.errors import RasterioError
 from anyband.catalog import access
 from anyband.catalog.access import gdal_env, read_raster, sign, why_unreadable, with_retries, without_secrets
 from anyband.catalog.acquisition import UnusableItemError
-from anyband.catalog.clear import read_clear, site_points
+from anyband.catalog.clear import look_at
 from anyband.catalog.dialects import parse_item
 from anyband.catalog.sas import forget_token
 from anyband.runtime import UserError
@@ -105,12 +105,12 @@ def test_a_token_that_expires_in_the_middle_of_a_run_is_renewed(provider, tmp_pa
             assert source.read(1)[0, 0] == 7
 
 
-def test_an_expired_signature_is_not_taken_for_a_missing_file(provider, caplog):
+def test_an_expired_signature_is_not_taken_for_a_missing_file(provider, at_once, caplog):
     """Taken for one, the scene would be dropped without need."""
     item = make_item("landsat")
     item["assets"]["qa_pixel"]["href"] = f"{AZURE}?se=2022-01-01T00:00:00Z&sig=azure-secret"
     with rasterio.Env(**gdal_env()), pytest.raises(UserError) as error:
-        read_clear(parse_item(item), site_points(NORTH, 32632), 32632)
+        look_at(parse_item(item), NORTH)
     assert not isinstance(error.value, UnusableItemError)
     assert str(error.value).startswith(f"item {item['id']}: asset qa_pixel: {AZURE} is refused")
     assert "secret" not in str(error.value) + caplog.text
@@ -120,7 +120,7 @@ def test_a_missing_file_drops_the_scene(provider):
     item = make_item("landsat")
     item["assets"]["qa_pixel"]["href"] = f"{provider.url}/nothing.tif"
     with rasterio.Env(**gdal_env()), pytest.raises(UnusableItemError, match=r"nothing\.tif does not exist"):
-        read_clear(parse_item(item), site_points(NORTH, 32632), 32632)
+        look_at(parse_item(item), NORTH)
 
 
 def test_earthdata_opens_with_a_token_from_the_environment(provider, earthdata, monkeypatch):

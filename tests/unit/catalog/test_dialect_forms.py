@@ -193,11 +193,10 @@ def test_a_satellite_that_lpdaac_may_name_one_day_is_taken():
     assert parse_item(item).platform == "landsat-9"
 
 
-def test_a_rich_hls_item_without_satellite_is_incomplete():
+def test_an_hls_item_with_a_grid_but_without_satellite_leaves_it_to_the_files():
     item = make_item("hls_l30")
     del item["properties"]["platform"]
-    with pytest.raises(UnusableItemError, match="property platform is missing"):
-        parse_item(item)
+    assert parse_item(item).platform == ""
 
 
 def test_s30_never_takes_the_broad_near_infrared_for_the_narrow_one():

@@ -7,7 +7,7 @@ from shapely.geometry import Point, shape
 
 from anyband.catalog.acquisition import UnusableItemError
 from anyband.catalog.dialects import parse_item
-from anyband.catalog.pairing import select_scenes
+from anyband.catalog.selection import select_scenes
 from anyband.runtime import UserError
 
 AZURE_S2 = "https://sentinel2l2a01.blob.core.windows.net/sentinel2-l2"

@@ -5,11 +5,13 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
+from anyband.archive.items import build_item
 from anyband.catalog.providers import PRODUCTS
-from make_items import NORTH, make_item, quality_raster, square, write_items
+from make_items import NORTH, make_item, make_scene, quality_raster, square, write_items
 
 SETTINGS = json.dumps({"catalog": "embedded", "start": "2022-05-01", "end": "2022-05-31", "extent_m": 3840})
 
@@ -21,10 +23,12 @@ def archive(tmp_path_factory):
     ring = square(NORTH.longitude, NORTH.latitude)
     items = [make_item(product, footprint=ring) for product in ("hls_s30", "hls_l30", "label")]
     for product, key in (("sentinel2", "SCL"), ("landsat", "qa_pixel")):
-        item = make_item(product, footprint=ring)
-        path = root / "aspen/files" / item["assets"][key]["href"].split("/files/aspen/")[1]
-        quality_raster(path, NORTH, product, 32632, 0.25)
-        items.append(item)
+        scene = make_scene(product, footprint=ring)
+        name = scene.assets[key].path
+        file = quality_raster(root / "aspen/files" / name, NORTH, product, 32632, 0.25)
+        same_grid = scene.assets if product == "landsat" else (key,)  # what its item says holds for all of its files
+        files = {other: replace(file, path=scene.assets[other].path) for other in same_grid}
+        items.append(build_item(replace(scene, assets=scene.assets | files)))
     write_items(root, "aspen", items)
     return root
 

@@ -1,13 +1,18 @@
 """Pairing with real rasters: clear shares against counting by hand, in both hemispheres."""
 
+import copy
 import csv
 import io
+import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import rasterio
 
-from anyband.catalog.acquisition import UnusableItemError
-from anyband.catalog.clear import project, read_clear, site_corners, site_points
+from anyband.archive.geotiff import hls_crs
+from anyband.catalog.acquisition import ContradictionError, UnusableItemError
+from anyband.catalog.clear import look_at, project, site_corners, site_points
 from anyband.catalog.dialects import parse_item
 from anyband.catalog.search import Site
 from anyband.catalog.site_pairs import DROP_COLUMNS, PAIR_COLUMNS, as_csv, pair_site, why_none
@@ -60,7 +65,7 @@ def test_clear_shares_are_those_of_the_ground(tmp_path, site):
 def test_a_cloudy_site_keeps_its_reasons_and_one_line(tmp_path):
     rows, drops = pair_site(NORTH, site_items(tmp_path, NORTH, {"landsat": 0.9}), 3, 0.3)
     assert rows == []
-    assert [drop.reason for drop in drops] == ["cloudy"]
+    assert [drop.reason for drop in drops] == ["cloudy"] + 3 * ["not needed"]
     line = why_none(NORTH, drops)
     assert line.startswith("site aspen: no pair of scenes is left (1 cloudy)")
     assert "\n" not in line
@@ -77,7 +82,7 @@ def test_a_site_without_scenes_still_says_what_is_missing(tmp_path):
     items = site_items(tmp_path, NORTH)
     rows, drops = pair_site(NORTH, items | {"sentinel2": []}, 3, 0.3)
     assert rows == []
-    assert [drop.reason for drop in drops] == ["no partner"]
+    assert [drop.reason for drop in drops] == ["no partner"] + 3 * ["not needed"]
 
 
 @pytest.mark.parametrize("shift", [0.03, 0.06])
@@ -92,31 +97,114 @@ def test_a_footprint_must_cover_the_whole_square(tmp_path, shift):
     assert drops[0].reason == "partial"
 
 
-def test_a_quality_layer_that_is_gone_drops_the_scene_but_a_broken_one_stops(tmp_path):
+@pytest.mark.parametrize("content", [None, "<html>Please log in</html>"], ids=["gone", "damaged"])
+def test_a_quality_layer_that_cannot_be_read_drops_the_scene(tmp_path, content):
     items = site_items(tmp_path, NORTH)
     (tmp_path / "landsat.tif").unlink()
+    if content:
+        (tmp_path / "landsat.tif").write_text(content)
     rows, drops = pair_site(NORTH, items, 3, 0.3)
     assert rows == []
-    assert [(drop.landsat, drop.reason) for drop in drops] == [(items["landsat"][0]["id"], "unusable")]
+    assert [(drop.sentinel2, drop.landsat, drop.reason) for drop in drops][:2] == [
+        ("", items["landsat"][0]["id"], "unusable"),
+        (items["sentinel2"][0]["id"], "", "no partner"),
+    ]
     assert "asset qa_pixel" in drops[0].detail
-    (tmp_path / "landsat.tif").write_text("<html>Please log in</html>")
-    with pytest.raises(UserError, match=f"^item {items['landsat'][0]['id']}: asset qa_pixel: [^\n]*$"):
-        pair_site(NORTH, items, 3, 0.3)
 
 
-def test_points_outside_the_raster_are_not_clear(tmp_path):
+def test_points_outside_the_raster_are_not_seen(tmp_path):
+    """A footprint may go some metres beyond its raster; the site of the second look lies half outside."""
     items = site_items(tmp_path, NORTH)
     scene = parse_item(items["sentinel2"][0])
-    x, y = site_points(NORTH, scene.epsg)
-    assert read_clear(scene, (x, y), scene.epsg).all()
-    assert not read_clear(scene, (x + 20_000, y), scene.epsg).any()
-    half = read_clear(scene, (x + 2400, y), scene.epsg)
-    assert half.mean() == pytest.approx((2400 - 480) / 3840, abs=0.02)
+    assert look_at(scene, NORTH).clear.all()
+    east = replace(NORTH, longitude=NORTH.longitude + 2400 / 111_320 / np.cos(np.radians(NORTH.latitude)))
+    look = look_at(scene, east)
+    assert look.seen.mean() == pytest.approx((2400 - 480) / 3840, abs=0.02)
+    assert np.array_equal(look.seen, look.clear)
 
 
 def test_labels_have_no_quality_layer():
     with pytest.raises(UnusableItemError, match="no quality layer"):
-        read_clear(parse_item(make_item("label")), site_points(NORTH, 32632), 32632)
+        look_at(parse_item(make_item("label")), NORTH)
+
+
+def says(items, product, key, **fields):
+    """Let an item say something else of one of its files."""
+    items[product][0]["assets"][key].update(fields)
+    items[product][0]["properties"].update(fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"proj:epsg": 32732}, "the item says EPSG:32732, its file EPSG:32632"),
+        ({"proj:epsg": 32633}, "the item says EPSG:32633, its file EPSG:32632"),
+        ({"proj:transform": [30, 0, 600_015, 0, -30, 5_100_015]}, r"the item says transform \(30.0, 0.0, 600015.0"),
+        ({"proj:shape": [7_000, 7_000]}, r"the item says shape \(7000, 7000\), its file \(160, 160\)"),
+    ],
+    ids=["hemisphere", "zone", "transform", "shape"],
+)
+def test_an_item_that_contradicts_its_file_is_dropped_as_such(tmp_path, fields, said):
+    """Read on, the site would lie outside of the raster and be called cloudy."""
+    items = site_items(tmp_path, NORTH)
+    says(items, "landsat", "qa_pixel", **fields)
+    if "proj:epsg" in fields:  # the Sentinel-2 scene must be in its zone, or the two do not meet
+        items["sentinel2"][0]["properties"]["proj:epsg"] = fields["proj:epsg"]
+        items["sentinel2"] = [item | {"assets": item["assets"]} for item in items["sentinel2"]]
+    rows, drops = pair_site(NORTH, items, 3, 0.3)
+    assert rows == []
+    named = {drop.landsat or drop.sentinel2: drop for drop in drops if drop.reason == "contradiction"}
+    assert items["landsat"][0]["id"] in named
+    assert re.search(
+        f"^item {items['landsat'][0]['id']}: asset qa_pixel: {said}", named[items["landsat"][0]["id"]].detail
+    )
+
+
+def test_a_file_in_the_wrong_place_is_a_contradiction_even_if_the_item_does_not_say_where(tmp_path):
+    items = site_items(tmp_path, SOUTH)
+    elsewhere = replace(SOUTH, latitude=SOUTH.latitude + 1)
+    quality_raster(tmp_path / "landsat.tif", elsewhere, "landsat", 32655, 0.0)
+    for fields in (items["landsat"][0]["properties"], items["landsat"][0]["assets"]["qa_pixel"]):
+        fields.pop("proj:transform", None)
+        fields.pop("proj:shape", None)
+    rows, drops = pair_site(SOUTH, items, 3, 0.3)
+    assert rows == []
+    assert (drops[0].landsat, drops[0].reason) == (items["landsat"][0]["id"], "contradiction")
+    assert "the item's footprint covers the site, but its file spans" in drops[0].detail
+
+
+def test_the_crs_of_hls_files_has_no_code_and_is_compared_by_position(tmp_path):
+    """Files are in UTM north in both hemispheres, with a datum that has no name."""
+    path = tmp_path / "fmask.tif"
+    for crs, fits in ((hls_crs(55), True), (hls_crs(54), False), ("EPSG:32755", False)):
+        file = quality_raster(path, SOUTH, "landsat", 32655, 0.0)
+        with rasterio.open(path) as source:
+            profile, values = source.profile | {"crs": crs, "dtype": "uint8"}, np.zeros(source.shape, np.uint8)
+        with rasterio.open(path, "w", **profile) as target:
+            target.write(values, 1)
+        item = make_item(
+            "hls_l30", epsg=32655, assets={"Fmask": file}, footprint=square(SOUTH.longitude, SOUTH.latitude)
+        )
+        item["assets"]["Fmask"]["href"] = str(path)
+        scene = parse_item(item | {"id": item["id"].replace("T32", "T55")})
+        assert scene.epsg == 32655
+        if fits:
+            assert look_at(scene, SOUTH).clear.all()
+        else:
+            with pytest.raises(ContradictionError, match="the item says EPSG:32655, its file "):
+                look_at(scene, SOUTH)
+
+
+def test_another_tile_is_taken_where_the_first_cannot_be_read(tmp_path):
+    """Tiles of one datatake overlap: what one of them lacks, the other may have."""
+    items = site_items(tmp_path, NORTH)
+    name = items["sentinel2"][0]["id"]
+    twin = copy.deepcopy(items["sentinel2"][0]) | {"id": name.replace("_T32", "_T31", 1)}
+    twin["assets"]["SCL"]["href"] = str(tmp_path / "gone.tif")
+    for listed in ([twin, *items["sentinel2"]], [*items["sentinel2"], twin]):
+        ((row,), drops) = pair_site(NORTH, items | {"sentinel2": listed}, 3, 0.3)
+        assert row["sentinel2"] == name
+        assert [(drop.sentinel2, drop.reason) for drop in drops] == [(twin["id"], "reprocessed")]
 
 
 @pytest.mark.parametrize("site", [NORTH, SOUTH], ids=["north", "south"])

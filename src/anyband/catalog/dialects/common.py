@@ -1,7 +1,7 @@
 """What the dialects share: reading raw item fields with errors that name the item."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -184,27 +184,50 @@ def check_wavelengths(item: RawItem, product: str, satellite: str, keys: Mapping
 
 
 def footprint(item: RawItem) -> Mapping[str, Any]:
-    """Geometry of the valid data; one that is cut at the antimeridian is put together beyond 180 degrees.
+    """Geometry of the valid data; across the antimeridian its longitudes go on beyond 180 degrees.
+
+    Providers cut a footprint in two at 180 degrees, count on beyond, or jump from 180 to -180 within a ring.
 
     Raises:
-        UnusableItemError: the item has no geometry.
+        UnusableItemError: the item has no geometry, or one without an area.
     """
     geometry: Mapping[str, Any] | None = item["geometry"]
     if not geometry:
         raise UnusableItemError(f"item {item['id']}: geometry is missing")
-    if geometry["type"] != "MultiPolygon":
+    if geometry["type"] not in ("Polygon", "MultiPolygon"):
+        raise UnusableItemError(f"item {item['id']}: geometry is a {geometry['type']}, not a footprint")
+    parts = geometry["coordinates"] if geometry["type"] == "MultiPolygon" else [geometry["coordinates"]]
+    rings = [[_continuous(ring) for ring in part] for part in parts]
+    west = min(x for part in rings for x, _ in part[0])
+    east = max(x for part in rings for x, _ in part[0])
+    if east - west <= 180 and rings == [[_plain(ring) for ring in part] for part in parts]:
         return geometry
-    west = [part for part in geometry["coordinates"] if min(x for x, *_ in part[0]) <= -180]
-    east = [part for part in geometry["coordinates"] if max(x for x, *_ in part[0]) >= 180]
-    if not (west and east):
-        return geometry
-    from shapely import union_all
-    from shapely.affinity import translate
-    from shapely.geometry import mapping, shape
+    return _joined(rings)
 
-    parts = [shape({"type": "Polygon", "coordinates": part}) for part in geometry["coordinates"]]
-    whole = union_all([translate(part, 360) if part.centroid.x < 0 else part for part in parts])
-    joined: Mapping[str, Any] = mapping(whole)
+
+def _plain(ring: Sequence[Sequence[float]]) -> list[tuple[float, float]]:
+    return [(float(x), float(y)) for x, y, *_ in ring]
+
+
+def _continuous(ring: Sequence[Sequence[float]]) -> list[tuple[float, float]]:
+    """A ring without jumps of a whole turn from one vertex to the next."""
+    points = _plain(ring)
+    for index in range(1, len(points)):
+        x, y = points[index]
+        points[index] = (x - 360 * round((x - points[index - 1][0]) / 360), y)
+    return points
+
+
+def _joined(rings: Sequence[Sequence[Sequence[tuple[float, float]]]]) -> Mapping[str, Any]:
+    """Parts of a footprint, all moved to the side of the globe where the easternmost one lies."""
+    from shapely import make_valid, union_all
+    from shapely.affinity import translate
+    from shapely.geometry import Polygon, mapping
+
+    parts = [make_valid(Polygon(part[0], part[1:])) for part in rings]
+    reference = max(part.centroid.x for part in parts)
+    turned = [translate(part, 360 * round((reference - part.centroid.x) / 360)) for part in parts]
+    joined: Mapping[str, Any] = mapping(union_all(turned))
     return joined
 
 

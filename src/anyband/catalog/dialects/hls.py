@@ -52,9 +52,8 @@ def parse(item: RawItem) -> Acquisition:
         kind = COLLECTIONS.get(collection, "S30")
         raise UnusableItemError(f"item {item['id']}: not of the form HLS.{kind}.T32TQM.2022123T101559.v2.0")
     kind = name["kind"]
-    silent = not any(key == "platform" or key.startswith("proj:") for key in item["properties"])
-    satellite = "" if silent else platform(item, PLATFORMS[kind])
-    for known in PLATFORMS[kind] if silent else (satellite,):
+    satellite = platform(item, PLATFORMS[kind]) if item["properties"].get("platform") else ""
+    for known in (satellite,) if satellite else PLATFORMS[kind]:
         check_wavelengths(item, f"hls_{kind.lower()}", known, {band: band for band in BANDS[kind]})
     return Acquisition(
         product=f"hls_{kind.lower()}",
