@@ -150,12 +150,16 @@ def _version(item: Mapping[str, Any]) -> tuple[str, str]:
     return str(item["properties"].get("updated") or ""), json.dumps(item, sort_keys=True)
 
 
-def unsigned(value: Any) -> Any:
+def unsigned(item: dict[str, Any]) -> dict[str, Any]:
     """A raw item whose addresses have lost their signatures, which are secrets and expire."""
+    return _without_signatures(item) if _SIGNATURE.search(json.dumps(item)) else item
+
+
+def _without_signatures(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: unsigned(entry) for key, entry in value.items()}
+        return {key: _without_signatures(entry) for key, entry in value.items()}
     if isinstance(value, list):
-        return [unsigned(entry) for entry in value]
+        return [_without_signatures(entry) for entry in value]
     if isinstance(value, str) and "://" in value and _SIGNATURE.search(value):
         return value.split("?")[0]
     return value
