@@ -1,4 +1,4 @@
-"""A dataset of three fabricated sites, one per split, small enough to train on within a test."""
+"""Small data to split: a dataset of three fabricated sites to train on, and surveys of chips without any pixels."""
 
 from pathlib import Path
 
@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import zarr
 
+from anyband.chips.blocks import Positions
+from anyband.chips.survey import Survey, Windows
 from fabricate import fabricate_store
 
 CLASSES = {10: "tree cover", 30: "grassland", 80: "permanent water"}
@@ -24,3 +26,34 @@ def fabricate_split(folder: Path, chips: int = 6) -> tuple[Path, Path]:
             rows.append({"site": split, "chip": chip["chip"], "block": block, "split": split, **place})
     pd.DataFrame(rows).to_csv(folder / "split.csv", index=False)
     return folder / "chips", folder / "split.csv"
+
+
+def make_survey(blocks=12, per_block=4, spacing_m=50_000.0, counts=None, side=960.0) -> Survey:
+    """Chips in a row inside blocks that lie in a row, a scene for every block; each chip has its own pixels."""
+    block = np.repeat(np.arange(blocks), per_block)
+    within = np.tile(np.arange(per_block), blocks)
+    return survey_of(
+        site=[f"s{b:02d}" for b in block],
+        chip=[f"s{b:02d}-0-r0c{c}" for b, c in zip(block, within, strict=True)],
+        x=100_480.0 + spacing_m * block + side * within,
+        y=np.full(len(block), 5e6),
+        epsg=np.full(len(block), 32632),
+        item=[f"scene-{b}" for b in block],
+        counts=None if counts is None else np.repeat(counts, per_block, axis=0),
+        side=side,
+    )
+
+
+def survey_of(site, chip, x, y, epsg, item, counts=None, side=960.0) -> Survey:
+    """A survey of chips at (x, y) that read what lies under them of `item`; 50 pixels of three classes unless told."""
+    where = Positions(np.asarray(x, float), np.asarray(y, float), np.asarray(epsg), side)
+    corner = np.stack([where.x - side / 2, where.northing + side / 2], axis=1)
+    return Survey(
+        site=np.array(site),
+        chip=np.array(chip),
+        positions=where,
+        counts=np.full((len(where.x), 3), 50) if counts is None else counts,
+        windows={"sentinel2/10m": Windows(np.array(item), corner)},
+        digests=[frozenset({f"pixels-{name}"}) for name in chip],
+        mosaics=[np.full((96, 96), 10, np.uint8)],
+    )

@@ -32,7 +32,7 @@ class Positions:
     @cached_property
     def corners(self) -> Array:
         """(N, 4, 3) metres in the Earth-centred frame of WGS84, at height 0."""
-        points = [self._degrees(across * self.side_m, along * self.side_m) for across, along in _ROUND]
+        points = [self.degrees(across * self.side_m, along * self.side_m) for across, along in _ROUND]
         return np.stack([geocentric(longitude, latitude) for longitude, latitude in points], axis=1)
 
     @cached_property
@@ -45,7 +45,7 @@ class Positions:
         """Metres by which the distance of two centres may exceed that of the chips."""
         return 2 * float(np.linalg.norm(self.corners - self.centres[:, None], axis=2).max())
 
-    def _degrees(self, dx: float = 0.0, dy: float = 0.0) -> tuple[Array, Array]:
+    def degrees(self, dx: float = 0.0, dy: float = 0.0) -> tuple[Array, Array]:
         """Longitude and latitude (N,) of the points `dx`, `dy` metres from the centres."""
         from pyproj import Transformer
 
@@ -58,7 +58,7 @@ class Positions:
 
     def grid_zones(self) -> Array:
         """(N,) zones of 6 by 8 degrees that the centres lie in, "32U": those of the Military Grid Reference System."""
-        longitude, latitude = self._degrees()
+        longitude, latitude = self.degrees()
         zone = np.floor((longitude + 180) / 6).astype(int) % 60 + 1
         band = np.clip(np.floor((latitude + 80) / 8).astype(int), 0, len(_LATITUDE_BANDS) - 1)
         return np.array([f"{number}{_LATITUDE_BANDS[letter]}" for number, letter in zip(zone, band, strict=True)])
@@ -130,19 +130,20 @@ def geocentric(longitude: Array, latitude: Array) -> Array:
 def block_names(site: Array, positions: Positions, block_m: float) -> Array:
     """(N,) name of every chip's block, a cell of `block_m` of its UTM grid: "32632:30:260" = zone, column, row.
 
-    A site that is not larger than a block belongs wholly to the cell of its centre: a cell border through the middle
-    of a place would put neighbouring chips on two sides of the split.
+    A site that is not larger than a block belongs wholly to the cell of its centre, in the zone of most of its chips:
+    a cell border through the middle of a place would put neighbouring chips on two sides of the split.
     """
     names = np.empty(len(site), dtype=object)
     for place in np.unique(site):
         here = np.flatnonzero(site == place)
         x, y, epsg = positions.x[here], positions.y[here], positions.epsg[here]
-        same_zone = epsg == epsg[0]
+        zones, count = np.unique(epsg, return_counts=True)
+        same_zone = epsg == zones[np.argmax(count)]
         spread = max(np.ptp(x[same_zone]), np.ptp(y[same_zone])) + positions.side_m
         if spread <= block_m:
             x = np.full(len(here), (x[same_zone].min() + x[same_zone].max()) / 2)
             y = np.full(len(here), (y[same_zone].min() + y[same_zone].max()) / 2)
-            epsg = np.full(len(here), epsg[0])
+            epsg = np.full(len(here), zones[np.argmax(count)])
         cells = zip(epsg, np.floor(x / block_m), np.floor(y / block_m), strict=True)
         names[here] = [f"{zone}:{int(column)}:{int(row)}" for zone, column, row in cells]
     return names.astype(str)

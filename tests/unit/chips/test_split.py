@@ -1,4 +1,4 @@
-"""The split keeps its promises, or says which one it cannot keep; the certificate catches a split that does not."""
+"""The split keeps its promises, or says which one it cannot keep."""
 
 import json
 import subprocess
@@ -7,34 +7,22 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+from pyproj import Geod, Transformer
 
-from anyband.chips.blocks import Positions
-from anyband.chips.leakage import certify, range_line
+from anyband.chips.bulk import open_site, read_array
+from anyband.chips.grid import project, site_footprints, utm_epsg
+from anyband.chips.leakage import certify
 from anyband.chips.split import split_chips, split_table
 from anyband.chips.survey import Survey, survey_stores
 from anyband.config import Split
 from anyband.runtime import UserError
 from fabricate import fabricate_store
+from small_split import make_survey, survey_of
 
 CLASSES = {10: "tree cover", 40: "cropland", 80: "permanent water"}
-
-
-def make_survey(blocks=12, per_block=4, spacing_m=50_000.0, counts=None, side=960.0):
-    """Chips in a row inside blocks that lie in a row; each chip has its own item and pixels."""
-    total = blocks * per_block
-    block = np.repeat(np.arange(blocks), per_block)
-    within = np.tile(np.arange(per_block), blocks)
-    return Survey(
-        site=np.array([f"s{b:02d}" for b in block]),
-        chip=np.array([f"s{b:02d}-0-r0c{c}" for b, c in zip(block, within, strict=True)]),
-        positions=Positions(
-            100_480.0 + spacing_m * block + side * within, np.full(total, 5e6), np.full(total, 32632), side
-        ),
-        counts=np.full((total, 3), 50) if counts is None else np.repeat(counts, per_block, axis=0),
-        items=[frozenset({f"scene-{b}"}) for b in block],
-        digests=[frozenset({f"pixels-{i}"}) for i in range(total)],
-        mosaics=[np.full((96, 96), 10, np.uint8)],
-    )
 
 
 def settings(**changes):
@@ -102,57 +90,121 @@ def test_buffer_wider_than_the_blocks_is_refused():
         split_chips(survey, CLASSES, settings(block_m=7_680, buffer_m=9_000))
 
 
-def certified(survey, change):
-    block, split = split_chips(survey, CLASSES, settings())
-    change(survey, block, split)
-    return certify(survey, block, split, CLASSES, settings())
+CENTRE = st.tuples(st.floats(11.4, 12.6), st.floats(-0.5, 0.5))
+"""Longitude, and latitude from the equator or from 47 N: at most 130 km across, on two sides of a zone border."""
+
+FAR = [(lon, lat) for lon in (4.0, 8.0, 15.0, 20.0) for lat in (42.0, 52.0)]
+"""Places that no other one is near."""
 
 
-def test_certificate_states_what_was_measured():
-    certificate = certified(make_survey(), lambda *_: None)
-    assert certificate["passes"] is True
-    assert min(certificate["min_distance_m"].values()) == 50_000 - 4 * 960
-    assert {pair: found["count"] for pair, found in certificate["shared_items"].items()} == {
-        "train-val": 0,
-        "train-test": 0,
-        "val-test": 0,
-    }
-    assert certificate["class_pixels"]["test"] == {"10": 800, "40": 800, "80": 800}
-    json.dumps(certificate)
-    assert "block" in range_line(certificate) or "longer" in range_line(certificate)
+def scattered(centres, latitude, dates):
+    """A survey of 3 x 3 chips at the centres and at far places, for each date; the second is of the next zone."""
+    rows = []
+    for number, (longitude, north) in enumerate([*((lon, latitude + lat) for lon, lat in centres), *FAR]):
+        for date in range(dates):
+            epsg = utm_epsg(longitude, north) + date
+            for footprint in site_footprints(project(longitude, north, epsg), epsg, 2_880, 960):
+                name = f"s{number:02d}-{date}-r{footprint.row}c{footprint.col}"
+                rows.append((name[:3], name, footprint.x0 + 480, footprint.y0 - 480, epsg, f"scene-{name[:5]}"))
+    return survey_of(*zip(*rows, strict=True))
 
 
-def test_shared_scenes_are_counted_and_named():
-    def share(survey, _, split):
-        for name in ("train", "test"):
-            survey.items[int(np.flatnonzero(split == name)[0])] = frozenset({"one-scene"})
-
-    assert certified(make_survey(), share)["shared_items"]["train-test"] == {"count": 1, "items": ["one-scene"]}
-
-
-def test_identical_pixels_in_two_splits_are_a_violation():
-    def copy(survey, _, split):
-        for name in ("train", "test"):
-            survey.digests[int(np.flatnonzero(split == name)[0])] = frozenset({"same"})
-
-    with pytest.raises(UserError, match="leakage between splits: 1 chips with identical pixels in train-test"):
-        certified(make_survey(), copy)
+def permuted(survey, order):
+    """The same chips in another order."""
+    where = survey.positions
+    x, y, epsg = (values[order] for values in (where.x, where.y, where.epsg))
+    items = survey.windows["sentinel2/10m"].item[order]
+    return survey_of(survey.site[order], survey.chip[order], x, y, epsg, items, survey.counts[order])
 
 
-def test_chips_that_are_too_near_are_a_violation():
-    def move(_, __, split):
-        split[np.flatnonzero(split == "train")[0]] = "test"
+def geodesic(survey, first, second, steps=4):
+    """Least distance of points on the edges of two chips; no code of ours, at most 960 / 4 m too large."""
+    outlines = []
+    for chip in (first, second):
+        along = np.linspace(-480, 480, steps, endpoint=False)
+        edge = np.full(steps, 480.0)
+        x = survey.positions.x[chip] + np.concatenate([along, edge, -along, -edge])
+        y = survey.positions.y[chip] + np.concatenate([-edge, along, edge, -along])
+        to_degrees = Transformer.from_crs(int(survey.positions.epsg[chip]), 4326, always_xy=True)
+        outlines.append(to_degrees.transform(x, y))
+    (lon_a, lat_a), (lon_b, lat_b) = outlines
+    lon, lat = np.meshgrid(lon_a, lon_b), np.meshgrid(lat_a, lat_b)
+    return float(np.min(Geod(ellps="WGS84").inv(lon[0], lat[0], lon[1], lat[1])[2]))
 
-    with pytest.raises(UserError, match=r"test chips 0 m apart, less than buffer_m 1000.*block 32632:\S+ in both"):
-        certified(make_survey(), move)
+
+@pytest.mark.parametrize("regime", ["blocks", "regions"])
+@examples(max_examples=25)
+@given(
+    centres=st.lists(CENTRE, min_size=2, max_size=8),
+    latitude=st.sampled_from([0.0, 47.0]),
+    dates=st.integers(1, 2),
+    seed=st.integers(0, 3),
+    data=st.data(),
+)
+def test_geometry_of_any_layout(regime, centres, latitude, dates, seed, data):
+    """Chips of different splits are never nearer than the buffer; the order of the chips does not matter."""
+    survey = scattered(centres, latitude, dates)
+    rules = settings(regime=regime, test_blocks=3, val_blocks=1, block_m=20_000, seed=seed)
+    block, split = split_chips(survey, CLASSES, rules)
+    assert len(split) == len(block) == len(survey) and set(split) <= {"train", "val", "test", "buffer"}
+    kept = pd.DataFrame({"block": block, "split": split})[split != "buffer"]
+    assert (kept.groupby("block")["split"].nunique() == 1).all()
+    near = _near(survey, split, rules.buffer_m)
+    assert all(geodesic(survey, first, second) >= rules.buffer_m for first, second in near)
+    certificate = certify(survey, block, split, CLASSES, rules)
+    assert certificate["passes"] and min(certificate["min_distance_m"].values()) >= rules.buffer_m
+    order = np.random.default_rng(data.draw(st.integers(0, 99))).permutation(len(survey))
+    other_block, other = split_chips(permuted(survey, order), CLASSES, rules)
+    assert np.array_equal(other, split[order]) and np.array_equal(other_block, block[order])
 
 
-def test_class_missing_from_a_split_is_a_violation():
-    def erase(survey, _, split):
-        survey.counts[split == "val", 1] = 0
+def _near(survey, split, buffer_m):
+    """Pairs of chips of different splits whose centres are not far enough apart to need no closer look."""
+    used = np.flatnonzero(split != "buffer")
+    degrees = survey.positions.degrees()
+    first, second = (grid.ravel() for grid in np.meshgrid(used, used))
+    apart = (split[first] != split[second]) & (first < second)
+    first, second = first[apart], second[apart]
+    (lon, lat), geod = degrees, Geod(ellps="WGS84")
+    centres = geod.inv(lon[first], lat[first], lon[second], lat[second])[2]
+    near = centres < buffer_m + 1_400
+    return list(zip(first[near], second[near], strict=True))
 
-    with pytest.raises(UserError, match="class 40 has no scored pixel in val"):
-        certified(make_survey(), erase)
+
+def test_layouts_of_the_property_test_do_have_a_buffer():
+    """Two places 3 km apart on two sides of the zone border: the buffer has work to do."""
+    survey = scattered([(11.98, 0.0), (12.02, 0.0)], 47.0, 1)
+    found = [
+        split_chips(survey, CLASSES, settings(test_blocks=6, val_blocks=1, block_m=20_000, buffer_m=500, seed=s))[1]
+        for s in range(6)
+    ]
+    assert {int(epsg) for epsg in survey.positions.epsg[:18]} == {32632, 32633}
+    assert any((split == "buffer").any() for split in found)
+
+
+def test_regions_are_held_out_whole_and_as_near_to_the_blocks_asked_for_as_they_can():
+    survey = scattered([(12.5, 0.0), (12.9, 0.1)], 47.0, 1)
+    rules = settings(regime="regions", test_blocks=2, val_blocks=1, block_m=20_000)
+    block, split = split_chips(survey, CLASSES, rules)
+    certificate = certify(survey, block, split, CLASSES, rules)
+    places = certificate["regions"]
+    assert set(places["train"]).isdisjoint(places["test"]) and set(places["val"]).isdisjoint(places["test"])
+    assert len(certificate["blocks"]["test"]) == 2 and len(certificate["blocks"]["val"]) == 1
+
+
+def test_too_few_regions_are_refused():
+    with pytest.raises(UserError, match=r"the \d regions are too few for 9 test and 2 val blocks"):
+        split_chips(make_survey(), CLASSES, settings(regime="regions", test_blocks=9))
+
+
+def test_random_chips_come_in_the_shares_of_the_blocks():
+    survey = make_survey(blocks=12, per_block=10)
+    rules = settings(regime="random")
+    block, split = split_chips(survey, CLASSES, rules)
+    assert pd.Series(split).value_counts().to_dict() == {"train": 60, "test": 40, "val": 20}
+    assert pd.DataFrame({"block": block, "split": split}).groupby("block")["split"].nunique().max() == 3
+    order = np.random.default_rng(0).permutation(len(survey))
+    assert np.array_equal(split_chips(permuted(survey, order), CLASSES, rules)[1], split[order])
 
 
 @pytest.fixture(scope="module")
@@ -197,11 +249,27 @@ def test_step_fails_with_one_line_and_no_files(stores, tmp_path):
 
 def test_survey_counts_scored_pixels_only(stores):
     survey = survey_stores(stores, sorted(CLASSES), 960)
-    from anyband.chips.bulk import open_site, read_array
-
     group = open_site(stores[0])
     label, clear = read_array(group, "label"), read_array(group, "clear")
     assert survey.counts[0].tolist() == [int(((label == c) & (clear == 1))[0].sum()) for c in (10, 40, 80)]
-    assert all(not item.endswith("label-0") for items in survey.items for item in items)
+    assert not any(item.endswith("label-0") for windows in survey.windows.values() for item in windows.item)
     assert len(frozenset().union(*survey.digests)) == 18 * 4
     assert split_table(survey, survey.site, survey.site).count("\n") == 19
+
+
+def test_survey_knows_which_source_pixels_were_read(stores):
+    """Landsat's grid lies 15 m off: its window starts to the right of the chip and below its top."""
+    survey = survey_stores(stores, sorted(CLASSES), 960)
+    assert set(survey.windows) == {
+        "sentinel2/10m", "sentinel2/20m", "sentinel2/60m", "landsat/30m", "hls_s30/30m", "hls_l30/30m"
+    }  # fmt: skip
+    assert survey.windows["sentinel2/60m"].corner[0].tolist() == [300_000, 5_200_020]
+    assert survey.windows["landsat/30m"].corner[0].tolist() == [300_015, 5_200_005]
+    assert survey.windows["landsat/30m"].item[0] == "s0-landsat-0"
+
+
+def test_random_regime_writes_what_leaks_and_goes_on(stores, tmp_path):
+    done = run_step(stores, tmp_path, test_blocks=2, val_blocks=2, regime="random")
+    assert done.returncode == 0 and "regime random leaks: train-val chips 0 m apart" in done.stderr
+    certificate = json.loads((tmp_path / "main.leakage.json").read_text())
+    assert certificate["passes"] is False and certificate["violations"]
