@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from anyband.archive.dialects import earth_search, lp_daac, stac_1_1, usgs
 from anyband.archive.dialects.common import BASE, Published, as_stored
 from anyband.archive.scene import COLLECTIONS
 
@@ -19,7 +20,9 @@ class Paging:
         cut: whether more than `largest` are cut down to it; else they are an error.
         token: name of the parameter that leads to the next page.
         by_query: whether the next page of a POST is a GET with everything in the query string; else a POST again.
+        counts: whether an answer tells the number of all items.
         most_bytes: size of an answer that the provider cannot exceed.
+        overlap: items of a page that were on the page before already.
     """
 
     default: int = 250
@@ -27,7 +30,9 @@ class Paging:
     cut: bool = False
     token: str = "token"
     by_query: bool = False
+    counts: bool = True
     most_bytes: int | None = None
+    overlap: int = 0
 
 
 @dataclass(frozen=True)
@@ -58,5 +63,44 @@ class Api:
         return self.dialects.get(item["collection"], as_stored)(item)
 
 
-APIS = {api.name: api for api in (Api("stac", "Planetary Computer", COLLECTIONS, {}, Paging()),)}
+EARTH_SEARCH = Paging(default=10, largest=10_000, cut=True, token="next", most_bytes=6 * 2**20)
+LP_DAAC = Paging(default=10, largest=100, cut=True, token="cursor", by_query=True, counts=False)
+"""Behaviour of stac-server behind a Lambda function, and of cmr-stac."""
+
+_NEW_FORM = {collection: stac_1_1.in_new_form() for collection in COLLECTIONS.values()}
+
+APIS = {
+    api.name: api
+    for api in (
+        Api("stac", "Planetary Computer", COLLECTIONS, {}, Paging()),
+        Api(
+            earth_search.API,
+            "Earth Search",
+            COLLECTIONS,
+            {"sentinel-2-l2a": earth_search.sentinel2_l2a, "landsat-c2-l2": earth_search.landsat},
+            EARTH_SEARCH,
+        ),
+        Api(
+            earth_search.API_C1,
+            "Earth Search (Collection 1) and USGS",
+            COLLECTIONS | {"sentinel2": "sentinel-2-c1-l2a", "landsat": "landsat-c2l2-sr"},
+            {"sentinel-2-l2a": earth_search.sentinel2_c1, "landsat-c2-l2": usgs.landsat},
+            EARTH_SEARCH,
+        ),
+        Api(
+            lp_daac.API,
+            "LP DAAC",
+            COLLECTIONS | {"hls_s30": "HLSS30_2.0", "hls_l30": "HLSL30_2.0"},
+            {"hls2-s30": lp_daac.hls, "hls2-l30": lp_daac.hls},
+            LP_DAAC,
+        ),
+        Api(
+            stac_1_1.API,
+            "a catalogue in STAC 1.1",
+            COLLECTIONS | {"sentinel2": "sentinel-2-c1-l2a"},
+            _NEW_FORM | {"sentinel-2-l2a": stac_1_1.in_new_form(stac_1_1.as_stactools)},
+            Paging(),
+        ),
+    )
+}
 """By the first part of their paths."""

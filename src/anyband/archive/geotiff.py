@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from rasterio.crs import CRS
 from rasterio.transform import Affine
 
 LARGEST_TILE = 256
+NO_TAGS: Mapping[str, str] = {}
 HLS_DATUM = "Not_specified_based_on_WGS_84_spheroid"
 
 
@@ -48,6 +50,7 @@ def write_raster(
     transform: tuple[float, float, float, float, float, float],
     nodata: float | None,
     scale: float | None = None,
+    tags: Mapping[str, str] = NO_TAGS,
 ) -> None:
     """Write one band (rows, columns); `nodata` None writes no tag, `scale` sets GDAL's scale tag.
 
@@ -74,5 +77,6 @@ def write_raster(
         predictor=2,
     ) as file:
         file.write(values, 1)
+        file.update_tags(**tags)
         if scale is not None:
             file.scales = (scale,)

@@ -11,7 +11,8 @@ from typing import Any
 
 from anyband.archive import traps
 from anyband.archive.apis import Api
-from anyband.archive.dialects.common import Published
+from anyband.archive.dialects.common import ADDRESS, Published
+from anyband.archive.faults import AZURE_HOST, CALM, Faults, gone_files
 from anyband.archive.item_index import ItemIndex
 from anyband.archive.made import FILES, MADE, make
 from anyband.archive.stac_api import NotFoundError
@@ -23,7 +24,7 @@ CACHED_BYTES = 128 * 2**20  # of files that were made on the fly
 class Holdings:
     """The folders of simulated sites below one root. Sites are renamed into place, so a visible one is complete."""
 
-    def __init__(self, root: Path, trap_names: tuple[str, ...] = ()) -> None:
+    def __init__(self, root: Path, trap_names: tuple[str, ...] = (), faults: Faults = CALM) -> None:
         """Serve the sites in `root`.
 
         Raises:
@@ -33,6 +34,7 @@ class Holdings:
             raise UserError(f"{root} is not a folder of simulated sites: run the simulate step first")
         self.root = root
         self.traps = traps.check(trap_names)
+        self.faults = faults
         self._made: OrderedDict[str, bytes] = OrderedDict()
         self._shelves: dict[str, tuple[ItemIndex, dict[str, str]]] = {}
         self._lock = threading.RLock()
@@ -56,8 +58,16 @@ class Holdings:
             if api.name not in self._shelves:
                 published = newest(api.publish(copy.deepcopy(item)) for item in self.items)
                 items = traps.spring(self.traps, [entry.item for entry in published], traps.EMITTED)
+                for item in items if self.faults.tokens else ():
+                    move_to_azure(item)
                 self._shelves[api.name] = ItemIndex(items), join_files(published)
             return self._shelves[api.name]
+
+    @cached_property
+    def _gone(self) -> frozenset[str]:
+        """Paths below `files/` that are never found."""
+        hrefs = gone_files(self.faults, self.items) if self.faults.gone else ()
+        return frozenset(stored_part(href.removeprefix(ADDRESS)) for href in hrefs)
 
     def content(self, path: str) -> Path | bytes:
         """What is behind `files/{site}/{path}` or `made/{changes}/{site}/{path}`.
@@ -65,6 +75,8 @@ class Holdings:
         Raises:
             NotFoundError: no such file; unknown or half-written sites have none.
         """
+        if stored_part(path) in self._gone:
+            raise NotFoundError(f"the archive holds no file {path}")
         if path.startswith(MADE):
             return self._make(path)
         return self._stored(path.removeprefix(FILES))
@@ -78,7 +90,7 @@ class Holdings:
 
     def _make(self, path: str) -> bytes:
         """A file that is made from a stored one; the most recent ones are kept."""
-        changes, _, stored = path.removeprefix(MADE).partition("/")
+        changes, stored = path.removeprefix(MADE).split("/", 1)[0], stored_part(path)
         with self._lock:
             if path in self._made:
                 self._made.move_to_end(path)
@@ -94,12 +106,28 @@ class Holdings:
         return content
 
 
+def move_to_azure(item: dict[str, Any]) -> None:
+    """Let the files of an item lie where a token is needed."""
+    for asset in item["assets"].values():
+        if asset["href"].startswith(ADDRESS):
+            asset["href"] = f"http://{AZURE_HOST}/{asset['href'].removeprefix(ADDRESS)}"
+
+
+def stored_part(path: str) -> str:
+    """`{site}/{path}` of `files/{site}/{path}` or of a file that is made from it."""
+    if path.startswith(MADE):
+        return path.removeprefix(MADE).partition("/")[2]
+    return path.removeprefix(FILES)
+
+
 def newest(published: Iterable[Published]) -> list[Published]:
     """Without items of a site that were published again under the same id."""
     kept: dict[tuple[str, str, str], Published] = {}
     for entry in published:
         item = entry.item
-        key = (item["collection"], item["id"], traps.site_of(item) or str(sorted(entry.files.values())[:1]))
+        paths = list(entry.files.values())
+        site = stored_part(paths[0]).split("/")[0] if paths else traps.site_of(item)
+        key = (item["collection"], item["id"], site)
         if key not in kept or _version(item) >= _version(kept[key].item):
             kept[key] = entry
     return list(kept.values())

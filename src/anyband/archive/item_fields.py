@@ -3,6 +3,7 @@
 import datetime as dt
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from anyband.archive.geometry_names import mgrs_tile, worldcover_tile, wrs_path_row
@@ -58,6 +59,15 @@ def _sentinel2_names(info: SceneInfo, tile: str) -> dict[str, str]:
         "orbit": f"{orbit:06d}",
         "relative": str(relative),
     }
+
+
+def hls_tags(info: SceneInfo) -> dict[str, str]:
+    """Tags in the header of an HLS file that name the products it was made from, and so the satellite."""
+    if info.product == "hls_l30":
+        product = item_names(replace(info, product="landsat"))["product"]
+        return {"LANDSAT_PRODUCT_ID": product.replace("_L2SP_", "_L1TP_")}
+    product = item_names(replace(info, product="sentinel2"))["product"]
+    return {"PRODUCT_URI": f"{product.replace('_MSIL2A_', '_MSIL1C_')}.SAFE"}
 
 
 def _sentinel2_properties(info: SceneInfo, names: Mapping[str, str]) -> dict[str, Any]:

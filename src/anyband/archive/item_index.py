@@ -56,6 +56,7 @@ class ItemIndex:
         found = _sorted(found, parameters.get("sortby") or [])
         limit = _limit(parameters.get("limit", paging.default), paging)
         start = _position(found, parameters.get(paging.token))
+        start -= min(start, paging.overlap, limit - 1)
         page = found[start : start + limit]
         more = start + limit < len(found)
         token = f"next:{start + limit}" if more else None

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from anyband.archive.acquisitions import Acquisition
 from anyband.archive.geotiff import epsg_crs, hls_crs, write_raster
 from anyband.archive.grid import HiddenGrid
+from anyband.archive.item_fields import hls_tags
 from anyband.archive.items import COLLECTIONS, AssetFile, SceneInfo, build_item, item_id
 from anyband.archive.label_raster import label_raster
 from anyband.archive.places import Place
@@ -45,7 +46,8 @@ class SiteWriter:
             hls = info.product.startswith("hls")
             crs = hls_crs(grid.epsg % 100) if hls else epsg_crs(grid.epsg)
             scale = HLS_SCALE if hls and values.dtype == np.int16 else None
-            write_raster(self.folder / "files" / path, values, crs, grid.transform, nodata, scale)
+            tags = hls_tags(info) if hls else {}
+            write_raster(self.folder / "files" / path, values, crs, grid.transform, nodata, scale, tags)
             assets[key] = AssetFile(path, grid.epsg, grid.transform, grid.shape)
         self.item(replace(info, assets=assets))
 
@@ -72,7 +74,7 @@ class SiteWriter:
             sun_azimuth=seen.sun_azimuth,
             view_zenith=seen.view_zenith,
             view_azimuth=seen.view_azimuth,
-            baseline=acquisition.baseline if product == "sentinel2" else None,
+            baseline=acquisition.baseline if product in ("sentinel2", "hls_s30") else None,
             generation_time=acquisition.when + timedelta(days=PUBLISHED_AFTER[product]),
             simulated=self.simulated,
         )

@@ -168,7 +168,7 @@ def _page(api: Api, index: ItemIndex, path: str, query: str | None, parameters: 
     links: list[dict[str, Any]] = [{"rel": "root", "type": "application/json", "href": api.root}]
     if token is not None:
         links.append(_next_link(api, path, query, parameters, token))
-    counts = {"numberMatched": matched, "numberReturned": len(items)}
+    counts = {"numberMatched": matched, "numberReturned": len(items)} if api.paging.counts else {}
     page = {"type": "FeatureCollection", "features": items, "links": links, **counts}
     if api.paging.most_bytes and len(json.dumps(page)) > api.paging.most_bytes:
         raise TooLargeError("Internal server error")
@@ -182,7 +182,7 @@ def _next_link(api: Api, path: str, query: str | None, parameters: dict[str, Any
         return link | {"method": "POST", "body": parameters | {api.paging.token: token}}
     known = dict(parse_qsl(query)) if query is not None else _as_query(parameters)
     link["href"] += f"?{urlencode(known | {api.paging.token: token})}"
-    return link | {"method": "GET"}
+    return link if api.paging.by_query else link | {"method": "GET"}
 
 
 def _as_query(parameters: dict[str, Any]) -> dict[str, str]:

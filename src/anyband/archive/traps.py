@@ -33,11 +33,9 @@ small-pages                   a page of a search holds one item, whatever was as
 import copy
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from anyband.archive.apis import Paging
 from anyband.archive.item_fields import microseconds
 from anyband.archive.item_filters import start_time
 from anyband.archive.made import FILES, MADE, made
@@ -303,11 +301,6 @@ def check(names: Iterable[str]) -> tuple[str, ...]:
         if name not in NAMES:
             raise UserError(f"unknown trap {name!r}, known: {', '.join(NAMES)}")
     return chosen
-
-
-def small_pages(paging: Paging, names: Iterable[str]) -> Paging:
-    """How an API pages with these traps."""
-    return replace(paging, largest=1, cut=True) if SMALL_PAGES in names else paging
 
 
 def spring(names: Iterable[str], items: list[Item], traps: dict[str, Callable[[list[Item]], list[Item]]]) -> list[Item]:

@@ -13,7 +13,7 @@ from make_items import make_item, write_items
 
 FETCH = """
 import os, sys, urllib.request
-assert "NO_PROXY" not in os.environ and "no_proxy" not in os.environ
+assert not os.environ.get("NO_PROXY") and not os.environ.get("no_proxy")
 print(urllib.request.urlopen("http://archive.anyband.test/stac/search").read().count(b'"Feature"'))
 """
 WAIT = "import os, time; print(os.environ['http_proxy'], flush=True); time.sleep(60)"

@@ -14,6 +14,7 @@ from anyband.archive.made import made
 Item = dict[str, Any]
 HOST = "archive.anyband.test"
 BASE = f"http://{HOST}"
+ADDRESS = f"{BASE}/"  # of everything that the host has
 CLOUD_OPTIMISED = "image/tiff; application=geotiff; profile=cloud-optimized"
 
 
