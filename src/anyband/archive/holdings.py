@@ -16,6 +16,7 @@ from anyband.archive.faults import AZURE_HOST, CALM, Faults, gone_files
 from anyband.archive.item_index import ItemIndex
 from anyband.archive.made import FILES, MADE, make
 from anyband.archive.stac_api import NotFoundError
+from anyband.archive.trap_tools import site_of
 from anyband.runtime import UserError
 
 CACHED_BYTES = 128 * 2**20  # of files that were made on the fly
@@ -126,7 +127,7 @@ def newest(published: Iterable[Published]) -> list[Published]:
     for entry in published:
         item = entry.item
         paths = list(entry.files.values())
-        site = stored_part(paths[0]).split("/")[0] if paths else traps.site_of(item)
+        site = stored_part(paths[0]).split("/")[0] if paths else site_of(item)
         key = (item["collection"], item["id"], site)
         if key not in kept or _version(item) >= _version(kept[key].item):
             kept[key] = entry

@@ -30,70 +30,23 @@ small-pages                   a page of a search holds one item, whatever was as
 ============================  =========================================================================================
 """
 
-import copy
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
 from anyband.archive.item_fields import microseconds
 from anyband.archive.item_filters import start_time
-from anyband.archive.made import FILES, MADE, made
+from anyband.archive.trap_tools import Item, change_files, first_scenes, renamed
 from anyband.runtime import UserError
 
-Item = dict[str, Any]
 SMALL_PAGES = "small-pages"
 S2, LANDSAT, S30, L30 = "sentinel-2-l2a", "landsat-c2-l2", "hls2-s30", "hls2-l30"
 FLAG = "earthsearch:boa_offset_applied"
 
-_ARCHIVE = re.compile(rf"http://[^/]+/(?=(?:{FILES}|{MADE}[^/]+/)(?P<site>[^/]+)/)")
 _LATER = timedelta(days=400)
 _NEXT_ROW = timedelta(seconds=24)
 _NEW_BASELINE = "05.10"
-
-
-def site_of(item: Item) -> str:
-    """Site that an item's files belong to, "" for an item without any file of the archive."""
-    found = (_ARCHIVE.match(asset["href"]) for asset in item["assets"].values())
-    return next((match["site"] for match in found if match), "")
-
-
-def _first(items: Sequence[Item], *collections: str) -> list[Item]:
-    """The earliest item of every site in each of the collections."""
-    first: dict[tuple[str, str], Item] = {}
-    for item in sorted(items, key=lambda item: (start_time(item), item["id"])):
-        if item["collection"] in collections:
-            first.setdefault((site_of(item), item["collection"]), item)
-    return list(first.values())
-
-
-def _renamed(item: Item, *changes: tuple[str, str]) -> Item:
-    """A copy with other words in id, properties, links and titles, but the same files."""
-    hrefs = {key: asset["href"] for key, asset in item["assets"].items()}
-    twin = copy.deepcopy(item)
-
-    def replace(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: replace(entry) for key, entry in value.items()}
-        if isinstance(value, list):
-            return [replace(entry) for entry in value]
-        for old, new in changes if isinstance(value, str) else ():
-            value = value.replace(old, new)
-        return value
-
-    twin = {key: replace(value) for key, value in twin.items()}
-    for key, href in hrefs.items():
-        twin["assets"][key]["href"] = href
-    return twin
-
-
-def change_files(item: Item, change: str, keys: Iterable[str] | None = None) -> None:
-    """Let an item point to files that are made from its own (see `made`); None for all of the archive's files."""
-    for key in list(item["assets"]) if keys is None else keys:
-        asset = item["assets"][key]
-        found = _ARCHIVE.match(asset["href"])
-        if found:
-            asset["href"] = found[0] + made(asset["href"][found.end() :], change)
 
 
 def _mgrs_overlap(items: list[Item]) -> list[Item]:
@@ -106,17 +59,17 @@ def _mgrs_overlap(items: list[Item]) -> list[Item]:
             column = tile[1][3]  # one column to the east, or to the west at the end of the zone
             after = {"H": "G", "Z": "Y", "R": "Q"}.get(column) or chr(ord(column) + (2 if column in "HN" else 1))
             other = tile[1][:3] + after + tile[1][4]
-            twins.append(_renamed(item, (tile[1], other)))
+            twins.append(renamed(item, (tile[1], other)))
     return items + twins
 
 
 def _reprocessed(items: list[Item]) -> list[Item]:
     twins = []
-    for item in _first(items, S2):
+    for item in first_scenes(items, S2):
         old, made_at = item["properties"]["s2:processing_baseline"], item["properties"]["s2:generation_time"]
         later = start_time({"properties": {"datetime": made_at}}) + _LATER
         compact = re.sub(r"[-:]|\..*", "", made_at)
-        twin = _renamed(
+        twin = renamed(
             item,
             (f"N{old}", f"N{_NEW_BASELINE}"),
             (f"N{old.replace('.', '')}", f"N{_NEW_BASELINE.replace('.', '')}"),
@@ -130,16 +83,16 @@ def _reprocessed(items: list[Item]) -> list[Item]:
 
 
 def _tier_2(items: list[Item]) -> list[Item]:
-    for item in _first(items, LANDSAT):
-        item.update(_renamed(item, ("_02_T1", "_02_T2")))
+    for item in first_scenes(items, LANDSAT):
+        item.update(renamed(item, ("_02_T1", "_02_T2")))
         item["properties"]["landsat:collection_category"] = "T2"
     return items
 
 
 def _landsat_7(items: list[Item]) -> list[Item]:
     twins = []
-    for item in _first(items, LANDSAT):
-        twin = _renamed(item, ("LC08_", "LE07_"), ("LC09_", "LE07_"), ("LC8", "LE7"), ("LC9", "LE7"))
+    for item in first_scenes(items, LANDSAT):
+        twin = renamed(item, ("LC08_", "LE07_"), ("LC09_", "LE07_"), ("LC8", "LE7"), ("LC9", "LE7"))
         twin["properties"] |= {"platform": "landsat-7", "instruments": ["etm+"]}
         twin["assets"].pop("coastal", None)
         twins.append(twin)
@@ -148,25 +101,25 @@ def _landsat_7(items: list[Item]) -> list[Item]:
 
 def _l2sr(items: list[Item]) -> list[Item]:
     temperature = ("lwir11", "atran", "cdist", "drad", "urad", "trad", "emis", "emsd", "qa")
-    for item in _first(items, LANDSAT):
-        item.update(_renamed(item, ("_L2SP_", "_L2SR_")))
+    for item in first_scenes(items, LANDSAT):
+        item.update(renamed(item, ("_L2SP_", "_L2SR_")))
         item["properties"]["landsat:correction"] = "L2SR"
         item["assets"] = {key: asset for key, asset in item["assets"].items() if key not in temperature}
     return items
 
 
 def _no_cloud_cover(items: list[Item]) -> list[Item]:
-    for item in _first(items, LANDSAT):
+    for item in first_scenes(items, LANDSAT):
         item["properties"].pop("eo:cloud_cover", None)
     return items
 
 
 def _row_overlap(items: list[Item]) -> list[Item]:
     twins = []
-    for item in _first(items, LANDSAT):
+    for item in first_scenes(items, LANDSAT):
         path, row = item["properties"]["landsat:wrs_path"], item["properties"]["landsat:wrs_row"]
         below = f"{int(row) + 1:03d}"
-        twin = _renamed(item, (path + row, path + below))
+        twin = renamed(item, (path + row, path + below))
         when = microseconds(start_time(item) + _NEXT_ROW)
         twin["properties"] |= {"landsat:wrs_row": below, "datetime": when}
         twins.append(twin)
@@ -182,19 +135,19 @@ def _hls_wrong_hemisphere(items: list[Item]) -> list[Item]:
 
 
 def _hls_without_platform(items: list[Item]) -> list[Item]:
-    for item in _first(items, S30, L30):
+    for item in first_scenes(items, S30, L30):
         item["properties"].pop("platform", None)
     return items
 
 
 def _asset_404(items: list[Item]) -> list[Item]:
-    for item in _first(items, LANDSAT):
+    for item in first_scenes(items, LANDSAT):
         item["assets"]["red"]["href"] += ".gone.tif"
     return items
 
 
 def _missing_asset(items: list[Item]) -> list[Item]:
-    for item in _first(items, S2):
+    for item in first_scenes(items, S2):
         item["assets"].pop("B8A", None)
     return items
 
@@ -203,7 +156,7 @@ def _partial(change: str, *collections: str) -> Callable[[list[Item]], list[Item
     def apply(items: list[Item]) -> list[Item]:
         from shapely.geometry import MultiPolygon, Polygon, box, mapping, shape
 
-        for item in _first(items, *collections):
+        for item in first_scenes(items, *collections):
             whole = shape(item["geometry"])
             west, south, east, north = whole.bounds
             kept = box(west, south, (west + east) / 2, north)
@@ -242,7 +195,7 @@ def _newest_satellites(items: list[Item]) -> list[Item]:
             LANDSAT: [("LC08_", "LC09_"), ("LC8", "LC9"), ("landsat-8", "landsat-9")],
             L30: [("landsat-8", "landsat-9")],
         }.get(item["collection"], [])
-        item.update(_renamed(item, *changes))
+        item.update(renamed(item, *changes))
     return items
 
 
