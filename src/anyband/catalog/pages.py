@@ -6,6 +6,7 @@ may have been too large: Earth Search may send 6 MB and says `Internal server er
 """
 
 import json
+import socket
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from anyband.catalog.access import without_secrets
 from anyband.runtime import UserError
 
 if TYPE_CHECKING:
+    from pystac_client.stac_api_io import StacApiIO
     from urllib3 import BaseHTTPResponse
 
 TIMEOUT_S = (10.0, 60.0)  # to connect, to wait for an answer
@@ -69,26 +71,8 @@ class Pages:
 
     def __init__(self, endpoint: str) -> None:
         """Prepare the connection; nothing is sent yet."""
-        from pystac_client.stac_api_io import StacApiIO
-        from urllib3 import Retry
-
-        class Patience(Retry):
-            """Waits as long as the server wants (Retry-After), within limits."""
-
-            def get_retry_after(self, response: "BaseHTTPResponse") -> float | None:
-                wait = super().get_retry_after(response)
-                return None if wait is None else min(wait, LONGEST_WAIT_S)
-
-        # POST is not retried unless told: searches change nothing, so all methods may be.
-        retry = Patience(
-            total=RETRIES,
-            backoff_factor=BACKOFF_S,
-            status_forcelist=BUSY_STATUS,
-            allowed_methods=None,
-            raise_on_status=False,
-        )
         self.endpoint = endpoint
-        self._io = StacApiIO(timeout=TIMEOUT_S, max_retries=retry)
+        self._io = _transport()
 
     def walk(self, request: Request, member: str) -> Iterator[dict[str, Any]]:
         """Entries of the list `member` on all pages, from the first request on; some may come twice.
@@ -146,6 +130,40 @@ class Pages:
             return 200, self._io.request(request.url, request.method, headers, parameters)
         except APIError as error:
             return getattr(error, "status_code", None) or 0, str(error) or type(error).__name__
+
+
+def _transport() -> "StacApiIO":
+    """A session with time limits and patience."""
+    from pystac_client.stac_api_io import StacApiIO
+    from requests.adapters import HTTPAdapter
+    from urllib3 import Retry
+
+    class Patience(Retry):
+        """Waits as long as the server wants (Retry-After), within limits."""
+
+        def get_retry_after(self, response: "BaseHTTPResponse") -> float | None:
+            wait = super().get_retry_after(response)
+            return None if wait is None else min(wait, LONGEST_WAIT_S)
+
+    class Prompt(HTTPAdapter):
+        """Sends at once through a proxy too, where urllib3 would hold the body of every POST back for 40 ms."""
+
+        def proxy_manager_for(self, proxy: str, **settings: Any) -> Any:
+            options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+            return super().proxy_manager_for(proxy, socket_options=options, **settings)
+
+    # POST is not retried unless told: searches change nothing, so all methods may be.
+    retry = Patience(
+        total=RETRIES,
+        backoff_factor=BACKOFF_S,
+        status_forcelist=BUSY_STATUS,
+        allowed_methods=None,
+        raise_on_status=False,
+    )
+    transport = StacApiIO(timeout=TIMEOUT_S, max_retries=None)
+    for scheme in ("http://", "https://"):
+        transport.session.mount(scheme, Prompt(max_retries=retry))
+    return transport
 
 
 def _decode(text: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from anyband.catalog.pages import Pages, Request, search_request
-from anyband.runtime import UserError, write_json
+from anyband.runtime import UserError, write_text
 
 EARTH_RADIUS_M = 6_371_000.0
 
@@ -210,7 +210,10 @@ def write_manifest(path: Path, endpoint: str, query: Mapping[str, Any], items: l
         if {key: kept.get(key) for key in manifest} == manifest:
             return
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    write_json(path, manifest | {"retrieved": now})
+    # One line an item: indenting all of it takes longer than the search.
+    lines = ",\n".join(json.dumps(item, sort_keys=True, ensure_ascii=False) for item in items)
+    head = json.dumps({"endpoint": endpoint, "query": dict(query), "retrieved": now}, sort_keys=True)
+    write_text(path, f'{head[:-1]}, "items": [\n{lines}\n]}}\n')
 
 
 def read_manifest(path: Path) -> list[dict[str, Any]]:
