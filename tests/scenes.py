@@ -37,6 +37,7 @@ class SceneFolder:
     def __init__(
         self, folder: Path, epsg: int, centre: tuple[float, float], extent_m: int = 1_920, site: str = "aspen"
     ):
+        folder.mkdir(exist_ok=True)
         self.folder, self.epsg, self.site, self.extent_m = folder, epsg, site, extent_m
         self.north_epsg = 32600 + epsg % 100
         self.shift = -10_000_000.0 if epsg // 100 == 327 else 0.0
@@ -68,14 +69,8 @@ class SceneFolder:
         """Write manifests and table of pairs; returns the table and the folder of the manifests."""
         scenes = self.folder / "scenes"
         scenes.mkdir(exist_ok=True)
-        names = {
-            "sentinel2": "sentinel-2-l2a",
-            "landsat": "landsat-c2-l2",
-            "hls_s30": "hls2-s30",
-            "hls_l30": "hls2-l30",
-        }
-        for product, collection in (names | {"label": "esa-worldcover"}).items():
-            (scenes / f"{collection}.json").write_text(json.dumps({"items": self.items.get(product, [])}))
+        for product in ("sentinel2", "landsat", "hls_s30", "hls_l30", "label"):
+            (scenes / f"{product}.json").write_text(json.dumps({"items": self.items.get(product, [])}))
         table = self.folder / "pairs.csv"
         with table.open("w", newline="") as file:
             writer = csv.DictWriter(file, ["pair", "sentinel2", "landsat", "hls_s30", "hls_l30", "label"])

@@ -1,153 +1,214 @@
 """All chips of a site from its pairs of scenes: judged first, then the bands of those that are kept."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from anyband.catalog.access import gdal_env, sign
-from anyband.catalog.acquisition import Acquisition
-from anyband.chips.encoding import ENCODINGS, LABEL_PIXEL_M, Array
-from anyband.chips.grid import utm_epsg
-from anyband.chips.judge import Candidate, Pair, Site, judge_chips, quality_asset
-from anyband.chips.read import RasterJob, read_all
-from anyband.chips.store import BandStack, QualityStack, SiteChips
+from anyband.catalog.acquisition import UnusableItemError
+from anyband.catalog.header import with_platform
+from anyband.chips.bands import Group, band_groups, plan_parts, read_bands
+from anyband.chips.encoding import LABEL_PIXEL_M, Array
+from anyband.chips.grid import Footprint, project, site_footprints, utm_epsg
+from anyband.chips.judge import Pair, Site, Verdict, judge, promised, quality_asset, quality_file
+from anyband.chips.label import read_labels
+from anyband.chips.read import Pixels, read_file
+from anyband.chips.store import StoreWriter, new_store
+from anyband.chips.tally import Tally
+from anyband.chips.workers import REMOTE_THREADS, Compute, attempt, workers
 from anyband.runtime import UserError
 
+JUDGED_BYTES = 16 << 20
+"""Pixels of the label's grid that are judged at a time; several times as much is needed for it."""
 
-def extract_site(site: Site, pairs: Sequence[Pair]) -> SiteChips:
-    """Read the chips of a site; a site without pairs gives a store without chips.
+Unit = tuple[Pair, Sequence[Footprint]]
+"""Some chips of one pair."""
+
+
+def extract_site(site: Site, pairs: Sequence[Pair], path: Path) -> None:
+    """Cut the chips of a site and write its store; a site without pairs gives a store without chips.
+
+    A pair with a file that cannot be used is dropped, with the reason.
 
     Raises:
-        UserError: a file that cannot be read, or a label without any class at the site.
+        UserError: access is refused, the provider stays out of reach, no class at the site, or a full disk.
     """
-    candidates = judge_chips(site, pairs)
-    reasons = [candidate.reason_to_drop(site.chip_min_clear) for candidate in candidates]
-    kept = [candidate for candidate, reason in zip(candidates, reasons, strict=True) if reason is None]
-    simulated = {a.simulated for pair in pairs for a in pair.optical.values() if a.simulated}
-    size = site.chip_m // LABEL_PIXEL_M
-    return SiteChips(
-        site=site.name,
-        dataset=site.dataset,
-        epsg=pairs[0].epsg if pairs else utm_epsg(site.longitude, site.latitude),
-        chip_m=site.chip_m,
-        chips=[_entry(site.name, candidate) for candidate in kept],
-        dropped=[
-            _entry(site.name, candidate) | {"reason": reason}
-            for candidate, reason in zip(candidates, reasons, strict=True)
-            if reason is not None
-        ],
-        simulated=", ".join(sorted(simulated)) or None,
-        label=_stack_fine([candidate.label for candidate in kept], size),
-        clear=_stack_fine([candidate.joint for candidate in kept], size),
-        stacks=_read_bands(kept, site),
-        qualities=_quality_stacks(kept),
-    )
-
-
-def _entry(site: str, candidate: Candidate) -> dict[str, Any]:
-    """What the store says about a chip."""
-    pair, footprint = candidate.pair, candidate.footprint
-    return {
-        "chip": f"{site}-{pair.number}-r{footprint.row}c{footprint.col}",
-        "pair": pair.number,
-        "row": footprint.row,
-        "col": footprint.col,
-        "x0": footprint.x0,
-        "y0": footprint.y0,
-        "epsg": footprint.epsg,
-        "clear_joint": round(candidate.clear_joint, 4),
-        "items": {p: a.item_id for p, a in pair.optical.items()} | {"label": str(pair.label["id"])},
-        "platforms": {product: a.platform for product, a in pair.optical.items()},
-        "datetimes": {product: a.datetime.isoformat() for product, a in pair.optical.items()},
+    footprints = {
+        epsg: site_footprints(project(site.longitude, site.latitude, epsg), epsg, site.extent_m, site.chip_m)
+        for epsg in sorted({pair.epsg for pair in pairs})
     }
+    capacity = sum(len(footprints[pair.epsg]) for pair in pairs)
+    remote = any("://" in asset.href for pair in pairs for a in pair.optical.values() for asset in a.bands.values())
+    threads = max(site.threads, REMOTE_THREADS) if remote else site.threads
+    tally = Tally(site.name)
+    with new_store(path, site.chip_m, capacity) as store, workers(threads) as compute:
+        pairs = _named(pairs, tally, compute)
+        _judge_all(site, pairs, footprints, tally, store, compute)
+        _read_all(tally, store, compute)
+        for pair in pairs:
+            if pair.number in tally.lost:
+                tally.give_up(pair, footprints[pair.epsg])
+                reason = tally.lost[pair.number]
+                sys.stderr.write(f"anyband: site {site.name}: pair {pair.number} is dropped: {reason}\n")
+        simulated = {a.simulated for pair in pairs for a in pair.optical.values() if a.simulated}
+        attributes = {
+            "site": site.name,
+            "dataset": site.dataset,
+            "epsg": pairs[0].epsg if pairs else utm_epsg(site.longitude, site.latitude),
+            "chips": tally.entries,
+            "dropped": sorted(tally.dropped, key=lambda entry: (entry["pair"], entry["row"], entry["col"])),
+            "simulated": ", ".join(sorted(simulated)) or None,
+        }
+        store.finish(attributes, tally.sources())
 
 
-def _stack_fine(rasters: Sequence[Array], size: int) -> Array:
-    return np.array(rasters, np.uint8).reshape(-1, size, size)
+def _named(pairs: Sequence[Pair], tally: Tally, compute: Compute) -> list[Pair]:
+    """The pairs with the satellite of every acquisition, which some catalogues leave to the files."""
+    from dask.delayed import delayed
+
+    unknown = [pair for pair in pairs if not all(a.platform for a in pair.optical.values())]
+    tasks = [delayed(partial(attempt, _with_platforms, pair), pure=False)() for pair in unknown]
+    told = dict(zip((pair.number for pair in unknown), compute(tasks, "satellites"), strict=True))
+    named = []
+    for pair in pairs:
+        result = told.get(pair.number, pair)
+        if isinstance(result, UnusableItemError):
+            tally.lost[pair.number], result = str(result), pair
+        named.append(result)
+    return named
 
 
-def _read_bands(kept: Sequence[Candidate], site: Site) -> list[BandStack]:
-    """Bands of all kept chips, one stack per product and pixel size; all files of all pairs in one run."""
-    stacks: dict[tuple[str, int], BandStack] = {}
-    placed: list[tuple[BandStack, slice, RasterJob]] = []
-    for chips in _slices_by_pair(kept):
-        for acquisition in kept[chips.start].pair.optical.values():
-            for pixel_m, names in _grids(acquisition).items():
-                key = acquisition.product, pixel_m
-                if key not in stacks:
-                    stacks[key] = _empty_stack(*key, names, len(kept), site.chip_m)
-                for band, name in enumerate(names):
-                    job = _band_job(acquisition, name, kept[chips], stacks[key].values[chips, band])
-                    placed.append((stacks[key], chips, job))
-    read_all([job for _, _, job in placed], site.threads, gdal_env(), sign)
-    _set_offsets(placed)
-    return list(stacks.values())
+def _with_platforms(pair: Pair) -> Pair:
+    import rasterio
+
+    from anyband.catalog.access import gdal_env
+
+    with rasterio.Env(**gdal_env()):
+        return replace(pair, optical={product: with_platform(a) for product, a in pair.optical.items()})
 
 
-def _slices_by_pair(kept: Sequence[Candidate]) -> list[slice]:
-    """Where the chips of each pair lie; chips of a pair are neighbours."""
-    numbers = [candidate.pair.number for candidate in kept]
-    starts = [i for i, number in enumerate(numbers) if i == 0 or number != numbers[i - 1]]
-    return [slice(start, stop) for start, stop in zip(starts, [*starts[1:], len(numbers)], strict=False)]
+def _judge_all(
+    site: Site,
+    pairs: Sequence[Pair],
+    footprints: Mapping[int, Sequence[Footprint]],
+    tally: Tally,
+    store: StoreWriter,
+    compute: Compute,
+) -> None:
+    """Judge all chips of all pairs, in the order of the pairs, row by row; the kept ones go into the store."""
+    labels = _Labels(site)
+    most = max(1, JUDGED_BYTES // (site.chip_m // LABEL_PIXEL_M) ** 2)
+    for batch in _batches(pairs, footprints, most):
+        left = [(pair, chips) for pair, chips in batch if pair.number not in tally.lost]
+        verdicts = compute([_verdict_task(site, pair, chips, labels) for pair, chips in left], f"clouds, {site.name}")
+        for (pair, chips), verdict in zip(left, verdicts, strict=True):
+            if isinstance(verdict, UnusableItemError):
+                tally.lost[pair.number] = str(verdict)
+                continue
+            if not tally.kept and any(reason is None for reason in verdict.reasons):
+                for product, quality in verdict.quality.items():
+                    layer = quality_asset(pair.optical[product])
+                    store.add_quality(product, round(layer.pixel_m), layer.asset, quality.values.dtype)
+            tally.add(pair, chips, verdict)
+            if len(verdict.label):
+                store.append(_kept_arrays(verdict))
+    store.close_quality()
+    labels.check()
+    tally.forget_lost(store)
 
 
-def _grids(acquisition: Acquisition) -> dict[int, tuple[str, ...]]:
-    """Band names by pixel size, finest first."""
-    sizes = sorted({round(asset.pixel_m) for asset in acquisition.bands.values()})
-    return {m: tuple(n for n, asset in acquisition.bands.items() if round(asset.pixel_m) == m) for m in sizes}
+def _batches(pairs: Sequence[Pair], footprints: Mapping[int, Sequence[Footprint]], most: int) -> Iterator[list[Unit]]:
+    """Units of at most `most` chips, and as many units together as have no more than that."""
+    batch: list[Unit] = []
+    for pair in pairs:
+        chips = footprints[pair.epsg]
+        for start in range(0, len(chips), most):
+            unit = chips[start : start + most]
+            if batch and sum(len(others) for _, others in batch) + len(unit) > most:
+                yield batch
+                batch = []
+            batch.append((pair, unit))
+    if batch:
+        yield batch
 
 
-def _empty_stack(product: str, pixel_m: int, names: tuple[str, ...], count: int, chip_m: int) -> BandStack:
-    encoding, size = ENCODINGS[product], chip_m // pixel_m
-    values = np.full((count, len(names), size, size), encoding.nodata, encoding.dtype)
-    return BandStack(product, pixel_m, names, values, np.zeros((count, 2), np.float32))
+def _verdict_task(site: Site, pair: Pair, chips: Sequence[Footprint], labels: "_Labels") -> Any:
+    """A dask task that judges some chips of a pair; one task for each file that it needs."""
+    from dask.delayed import delayed
+
+    reads = [delayed(partial(attempt, _read_quality, pair, product, chips), pure=False)() for product in pair.optical]
+    label = attempt(labels.read, pair, chips)
+    return delayed(partial(attempt, _verdict, pair, chips, label, site.chip_min_clear), pure=False)(reads)
 
 
-def _band_job(acquisition: Acquisition, name: str, members: Sequence[Candidate], pixels: Array) -> RasterJob:
-    """Read of one band into its place in the stack, in the store's encoding."""
-    asset, encoding = acquisition.bands[name], ENCODINGS[acquisition.product]
-    delivered = (asset.scale, asset.offset - asset.store_shift * asset.scale, asset.nodata)
-    if not np.allclose(delivered, (encoding.scale, encoding.offset, encoding.nodata), rtol=1e-9, atol=1e-12):
-        raise UserError(
-            f"item {acquisition.item_id}, asset {name}: scale, offset and nodata {delivered} are not those of the store"
-        )
-    return RasterJob(
-        item=acquisition.item_id,
-        asset=name,
-        href=asset.href,
-        epsg=acquisition.epsg,
-        footprints=[candidate.footprint for candidate in members],
-        pixels=pixels,
-        offset_m=np.zeros((len(members), 2), np.float32),
-        nodata=asset.nodata,
-        shift=asset.store_shift,
-    )
+def _read_quality(pair: Pair, product: str, chips: Sequence[Footprint]) -> Pixels:
+    acquisition = pair.optical[product]
+    return read_file(quality_file(acquisition), chips, promised(acquisition, chips))
 
 
-def _set_offsets(placed: Sequence[tuple[BandStack, slice, RasterJob]]) -> None:
-    """Put the files' offsets into the stacks; the bands of one acquisition and pixel size must share one grid."""
-    first: dict[tuple[str, int, int], RasterJob] = {}
-    for stack, chips, job in placed:
-        reference = first.setdefault((stack.product, stack.pixel_m, chips.start), job)
-        if not np.array_equal(reference.offset_m, job.offset_m):
-            raise job.fail(f"lies on another grid than {reference.asset}: drop the item")
-        stack.offset_m[chips] = job.offset_m
+def _verdict(
+    pair: Pair,
+    chips: Sequence[Footprint],
+    label: Array | UnusableItemError,
+    least_clear: float,
+    reads: Sequence[Pixels | UnusableItemError],
+) -> Verdict:
+    for result in (label, *reads):
+        if isinstance(result, UnusableItemError):
+            raise result
+    return judge(pair, chips, dict(zip(pair.optical, reads, strict=True)), label, least_clear)  # type: ignore[arg-type]
 
 
-def _quality_stacks(kept: Sequence[Candidate]) -> list[QualityStack]:
-    stacks = []
-    for acquisition in kept[0].pair.optical.values() if kept else ():
-        layer = quality_asset(acquisition)
-        found = [candidate.quality[acquisition.product] for candidate in kept]
-        stacks.append(
-            QualityStack(
-                product=acquisition.product,
-                pixel_m=round(layer.pixel_m),
-                layer=layer.asset,
-                values=np.stack([quality.values for quality in found]),
-                clear=np.stack([quality.clear for quality in found]).astype(np.uint8),
-                offset_m=np.stack([quality.offset_m for quality in found]),
-            )
-        )
-    return stacks
+def _kept_arrays(verdict: Verdict) -> dict[str, Array]:
+    arrays = {"label": verdict.label, "clear": verdict.joint.astype(np.uint8)}
+    for product, quality in verdict.quality.items():
+        arrays[f"{product}/qa/values"] = quality.values
+        arrays[f"{product}/qa/clear"] = quality.clear.astype(np.uint8)
+    return arrays
+
+
+class _Labels:
+    """Labels of a site's chips; the last ones are kept, for all dates share the ground."""
+
+    def __init__(self, site: Site) -> None:
+        """No label yet."""
+        self._site = site
+        self._last: dict[tuple[Any, ...], Array] = {}
+        self._any: dict[str, bool] = {}
+
+    def read(self, pair: Pair, chips: Sequence[Footprint]) -> Array:
+        """Codes (chip, y, x); raises as `read_labels`."""
+        names = " ".join(label.item_id for label in pair.labels)
+        key = names, pair.epsg, chips[0].row, chips[0].col
+        if key not in self._last:
+            label = read_labels(pair.labels, chips, self._site.threads)
+            self._any[names] = self._any.get(names, False) or bool(label.any())
+            self._last = dict([*self._last.items(), (key, label)][-4:])
+        return self._last[key]
+
+    def check(self) -> None:
+        """Raise UserError if a label has no class anywhere at the site."""
+        for names, some in self._any.items():
+            if not some:
+                raise UserError(f"item {names}: no class at site {self._site.name}: choose another site or label")
+
+
+def _read_all(tally: Tally, store: StoreWriter, compute: Compute) -> None:
+    """Read the bands of all chips that are kept; pairs that cannot be read are taken out again."""
+    chips = list(tally.kept)
+    if chips:
+        groups = [
+            Group(*key, bands, store.add_bands(*key, bands, len(chips)), store.chip_m // key[1])
+            for key, bands in band_groups(chips[0].pair).items()
+        ]
+        parts, lost = plan_parts(chips, groups)
+        tally.lost |= lost
+        tally.begin_bands(groups)
+        for report in compute(read_bands(parts, store.path, len(chips)), f"bands, {tally.site}"):
+            tally.add_shard(report)
+        tally.forget_lost(store)
+    tally.place(store)

@@ -62,6 +62,12 @@ def project(longitude: float, latitude: float, epsg: int) -> tuple[float, float]
     return float(x), float(y)
 
 
+def unproject(x: Array, y: Array, epsg: int) -> tuple[Array, Array]:
+    """Longitudes and latitudes (WGS84, degrees) of positions in metres in the UTM zone `epsg`, any shape."""
+    longitude, latitude = _transformer(epsg).transform(x, y, direction="INVERSE")
+    return longitude, latitude
+
+
 def utm_epsg(longitude: float, latitude: float) -> int:
     """UTM zone of a WGS84 position (degrees), without the exceptions of Norway and Svalbard."""
     return (32700 if latitude < 0 else 32600) + min(int((longitude + 180) // 6) + 1, 60)
@@ -124,6 +130,12 @@ def chip_window(footprint: Footprint, epsg: int, transform: Affine6) -> Window:
         dx=left + col * pixel - footprint.x0,
         dy=northing - (top - row * pixel),
     )
+
+
+def overlaps(window: Window, shape: tuple[int, int]) -> bool:
+    """Whether any pixel of a window lies inside a raster of `shape` (rows, columns)."""
+    rows, cols = shape
+    return -window.size < window.row < rows and -window.size < window.col < cols
 
 
 def _nearest(index: float) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from anyband.catalog.dialects import COLLECTIONS, parse_item
+from anyband.catalog.dialects import parse_item
 from anyband.chips.judge import Pair
 from anyband.runtime import UserError
 
@@ -17,8 +17,9 @@ def read_pairs(table: Path, scenes: Path) -> list[Pair]:
     """Pairs of one site, their items parsed.
 
     Args:
-        table: CSV with a column per product that holds item ids, and `pair`, the number.
-        scenes: folder of the manifests, `{collection}.json`.
+        table: CSV with `pair`, the number, and a column per product that holds an item id; `label` may hold several,
+            separated by blanks.
+        scenes: folder of the manifests, `{product}.json`.
 
     Raises:
         UserError: a manifest or an item that the table names is missing.
@@ -27,12 +28,21 @@ def read_pairs(table: Path, scenes: Path) -> list[Pair]:
         rows = list(csv.DictReader(file))
     if not rows:
         return []
-    items = {product: _items(scenes / f"{COLLECTIONS[product]}.json") for product in (*OPTICAL, "label")}
+    items = {product: _items(scenes / f"{product}.json") for product in (*OPTICAL, "label")}
+
+    def find(row: Mapping[str, str], product: str, item_id: str) -> dict[str, Any]:
+        found = items[product].get(item_id)
+        if found is None:
+            raise UserError(f"{table}: pair {row['pair']} names {product} item {item_id!r}, not in its manifest")
+        return found
+
     return [
         Pair(
             number=int(row["pair"]),
-            optical={product: parse_item(_find(items, product, row, table)) for product in OPTICAL if row.get(product)},
-            label=_find(items, "label", row, table),
+            optical={p: parse_item(find(row, p, row[p])) for p in OPTICAL if row.get(p)},
+            labels=tuple(
+                parse_item(find(row, "label", item_id)) for item_id in (row.get("label") or "").split() or [""]
+            ),
         )
         for row in rows
     ]
@@ -42,12 +52,3 @@ def _items(manifest: Path) -> dict[str, dict[str, Any]]:
     if not manifest.is_file():
         raise UserError(f"{manifest} does not exist: run the search step")
     return {item["id"]: item for item in json.loads(manifest.read_text(encoding="utf-8"))["items"]}
-
-
-def _find(
-    items: Mapping[str, Mapping[str, dict[str, Any]]], product: str, row: Mapping[str, str], table: Path
-) -> dict[str, Any]:
-    found = items[product].get(row.get(product, ""))
-    if found is None:
-        raise UserError(f"{table}: pair {row['pair']} names {product} item {row.get(product)!r}, not in its manifest")
-    return found

@@ -1,35 +1,29 @@
-"""Which chips of a site are kept: quality layers and labels are read and judged before any band."""
+"""Which chips of a pair are kept: quality layers and labels are read and judged before any band."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from anyband.catalog.access import gdal_env, sign
-from anyband.catalog.acquisition import Acquisition, QualityAsset
+from anyband.catalog.acquisition import Acquisition, QualityAsset, UnusableItemError
 from anyband.catalog.qa import DECODERS, FILL
 from anyband.chips.encoding import LABEL_PIXEL_M, Array
-from anyband.chips.grid import Footprint, project, sample_nearest, site_footprints
-from anyband.chips.label import read_labels
-from anyband.chips.read import RasterJob, read_all
-from anyband.runtime import UserError
+from anyband.chips.grid import Footprint, sample_nearest, unproject
+from anyband.chips.read import Pixels, RasterFile, assemble
 
 JOINT = ("sentinel2", "landsat")
 """Products that must both be clear for a pixel to count."""
-
-LABEL_ASSET = "map"
 
 _QA_DTYPES = {"scl": "uint8", "qa_pixel": "uint16", "fmask": "uint8"}
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One match of scenes: its number, the acquisition of every optical product, and the raw label item."""
+    """One match of scenes: its number, the acquisition of every optical product, and the label's maps."""
 
     number: int
     optical: Mapping[str, Acquisition]
-    label: Mapping[str, Any]
+    labels: tuple[Acquisition, ...]
 
     @property
     def epsg(self) -> int:
@@ -53,131 +47,124 @@ class Site:
 
 @dataclass(frozen=True)
 class Quality:
-    """Quality layer of one product on its own grid, for one chip: `values`, `clear` (y, x), `offset_m` (2,)."""
+    """Quality layer of one product on its own grid: `values`, `clear` (chip, y, x); `offset_m`, `window` (chip, 2)."""
 
     values: Array
     clear: Array
     offset_m: Array
+    window: Array
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """One chip of one pair: quality by product; `joint` (bool) and `label` (uint8) on the 10 m grid."""
+class Verdict:
+    """Some chips of one pair.
 
-    pair: Pair
-    footprint: Footprint
-    quality: Mapping[str, Quality]
+    Attributes:
+        clear: (chip,) share that is clear in both Sentinel-2 and Landsat.
+        reasons: why a chip is left out, None for those kept.
+        joint: (kept chip, y, x) bool and
+        label: (kept chip, y, x) uint8, on the 10 m grid.
+        quality: of the kept chips, by product.
+    """
+
+    clear: Array
+    reasons: list[str | None]
     joint: Array
     label: Array
-
-    @property
-    def clear_joint(self) -> float:
-        """Share of the chip that is clear in both Sentinel-2 and Landsat."""
-        return float(self.joint.mean())
-
-    def reason_to_drop(self, least_clear: float) -> str | None:
-        """Why the chip is left out, None to keep it."""
-        if self.clear_joint < least_clear:
-            for product in JOINT:
-                fill = FILL[quality_asset(self.pair.optical[product]).decoder]
-                if float((self.quality[product].values == fill).mean()) > 1 - least_clear:
-                    return f"outside the {product} scene"
-            return "cloud"
-        return None if self.label.any() else "no label"
+    quality: Mapping[str, Quality]
 
 
 def quality_asset(acquisition: Acquisition) -> QualityAsset:
     """The quality layer of an optical acquisition.
 
     Raises:
-        UserError: it has none.
+        UnusableItemError: it has none.
     """
     if acquisition.qa is None:
-        raise UserError(f"item {acquisition.item_id}: no quality layer, so nothing is known to be clear")
+        raise UnusableItemError(f"item {acquisition.item_id}: no quality layer, so nothing is known to be clear")
     return acquisition.qa
 
 
-def judge_chips(site: Site, pairs: Sequence[Pair]) -> list[Candidate]:
-    """All chips of all pairs with quality and label, in the order of the pairs, row by row.
-
-    Raises:
-        UserError: a file that cannot be read, or a label without any class at the site.
-    """
-    footprints = {
-        epsg: site_footprints(project(site.longitude, site.latitude, epsg), epsg, site.extent_m, site.chip_m)
-        for epsg in sorted({pair.epsg for pair in pairs})
-    }
-    jobs = [
-        {product: _quality_job(a, footprints[pair.epsg], site.chip_m) for product, a in pair.optical.items()}
-        for pair in pairs
-    ]
-    read_all([job for group in jobs for job in group.values()], site.threads, gdal_env(), sign)
-    labels = _labels(site, pairs, footprints)
-    return [
-        candidate
-        for pair, group in zip(pairs, jobs, strict=True)
-        for candidate in _candidates(pair, footprints[pair.epsg], group, labels[_label_key(pair)], site.chip_m)
-    ]
-
-
-def _quality_job(acquisition: Acquisition, footprints: Sequence[Footprint], chip_m: int) -> RasterJob:
+def quality_file(acquisition: Acquisition) -> RasterFile:
+    """The file of an acquisition's quality layer."""
     layer = quality_asset(acquisition)
-    fill, size = FILL[layer.decoder], round(chip_m / layer.pixel_m)
-    return RasterJob(
+    return RasterFile(
         item=acquisition.item_id,
         asset=layer.asset,
         href=layer.href,
         epsg=acquisition.epsg,
-        footprints=footprints,
-        pixels=np.full((len(footprints), size, size), fill, _QA_DTYPES[layer.decoder]),
-        offset_m=np.zeros((len(footprints), 2), np.float32),
-        nodata=fill,
+        dtype=_QA_DTYPES[layer.decoder],
+        pixel_m=layer.pixel_m,
+        nodata=FILL[layer.decoder],
+        transform=layer.transform,
+        shape=layer.shape,
     )
 
 
-def _candidates(
-    pair: Pair, footprints: Sequence[Footprint], jobs: Mapping[str, RasterJob], labels: Array, chip_m: int
-) -> list[Candidate]:
-    """Decode what was read of one pair."""
-    clear = {
-        product: DECODERS[quality_asset(pair.optical[product]).decoder](job.pixels) for product, job in jobs.items()
-    }
+def promised(acquisition: Acquisition, footprints: Sequence[Footprint]) -> list[bool]:
+    """Whether the item says that its valid data cover each chip as a whole."""
+    from shapely import box, prepare
+    from shapely.affinity import translate
+    from shapely.geometry import shape
+
+    data = shape(dict(acquisition.footprint))
+    prepare(data)
+    x = np.array([[f.x0, f.x0 + f.side_m] for f in footprints])
+    y = np.array([[f.y0 - f.side_m, f.y0] for f in footprints])
+    corners = unproject(x[:, [0, 0, 1, 1]], y[:, [0, 1, 0, 1]], footprints[0].epsg)
+    edges = (*(values.min(axis=1) for values in corners), *(values.max(axis=1) for values in corners))
+    chips = [box(*edge) for edge in zip(*edges, strict=True)]
+    # Some providers count longitudes beyond 180 degrees.
+    return [any(data.covers(translate(chip, turn)) for turn in (0, 360, -360)) for chip in chips]
+
+
+def judge(
+    pair: Pair, footprints: Sequence[Footprint], read: Mapping[str, Pixels], label: Array, least_clear: float
+) -> Verdict:
+    """Decode what was read of the quality layers and decide.
+
+    Args:
+        pair: the scenes.
+        footprints: some chips.
+        read: their quality layers by product.
+        label: (chip, y, x).
+        least_clear: least share of a chip that must be clear in both Sentinel-2 and Landsat.
+    """
+    chip_m = footprints[0].side_m
+    quality = {product: _decode(pair.optical[product], pixels, chip_m) for product, pixels in read.items()}
     size = chip_m // LABEL_PIXEL_M
     joint = np.ones((len(footprints), size, size), bool)
     for product in JOINT:
-        pixel_m = chip_m / clear[product].shape[-1]
-        corner = np.zeros_like(jobs[product].offset_m)
-        joint &= sample_nearest(clear[product], pixel_m, jobs[product].offset_m, LABEL_PIXEL_M, corner, size)
-    return [
-        Candidate(
-            pair=pair,
-            footprint=footprint,
-            quality={p: Quality(job.pixels[i], clear[p][i], job.offset_m[i]) for p, job in jobs.items()},
-            joint=joint[i],
-            label=labels[i],
-        )
-        for i, footprint in enumerate(footprints)
-    ]
+        layer = quality[product]
+        pixel_m, corner = chip_m / layer.clear.shape[-1], np.zeros_like(layer.offset_m)
+        joint &= sample_nearest(layer.clear, pixel_m, layer.offset_m, LABEL_PIXEL_M, corner, size)
+    clear = joint.mean(axis=(1, 2))
+    outside = {product: _outside(pair, product, quality[product], least_clear) for product in JOINT}
+    reasons: list[str | None] = []
+    for chip, share in enumerate(clear):
+        beyond = [product for product in JOINT if outside[product][chip]]
+        if share < least_clear:
+            reasons.append(f"outside the {beyond[0]} scene" if beyond else "cloud")
+        else:
+            reasons.append(None if label[chip].any() else "no label")
+    kept = [chip for chip, reason in enumerate(reasons) if reason is None]
+    chosen = {
+        product: Quality(*(values[kept] for values in (layer.values, layer.clear, layer.offset_m, layer.window)))
+        for product, layer in quality.items()
+    }
+    return Verdict(clear, reasons, joint[kept], label[kept], chosen)
 
 
-def _label_key(pair: Pair) -> tuple[str, int]:
-    return str(pair.label["id"]), pair.epsg
+def _decode(acquisition: Acquisition, pixels: Pixels, chip_m: int) -> Quality:
+    layer = quality_asset(acquisition)
+    values = assemble(pixels, quality_file(acquisition), round(chip_m / layer.pixel_m))
+    offset = np.array([(window.dx, window.dy) for window in pixels.windows], np.float32)
+    window = np.array([(window.row, window.col) for window in pixels.windows], np.int32)
+    return Quality(values, DECODERS[layer.decoder](values), offset, window)
 
 
-def _labels(
-    site: Site, pairs: Sequence[Pair], footprints: Mapping[int, Sequence[Footprint]]
-) -> dict[tuple[str, int], Array]:
-    """Labels (chip, y, x) by label item and CRS: one read each, for all dates share the ground."""
-    labels = {}
-    for pair in pairs:
-        key = _label_key(pair)
-        if key in labels:
-            continue
-        described = pair.label["assets"][LABEL_ASSET]
-        item = dict(pair.label) | {"assets": {LABEL_ASSET: described | {"href": sign(described["href"])}}}
-        labels[key] = read_labels(item, LABEL_ASSET, footprints[pair.epsg], site.threads, gdal_env())
-        if not labels[key].any():
-            raise UserError(
-                f"item {key[0]}, asset {LABEL_ASSET}: no class at site {site.name}: choose another site or label"
-            )
-    return labels
+def _outside(pair: Pair, product: str, quality: Quality, least_clear: float) -> Array:
+    """Which chips (chip,) lack too much of a product for it to be clouds alone."""
+    fill = FILL[quality_asset(pair.optical[product]).decoder]
+    missing: Array = (quality.values == fill).mean(axis=(1, 2)) > 1 - least_clear
+    return missing

@@ -5,6 +5,7 @@ neighbouring tiles are merged into one read, cut to the pixels that are wanted, 
 chips.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -46,7 +47,9 @@ class _Part:
     right: int
 
 
-def plan_reads(windows: Sequence[Window], shape: tuple[int, int], tile: tuple[int, int]) -> list[Read]:
+def plan_reads(
+    windows: Sequence[Window], shape: tuple[int, int], tile: tuple[int, int], part: tuple[int, int] | None = None
+) -> list[Read]:
     """Reads that cover the windows of all chips, each tile in exactly one read.
 
     Parts of a window outside the raster are not read: the chip keeps its nodata there.
@@ -55,21 +58,26 @@ def plan_reads(windows: Sequence[Window], shape: tuple[int, int], tile: tuple[in
         windows: one per chip.
         shape: rows and columns of the raster.
         tile: rows and columns of its internal tiles (or strips).
+        part: first row and end of the rows that are wanted of the raster, all for None.
     """
+    first, end = part or (0, shape[0])
+    wanted: dict[int, list[_Part]] = defaultdict(list)  # by row of tiles
+    for chip, window in enumerate(windows):
+        top, bottom = max(window.row, first, 0), min(window.row + window.size, end, shape[0])
+        for tile_row in range(top // tile[0], -(-bottom // tile[0])):
+            rows = max(tile_row * tile[0], top), min((tile_row + 1) * tile[0], bottom)
+            if clipped := _clip(chip, window, rows, shape[1]):
+                wanted[tile_row].append(clipped)
     reads = []
-    for tile_row in range(-(-shape[0] // tile[0])):
-        rows = (tile_row * tile[0], min((tile_row + 1) * tile[0], shape[0]))
-        parts = [part for chip, window in enumerate(windows) if (part := _clip(chip, window, rows, shape[1]))]
-        parts.sort(key=lambda part: part.left)
-        for group in _runs(parts, tile[1]):
+    for tile_row in sorted(wanted):
+        for group in _runs(sorted(wanted[tile_row], key=lambda p: p.left), tile[1]):
             reads.append(_read(group, windows))
     return reads
 
 
 def _clip(chip: int, window: Window, rows: tuple[int, int], width: int) -> _Part | None:
-    top, bottom = max(window.row, rows[0]), min(window.row + window.size, rows[1])
     left, right = max(window.col, 0), min(window.col + window.size, width)
-    return _Part(chip, top, bottom, left, right) if top < bottom and left < right else None
+    return _Part(chip, *rows, left, right) if rows[0] < rows[1] and left < right else None
 
 
 def _runs(parts: Sequence[_Part], tile_width: int) -> list[list[_Part]]:

@@ -1,15 +1,21 @@
-"""Reading native pixels of many chips from many files with dask threads.
+"""Reading native pixels of many chips from one file: opened once, every internal tile that is wanted decoded once.
 
-One task per file: it is opened once, every internal tile that is wanted is decoded once (`plan`), and the pixels go
-straight into the arrays of the store. At most one file is open per thread.
+A file is compared with what its item announces before any pixel is taken from it. What is wrong with one file is an
+`UnusableItemError`, which costs its pair; what would be wrong with the next file too ends the run.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
+from anyband.catalog.access import gdal_env, read_raster
+from anyband.catalog.acquisition import UnusableItemError
 from anyband.chips.encoding import Array, shift_stored
-from anyband.chips.grid import Affine6, Footprint, chip_window
+from anyband.chips.grid import FALSE_NORTHING_M, Affine6, Footprint, Window, chip_window, overlaps
 from anyband.chips.plan import plan_reads
 from anyband.runtime import UserError
 
@@ -18,99 +24,184 @@ CACHE_MB = 64
 
 
 @dataclass(frozen=True)
-class RasterJob:
-    """One single-band file, and where the pixels of the chips go.
+class RasterFile:
+    """One single-band file as its item announces it.
 
     Attributes:
-        item, asset: names for messages.
+        item, asset: what messages call it; `asset` is the provider's key.
         href: unsigned address or path.
-        epsg: CRS of the file (HLS files carry one that has no EPSG code, so it is told).
-        footprints: one per chip.
-        pixels: (chip, y, x), filled with nodata beforehand, in the file's data type.
-        offset_m: (chip, 2) float32, receives the (dx, dy) of each chip's pixels.
-        nodata: value that `shift` leaves alone.
-        shift: added to every other pixel.
+        epsg: CRS of the file (HLS files carry one that has no EPSG code).
+        dtype, pixel_m, nodata: of its pixels.
+        transform, shape: its grid, None where the item does not say.
+        shift: added to every pixel other than nodata.
     """
 
     item: str
     asset: str
     href: str
     epsg: int
-    footprints: Sequence[Footprint]
-    pixels: Array
-    offset_m: Array
+    dtype: str
+    pixel_m: float
     nodata: int
+    transform: Affine6 | None = None
+    shape: tuple[int, int] | None = None
     shift: int = 0
 
-    def fail(self, reason: str) -> UserError:
-        """An error of one line that names the item and the asset."""
-        return UserError(f"item {self.item}, asset {self.asset}: {reason}")
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return f"item {self.item}: asset {self.asset}"
+
+    def unusable(self, reason: str) -> UnusableItemError:
+        """An error of one line that names item and asset."""
+        return UnusableItemError(f"{self.name}: {reason}")
 
 
-def read_all(
-    jobs: Sequence[RasterJob], threads: int, options: Mapping[str, Any], sign: Callable[[str], str] = str
-) -> None:
-    """Run all jobs on `threads` threads; the first failure ends the run.
+@dataclass(frozen=True)
+class Piece:
+    """Pixels (y, x) of a chip, the first of them at (`row`, `col`) of the chip."""
+
+    chip: int
+    row: int
+    col: int
+    values: Array
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """What was read of a file: the window of every chip, and pieces that together fill the chips inside the file."""
+
+    windows: tuple[Window, ...]
+    pieces: tuple[Piece, ...]
+
+
+@dataclass(frozen=True)
+class Header:
+    """Grid of a file and its internal tiles (rows, columns)."""
+
+    transform: Affine6
+    shape: tuple[int, int]
+    tile: tuple[int, int]
+
+
+def read_file(
+    file: RasterFile,
+    footprints: Sequence[Footprint],
+    promised: Sequence[bool] | None = None,
+    part: tuple[int, int] | None = None,
+) -> Pixels:
+    """Read the chips of one file, or those rows of it that `part` names (first and end).
 
     Args:
-        jobs: what to read; their arrays are filled in place.
-        threads: files read at the same time.
-        options: GDAL configuration (time-outs, retries).
-        sign: turns an unsigned address into one that can be opened, at the moment of reading.
+        file: what to read.
+        footprints: chips.
+        promised: per chip, whether its item says that the file has data there; all for None.
+        part: rows of the raster, all for None.
 
     Raises:
-        UserError: a file that is missing, damaged, not an image, or not on the grid that was announced.
+        UnusableItemError: the file is missing, stays damaged, or is not what its item announces.
+        UserError: access is refused, or the provider stays out of reach.
     """
     import rasterio
-    from dask.base import compute
-    from dask.delayed import delayed
 
-    # Options set in the main thread hold for all threads of the process.
-    with rasterio.Env(**{**options, "GDAL_CACHEMAX": CACHE_MB}):
-        tasks = [delayed(_read_file)(job, sign, pure=False) for job in jobs]
-        compute(*tasks, scheduler="threads", num_workers=threads, optimize_graph=False)  # type: ignore[no-untyped-call]
+    def act(source: Any) -> Pixels:
+        header = check_header(source, file)
+        windows = tuple(_window(file, chip, header) for chip in footprints)
+        for chip, window, inside in zip(footprints, windows, promised or [True] * len(windows), strict=True):
+            if inside and not overlaps(window, header.shape):
+                name = f"chip r{chip.row}c{chip.col}"
+                raise file.unusable(f"{name} is inside by the item, outside by the file ({_place(file, header)})")
+        return Pixels(windows, tuple(_pieces(source, file, windows, header, part)))
+
+    with rasterio.Env(**gdal_env(), GDAL_CACHEMAX=CACHE_MB):
+        return read_raster(file.href, act, file.name)
 
 
-def _read_file(job: RasterJob, sign: Callable[[str], str]) -> None:
+def read_header(file: RasterFile) -> Header:
+    """Open a file for its grid and tiles only; raises as `read_file`."""
     import rasterio
-    from rasterio.errors import RasterioError
+
+    with rasterio.Env(**gdal_env()):
+        return read_raster(file.href, lambda source: check_header(source, file), file.name)
+
+
+def assemble(pixels: Pixels, file: RasterFile, size: int) -> Array:
+    """The chips (chip, y, x) of a file read as a whole, nodata where the file has no pixels."""
+    values = np.full((len(pixels.windows), size, size), file.nodata, file.dtype)
+    for p in pixels.pieces:
+        values[p.chip, p.row : p.row + p.values.shape[0], p.col : p.col + p.values.shape[1]] = p.values
+    return values
+
+
+def check_header(source: Any, file: RasterFile) -> Header:
+    """Compare an open file with what its item announces.
+
+    Raises:
+        UnusableItemError: bands, type, CRS, grid or size differ; the message says what either of them has.
+    """
+    header = Header(tuple(source.transform)[:6], tuple(source.shape), tuple(source.block_shapes[0]))
+    if source.count != 1 or source.dtypes[0] != file.dtype:
+        raise file.unusable(f"{source.count} band(s) of {source.dtypes[0]}, expected one of {file.dtype}")
+    found, wanted = _crs(source.crs.to_wkt()) if source.crs else "none", _crs_of(file.epsg)
+    if found != wanted:
+        raise file.unusable(f"its CRS is {wanted} by the item, {found} by the file")
+    if not math.isclose(header.transform[0], file.pixel_m, rel_tol=1e-6):
+        raise file.unusable(f"pixels of {header.transform[0]:g} m, expected {file.pixel_m:g} m")
+    if file.shape is not None and header.shape != tuple(file.shape):
+        raise file.unusable(f"it has {_size(file.shape)} pixels by the item, {_size(header.shape)} by the file")
+    close = 1e-3 * file.pixel_m
+    if file.transform is not None and not np.allclose(header.transform, file.transform, rtol=0, atol=close):
+        said, has = (f"({t[2]:g}, {t[5]:g}) m" for t in (file.transform, header.transform))
+        raise file.unusable(f"its corner is {said} by the item, {has} by the file")
+    return header
+
+
+def _window(file: RasterFile, chip: Footprint, header: Header) -> Window:
+    try:
+        return chip_window(chip, file.epsg, header.transform)
+    except UserError as error:
+        raise file.unusable(str(error)) from None
+
+
+def _pieces(
+    source: Any, file: RasterFile, windows: Sequence[Window], header: Header, part: tuple[int, int] | None
+) -> list[Piece]:
+    """Read and cut: the copies let the blocks, which may hold much between the chips, go at once."""
     from rasterio.windows import Window as RasterWindow
 
-    try:
-        source = rasterio.open(sign(job.href))
-    except RasterioError as error:
-        raise job.fail(_why_not_opened(str(error), job.href)) from None
-    with source:
-        if source.count != 1 or source.dtypes[0] != job.pixels.dtype.name:
-            raise job.fail(f"{source.count} band(s) of {source.dtypes[0]}, expected one of {job.pixels.dtype}")
-        transform: Affine6 = tuple(source.transform)[:6]
-        try:
-            windows = [chip_window(footprint, job.epsg, transform) for footprint in job.footprints]
-        except UserError as error:
-            raise job.fail(str(error)) from None
-        if windows[0].size != job.pixels.shape[-1]:
-            expected = job.footprints[0].side_m / job.pixels.shape[-1]
-            raise job.fail(f"pixels of {transform[0]:g} m, expected {expected:g} m")
-        job.offset_m[:] = [(window.dx, window.dy) for window in windows]
-        for read in plan_reads(windows, source.shape, source.block_shapes[0]):
-            try:
-                block = source.read(1, window=RasterWindow(read.col, read.row, read.width, read.height))
-            except RasterioError as error:
-                cause = " ".join(str(error.__cause__ or error).split("?")[0].split())[:160]
-                raise job.fail(f"damaged or truncated file, fetch it again ({cause})") from None
-            for p in read.pieces:
-                rows, cols = slice(p.source_row, p.source_row + p.height), slice(p.source_col, p.source_col + p.width)
-                job.pixels[p.chip, p.target_row : p.target_row + p.height, p.target_col : p.target_col + p.width] = (
-                    block[rows, cols]
-                )
-    shift_stored(job.pixels, job.shift, job.nodata)
+    pieces = []
+    for read in plan_reads(windows, header.shape, header.tile, part):
+        block = source.read(1, window=RasterWindow(read.col, read.row, read.width, read.height))
+        shift_stored(block, file.shift, file.nodata)
+        for p in read.pieces:
+            cut = block[p.source_row : p.source_row + p.height, p.source_col : p.source_col + p.width]
+            pieces.append(Piece(p.chip, p.target_row, p.target_col, cut.copy()))
+    return pieces
 
 
-def _why_not_opened(message: str, href: str) -> str:
-    """A short reason without the address's signature."""
-    plain = href.split("?")[0]
-    if "404" in message or "No such file" in message or "does not exist" in message:
-        return f"{plain} does not exist: search the catalogue again, or drop the item"
-    if "not recognized" in message:
-        return f"{plain} is not an image (an HTML login page, or an expired token?): check the access to it"
-    return f"{plain} cannot be opened ({' '.join(message.split())[:200].split('?')[0]})"
+@lru_cache(maxsize=64)
+def _crs(wkt: str) -> str:
+    """A file's CRS in words; UTM zones by their parameters, for HLS files have no EPSG code."""
+    from pyproj import CRS
+
+    known = CRS.from_wkt(wkt)
+    values = {p.name: p.value for p in known.coordinate_operation.params} if known.coordinate_operation else {}
+    meridian: Any = values.get("Longitude of natural origin")
+    north: Any = values.get("False northing")
+    if meridian is not None and north in (0, FALSE_NORTHING_M) and not (meridian + 183) % 6:
+        return f"UTM zone {round((meridian + 183) / 6)}{'S' if north else 'N'}"
+    return f"EPSG:{known.to_epsg()}" if known.to_epsg() else str(known.name)
+
+
+def _crs_of(epsg: int) -> str:
+    return f"UTM zone {epsg % 100}{'S' if epsg // 100 == 327 else 'N'}" if epsg // 100 in (326, 327) else f"EPSG:{epsg}"
+
+
+def _size(shape: tuple[int, int]) -> str:
+    return f"{shape[1]} x {shape[0]}"
+
+
+def _place(file: RasterFile, header: Header) -> str:
+    pixel, _, left, _, _, top = header.transform
+    right, bottom = left + pixel * header.shape[1], top - pixel * header.shape[0]
+    return f"EPSG:{file.epsg}, x {left:.0f} to {right:.0f}, y {bottom:.0f} to {top:.0f} m"

@@ -1,26 +1,30 @@
-"""The chip store: one zarr v3 group per site, written whole under a temporary name and renamed.
+"""The chip store: one zarr v3 group per site, written shard by shard under a temporary name, renamed when it is whole.
 
 Layout (`chip` is the first dimension of every array)::
 
     /                   label, clear (chip, y, x) on the 10 m grid; x0, y0 (chip) corners; spatial_ref; attributes
-    /{product}/{m}m     values (chip, band, y, x), offset_m (chip, 2), x, y
-    /{product}/qa       values, clear (chip, y, x), offset_m (chip, 2), x, y
+    /{product}          attributes: where the pixels of every pair are from, with scale and offset of every band
+    /{product}/{m}m     values (chip, band, y, x), offset_m, window (chip, 2), checksum (chip), x, y
+    /{product}/qa       values, clear (chip, y, x), offset_m, window (chip, 2), x, y
 
-Chunks hold one chip, shards up to 64. Root attributes name every chip (position, source items, platforms), every
-chip that was dropped and why; `complete` is written last.
+Root attributes name every chip (position, source items, platforms), every chip that was dropped and why; `complete`
+is written last.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from anyband.chips.arrays import Appender, checksums, create_chips, keep_chips, put, write_shard
 from anyband.chips.encoding import ENCODINGS, LABEL_NAMES, LABEL_NODATA, LABEL_PIXEL_M, TITLES, Array
 from anyband.runtime import UserError, atomic_path
 
-SHARD_CHIPS = 64
+LAYOUT = 2
+"""Version of the layout above, kept in the root attributes."""
 
 
 @dataclass(frozen=True)
@@ -71,20 +75,147 @@ class SiteChips:
     qualities: Sequence[QualityStack] = field(default_factory=tuple)
 
 
-def write_store(path: Path, content: SiteChips) -> None:
-    """Write the store; a failure at any point, a full disk included, leaves what was at `path` before.
+@contextmanager
+def new_store(path: Path, chip_m: int, capacity: int) -> Iterator["StoreWriter"]:
+    """A store to be filled; a failure at any point, a full disk included, leaves what was at `path` before.
+
+    Args:
+        path: the store.
+        chip_m: side of a chip, m.
+        capacity: the most chips that it may come to hold.
 
     Raises:
-        UserError: arrays that disagree on the number of chips, or a full disk.
+        UserError: a full disk.
     """
-    _check(content)
     try:
         with atomic_path(Path(path)) as temporary:
-            _write(temporary, content)
+            yield StoreWriter(temporary, chip_m, capacity)
     except OSError as error:
         if error.errno == 28:  # ENOSPC
             raise UserError(f"no space left on the disk for {path}: free some and run again") from None
         raise
+
+
+class StoreWriter:
+    """A store that is being filled: quality and labels chip after chip, then bands shard by shard, then the rest."""
+
+    def __init__(self, path: Path, chip_m: int, capacity: int) -> None:
+        """Begin a store at `path`; see `new_store`."""
+        import zarr
+
+        self.path, self.chip_m, self._capacity = path, chip_m, capacity
+        self._root: Any = zarr.open_group(path, mode="w", zarr_format=3)
+        self._ends: dict[str, Appender] = {}
+        size = chip_m // LABEL_PIXEL_M
+        label, clear = label_attributes(), clear_attributes()
+        self._extend("label", (size, size), np.uint8, label, LABEL_NODATA)
+        self._extend("clear", (size, size), np.uint8, clear)
+
+    def _extend(
+        self, name: str, shape: tuple[int, int], dtype: Any, attributes: Mapping[str, Any], fill: int = 0
+    ) -> None:
+        dims = ("chip", "y", "x")
+        array = create_chips(self._root, name, (0, *shape), dtype, dims, attributes, fill, self._capacity)
+        self._ends[name] = Appender(array)
+
+    def add_quality(self, product: str, pixel_m: int, layer: str, dtype: Any) -> None:
+        """Make room for the quality layer of a product."""
+        group = self._root.create_group(f"{product}/qa")
+        group.attrs.update({"product": product, "pixel_m": pixel_m, "layer": layer})
+        raw = {"long_name": f"{layer} of {TITLES[product]}, as delivered"}
+        clear = {"long_name": f"clear by {layer}", "flag_values": [0, 1], "flag_meanings": "not_clear clear"}
+        size = self.chip_m // pixel_m
+        self._extend(f"{product}/qa/values", (size, size), dtype, raw)
+        self._extend(f"{product}/qa/clear", (size, size), np.uint8, clear)
+
+    def append(self, values: Mapping[str, Array]) -> None:
+        """Add chips to the end of arrays by name: label, clear, `{product}/qa/values`, `{product}/qa/clear`."""
+        for name, more in values.items():
+            self._ends[name].add(more)
+
+    def close_quality(self) -> None:
+        """Write the last chips that were appended."""
+        for end in self._ends.values():
+            end.close()
+
+    def add_bands(self, product: str, pixel_m: int, bands: Sequence[str], count: int) -> str:
+        """Make room for the bands of `count` chips; returns the name of their group."""
+        encoding, size = ENCODINGS[product], self.chip_m // pixel_m
+        group = self._root.create_group(f"{product}/{pixel_m}m")
+        group.attrs.update({"bands": list(bands), "product": product, "pixel_m": pixel_m})
+        attributes = {
+            "long_name": f"surface reflectance, {TITLES[product]}: {', '.join(bands)}",
+            "standard_name": "surface_bidirectional_reflectance",
+            "units": "1",
+            "scale_factor": encoding.scale,
+            "add_offset": encoding.offset,
+            "_FillValue": encoding.nodata,
+        }
+        shape, dims = (count, len(bands), size, size), ("chip", "band", "y", "x")
+        create_chips(group, "values", shape, encoding.dtype, dims, attributes, encoding.nodata)
+        return f"{product}/{pixel_m}m"
+
+    def place(self, name: str, offset_m: Array, window: Array | None = None, checksum: Array | None = None) -> None:
+        """Say where the pixels of the group `name` are: (chip, 2) metres, (chip, 2) row and column, (chip,) CRC-32."""
+        group = self._root[name]
+        size = group["values"].shape[-1]
+        offset = "ground offset (dx right, dy down) of the first pixel's corner from the chip's upper-left corner"
+        put(group, "offset_m", offset_m.astype(np.float32), ("chip", "axis"), {"long_name": offset, "units": "m"})
+        if window is not None:
+            source = {"long_name": "row and column of the chip's first pixel in the source files"}
+            put(group, "window", window.astype(np.int32), ("chip", "rowcol"), source)
+        if checksum is not None:
+            put(group, "checksum", checksum, ("chip",), {"long_name": "CRC-32 of the chip's integers, little endian"})
+        _put_axes(group, size, int(group.attrs["pixel_m"]))
+
+    def keep(self, kept: Sequence[int]) -> None:
+        """Leave out all chips but these positions from what was written so far."""
+        keep_chips(self._root, self.path, kept)
+
+    def finish(self, attributes: Mapping[str, Any], sources: Mapping[str, Any]) -> None:
+        """Write root attributes, the attribute `sources` by product, and the chips' corners: the store is whole."""
+        title = f"anyband chips of site {attributes['site']}, dataset {attributes['dataset']}"
+        known = {"Conventions": "CF-1.11", "title": title, "layout": LAYOUT, "chip_m": self.chip_m}
+        self._root.attrs.update(known | dict(attributes))
+        for product, source in sources.items():
+            self._root[product].attrs["sources"] = source
+        chips = attributes["chips"]
+        for name, axis in (("x0", "easting"), ("y0", "northing")):
+            corners = np.array([chip[name] for chip in chips], np.float64)
+            words = {"long_name": f"{axis} of the chip's upper-left corner", "units": "m"}
+            put(self._root, name, corners, ("chip",), words)
+        _put_axes(self._root, self.chip_m // LABEL_PIXEL_M, LABEL_PIXEL_M)
+        put(self._root, "spatial_ref", np.array(0, np.int32), (), crs_attributes(attributes["epsg"]))
+        self._root.attrs["complete"] = True
+
+
+def write_store(path: Path, content: SiteChips) -> None:
+    """Write a small store that is in memory as a whole.
+
+    Raises:
+        UserError: arrays that disagree on the number of chips or with the store encoding, or a full disk.
+    """
+    import zarr
+
+    _check(content)
+    count = len(content.chips)
+    with new_store(path, content.chip_m, count) as store:
+        store.append({"label": content.label, "clear": content.clear})
+        for quality in content.qualities:
+            store.add_quality(quality.product, quality.pixel_m, quality.layer, quality.values.dtype)
+            name = f"{quality.product}/qa"
+            store.append({f"{name}/values": quality.values, f"{name}/clear": quality.clear})
+        store.close_quality()
+        for quality in content.qualities:
+            store.place(f"{quality.product}/qa", quality.offset_m)
+        for stack in content.stacks:
+            name = store.add_bands(stack.product, stack.pixel_m, stack.bands, count)
+            array: Any = zarr.open_array(store.path / name / "values", mode="r+")
+            for start in range(0, count, array.shards[0]):
+                write_shard(array, start, stack.values[start : start + array.shards[0]])
+            store.place(name, stack.offset_m, checksum=checksums(stack.values))
+        names = ("site", "dataset", "epsg", "chips", "dropped", "simulated")
+        store.finish({name: getattr(content, name) for name in names}, {})
 
 
 def _check(content: SiteChips) -> None:
@@ -100,53 +231,26 @@ def _check(content: SiteChips) -> None:
             raise UserError(f"{content.site}: {stack.product} is {stack.values.dtype}, not in its store encoding")
 
 
-def _write(path: Path, content: SiteChips) -> None:
-    import zarr
-
-    root = zarr.open_group(path, mode="w", zarr_format=3)
-    _write_root(root, content)
-    for stack in content.stacks:
-        _write_bands(root.create_group(f"{stack.product}/{stack.pixel_m}m"), stack)
-    for quality in content.qualities:
-        _write_quality(root.create_group(f"{quality.product}/qa"), quality)
-    root.attrs["complete"] = True
-
-
-def _write_root(root: Any, content: SiteChips) -> None:
-    root.attrs.update(
-        {
-            "Conventions": "CF-1.11",
-            "title": f"anyband chips of site {content.site}, dataset {content.dataset}",
-            "site": content.site,
-            "dataset": content.dataset,
-            "epsg": content.epsg,
-            "chip_m": content.chip_m,
-            "chips": content.chips,
-            "dropped": content.dropped,
-            "simulated": content.simulated,
-        }
-    )
+def label_attributes() -> dict[str, Any]:
+    """CF attributes of the label."""
     names = dict(sorted(LABEL_NAMES.items()))
-    label_attributes = {
+    return {
         "long_name": "land cover, ESA WorldCover legend",
         "_FillValue": LABEL_NODATA,
         "flag_values": list(names),
         "flag_meanings": " ".join(names.values()),
         "grid_mapping": "spatial_ref",
     }
-    clear_attributes = {
+
+
+def clear_attributes() -> dict[str, Any]:
+    """CF attributes of the joint clearness."""
+    return {
         "long_name": "clear in all optical products of the pair",
         "flag_values": [0, 1],
         "flag_meanings": "not_jointly_clear jointly_clear",
         "grid_mapping": "spatial_ref",
     }
-    put_chips(root, "label", content.label, ("chip", "y", "x"), label_attributes, fill=LABEL_NODATA)
-    put_chips(root, "clear", content.clear, ("chip", "y", "x"), clear_attributes)
-    for name, axis in (("x0", "easting"), ("y0", "northing")):
-        corners = np.array([chip[name] for chip in content.chips], np.float64)
-        _put(root, name, corners, ("chip",), {"long_name": f"{axis} of the chip's upper-left corner", "units": "m"})
-    _put_axes(root, content.label.shape[-1], LABEL_PIXEL_M)
-    _put(root, "spatial_ref", np.array(0, np.int32), (), crs_attributes(content.epsg))
 
 
 def crs_attributes(epsg: int) -> dict[str, Any]:
@@ -157,83 +261,8 @@ def crs_attributes(epsg: int) -> dict[str, Any]:
     return {"crs_wkt": crs.to_wkt(), "grid_mapping_name": "transverse_mercator", "epsg": epsg, "long_name": crs.name}
 
 
-def _write_bands(group: Any, stack: BandStack) -> None:
-    encoding = ENCODINGS[stack.product]
-    group.attrs.update({"bands": list(stack.bands), "product": stack.product, "pixel_m": stack.pixel_m})
-    attributes = {
-        "long_name": f"surface reflectance, {TITLES[stack.product]}: {', '.join(stack.bands)}",
-        "standard_name": "surface_bidirectional_reflectance",
-        "units": "1",
-        "scale_factor": encoding.scale,
-        "add_offset": encoding.offset,
-        "_FillValue": encoding.nodata,
-    }
-    put_chips(group, "values", stack.values, ("chip", "band", "y", "x"), attributes, fill=encoding.nodata)
-    _put_position(group, stack.offset_m, stack.values.shape[-1], stack.pixel_m)
-
-
-def _write_quality(group: Any, quality: QualityStack) -> None:
-    group.attrs.update({"product": quality.product, "pixel_m": quality.pixel_m, "layer": quality.layer})
-    raw = {"long_name": f"{quality.layer} of {TITLES[quality.product]}, as delivered"}
-    clear = {"long_name": f"clear by {quality.layer}", "flag_values": [0, 1], "flag_meanings": "not_clear clear"}
-    put_chips(group, "values", quality.values, ("chip", "y", "x"), raw)
-    put_chips(group, "clear", quality.clear, ("chip", "y", "x"), clear)
-    _put_position(group, quality.offset_m, quality.values.shape[-1], quality.pixel_m)
-
-
-def _put_position(group: Any, offset_m: Array, size: int, pixel_m: int) -> None:
-    attributes = {
-        "long_name": "ground offset (dx right, dy down) of the first pixel's corner from the chip's upper-left corner",
-        "units": "m",
-    }
-    _put(group, "offset_m", offset_m.astype(np.float32), ("chip", "axis"), attributes)
-    _put_axes(group, size, pixel_m)
-
-
 def _put_axes(group: Any, size: int, pixel_m: int) -> None:
     centres = (np.arange(size, dtype=np.float32) + np.float32(0.5)) * np.float32(pixel_m)
     for name, direction in (("x", "right of"), ("y", "below")):
         attributes = {"long_name": f"pixel centre, metres {direction} the first pixel's corner", "units": "m"}
-        _put(group, name, centres, (name,), attributes)
-
-
-def put_chips(
-    group: Any, name: str, array: Array, dims: tuple[str, ...], attributes: Mapping[str, Any], fill: int = 0
-) -> None:
-    """Write an array chip by chunk and up to 64 chips by shard, in one aligned assignment.
-
-    Chunks that hold nothing but the fill value are written too: an absent chunk always means damage.
-    """
-    from zarr.codecs import BloscCodec
-
-    count = len(array)
-    target = group.create_array(
-        name,
-        shape=array.shape,
-        dtype=array.dtype,
-        chunks=(1, *array.shape[1:]),
-        shards=(min(max(count, 1), SHARD_CHIPS), *array.shape[1:]),
-        compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
-        fill_value=fill,
-        dimension_names=dims,
-        attributes=dict(attributes),
-        config={"write_empty_chunks": True},
-    )
-    if count:
-        target[...] = array
-
-
-def _put(group: Any, name: str, array: Array, dims: tuple[str, ...], attributes: Mapping[str, Any]) -> None:
-    chunks = tuple(max(size, 1) for size in array.shape)
-    target = group.create_array(
-        name,
-        shape=array.shape,
-        dtype=array.dtype,
-        chunks=chunks,
-        compressors=None,
-        dimension_names=dims,
-        attributes=dict(attributes),
-        config={"write_empty_chunks": True},
-    )
-    if array.size:
-        target[...] = array
+        put(group, name, centres, (name,), attributes)

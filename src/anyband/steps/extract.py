@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from anyband.runtime import step_main
+from anyband.runtime import step_main, usable_threads
 
 
 def main() -> None:
@@ -22,7 +22,6 @@ def main() -> None:
     from anyband.chips.extract import extract_site
     from anyband.chips.inputs import read_pairs
     from anyband.chips.judge import Site
-    from anyband.chips.store import write_store
     from anyband.config import Dataset
 
     settings = Dataset.model_validate_json(arguments.settings)
@@ -34,9 +33,9 @@ def main() -> None:
         extent_m=settings.extent_m,
         chip_m=settings.chip_m,
         chip_min_clear=settings.chip_min_clear,
-        threads=arguments.threads,
+        threads=usable_threads(arguments.threads),
     )
-    write_store(arguments.out, extract_site(site, read_pairs(arguments.pairs, arguments.scenes)))
+    extract_site(site, read_pairs(arguments.pairs, arguments.scenes), arguments.out)
 
 
 if __name__ == "__main__":

@@ -2,33 +2,42 @@
 
 import datetime as dt
 import json
+import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import rasterio
 
-from anyband.chips.bulk import open_site
+from anyband.chips.bulk import band_groups, open_site, read_array
 from anyband.chips.extract import extract_site
 from anyband.chips.inputs import read_pairs
 from anyband.chips.judge import Site
-from anyband.chips.store import write_store
 from anyband.runtime import UserError
-from scenes import SceneFolder
+from rasters import write_raster
+from scenes import LANDSAT, SceneFolder
 
 NORTH = (32633, (600_000.0, 5_200_020.0))
 SOUTH = (32733, (600_000.0, 7_600_000.0))  # northing = 40 modulo 60
 DAY = dt.date(2022, 5, 3)
 
 
-def extract(scenes, chip_m=960, least=0.8):
+def extract(scenes, chip_m=960, least=0.8, threads=2):
+    """The store of a site."""
     pairs = read_pairs(*scenes.write())
-    site = Site("aspen", "main", scenes.longitude, scenes.latitude, scenes.extent_m, chip_m, least, 2)
-    return extract_site(site, pairs)
+    site = Site("aspen", "main", scenes.longitude, scenes.latitude, scenes.extent_m, chip_m, least, threads)
+    path = scenes.folder / "aspen.zarr"
+    extract_site(site, pairs, path)
+    return open_site(path)
 
 
-def stack(content, product, pixel_m):
-    return next(s for s in content.stacks if (s.product, s.pixel_m) == (product, pixel_m))
+def stacks(store):
+    """Product, pixel, bands, values and offsets of every band group."""
+    for product in ("sentinel2", "landsat", "hls_s30", "hls_l30"):
+        for pixel_m, bands in band_groups(store, product):
+            name = f"{product}/{pixel_m}m"
+            yield product, pixel_m, bands, read_array(store, f"{name}/values"), read_array(store, f"{name}/offset_m")
 
 
 @pytest.mark.parametrize(("epsg", "centre"), [NORTH, SOUTH])
@@ -36,17 +45,17 @@ def test_every_stored_pixel_shows_the_ground_that_the_store_says(tmp_path, epsg,
     """Same ground in all products, north and south (EPSG:327xx against 326xx), Landsat 15 m off."""
     scenes = SceneFolder(tmp_path, epsg, centre)
     scenes.add_pair(DAY)
-    content = extract(scenes)
-    assert len(content.chips) == 4 and not content.dropped
-    assert len(content.stacks) == 6
-    for group in content.stacks:
-        assert (group.offset_m == (15 if group.product == "landsat" else 0)).all()
-        for chip, entry in enumerate(content.chips):
-            step = group.pixel_m * np.arange(960 // group.pixel_m)
-            x = entry["x0"] + group.offset_m[chip, 0] + step[None, :]
-            y = entry["y0"] + scenes.shift - group.offset_m[chip, 1] - step[:, None]
-            for band, name in enumerate(group.bands):
-                assert np.array_equal(group.values[chip, band], scenes.signal(x, y, name).astype(int)), (group, name)
+    store = extract(scenes)
+    assert len(store.attrs["chips"]) == 4 and not store.attrs["dropped"]
+    assert len(list(stacks(store))) == 6
+    for product, pixel_m, bands, values, offset in stacks(store):
+        assert (offset == (15 if product == "landsat" else 0)).all()
+        for chip, entry in enumerate(store.attrs["chips"]):
+            step = pixel_m * np.arange(960 // pixel_m)
+            x = entry["x0"] + offset[chip, 0] + step[None, :]
+            y = entry["y0"] + scenes.shift - offset[chip, 1] - step[:, None]
+            for band, name in enumerate(bands):
+                assert np.array_equal(values[chip, band], scenes.signal(x, y, name).astype(int)), (product, name)
 
 
 def test_both_baselines_end_in_one_encoding(tmp_path):
@@ -54,18 +63,18 @@ def test_both_baselines_end_in_one_encoding(tmp_path):
     scenes = SceneFolder(tmp_path, *NORTH)
     scenes.add_pair(dt.date(2022, 1, 10), baseline="03.01")
     scenes.add_pair(dt.date(2022, 2, 20), baseline="04.00")
-    content = extract(scenes)
-    for group in content.stacks:
-        assert np.array_equal(group.values[:4], group.values[4:])
-    assert [chip["pair"] for chip in content.chips] == [0] * 4 + [1] * 4
+    store = extract(scenes)
+    for *_, values, _ in stacks(store):
+        assert np.array_equal(values[:4], values[4:])
+    assert [chip["pair"] for chip in store.attrs["chips"]] == [0] * 4 + [1] * 4
 
 
 def test_label_lies_on_the_chip_grid(tmp_path):
     scenes = SceneFolder(tmp_path, *NORTH)
     scenes.add_pair(DAY)
-    content = extract(scenes)
-    assert set(np.unique(content.label)) == {10, 40}
-    west, east = content.label[[0, 2]], content.label[[1, 3]]
+    label = read_array(extract(scenes), "label")
+    assert set(np.unique(label)) == {10, 40}
+    west, east = label[[0, 2]], label[[1, 3]]
     assert (west == 10).mean() > 0.95 and (east == 40).mean() > 0.95
 
 
@@ -73,63 +82,132 @@ def test_cloudy_chips_are_listed_with_their_reason(tmp_path):
     """Joint clearness: Sentinel-2 loses the west, Landsat a little of the east."""
     scenes = SceneFolder(tmp_path, *NORTH)
     scenes.add_pair(DAY, cloudy={"SCL": (0.0, 0.25), "qa_pixel": (0.9, 1.1)})
-    content = extract(scenes, least=0.7)
-    assert [(chip["row"], chip["col"]) for chip in content.chips] == [(0, 1), (1, 1)]
-    assert {(chip["col"], chip["reason"]) for chip in content.dropped} == {(0, "cloud")}
-    assert all(chip["clear_joint"] == pytest.approx(0.5, abs=0.02) for chip in content.dropped)
-    assert content.clear.mean() == pytest.approx(0.8, abs=0.03)
-    landsat = next(quality for quality in content.qualities if quality.product == "landsat")
-    assert landsat.values.dtype == np.uint16 and set(np.unique(landsat.values)) == {8, 64}
-    assert np.array_equal(landsat.clear, (landsat.values == 64).astype(np.uint8))
+    store = extract(scenes, least=0.7)
+    dropped = store.attrs["dropped"]
+    assert [(chip["row"], chip["col"]) for chip in store.attrs["chips"]] == [(0, 1), (1, 1)]
+    assert {(chip["col"], chip["reason"]) for chip in dropped} == {(0, "cloud")}
+    assert all(chip["clear_joint"] == pytest.approx(0.5, abs=0.02) for chip in dropped)
+    assert read_array(store, "clear").mean() == pytest.approx(0.8, abs=0.03)
+    values = read_array(store, "landsat/qa/values")
+    assert values.dtype == np.uint16 and set(np.unique(values)) == {8, 64}
+    assert np.array_equal(read_array(store, "landsat/qa/clear"), (values == 64).astype(np.uint8))
 
 
 def test_ground_beyond_a_scene_is_dropped_by_name(tmp_path):
     scenes = SceneFolder(tmp_path, *NORTH)
     scenes.add_pair(DAY)
     scenes.extent_m = 5_760
-    content = extract(scenes)
-    assert len(content.chips) == 4 and len(content.dropped) == 32
-    assert {chip["reason"] for chip in content.dropped} == {"outside the sentinel2 scene"}
+    store = extract(scenes)
+    assert len(store.attrs["chips"]) == 4 and len(store.attrs["dropped"]) == 32
+    assert {chip["reason"] for chip in store.attrs["dropped"]} == {"outside the sentinel2 scene"}
 
 
 def test_site_with_only_clouds_gives_a_store_without_chips(tmp_path):
     scenes = SceneFolder(tmp_path, *NORTH)
     scenes.add_pair(DAY, cloudy={"SCL": (-1, 2)})
-    content = extract(scenes)
-    write_store(tmp_path / "aspen.zarr", content)
-    assert open_site(tmp_path / "aspen.zarr").attrs["chips"] == []
-    assert len(content.dropped) == 4
+    store = extract(scenes)
+    assert store.attrs["chips"] == [] and len(store.attrs["dropped"]) == 4
 
 
 def test_site_without_pairs_gives_a_store_without_chips(tmp_path):
-    scenes = SceneFolder(tmp_path, *NORTH)
-    content = extract(scenes)
-    write_store(tmp_path / "aspen.zarr", content)
-    assert content.epsg == NORTH[0] and content.chips == []
+    store = extract(SceneFolder(tmp_path, *NORTH))
+    assert store.attrs["epsg"] == NORTH[0] and store.attrs["chips"] == []
 
 
-def test_band_on_another_grid_is_refused(tmp_path):
-    scenes = SceneFolder(tmp_path, *NORTH)
+def two_pairs(folder):
+    scenes = SceneFolder(folder, *NORTH)
     scenes.add_pair(DAY)
-    scenes.path("landsat", 0, "red").write_bytes(_moved(scenes, tmp_path).read_bytes())
-    with pytest.raises(UserError, match=r"item LC09.*, asset red: lies on another grid than coastal"):
-        extract(scenes)
+    scenes.add_pair(DAY + dt.timedelta(days=5))
+    return scenes
 
 
-def _moved(scenes, folder):
-    """The band as an HLS file would have it, on the Sentinel-2 corner."""
-    from rasters import write_raster
-
+def moved(scenes):
+    """A Landsat band as an HLS file would have it, on the Sentinel-2 corner."""
     corner = (scenes.left - 120, scenes.top + 120)
-    return write_raster(folder / "moved.tif", np.ones((72, 72), np.uint16), corner, 30, scenes.north_epsg)
+    write_raster(scenes.path("landsat", 0, "red"), np.ones((71, 71), np.uint16), corner, 30, scenes.north_epsg)
 
 
-def test_missing_asset_names_item_and_asset(tmp_path):
+def of_another_zone(scenes):
+    path = scenes.path("sentinel2", 0, "B11")
+    with rasterio.open(path) as source:
+        pixels, corner = source.read(1), (source.bounds.left, source.bounds.top)
+    write_raster(path, pixels, corner, 20, 32733)
+
+
+def elsewhere(scenes):
+    """Item and file agree on a corner that is 100 km off."""
+    path = scenes.path("landsat", 0, "qa_pixel")
+    corner = (scenes.left + 100_000 + 15, scenes.top)
+    write_raster(path, np.full((71, 71), 64, np.uint16), corner, 30, scenes.north_epsg)
+    scenes.items["landsat"][0]["properties"]["proj:transform"] = [30, 0, corner[0], 0, -30, corner[1]]
+    scenes.items["landsat"][0]["properties"]["proj:shape"] = [71, 71]
+
+
+def missing(scenes):
+    scenes.path("hls_s30", 0, "B8A").unlink()
+
+
+def web_page(scenes):
+    scenes.path("sentinel2", 0, "SCL").write_text("<!DOCTYPE html><html>Sign in</html>")
+
+
+def cut(scenes):
+    path = scenes.path("hls_l30", 0, "B04")
+    path.write_bytes(path.read_bytes()[:-2_000])
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (moved, "item LC09.*: asset red: .*corner"),
+        (of_another_zone, "item S2A.*: asset B11: its CRS is UTM zone 33N by the item, UTM zone 33S by the file"),
+        (elsewhere, "item LC09.*: asset qa_pixel: chip r0c0 is inside by the item, outside by the file .*EPSG:32633"),
+        (missing, "item HLS.S30.*: asset B8A: .* does not exist"),
+        (web_page, "item S2A.*: asset SCL: .* is not an image"),
+        (cut, "item HLS.L30.*: asset B04: .* cannot be read"),
+    ],
+)
+def test_bad_file_drops_its_pair_and_nothing_else(tmp_path, capsys, damage, words):
+    """Listed with its reason, never a hole: the other pair's chips are those of a run without the damage."""
+    calm = two_pairs(tmp_path / "calm")
+    whole = extract(calm)
+    scenes = two_pairs(tmp_path / "storm")
+    damage(scenes)
+    store = extract(scenes)
+    assert [entry["pair"] for entry in store.attrs["chips"]] == [1] * 4
+    assert [(entry["pair"], entry["reason"]) for entry in store.attrs["dropped"]] == [(0, "unusable")] * 4
+    assert re.search(words, store.attrs["dropped"][0]["detail"]), store.attrs["dropped"][0]["detail"]
+    assert re.search(f"anyband: site aspen: pair 0 is dropped: {words}", capsys.readouterr().err)
+    for name in ("label", "clear", "sentinel2/qa/values", "landsat/qa/window", "landsat/qa/clear"):
+        assert np.array_equal(read_array(whole, name)[4:], read_array(store, name)), name
+    for (product, pixel_m, _, before, _), (*_, after, _) in zip(stacks(whole), stacks(store), strict=True):
+        assert np.array_equal(before[4:], after), product
+        for name in ("checksum", "window"):
+            path = f"{product}/{pixel_m}m/{name}"
+            assert np.array_equal(read_array(whole, path)[4:], read_array(store, path))
+    assert [source["pair"] for source in store["sentinel2"].attrs["sources"]] == [1]
+
+
+def test_site_whose_only_pair_is_bad_gives_a_store_without_chips(tmp_path):
     scenes = SceneFolder(tmp_path, *NORTH)
     scenes.add_pair(DAY)
-    scenes.path("hls_s30", 0, "B8A").unlink()
-    with pytest.raises(UserError, match=r"item HLS.S30.*, asset B8A: .* does not exist"):
-        extract(scenes)
+    missing(scenes)
+    store = extract(scenes)
+    assert store.attrs["chips"] == [] and len(store.attrs["dropped"]) == 4
+
+
+def test_scene_of_another_zone_drops_its_pair(tmp_path):
+    """Three UTM zones at one site are no reason to stop."""
+    scenes = two_pairs(tmp_path)
+    scenes.items["landsat"][0]["properties"]["proj:epsg"] = 32632
+    for band in LANDSAT:
+        path = scenes.path("landsat", 0, band)
+        with rasterio.open(path) as source:
+            pixels, corner = source.read(1), (source.bounds.left, source.bounds.top)
+        write_raster(path, pixels, corner, 30, 32632)
+    store = extract(scenes)
+    assert [entry["pair"] for entry in store.attrs["chips"]] == [1] * 4
+    assert "EPSG:32632 is not the UTM zone of EPSG:32633" in store.attrs["dropped"][0]["detail"]
 
 
 def test_label_that_does_not_cover_the_site_is_an_error(tmp_path):
@@ -140,7 +218,7 @@ def test_label_that_does_not_cover_the_site_is_an_error(tmp_path):
 
     with open_raster(scenes.path("label", 0, "map"), "r+") as file:
         file.write(np.zeros(file.shape, np.uint8), 1)
-    with pytest.raises(UserError, match="asset map: no class at site aspen"):
+    with pytest.raises(UserError, match="no class at site aspen"):
         extract(scenes)
 
 
@@ -164,9 +242,9 @@ def test_step_writes_the_store_and_keeps_the_old_one_on_failure(tmp_path):
     subprocess.run(command, check=True, capture_output=True)
     attributes = dict(open_site(out).attrs)
     assert attributes["dataset"] == "main" and attributes["simulated"] == "test" and len(attributes["chips"]) == 4
-    scenes.path("sentinel2", 0, "B04").write_text("<html>")
+    (manifests / "landsat.json").unlink()
     failed = subprocess.run(command, capture_output=True, text=True)
     assert failed.returncode == 1
-    assert failed.stderr.startswith("anyband: item S2A_MSIL2A") and failed.stderr.count("\n") == 1
+    assert failed.stderr.startswith("anyband: ") and failed.stderr.count("\n") == 1
     assert dict(open_site(out).attrs) == attributes
     assert [path.name for path in out.parent.iterdir()] == ["aspen.zarr"]

@@ -1,21 +1,30 @@
 """Native pixels from real files, and one clear line for every kind of broken file."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import rasterio
+from hypothesis import given
+from hypothesis import strategies as st
 
+from anyband.catalog.acquisition import UnusableItemError
 from anyband.chips.grid import chip_window, site_footprints
-from anyband.chips.read import RasterJob, read_all
+from anyband.chips.read import Pixels, RasterFile, assemble, read_file
 from anyband.runtime import UserError
-from rasters import CORNER, write_raster
+from rasters import CORNER, HLS_CRS, write_raster
 
 CHIPS = site_footprints((CORNER[0] + 960, CORNER[1] - 960), 32632, 1_920, 960)
 EDGE = 120  # metres of ground around the chips in the test files
 
 
-def make_job(href, dtype="uint16", size=32, **options):
-    pixels = np.zeros((len(CHIPS), size, size), dtype)
-    offsets = np.zeros((len(CHIPS), 2), np.float32)
-    return RasterJob("item-1", "nir08", str(href), 32632, CHIPS, pixels, offsets, 0, **options)
+def make_file(href, dtype="uint16", pixel_m=30.0, **options):
+    return RasterFile("item-1", "nir08", str(href), 32632, dtype, pixel_m, 0, **options)
+
+
+def read(file, chips=CHIPS):
+    pixels = read_file(file, chips)
+    return assemble(pixels, file, round(chips[0].side_m / file.pixel_m))
 
 
 def corner(shift=0.0):
@@ -23,7 +32,6 @@ def corner(shift=0.0):
 
 
 def plain_windows(path):
-    import rasterio
     from rasterio.windows import Window
 
     with rasterio.open(path) as source:
@@ -31,71 +39,27 @@ def plain_windows(path):
         return np.stack([source.read(1, window=Window(w.col, w.row, w.size, w.size)) for w in found])
 
 
-def stackstac_windows(path, pixel_m, offset):
-    import rasterio
-    import stackstac
-
-    with rasterio.open(path) as source:
-        shape, transform = source.shape, tuple(source.transform)[:6]
-    item = {
-        "type": "Feature",
-        "stac_version": "1.0.0",
-        "id": "item-1",
-        "geometry": None,
-        "bbox": [0, 0, 1, 1],
-        "properties": {
-            "datetime": "2022-01-01T00:00:00Z",
-            "proj:epsg": 32632,
-            "proj:shape": shape,
-            "proj:transform": transform,
-        },
-        "assets": {"nir08": {"href": str(path)}},
-    }
-    chips = []
-    for chip in CHIPS:
-        left, top = chip.x0 + offset, chip.y0 - offset
-        stack = stackstac.stack(
-            [item],
-            assets=["nir08"],
-            epsg=32632,
-            bounds=(left, top - 960, left + 960, top),
-            resolution=pixel_m,
-            snap_bounds=False,
-            dtype=np.dtype("uint16"),
-            fill_value=np.uint16(0),
-            rescale=False,
-            xy_coords=False,
-            properties=False,
-            band_coords=False,
-            errors_as_nodata=(),
-        )
-        chips.append(stack.data.compute(scheduler="synchronous")[0, 0])
-    return np.stack(chips)
-
-
 @pytest.mark.parametrize(("pixel_m", "shift"), [(10, 0), (20, 0), (60, 0), (30, 0), (30, 15)])
-def test_three_readers_agree_bit_by_bit(tmp_path, random, pixel_m, shift):
-    """Ours, stackstac and plain rasterio windows, also on the half-pixel Landsat grid."""
+def test_pixels_are_those_of_plain_windows(tmp_path, random, pixel_m, shift):
+    """Also on the half-pixel Landsat grid."""
     side = (1_920 + 2 * EDGE) // pixel_m
     pixels = random.integers(1, 65_535, (side, side)).astype(np.uint16)
     path = write_raster(tmp_path / "a.tif", pixels, corner(shift), pixel_m)
-    job = make_job(path, size=960 // pixel_m)
-    read_all([job], 2, {})
-    assert np.array_equal(job.pixels, plain_windows(path))
-    assert np.array_equal(job.pixels, stackstac_windows(path, pixel_m, shift))
-    assert (job.offset_m == shift).all()
-    assert (job.pixels > 0).all()
+    file = make_file(path, pixel_m=pixel_m)
+    found = read_file(file, CHIPS)
+    assert np.array_equal(assemble(found, file, 960 // pixel_m), plain_windows(path))
+    assert {(window.dx, window.dy) for window in found.windows} == {(shift, shift)}
 
 
-def test_many_files_on_several_threads(tmp_path, random):
-    jobs, expected = [], []
-    for number in range(6):
-        pixels = random.integers(1, 65_535, (72, 72)).astype(np.uint16)
-        path = write_raster(tmp_path / f"{number}.tif", pixels, corner(15), 30)
-        jobs.append(make_job(path))
-        expected.append(plain_windows(path))
-    read_all(jobs, 3, {})
-    assert all(np.array_equal(job.pixels, pixels) for job, pixels in zip(jobs, expected, strict=True))
+@given(cuts=st.sets(st.integers(0, 216), max_size=4), tile=st.sampled_from([16, 64, 512]))
+def test_parts_of_a_file_are_the_whole_together(tmp_path_factory, cuts, tile):
+    pixels = np.random.default_rng(1).integers(1, 65_535, (216, 216)).astype(np.uint16)
+    path = write_raster(tmp_path_factory.mktemp("parts") / "a.tif", pixels, corner(), 10, tile=tile)
+    file = make_file(path, pixel_m=10)
+    edges = [0, *sorted(cuts), 216]
+    parts = [read_file(file, CHIPS, part=rows) for rows in zip(edges[:-1], edges[1:], strict=True)]
+    together = Pixels(parts[0].windows, tuple(piece for part in parts for piece in part.pieces))
+    assert np.array_equal(assemble(together, file, 96), read(file))
 
 
 def test_shift_is_exact_and_leaves_nodata_alone(tmp_path):
@@ -104,57 +68,90 @@ def test_shift_is_exact_and_leaves_nodata_alone(tmp_path):
     pixels[:40] = 0
     pixels[-1:] = 65_000
     path = write_raster(tmp_path / "a.tif", pixels, corner(), 30)
-    job = make_job(path, shift=1_000)
-    read_all([job], 1, {})
-    assert set(np.unique(job.pixels)) == {0, 1_007}
+    assert set(np.unique(read(make_file(path, shift=1_000)))) == {0, 1_007}
 
 
 def test_ground_outside_the_file_stays_nodata(tmp_path):
     path = write_raster(tmp_path / "a.tif", np.ones((40, 40), np.uint16), corner(), 30)
-    job = make_job(path)
-    read_all([job], 1, {})
-    assert job.pixels[0].all() and not job.pixels[3][4:, 4:].any()
+    pixels = read(make_file(path), CHIPS[:3])
+    assert pixels[0].all() and pixels[1].any() and not pixels[1].all()
+
+
+def test_chip_that_the_item_does_not_promise_may_lie_outside(tmp_path):
+    path = write_raster(tmp_path / "a.tif", np.ones((30, 30), np.uint16), corner(), 30)
+    file = make_file(path)
+    with pytest.raises(
+        UnusableItemError, match="chip r0c1 is inside by the item, outside by the file .*x 599880 to 600"
+    ):
+        read_file(file, CHIPS)
+    values = assemble(read_file(file, CHIPS, [True, False, False, False]), file, 32)
+    assert values[0].any() and not values[1:].any()
 
 
 def test_truncated_file_names_item_and_asset(tmp_path, random):
-    pixels = random.integers(0, 65_535, (200, 200)).astype(np.uint16)
+    pixels = random.integers(0, 65_535, (216, 216)).astype(np.uint16)
     path = write_raster(tmp_path / "a.tif", pixels, corner(), 10)
     path.write_bytes(path.read_bytes()[:-20_000])
-    with pytest.raises(UserError, match=r"item item-1, asset nir08: .*(truncated|cannot be opened)") as error:
-        read_all([make_job(path, size=96)], 1, {})
+    with pytest.raises(UnusableItemError, match=r"item item-1: asset nir08: .*cannot be read") as error:
+        read(make_file(path, pixel_m=10))
     assert "\n" not in str(error.value)
 
 
 def test_missing_file_names_item_and_asset(tmp_path):
-    with pytest.raises(UserError, match=r"item item-1, asset nir08: .* does not exist") as error:
-        read_all([make_job(tmp_path / "none.tif")], 1, {})
+    with pytest.raises(UnusableItemError, match=r"item item-1: asset nir08: .* does not exist") as error:
+        read(make_file(tmp_path / "none.tif"))
     assert "\n" not in str(error.value)
 
 
 def test_login_page_is_not_taken_for_an_image(tmp_path):
     (tmp_path / "a.tif").write_text("<!DOCTYPE html><html><body>Sign in</body></html>")
-    with pytest.raises(UserError, match=r"item item-1, asset nir08: .* is not an image"):
-        read_all([make_job(tmp_path / "a.tif")], 1, {})
+    with pytest.raises(UnusableItemError, match=r"item item-1: asset nir08: .* is not an image"):
+        read(make_file(tmp_path / "a.tif"))
 
 
-def test_signature_of_an_address_is_not_printed(tmp_path):
+def test_signature_of_an_address_is_not_printed(tmp_path, monkeypatch):
+    monkeypatch.setattr("anyband.catalog.access.sign", lambda href: f"{href}?sig=secret")
     with pytest.raises(UserError) as error:
-        read_all([make_job(tmp_path / "none.tif")], 1, {}, lambda href: f"{href}?sig=secret")
+        read(make_file(tmp_path / "none.tif"))
     assert "secret" not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("size", "dtype", "words"), [(96, "uint16", "expected 10 m"), (32, "int16", "expected one of")]
+    ("said", "words"),
+    [
+        ({"pixel_m": 10}, "pixels of 30 m, expected 10 m"),
+        ({"dtype": "int16"}, "of uint16, expected one of int16"),
+        ({"shape": (72, 71)}, "it has 71 x 72 pixels by the item, 72 x 72 by the file"),
+        (
+            {"transform": (30, 0, 599_895, 0, -30, 5_200_140)},
+            r"its corner is \(599895, .* by the item, \(599880, .* by the",
+        ),
+        ({"epsg": 32732}, "its CRS is UTM zone 32S by the item, UTM zone 32N by the file"),
+        ({"epsg": 32631}, "its CRS is UTM zone 31N by the item, UTM zone 32N by the file"),
+    ],
 )
-def test_file_that_is_not_what_was_announced(tmp_path, size, dtype, words):
+def test_file_that_is_not_what_was_announced(tmp_path, said, words):
     path = write_raster(tmp_path / "a.tif", np.ones((72, 72), np.uint16), corner(), 30)
-    with pytest.raises(UserError, match=words):
-        read_all([make_job(path, size=size, dtype=dtype)], 1, {})
+    with pytest.raises(UnusableItemError, match=words):
+        read(replace(make_file(path), **said))
+
+
+def test_chip_of_another_zone_is_refused(tmp_path):
+    path = write_raster(tmp_path / "a.tif", np.ones((72, 72), np.uint16), corner(), 30)
+    with pytest.raises(UnusableItemError, match="EPSG:32632 is not the UTM zone of EPSG:32633"):
+        read(make_file(path), [replace(chip, epsg=32633) for chip in CHIPS])
+
+
+def test_hls_crs_without_a_code_is_known_by_its_parameters(tmp_path):
+    path = write_raster(tmp_path / "a.tif", np.ones((72, 72), np.uint16), corner(), 30, crs=HLS_CRS)
+    assert rasterio.open(path).crs.to_epsg() is None
+    assert read(make_file(path)).all()
+    with pytest.raises(UnusableItemError, match="UTM zone 33N by the item, UTM zone 32N by the file"):
+        read(replace(make_file(path), epsg=32633))
 
 
 def test_real_landsat_lies_half_a_pixel_off_the_sentinel2_grid(realdata):
     """Real files of one place: the Sentinel-2 corner sets the chips, Landsat its 15 m, pixels stay as delivered."""
-    import rasterio
     from rasterio.windows import from_bounds
 
     sentinel2 = next((realdata / "alberta-pair/sentinel2").glob("*B04_60m.tif"))
@@ -163,8 +160,10 @@ def test_real_landsat_lies_half_a_pixel_off_the_sentinel2_grid(realdata):
         left, _, _, top = source.bounds
         epsg = source.crs.to_epsg()
     chips = site_footprints((left + 4_800, top - 4_800), epsg, 3_840, 960)
-    pixels, offsets = np.zeros((16, 32, 32), np.uint16), np.zeros((16, 2), np.float32)
-    read_all([RasterJob("LC08", "red", str(landsat), epsg, chips, pixels, offsets, 0)], 2, {})
+    file = RasterFile("LC08", "red", str(landsat), epsg, "uint16", 30.0, 0)
+    found = read_file(file, chips)
+    offsets = np.array([(window.dx, window.dy) for window in found.windows])
+    pixels = assemble(found, file, 32)
     assert set(np.abs(offsets).ravel()) == {15.0}
     with rasterio.open(landsat) as source:
         for chip, offset, stored in zip(chips, offsets, pixels, strict=True):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import zarr
 
+from anyband.chips.arrays import Appender, create_chips, keep_chips, write_shard
 from anyband.chips.bulk import band_groups, open_site, read_array
 from anyband.chips.encoding import shift_stored
 from anyband.runtime import UserError
@@ -73,11 +74,27 @@ def test_full_disk_leaves_the_old_store_and_one_line(tmp_path, monkeypatch):
 
 def test_all_nodata_chip_is_written_too(tmp_path):
     """zarr skips chunks of fill value: absence would then mean either nodata or damage."""
-    from anyband.chips.store import put_chips
-
     group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=3)
-    put_chips(group, "values", np.zeros((2, 4, 4), np.uint16), ("chip", "y", "x"), {})
+    array = create_chips(group, "values", (2, 4, 4), np.uint16, ("chip", "y", "x"), {})
+    write_shard(array, 0, np.zeros((2, 4, 4), np.uint16))
     assert (tmp_path / "a.zarr/values/c/0/0/0").is_file()
+
+
+@pytest.mark.parametrize("pieces", [[5, 70, 1, 0, 60], [136]])
+def test_appended_chips_are_those_of_one_write(tmp_path, random, pieces):
+    values = random.integers(0, 99, (136, 4, 4)).astype(np.uint8)
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=3)
+    array = create_chips(group, "values", (0, 4, 4), np.uint8, ("chip", "y", "x"), {}, capacity=200)
+    end, start = Appender(array), 0
+    for count in pieces:
+        end.add(values[start : start + count])
+        start += count
+    end.close()
+    assert np.array_equal(array[...], values)
+    keep = [0, 1, 2, 70, 71, 135]
+    keep_chips(group, tmp_path / "a.zarr", keep)
+    assert np.array_equal(zarr.open_array(tmp_path / "a.zarr/values")[...], values[keep])
+    assert [path.name for path in (tmp_path / "a.zarr").iterdir() if path.is_dir()] == ["values"]
 
 
 @pytest.mark.parametrize("damage", ["missing", "unfinished"])

@@ -1,0 +1,120 @@
+"""What is known of the chips of a site while its store is filled: kept, dropped and why, and where their pixels are."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from anyband.catalog.acquisition import Acquisition
+from anyband.chips.bands import Chip, Group, ShardReport
+from anyband.chips.encoding import Array
+from anyband.chips.grid import Footprint
+from anyband.chips.judge import Pair, Verdict, quality_asset
+from anyband.chips.store import StoreWriter
+
+
+class Tally:
+    """Chips of one site.
+
+    Attributes:
+        site: its name.
+        kept: chips in the order of the arrays, and
+        entries: what the store says about each of them.
+        dropped: what the store says about the others.
+        lost: by number of the pair, why none of its chips can be had.
+    """
+
+    def __init__(self, site: str) -> None:
+        """Nothing is known yet."""
+        self.site = site
+        self.kept: list[Chip] = []
+        self.entries: list[dict[str, Any]] = []
+        self.dropped: list[dict[str, Any]] = []
+        self.lost: dict[int, str] = {}
+        # By group of the store, a row for each kept chip: row, column, dx, dy; and CRC-32.
+        self._windows: dict[str, Array] = {}
+        self._checksums: dict[str, Array] = {}
+
+    def add(self, pair: Pair, footprints: Sequence[Footprint], verdict: Verdict) -> None:
+        """Take some chips of a pair, which have been judged."""
+        for footprint, share, reason in zip(footprints, verdict.clear, verdict.reasons, strict=True):
+            entry = self._entry(pair, footprint) | {"clear_joint": round(float(share), 4)}
+            if reason is None:
+                self.kept.append(Chip(pair, footprint))
+                self.entries.append(entry)
+            else:
+                self.dropped.append(entry | {"reason": reason})
+        for product, quality in verdict.quality.items() if len(verdict.label) else ():
+            name = f"{product}/qa"
+            more = np.concatenate([quality.window, quality.offset_m], axis=1)
+            self._windows[name] = np.concatenate([self._windows.get(name, np.zeros((0, 4))), more])
+
+    def begin_bands(self, groups: Sequence[Group]) -> None:
+        """Expect the bands of the chips that are kept."""
+        for group in groups:
+            self._windows[group.name] = np.zeros((len(self.kept), 4))
+            self._checksums[group.name] = np.zeros(len(self.kept), np.uint32)
+
+    def add_shard(self, report: ShardReport) -> None:
+        """Take what is known of a shard of bands."""
+        place = slice(report.start, report.start + len(report.windows))
+        self._windows[report.group.name][place] = report.windows
+        self._checksums[report.group.name][place] = report.checksum
+        for position, reason in report.lost:
+            self.lost.setdefault(self.kept[position].pair.number, reason)
+
+    def forget_lost(self, store: StoreWriter) -> None:
+        """Take the chips of lost pairs out again, here and in the store."""
+        left = [i for i, chip in enumerate(self.kept) if chip.pair.number not in self.lost]
+        if len(left) < len(self.kept):
+            store.keep(left)
+            self.kept, self.entries = [self.kept[i] for i in left], [self.entries[i] for i in left]
+            self._windows = {name: rows[left] for name, rows in self._windows.items()}
+            self._checksums = {name: rows[left] for name, rows in self._checksums.items()}
+
+    def give_up(self, pair: Pair, footprints: Sequence[Footprint]) -> None:
+        """List all chips of a lost pair as dropped, whatever else was found out about them."""
+        self.dropped = [entry for entry in self.dropped if entry["pair"] != pair.number]
+        why = {"reason": "unusable", "detail": self.lost[pair.number]}
+        self.dropped += [self._entry(pair, footprint) | why for footprint in footprints]
+
+    def place(self, store: StoreWriter) -> None:
+        """Write where the pixels of the kept chips are."""
+        for name, rows in self._windows.items():
+            store.place(name, rows[:, 2:], rows[:, :2], self._checksums.get(name))
+
+    def sources(self) -> dict[str, list[dict[str, Any]]]:
+        """By product: where the pixels of each pair are from, and what turns them into reflectance."""
+        pairs = {chip.pair.number: chip.pair for chip in self.kept}
+        products = next(iter(pairs.values())).optical if pairs else ()
+        return {product: [_source(pair, product) for pair in pairs.values()] for product in products}
+
+    def _entry(self, pair: Pair, footprint: Footprint) -> dict[str, Any]:
+        """What the store says about a chip."""
+        return {
+            "chip": f"{self.site}-{pair.number}-r{footprint.row}c{footprint.col}",
+            "pair": pair.number,
+            "row": footprint.row,
+            "col": footprint.col,
+            "x0": footprint.x0,
+            "y0": footprint.y0,
+            "epsg": footprint.epsg,
+            "items": {p: a.item_id for p, a in pair.optical.items()}
+            | {"label": " ".join(label.item_id for label in pair.labels)},
+            "platforms": {product: a.platform for product, a in pair.optical.items()},
+            "datetimes": {product: a.datetime.isoformat() for product, a in pair.optical.items()},
+        }
+
+
+def _source(pair: Pair, product: str) -> dict[str, Any]:
+    acquisition: Acquisition = pair.optical[product]
+    layer = quality_asset(acquisition)
+    names = ("asset", "href", "scale", "offset", "nodata", "store_shift")
+    return {
+        "pair": pair.number,
+        "item": acquisition.item_id,
+        "collection": acquisition.collection,
+        "epsg": acquisition.epsg,
+        "bands": {band: {name: getattr(asset, name) for name in names} for band, asset in acquisition.bands.items()},
+        "quality": {"asset": layer.asset, "href": layer.href},
+    }
