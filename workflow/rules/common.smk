@@ -1,5 +1,4 @@
 # Functions that the rules share. The configuration is checked here, before any job starts.
-import csv
 import hashlib
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ sys.path.insert(0, str(ROOT / "src"))
 from anyband import config as settings_model
 from anyband.archive.places import check_sites
 from anyband.catalog.providers import PRODUCTS
+from anyband.catalog.sites import load_sites
 from anyband.runtime import UserError
 
 # What a trained model depends on besides the loop: the model, what it sees, and who hands it over.
@@ -22,22 +22,12 @@ MODEL_SOURCES = [
 
 
 def read_sites(name):
-    """Coordinates by site of one dataset, in the order of its file."""
+    """Coordinates by site of one dataset."""
     dataset = CONFIG.datasets[name]
-    path = (
-        Path(dataset.sites) if Path(dataset.sites).is_file() else ROOT / dataset.sites
+    spec = (
+        dataset.sites if isinstance(dataset.sites, str) else dataset.sites.model_dump()
     )
-    if not path.is_file():
-        raise UserError(f"datasets.{name}.sites: {dataset.sites} does not exist")
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
-    if not rows or {"site", "longitude", "latitude"} - set(rows[0]):
-        raise UserError(
-            f"{path}: needs the columns site, longitude, latitude and at least one row"
-        )
-    sites = {
-        row["site"]: (float(row["longitude"]), float(row["latitude"])) for row in rows
-    }
+    sites = load_sites(spec, ROOT, name, dataset.extent_m)
     if dataset.catalog == "embedded":
         check_sites(sites)
     return sites
