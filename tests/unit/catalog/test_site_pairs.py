@@ -147,17 +147,18 @@ def says(items, product, key, **fields):
 def test_an_item_that_contradicts_its_file_is_dropped_as_such(tmp_path, fields, said):
     """Read on, the site would lie outside of the raster and be called cloudy."""
     items = site_items(tmp_path, NORTH)
-    says(items, "landsat", "qa_pixel", **fields)
-    if "proj:epsg" in fields:  # the Sentinel-2 scene must be in its zone, or the two do not meet
-        items["sentinel2"][0]["properties"]["proj:epsg"] = fields["proj:epsg"]
-        items["sentinel2"] = [item | {"assets": item["assets"]} for item in items["sentinel2"]]
+    (landsat,), (sentinel2,) = items["landsat"], items["sentinel2"]
+    landsat["properties"] |= fields
+    if "proj:epsg" in fields:  # scenes of two zones would not be compared at all
+        sentinel2["properties"] |= fields
+        quality_raster(tmp_path / "sentinel2.tif", NORTH, "sentinel2", fields["proj:epsg"], 0.0)
+        for asset in sentinel2["assets"].values():
+            asset.pop("proj:transform", None)
+            asset.pop("proj:shape", None)
     rows, drops = pair_site(NORTH, items, 3, 0.3)
     assert rows == []
-    named = {drop.landsat or drop.sentinel2: drop for drop in drops if drop.reason == "contradiction"}
-    assert items["landsat"][0]["id"] in named
-    assert re.search(
-        f"^item {items['landsat'][0]['id']}: asset qa_pixel: {said}", named[items["landsat"][0]["id"]].detail
-    )
+    assert (drops[0].landsat, drops[0].reason) == (landsat["id"], "contradiction")
+    assert re.match(f"item {landsat['id']}: asset qa_pixel: {said}", drops[0].detail)
 
 
 def test_a_file_in_the_wrong_place_is_a_contradiction_even_if_the_item_does_not_say_where(tmp_path):
@@ -198,13 +199,16 @@ def test_the_crs_of_hls_files_has_no_code_and_is_compared_by_position(tmp_path):
 def test_another_tile_is_taken_where_the_first_cannot_be_read(tmp_path):
     """Tiles of one datatake overlap: what one of them lacks, the other may have."""
     items = site_items(tmp_path, NORTH)
-    name = items["sentinel2"][0]["id"]
-    twin = copy.deepcopy(items["sentinel2"][0]) | {"id": name.replace("_T32", "_T31", 1)}
+    (first,) = items["sentinel2"]
+    twin = copy.deepcopy(first) | {"id": first["id"].replace("_T32TPR_", "_T32TPA_")}
+    twin["properties"]["s2:mgrs_tile"] = "32TPA"
     twin["assets"]["SCL"]["href"] = str(tmp_path / "gone.tif")
-    for listed in ([twin, *items["sentinel2"]], [*items["sentinel2"], twin]):
+    for product in ("hls_s30", "hls_l30"):
+        items[product].append(items[product][0] | {"id": items[product][0]["id"].replace("T32TPR", "T32TPA")})
+    for listed in ([twin, first], [first, twin]):
         ((row,), drops) = pair_site(NORTH, items | {"sentinel2": listed}, 3, 0.3)
-        assert row["sentinel2"] == name
-        assert [(drop.sentinel2, drop.reason) for drop in drops] == [(twin["id"], "reprocessed")]
+        assert row["sentinel2"] == first["id"]
+        assert [(d.sentinel2, d.reason) for d in drops if d.reason != "not needed"] == [(twin["id"], "unusable")]
 
 
 @pytest.mark.parametrize("site", [NORTH, SOUTH], ids=["north", "south"])
