@@ -28,6 +28,7 @@ def write_raster(
     *,
     crs: str | None = None,
     nodata: float | None = None,
+    tags: dict[str, str] | None = None,
 ) -> Path:
     """A tiled GeoTIFF of one band; `crs` (WKT) goes before `epsg`."""
     import rasterio
@@ -50,4 +51,5 @@ def write_raster(
         compress="deflate",
     ) as file:
         file.write(pixels, 1)
+        file.update_tags(**(tags or {}))
     return path

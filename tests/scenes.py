@@ -6,9 +6,13 @@ import json
 from pathlib import Path
 
 import numpy as np
+import requests
 from pyproj import Transformer
 
+from anyband.archive.dialects.common import BASE
+from anyband.archive.geotiff import hls_crs
 from anyband.archive.items import AssetFile, SceneInfo, build_item
+from anyband.archive.server import ArchiveServer
 from rasters import write_raster
 
 EDGE_M = 120
@@ -25,6 +29,10 @@ HLS = {
 CLEAR = {"SCL": 4, "qa_pixel": 64, "Fmask": 0}
 CLOUDY = {"SCL": 9, "qa_pixel": 8, "Fmask": 2}
 STEP = 1 / 12_000
+MADE_FROM = {  # by HLS files
+    "hls_s30": {"PRODUCT_URI": "S2A_MSIL1C_20220503T103021_N0400_R108_T33TUN_20220503T123525.SAFE"},
+    "hls_l30": {"LANDSAT_PRODUCT_ID": "LC09_L1TP_189027_20220503_20220503_02_T1"},
+}
 
 
 class SceneFolder:
@@ -76,6 +84,38 @@ class SceneFolder:
             writer = csv.DictWriter(file, ["pair", "sentinel2", "landsat", "hls_s30", "hls_l30", "label"])
             writer.writeheader()
             writer.writerows(self.rows)
+        return table, scenes
+
+    def publish(self) -> Path:
+        """Put the scenes where an archive server finds them; returns the root of the archive."""
+        site = self.folder / "archive" / self.site
+        site.mkdir(parents=True)
+        (site / "files").symlink_to(self.folder / "files" / self.site)
+        for items in self.items.values():
+            for item in items:
+                path = site / "items" / item["collection"] / f"{item['id']}.json"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(json.dumps(item).replace(str(self.folder), BASE))
+        return site.parent
+
+    def fetch(self, server: ArchiveServer, api: str) -> tuple[Path, Path]:
+        """Table of pairs and folder of manifests with the items as an API of the server writes them, in its ids."""
+        table, scenes = self.write()
+        ids = {}
+        for product, collection in server.apis[api].collections.items():
+            url = f"{BASE}/{api}/collections/{collection}/items?limit=100"
+            answer = requests.get(url, proxies={"http": server.proxy_url}, timeout=30)
+            items = sorted(answer.json()["features"], key=lambda item: item["properties"].get("datetime") or "")
+            (scenes / f"{product}.json").write_text(json.dumps({"items": items}))
+            ids[product] = [item["id"] for item in items]
+        rows = [
+            {"pair": n} | {p: known[n if p != "label" else 0] for p, known in ids.items()}
+            for n in range(len(self.rows))
+        ]
+        with table.open("w", newline="") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
         return table, scenes
 
     def path(self, product: str, number: int, band: str) -> Path:
@@ -134,7 +174,13 @@ class SceneFolder:
         path = self.path(product, number, band)
         path.parent.mkdir(parents=True, exist_ok=True)
         shift = 0.0 if epsg == self.epsg else self.shift
-        write_raster(path, values.astype(dtype), (left, top + shift), pixel_m, epsg)
+        hls = {
+            "crs": hls_crs(epsg % 100).to_wkt(),
+            "nodata": 255 if band == "Fmask" else -9999,
+            "tags": MADE_FROM.get(product),
+        }
+        options = hls if product.startswith("hls") else {"nodata": 1 if band == "qa_pixel" else 0}
+        write_raster(path, values.astype(dtype), (left, top + shift), pixel_m, epsg, **options)
         transform = (float(pixel_m), 0.0, left, 0.0, -float(pixel_m), top + shift)
         return AssetFile(path.name, epsg, transform, values.shape)
 

@@ -1,0 +1,114 @@
+"""Our plan, stackstac and odc-stac give the same chips, whatever the dialect of the items and the grid of the files."""
+
+import datetime as dt
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from anyband.archive.apis import APIS
+from anyband.archive.server import ArchiveServer, archive_environment
+from anyband.catalog.acquisition import UnusableItemError
+from anyband.chips.bands import band_file, band_groups
+from anyband.chips.encoding import LABEL_PIXEL_M
+from anyband.chips.grid import bounding_square, project, site_footprints
+from anyband.chips.inputs import read_pairs
+from anyband.chips.judge import quality_file
+from anyband.chips.label import label_file
+from anyband.chips.read import RasterFile, assemble, read_file
+from anyband.chips.readers import MapWindow, read_odc, read_stackstac
+from rasters import CORNER, HLS_CRS, write_raster
+from scenes import SceneFolder
+
+pytestmark = pytest.mark.filterwarnings("ignore:The 'shapely.ops.transform:DeprecationWarning")  # inside odc-geo
+READERS = [read_stackstac, read_odc]
+SITES = {"north": (32633, (600_000.0, 5_200_020.0)), "south": (32733, (600_000.0, 7_600_000.0))}
+
+
+def native(chip, window, file):
+    """The map window of a chip's own pixels in a file's CRS."""
+    shift = (file.epsg // 100 - chip.epsg // 100) * 10_000_000
+    return MapWindow(
+        file.epsg, chip.x0 + window.dx, chip.y0 + shift - window.dy, file.pixel_m, window.size, window.size
+    )
+
+
+@pytest.fixture(scope="module", params=SITES)
+def archive(request, tmp_path_factory):
+    scenes = SceneFolder(tmp_path_factory.mktemp("scenes"), *SITES[request.param])
+    scenes.add_pair(dt.date(2022, 5, 3))
+    with ArchiveServer(scenes.publish()) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield scenes, server
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_three_readers_agree_bit_by_bit(archive, api, monkeypatch):
+    scenes, server = archive
+    for name, value in archive_environment(server.proxy_url).items():
+        monkeypatch.setenv(name, value)
+    pair = read_pairs(*scenes.fetch(server, api))[0]
+    centre = project(scenes.longitude, scenes.latitude, pair.epsg)
+    chip = site_footprints(centre, pair.epsg, 1_920, 960)[1]
+    files = [band_file(pair.optical[product], bands[-1]) for (product, _), bands in band_groups(pair).items()]
+    files += [quality_file(acquisition) for acquisition in pair.optical.values()]
+    assert {file.pixel_m for file in files} == {10, 20, 30, 60}
+    for file in files:
+        plain = replace(file, shift=0)
+        found = read_file(plain, [chip])
+        ours = assemble(found, plain, found.windows[0].size)[0]
+        assert (ours != file.nodata).all()
+        for reader in READERS:
+            theirs = reader([file], native(chip, found.windows[0], file))
+            assert theirs.dtype == ours.dtype and np.array_equal(theirs, ours), (reader.__name__, file.name)
+
+
+def test_both_warp_the_label_alike(archive):
+    scenes, _ = archive
+    pair = read_pairs(*scenes.write())[0]
+    left, bottom, right, top = bounding_square(
+        site_footprints(project(scenes.longitude, scenes.latitude, pair.epsg), pair.epsg, 1_920, 960)
+    )
+    window = MapWindow(pair.epsg, left, top, LABEL_PIXEL_M, round(right - left) // 10, round(top - bottom) // 10)
+    first, second = (reader([label_file(pair.labels[0])], window) for reader in READERS)
+    assert first.shape == second.shape == (192, 192)
+    assert (first == second).mean() > 0.99  # a pixel on the border of two classes may fall to either
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize(("crs", "epsg"), [(HLS_CRS, 32632), (None, 32632), (None, 32732)])
+@pytest.mark.parametrize(("pixel_m", "shift"), [(10, 0), (20, 0), (60, 0), (30, 0), (30, 15)])
+@pytest.mark.parametrize("known", [True, False])
+def test_every_grid_comes_out_as_it_is(tmp_path, random, reader, crs, epsg, pixel_m, shift, known):
+    """Also half a pixel off, on the phase of the zones south, without a code, and without a grid in the item."""
+    pixels = random.integers(-2_000, 10_000, (40, 40)).astype(np.int16)
+    corner = (CORNER[0] + shift, CORNER[1] + 20 - shift)
+    path = write_raster(tmp_path / "a.tif", pixels, corner, pixel_m, epsg, crs=crs, nodata=-9999)
+    grid = {"transform": (pixel_m, 0, corner[0], 0, -pixel_m, corner[1]), "shape": (40, 40)} if known else {}
+    file = RasterFile("item-1", "B04", str(path), epsg, "int16", pixel_m, -9999, **grid)
+    window = MapWindow(epsg, corner[0] + 5 * pixel_m, corner[1] - 7 * pixel_m, pixel_m, 16, 16)
+    assert np.array_equal(reader([file], window), pixels[7:23, 5:21])
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_window_beyond_the_file_is_nodata_there(tmp_path, reader):
+    path = write_raster(tmp_path / "a.tif", np.full((8, 8), 7, np.uint16), CORNER, 10, nodata=0)
+    file = RasterFile("item-1", "B04", str(path), 32632, "uint16", 10, 0)
+    values = reader([file], MapWindow(32632, CORNER[0] - 20, CORNER[1], 10, 4, 4))
+    assert (values == [[0, 0, 7, 7]]).all()
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_bad_file_is_named_and_never_a_hole(tmp_path, reader, random):
+    """Both libraries can be told to take a file that fails for nodata; here they are not."""
+    path = tmp_path / "a.tif"
+    file = RasterFile("item-1", "B04", str(path), 32632, "uint16", 10, 0)
+    window = MapWindow(32632, *CORNER, 10, 216, 216)
+    with pytest.raises(UnusableItemError, match="item item-1: asset B04: .* does not exist"):
+        reader([file], window)
+    write_raster(path, random.integers(1, 9_999, (216, 216)).astype(np.uint16), CORNER, 10)
+    path.write_bytes(path.read_bytes()[:-20_000])
+    with pytest.raises(UnusableItemError, match="item item-1: asset B04: .* cannot be read") as error:
+        reader([file], window)
+    assert "\n" not in str(error.value)
