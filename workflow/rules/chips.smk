@@ -29,9 +29,30 @@ rule extract:
         " --pairs={input.pairs:q} --threads={threads} --out={output:q}"
 
 
-rule split:
+rule audit:
     input:
         site_files("results/chips/{dataset}/{site}.zarr"),
+    output:
+        "results/audit/{dataset}.json",
+    log:
+        "results/logs/audit/{dataset}.log",
+    benchmark:
+        "results/benchmarks/audit/{dataset}.jsonl"
+    params:
+        settings=dataset_settings("chip_m"),
+        source=source_hash("steps/audit.py", "chips/audit"),
+    message:
+        "Comparing the products of {wildcards.dataset} with each other: offsets, bands, scales, grids"
+    shell:
+        "step {log:q} python -m anyband.steps.audit --settings={params.settings:q} --chips {input:q}"
+        " --out={output:q}"
+
+
+rule split:
+    input:
+        chips=site_files("results/chips/{dataset}/{site}.zarr"),
+        # A gate: nothing is trained on pixels that contradict their metadata.
+        audit="results/audit/{dataset}.json",
     output:
         split="results/splits/{dataset}.csv",
         certificate="results/splits/{dataset}.leakage.json",
@@ -45,5 +66,5 @@ rule split:
     message:
         "Dividing the chips of {wildcards.dataset} into training, validation and test blocks"
     shell:
-        "step {log:q} python -m anyband.steps.split --settings={params.settings:q} --chips {input:q}"
+        "step {log:q} python -m anyband.steps.split --settings={params.settings:q} --chips {input.chips:q}"
         " --out={output.split:q} --certificate={output.certificate:q}"

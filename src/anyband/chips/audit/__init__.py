@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from anyband.chips.audit.finding import CONTRADICTION, moved
 from anyband.chips.audit.limits import (
     IMPROVED_GEOLOCATION,
     MIN_QUALITY,
@@ -20,7 +21,7 @@ from anyband.chips.audit.limits import (
 )
 from anyband.chips.audit.measure import measure
 from anyband.chips.audit.mosaic import PairImages, pairs_of
-from anyband.chips.audit.verdict import CONTRADICTION, judge
+from anyband.chips.audit.verdict import judge
 from anyband.chips.bulk import open_site
 from anyband.runtime import UserError
 
@@ -146,14 +147,10 @@ def stop_line(document: Mapping[str, Any], file: str) -> str | None:
     if not shift["systematic"]:
         return None
     return (
-        f"dataset {summary['name']}: over {shift['pairs']} pairs Landsat lies {_grid_text(shift)} off Sentinel-2, more "
-        "than registration explains (likely a grid that was snapped, half a Landsat pixel is 15 m); choose another "
-        f"catalog or reader; all findings in {file}"
+        f"dataset {summary['name']}: over {shift['pairs']} pairs Landsat has to move {moved(shift)} to lie on "
+        "Sentinel-2, more than registration explains (likely a grid that was snapped: half a Landsat pixel is 15 m); "
+        f"choose another catalog or reader; all findings in {file}"
     )
-
-
-def _grid_text(shift: Mapping[str, float]) -> str:
-    return f"{-shift['east_m']:.0f} m east and {shift['south_m']:.0f} m north"
 
 
 def _rounded(value: Any, key: str = "") -> Any:

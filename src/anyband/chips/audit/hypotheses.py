@@ -18,6 +18,9 @@ FIT, MARGIN, AGREEMENT = 0.03, 0.04, 2 / 3
 IMPOSSIBLE = -0.04
 """Median reflectance of a band that no ground has; hazy corrections of dark water end at about -0.02."""
 
+POSSIBLE = 0.07
+"""1st percentile of the darkest band above which 0.1 may be too much; water read right goes down to -0.03."""
+
 
 def offset_from_twin(differences: Sequence[float]) -> dict[str, Any]:
     """Decide on the offset of Sentinel-2 from another product of the same ground.
@@ -45,7 +48,7 @@ def offset_from_dark(levels: Mapping[str, Mapping[str, float]]) -> str:
         return "nothing"
     if min(band["median"] for band in found) < IMPOSSIBLE:
         return "+0.1"
-    return "-0.1" if min(band["dark"] for band in found) > 0.09 else "as read"
+    return "-0.1" if min(band["dark"] for band in found) > POSSIBLE else "as read"
 
 
 def decide_offset(twins: Mapping[str, Mapping[str, Any]], dark: str) -> str:

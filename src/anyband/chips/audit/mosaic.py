@@ -50,8 +50,8 @@ class PairImages:
 
     @property
     def products(self) -> tuple[str, ...]:
-        """Optical products that the store holds."""
-        return tuple(product for product in ENCODINGS if product in self.group)
+        """Optical products of the pair; another pair of the store may have more."""
+        return tuple(product for product in ENCODINGS if product in self.group and product in self.items)
 
     def bands(self, product: str) -> Iterator[tuple[str, Grid, Array]]:
         """Name, grid and reflectance (rows, cols) float32, NaN where nodata, of every band, one after the other."""

@@ -1,43 +1,25 @@
 """From figures to findings: what is explainable (warn), and where metadata and pixels contradict each other."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
 from typing import Any
 
-from anyband.chips.audit.limits import (
-    IMPROVED_GEOLOCATION,
-    MIN_QUALITY,
-    STOP,
-    VARIATION,
-    WARN,
-    Expected,
+from anyband.chips.audit.bands import COMPARISONS
+from anyband.chips.audit.finding import (
+    CONTRADICTION,
+    PASS,
+    TITLES,
+    TOO_FEW,
+    WARNING,
+    Finding,
+    culprits,
+    listed,
+    moved,
+    pretty,
 )
+from anyband.chips.audit.limits import IMPROVED_GEOLOCATION, MIN_QUALITY, STOP, WARN
+from anyband.chips.audit.unusual import unusual
 
-TITLES = {"sentinel2": "Sentinel-2", "landsat": "Landsat", "hls_s30": "HLS S30", "hls_l30": "HLS L30"}
-PASS, WARNING, CONTRADICTION, TOO_FEW = "pass", "warn", "contradiction", "too few pixels"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One remark on a pair.
-
-    Attributes:
-        kind: "offset", "scale", "bands", "shift", "ground", "statistic" ...
-        verdict: WARNING or CONTRADICTION.
-        products: whose items it is about.
-        found: what was measured.
-        cause: what probably lies behind it.
-    """
-
-    kind: str
-    verdict: str
-    products: tuple[str, ...]
-    found: str
-    cause: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """For the file."""
-        return asdict(self)
+BY_NAME = {comparison.name: comparison for comparison in COMPARISONS}
 
 
 def judge(figures: Mapping[str, Any], day: str) -> tuple[str, list[Finding]]:
@@ -51,7 +33,7 @@ def judge(figures: Mapping[str, Any], day: str) -> tuple[str, list[Finding]]:
     findings = [*_same_pixels(figures), *_metadata(measured, figures["offset"])]
     findings += _shifts(figures["comparisons"], day, findings)
     if not findings:
-        findings = [*_flat(measured), *_unusual(measured), *_unusual_levels(figures["products"])]
+        findings = unusual(measured, figures["products"])
     if any(finding.verdict == CONTRADICTION for finding in findings):
         return CONTRADICTION, findings
     if "sentinel2-landsat" not in measured:
@@ -63,7 +45,7 @@ def _metadata(measured: Mapping[str, Any], offset: Mapping[str, Any]) -> list[Fi
     """Other ground, exchanged bands, offset, scale: the first that holds, for each hides the next."""
     ground = {name for name, found in measured.items() if _no_common_ground(found)}
     if ground:
-        rs = ", ".join(f"{measured[name]['highest_r']:.2f} ({_pretty(name)})" for name in sorted(ground))
+        rs = ", ".join(f"{measured[name]['highest_r']:.2f} ({pretty(name)})" for name in sorted(ground))
         return [
             Finding(
                 "ground",
@@ -73,23 +55,51 @@ def _metadata(measured: Mapping[str, Any], offset: Mapping[str, Any]) -> list[Fi
                 "a CRS of the wrong hemisphere or zone, or a grid that is not the file's",
             )
         ]
-    exchanged = {name for name, found in measured.items() if found["exchanged"]}
-    if exchanged:
-        pairs = [f"{a} and {b}" for name in sorted(exchanged) for a, b in measured[name]["exchanged"][:1]]
-        return [
-            Finding(
-                "bands",
-                CONTRADICTION,
-                culprits(exchanged, set(measured)),
-                f"bands {' / '.join(dict.fromkeys(pairs))} are exchanged against {_others(exchanged)}",
-                "a wrong assignment of assets to bands",
-            )
-        ]
-    return _offset(offset) or _scale(measured) or list(_lone(measured)) or list(_undecided(measured, offset))
+    return (
+        list(_exchanged(measured))
+        or _offset(offset)
+        or _scale(measured)
+        or list(_lone(measured))
+        or list(_undecided(measured, offset))
+    )
 
 
 def _no_common_ground(found: Mapping[str, Any]) -> bool:
     return found["highest_r"] is not None and found["highest_r"] < STOP["common_r"]
+
+
+def _exchanged(measured: Mapping[str, Any]) -> Iterator[Finding]:
+    """Two bands under each other's names; in which product, the other comparisons of both bands tell."""
+    seen = {name: tuple(found["exchanged"][0]) for name, found in measured.items() if found["exchanged"]}
+    if not seen:
+        return
+    name, bands = next(iter(seen.items()))
+    guilty = culprits(set(seen), set(seen) | {other for other in measured if _has_both(other, name, bands)})
+    own = _translated(name, bands, guilty[0])
+    where = f"between {listed(guilty)}"
+    if len(guilty) == 1:
+        witnesses = {product for other in seen for product in other.split("-")} - {*guilty}
+        where = f"in {TITLES[guilty[0]]}, as {listed(sorted(witnesses))} {'shows' if len(witnesses) == 1 else 'show'}"
+    found = f"bands {own[0]} and {own[1]} are exchanged {where}"
+    yield Finding("bands", CONTRADICTION, guilty, found, "a wrong assignment of assets to bands")
+
+
+def _translated(name: str, bands: tuple[str, ...], product: str) -> list[str]:
+    """Bands of the first product of a comparison by their names in one of its two products."""
+    comparison = BY_NAME[name]
+    if product != comparison.second:
+        return list(bands)
+    return [dict(comparison.bands)[band] for band in bands]
+
+
+def _has_both(other: str, name: str, bands: tuple[str, ...]) -> bool:
+    """Whether another comparison, of a product of this one, has both bands as well."""
+    column = {BY_NAME[other].first: 0, BY_NAME[other].second: 1}
+    shared = column.keys() & {BY_NAME[name].first, BY_NAME[name].second}
+    return any(
+        set(_translated(name, bands, product)) <= {pair[column[product]] for pair in BY_NAME[other].bands}
+        for product in shared
+    )
 
 
 def _offset(offset: Mapping[str, Any]) -> list[Finding]:
@@ -101,8 +111,8 @@ def _offset(offset: Mapping[str, Any]) -> list[Finding]:
     if offset["decision"] not in texts:
         return []
     how, cause = texts[offset["decision"]]
-    witnesses = [TITLES[name] for name, twin in offset["twins"].items() if twin["decision"] == offset["decision"]]
-    found = f"Sentinel-2 is {how} in all bands against {' and '.join(witnesses)}"
+    witnesses = [name for name, twin in offset["twins"].items() if twin["decision"] == offset["decision"]]
+    found = f"Sentinel-2 is {how} in all bands against {listed(witnesses)}"
     return [Finding("offset", CONTRADICTION, ("sentinel2",), found, cause)]
 
 
@@ -111,16 +121,19 @@ def _scale(measured: Mapping[str, Any]) -> list[Finding]:
     off = {name for name, found in measured.items() if found["line"] is not None and _off_line(found["line"])}
     if not off:
         return []
-    lines = [
-        f"{_pretty(name)}: {measured[name]['line']['slope']:.2f} x {measured[name]['line']['intercept']:+.3f}"
-        for name in sorted(off)
-    ]
+    lines = "; ".join(_line_text(name, measured[name]["line"]) for name in sorted(off))
     guilty = culprits(off, set(measured))
     if _explained(off, measured):
         cause = "snow, haze, flood or harvest between the acquisitions"
-        return [Finding("change", WARNING, guilty, f"all bands follow {'; '.join(lines)}", cause)]
-    found = f"all bands follow {'; '.join(lines)}"
+        return [Finding("change", WARNING, guilty, f"all bands follow {lines}", cause)]
+    found = f"all bands follow {lines}"
     return [Finding("scale", CONTRADICTION, guilty, found, "scale or offset is not that of the pixels")]
+
+
+def _line_text(name: str, line: Mapping[str, float]) -> str:
+    first, second = (TITLES[product] for product in name.split("-"))
+    sign = "-" if line["intercept"] < 0 else "+"
+    return f"{second} = {line['slope']:.2f} {first} {sign} {abs(line['intercept']):.3f}"
 
 
 def _off_line(line: Mapping[str, float]) -> bool:
@@ -136,7 +149,7 @@ def _lone(measured: Mapping[str, Any]) -> Iterator[Finding]:
         return
     guilty = culprits(off, set(measured))
     found = [
-        f"{band} differs by {measured[name]['bands'][band]['difference']:+.3f} ({_pretty(name)})"
+        f"{band} differs by {measured[name]['bands'][band]['difference']:+.3f} ({pretty(name)})"
         for name in sorted(off)
         for band in measured[name]["lone"]
     ]
@@ -181,8 +194,7 @@ def _shifts(comparisons: Mapping[str, Any], day: str, earlier: list[Finding]) ->
     if not some:
         return
     found = "; ".join(
-        f"{TITLES[name.split('-')[1]]} has to move {shifts[name]['east_m']:+.1f} m east and "
-        f"{-shifts[name]['south_m']:+.1f} m north to lie on {TITLES[name.split('-')[0]]}"
+        f"{TITLES[name.split('-')[1]]} has to move {moved(shifts[name])} to lie on {TITLES[name.split('-')[0]]}"
         for name in sorted(far or some)
     )
     if far:
@@ -193,69 +205,3 @@ def _shifts(comparisons: Mapping[str, Any], day: str, earlier: list[Finding]) ->
         cause = f"registration before the improved geolocation of {IMPROVED_GEOLOCATION}"
     guilty = culprits(far or some, set(shifts))
     yield Finding("shift", CONTRADICTION if far else WARNING, guilty, found, cause)
-
-
-def _flat(measured: Mapping[str, Any]) -> Iterator[Finding]:
-    for name, found in measured.items():
-        if found["highest_r"] is None:
-            text = f"{_pretty(name)}: fewer than two bands vary, so ground and bands cannot be told"
-            yield Finding("flat", WARNING, tuple(name.split("-")), text, "water, sand or snow throughout")
-
-
-def _unusual(measured: Mapping[str, Any]) -> Iterator[Finding]:
-    """Statistics outside the range of good pairs; slopes and correlations only of bands that vary."""
-    for name, found in measured.items():
-        for entry in (e for e in WARN if e.comparison == name):
-            off = {
-                band: figures["stable"][entry.statistic]
-                for band, figures in found["bands"].items()
-                if _varies(figures["stable"]) or entry.statistic in ("bias", "rmse")
-                if not entry.holds(figures["stable"].get(entry.statistic, entry.low or 0.0))
-            }
-            if off:
-                yield _warning(entry, tuple(name.split("-")), f"{_pretty(name)}: {entry.statistic}", off)
-
-
-def _varies(figures: Mapping[str, float]) -> bool:
-    return min(figures["std_first"], figures["std_second"]) >= VARIATION
-
-
-def _unusual_levels(products: Mapping[str, Any]) -> Iterator[Finding]:
-    for product, bands in products.items():
-        for entry in (e for e in WARN if e.comparison == "levels"):
-            off = {
-                band: figures[entry.statistic]
-                for band, figures in bands.items()
-                if figures["pixels"] and not entry.holds(figures[entry.statistic])
-            }
-            if off:
-                yield _warning(entry, (product,), f"{TITLES[product]}: {entry.statistic}", off)
-
-
-def _warning(entry: Expected, products: tuple[str, ...], what: str, off: Mapping[str, float]) -> Finding:
-    values = ", ".join(f"{band} {value:.3g}" for band, value in off.items())
-    span = f"{'' if entry.low is None else f'{entry.low:g}'} to {'' if entry.high is None else f'{entry.high:g}'}"
-    return Finding(
-        "statistic", WARNING, products, f"{what} {values}, expected {span}", "haze, change, dark or flat ground"
-    )
-
-
-def culprits(off: set[str], measured: set[str]) -> tuple[str, ...]:
-    """Products to blame when the comparisons `off` are off and the others of `measured` are not.
-
-    S30 belongs to Sentinel-2 and L30 to Landsat: S30 - Sentinel-2 - Landsat - L30 is a chain, and a fault of one
-    product breaks all its links and no other.
-    """
-    products = sorted({product for name in measured for product in name.split("-")})
-    fitting = [p for p in products if {name for name in measured if p in name.split("-")} == off]
-    if fitting:
-        return tuple(fitting)
-    return tuple(sorted({product for name in off for product in name.split("-")}))
-
-
-def _pretty(name: str) -> str:
-    return " - ".join(TITLES[product] for product in name.split("-"))
-
-
-def _others(names: set[str]) -> str:
-    return " and ".join(sorted(_pretty(name) for name in names))
