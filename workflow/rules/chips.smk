@@ -40,7 +40,9 @@ rule audit:
         "results/benchmarks/audit/{dataset}.jsonl"
     params:
         settings=dataset_settings("chip_m"),
-        source=source_hash("steps/audit.py", "chips/audit"),
+        source=source_hash(
+            "steps/audit.py", "chips/audit", "chips/bulk.py", "chips/encoding.py"
+        ),
     message:
         "Comparing the products of {wildcards.dataset} with each other: offsets, bands, scales, grids"
     shell:
