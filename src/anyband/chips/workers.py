@@ -17,6 +17,9 @@ VARIABLE = "ANYBAND_SCHEDULER"
 REMOTE_THREADS = 8
 """Least threads for files behind a network: most of their time is waiting."""
 
+PATIENCE = "10s"
+"""How long a scheduler may take to answer."""
+
 Compute = Callable[[Sequence[Any], str], list[Any]]
 """Runs dask's delayed tasks under the name of a progress bar and returns their results, in order."""
 
@@ -74,7 +77,7 @@ def _client(kind: str, threads: int) -> AbstractContextManager[Any]:
     if kind == "processes":
         return Client(n_workers=threads, threads_per_worker=1, processes=True, dashboard_address=None)  # type: ignore[no-untyped-call]
     try:
-        return Client(kind, timeout="10s")  # type: ignore[no-untyped-call]
+        return Client(kind, timeout=PATIENCE)  # type: ignore[no-untyped-call]
     except OSError as error:
         raise UserError(f"{VARIABLE}: no dask scheduler answers at {kind} ({type(error).__name__})") from None
 

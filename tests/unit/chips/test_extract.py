@@ -5,11 +5,15 @@ import json
 import re
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
 import rasterio
 
+from anyband.archive.apis import APIS
+from anyband.archive.faults import CALM, Faults
+from anyband.archive.server import ArchiveServer, archive_environment
 from anyband.chips.bulk import band_groups, open_site, read_array
 from anyband.chips.extract import extract_site
 from anyband.chips.inputs import read_pairs
@@ -247,4 +251,131 @@ def test_step_writes_the_store_and_keeps_the_old_one_on_failure(tmp_path):
     assert failed.returncode == 1
     assert failed.stderr.startswith("anyband: ") and failed.stderr.count("\n") == 1
     assert dict(open_site(out).attrs) == attributes
+    assert [path.name for path in out.parent.iterdir()] == ["aspen.zarr"]
+
+
+def served(scenes, monkeypatch, api, faults=CALM, least=0.8):
+    """The store of a site whose scenes are read from the archive's server, in the dialect of `api`."""
+    root = scenes.folder / "archive"
+    with ArchiveServer(root if root.is_dir() else scenes.publish(), faults=faults) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        for name, value in archive_environment(server.proxy_url).items():
+            monkeypatch.setenv(name, value)
+        pairs = read_pairs(*scenes.fetch(server, api))
+        site = Site("aspen", "main", scenes.longitude, scenes.latitude, scenes.extent_m, 960, least, 2)
+        path = scenes.folder / f"{api}.zarr"
+        extract_site(site, pairs, path)
+    return open_site(path)
+
+
+@pytest.fixture
+def patient(tmp_path, monkeypatch):
+    """No long waits, and no tokens of other runs."""
+    monkeypatch.setattr("anyband.catalog.access.RETRY_WAITS_S", (0.05, 0.1, 0.2, 0.4))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def arrays(store):
+    return {name: array[...] for name, array in store.arrays() if name != "spatial_ref"} | {
+        f"{product}/{pixel_m}m/{name}": read_array(store, f"{product}/{pixel_m}m/{name}")
+        for product, pixel_m, *_ in stacks(store)
+        for name in ("values", "offset_m", "checksum", "window")
+    }
+
+
+@pytest.mark.parametrize(("epsg", "centre"), [NORTH, SOUTH])
+def test_every_dialect_gives_the_same_chips(tmp_path, monkeypatch, patient, epsg, centre):
+    scenes = SceneFolder(tmp_path, epsg, centre)
+    scenes.add_pair(DAY)
+    stores = {api: served(scenes, monkeypatch, api) for api in APIS}
+    expected = arrays(stores["stac"])
+    for api, store in stores.items():
+        assert {chip["platforms"]["hls_l30"] for chip in store.attrs["chips"]} == {"landsat-9"}, api
+        for name, values in arrays(store).items():
+            assert np.array_equal(values, expected[name]), (api, name)
+
+
+def test_storm_gives_the_chips_of_a_calm_run_or_a_reason(tmp_path, monkeypatch, patient):
+    scenes = SceneFolder(tmp_path, *NORTH)
+    for day in range(4):
+        scenes.add_pair(DAY + dt.timedelta(days=5 * day))
+    calm = arrays(served(scenes, monkeypatch, "stac"))
+    faults = Faults(
+        seed=3, tokens=True, token_requests=40, token_busy=1, unavailable=0.15, html=0.15, truncated=0.15, gone=1
+    )
+    store = served(scenes, monkeypatch, "stac", faults)
+    kept = [4 * chip["pair"] + 2 * chip["row"] + chip["col"] for chip in store.attrs["chips"]]
+    lost = {entry["pair"] for entry in store.attrs["dropped"]}
+    assert len(lost) == 1 and len(kept) == 12  # one file is gone for ever
+    assert all("does not exist" in entry["detail"] for entry in store.attrs["dropped"])
+    for name, values in arrays(store).items():
+        assert np.array_equal(values, calm[name][kept] if name not in ("x", "y") else values), name
+    assert "sig=" not in json.dumps([dict(store[product].attrs) for product in ("sentinel2", "landsat")])
+
+
+@pytest.mark.parametrize("kind", ["processes", "address"])
+def test_workers_give_the_same_store_as_threads(tmp_path, monkeypatch, kind):
+    scenes = two_pairs(tmp_path)
+    missing(scenes)
+    expected = arrays(extract(scenes))
+    if kind == "processes":
+        monkeypatch.setenv("ANYBAND_SCHEDULER", kind)
+        store = extract(scenes)
+    else:
+        from distributed import LocalCluster
+
+        with LocalCluster(n_workers=1, processes=False, protocol="tcp://", dashboard_address=None) as cluster:
+            monkeypatch.setenv("ANYBAND_SCHEDULER", cluster.scheduler_address)
+            store = extract(scenes)
+    assert all(np.array_equal(values, expected[name]) for name, values in arrays(store).items())
+    assert len(store.attrs["chips"]) == 4
+
+
+@pytest.mark.parametrize(("kind", "words"), [("fast", "is 'fast'"), ("tcp://127.0.0.1:9", "no dask scheduler answers")])
+def test_scheduler_that_is_not_there_is_one_line(tmp_path, monkeypatch, kind, words):
+    scenes = two_pairs(tmp_path)
+    monkeypatch.setenv("ANYBAND_SCHEDULER", kind)
+    monkeypatch.setattr("anyband.chips.workers.PATIENCE", "1s")
+    with pytest.raises(UserError, match=words) as error:
+        extract(scenes)
+    assert "\n" not in str(error.value)
+
+
+def test_small_batches_and_parts_change_nothing(tmp_path, monkeypatch):
+    """Parts of single tile rows, batches of a few of them, shards that end within them."""
+    scenes = SceneFolder(tmp_path, *NORTH, extent_m=9_600)
+    for day in range(2):
+        scenes.add_pair(DAY + dt.timedelta(days=5 * day), cloudy={"SCL": (0.2, 0.3)})
+    expected = arrays(extract(scenes))
+    monkeypatch.setattr("anyband.chips.bands.PART_BYTES", 100_000)
+    monkeypatch.setattr("anyband.chips.bands.BATCH_BYTES", 400_000)
+    monkeypatch.setattr("anyband.chips.extract.JUDGED_BYTES", 300_000)
+    assert len(expected["x0"]) > 2 * 64
+    assert all(np.array_equal(values, expected[name]) for name, values in arrays(extract(scenes)).items())
+
+
+def test_killed_run_leaves_nothing_and_the_next_one_is_whole(tmp_path):
+    scenes = two_pairs(tmp_path)
+    expected = arrays(extract(scenes))
+    code = (
+        "import os, sys; sys.path[:0] = ['tests']; from pathlib import Path; import anyband.chips.bands as bands\n"
+        "from anyband.chips.extract import extract_site; from anyband.chips.inputs import read_pairs\n"
+        "from anyband.chips.judge import Site\n"
+        "write, count = bands.write_shard, []\n"
+        "def die(*arguments):\n"
+        "    write(*arguments); count.append(1)\n"
+        "    if len(count) == 3: os.kill(os.getpid(), 9)\n"
+        "bands.write_shard = die\n"
+        "table, manifests, out, longitude, latitude = sys.argv[1:]\n"
+        "site = Site('aspen', 'main', float(longitude), float(latitude), 1920, 960, 0.8, 2)\n"
+        "extract_site(site, read_pairs(Path(table), Path(manifests)), Path(out))"
+    )
+    table, manifests = scenes.write()
+    out = tmp_path / "new" / "aspen.zarr"
+    place = [str(scenes.longitude), str(scenes.latitude)]
+    killed = subprocess.run([sys.executable, "-c", code, str(table), str(manifests), str(out), *place], check=False)
+    assert killed.returncode == -9 and not out.exists() and len(list(out.parent.iterdir())) == 1
+    site = Site("aspen", "main", scenes.longitude, scenes.latitude, scenes.extent_m, 960, 0.8, 2)
+    extract_site(site, read_pairs(table, manifests), out)
+    assert all(np.array_equal(values, expected[name]) for name, values in arrays(open_site(out)).items())
     assert [path.name for path in out.parent.iterdir()] == ["aspen.zarr"]

@@ -102,7 +102,7 @@ def server(tmp_path, random, monkeypatch):
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.content, server.requests, server.lock, server.pixels = path.read_bytes(), 0, threading.Lock(), pixels
         server.wrong = lambda number, body, headers: right(body, headers)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         monkeypatch.setattr("anyband.catalog.access.RETRY_WAITS_S", (0.01, 0.02, 0.03))
         monkeypatch.setitem(server.__dict__, "file", server_file(server))
         yield server
