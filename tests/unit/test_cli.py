@@ -1,0 +1,205 @@
+"""The command `anyband`, on fabricated tables."""
+
+import json
+import subprocess
+import sys
+from itertools import combinations
+
+import matplotlib as mpl
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from typer.testing import CliRunner
+
+from anyband.catalog.pair_figure import STYLE, draw
+from anyband.catalog.pair_summary import cloudy_matches, read_dataset
+from anyband.catalog.pairing import Clarity, Match, select_pairs
+from anyband.catalog.site_pairs import DROP_COLUMNS, NOT_NEEDED, PAIR_COLUMNS, as_csv
+from anyband.cli import app, main
+from anyband.runtime import UserError
+
+
+def pair(number, day_gap=1, clear=0.8, platforms=("sentinel-2a", "landsat-8")):
+    row = dict.fromkeys(PAIR_COLUMNS, "x")
+    return row | {
+        "pair": number,
+        "day_gap": day_gap,
+        "clear_joint": f"{clear:.4f}",
+        "clear_sentinel2": f"{clear + 0.05:.4f}",
+        "clear_landsat": f"{clear + 0.1:.4f}",
+        "platform_sentinel2": platforms[0],
+        "platform_landsat": platforms[1],
+    }
+
+
+def dropped(reason, detail=""):
+    return {"sentinel2": "s", "landsat": "", "reason": reason, "detail": detail}
+
+
+CLOUDY = dropped("cloudy", "clear in both 0.100 < 0.3 (Sentinel-2 0.200, Landsat 0.400)")
+
+
+def write_site(results, site, pairs, drops, bbox=None, dataset="main"):
+    folder = results / "pairs" / dataset
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{site}.csv").write_text(as_csv(PAIR_COLUMNS, pairs))
+    (folder / f"{site}.dropped.csv").write_text(as_csv(DROP_COLUMNS, drops))
+    if bbox:
+        manifest = results / "scenes" / dataset / site / "sentinel2.json"
+        manifest.parent.mkdir(parents=True)
+        manifest.write_text(json.dumps({"query": {"bbox": bbox}, "items": []}))
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Three sites in three continents, one of them without pairs."""
+    newest = "sentinel-2c", "landsat-9"
+    write_site(
+        tmp_path,
+        "aspen",
+        [pair(0, 0, 0.9), pair(1, 3, 0.5), pair(2, 1, 0.7, newest)],
+        [CLOUDY, dropped("tier"), CLOUDY, dropped(NOT_NEEDED)],
+        [10.3, 46.0, 10.4, 46.1],
+    )
+    write_site(tmp_path, "birch", [], [CLOUDY, dropped("no HLS")], [-70.4, -40.1, -70.3, -40.0])
+    write_site(tmp_path, "cedar", [pair(0, 2, 0.6)], [], [179.9, -17.0, -179.9, -16.8])
+    return tmp_path
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [*map(str, arguments)], catch_exceptions=False)
+
+
+def test_the_table_has_a_line_for_every_site_and_the_totals(results):
+    lines = run("pairs", "--results", results).output.splitlines()
+    assert [line.split() for line in lines[2:5]] == [
+        ["aspen", "3", "1", "0.70", "2", "cloudy,", "1", "tier"],
+        ["birch", "0", "-", "-", "1", "cloudy,", "1", "no", "HLS"],
+        ["cedar", "1", "2", "0.60"],
+    ]
+    assert lines[6].split() == ["all", "4", "1.5", "0.65", "3", "cloudy,", "1", "no", "HLS,", "1", "tier"]
+    assert lines[-1] == "main: 4 pairs at 3 sites, 1 of them without pairs"
+    assert run("pairs", "main", "--results", results).output.splitlines() == lines
+
+
+def test_positions_come_from_the_searched_box_also_across_the_antimeridian(results):
+    _, sites = read_dataset(results, None)
+    assert [site.position for site in sites] == [
+        pytest.approx(position) for position in ((10.35, 46.05), (-70.35, -40.05), (-180.0, -16.9))
+    ]
+
+
+def test_the_threshold_is_the_one_that_pairing_applied():
+    """The figure reads what pairing writes: if one changes its words, the other must."""
+    ids = type("Scene", (), {"item_id": "s"}), type("Scene", (), {"item_id": "l"})
+    for scene in ids:
+        scene.platform, scene.datetime = "", 0
+    ids[1].platform = "other"
+    match = Match(*ids, *ids, 0)
+    _, (drop,) = select_pairs([match], {("s", "l"): Clarity(0.12, 0.5, 0.25)}, 0.3)
+    site = type("Site", (), {"drops": [dropped(drop.reason, drop.detail)]})
+    assert cloudy_matches([site]) == ([(0.5, 0.25)], 0.3)
+
+
+@pytest.mark.parametrize(("kind", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
+def test_the_figure_is_written_in_the_form_of_its_name_and_twice_the_same(results, tmp_path, kind, start):
+    contents = []
+    for number in range(2):
+        path = tmp_path / "figures" / f"{number}.{kind}"
+        answer = run("pairs", "--results", results, "--plot", path)
+        assert answer.output.endswith("1 of them without pairs\n")
+        contents.append(path.read_bytes())
+    assert contents[0].startswith(start)
+    assert contents[0] == contents[1]
+    assert sorted(file.name for file in (tmp_path / "figures").iterdir()) == [f"0.{kind}", f"1.{kind}"]
+
+
+def drawn(results):
+    """The figure laid out, and the places of all texts in it."""
+    with mpl.rc_context(STYLE):
+        figure = draw(*read_dataset(results, None))
+        FigureCanvasAgg(figure).draw()
+        hidden = {
+            tick.label1
+            for axes in figure.axes
+            for axis in (axes.xaxis, axes.yaxis)
+            for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks())
+            if not min(axis.get_view_interval()) <= tick.get_loc() <= max(axis.get_view_interval())
+        }
+        texts = [text for text in figure.findobj(mpl.text.Text) if text.get_visible() and text.get_text()]
+        return figure, {text: text.get_window_extent() for text in texts if text not in hidden}
+
+
+def test_the_panels_show_what_is_in_the_tables(results):
+    figure, _ = drawn(results)
+    chart, gaps, clear, satellites, reasons = figure.axes
+    assert figure.get_suptitle() == (
+        "Dataset main: Sentinel-2 and Landsat scenes, 4 pairs at 3 sites, 1 of them without pairs"
+    )
+    assert [bar.get_height() for bar in gaps.patches] == [1, 1, 1, 1]
+    assert [bar.get_width() for bar in satellites.patches] == [1, 3]
+    assert [label.get_text() for label in satellites.get_yticklabels()] == [
+        "Sentinel-2C + Landsat 9",
+        "Sentinel-2A + Landsat 8",
+    ]
+    assert [
+        (label.get_text(), bar.get_width())
+        for label, bar in zip(reasons.get_yticklabels(), reasons.patches, strict=True)
+    ] == [
+        ("no HLS", 1),
+        ("tier", 1),
+        ("cloudy", 3),
+    ]
+    assert clear.lines[0].get_xydata().tolist() == [[100, 30], [30, 30], [30, 100]]
+    assert [len(points.get_offsets()) for points in clear.collections] == [3, 4]
+    land, full, empty = chart.collections
+    assert full.get_offsets().ravel() == pytest.approx([10.35, 46.05, -180.0, -16.9])
+    assert full.get_sizes()[0] == 3 * full.get_sizes()[1]
+    assert len(empty.get_offsets()) == 1
+    for axes in (gaps, clear):
+        assert axes.get_xlabel()
+        assert axes.get_ylabel()
+
+
+@pytest.mark.parametrize("case", ["all", "one site", "nothing"])
+def test_no_label_hides_another(results, tmp_path, case):
+    if case != "all":
+        results = tmp_path / "other"
+        write_site(results, "aspen", [pair(0)] if case == "one site" else [], [], [10.3, 46.0, 10.4, 46.1])
+    figure, places = drawn(results)
+    for (first, box), (second, other) in combinations(places.items(), 2):
+        assert not box.overlaps(other), f"{first.get_text()!r} and {second.get_text()!r}"
+    assert all(figure.bbox.padded(1).contains(box.x0, box.y0) for box in places.values())
+
+
+def test_mistakes_are_one_line(results, tmp_path, monkeypatch):
+    write_site(results, "dune", [], [], dataset="second")
+    broken = tmp_path / "broken"
+    write_site(broken, "aspen", [], [])
+    (broken / "pairs/main/aspen.csv").write_text("pair,day_gap\n")
+    for arguments, line in (
+        (["--results", results], "has pairs of several datasets: name one of main, second"),
+        (["third", "--results", results], "has no pairs of dataset third: run the workflow first, known: main, second"),
+        (["--results", tmp_path / "empty"], "has no pairs: run the workflow first"),
+        (["main", "--results", results, "--plot", "a.jpg"], "--plot a.jpg: the name must end in one of .png, .svg"),
+        (["--results", broken], "aspen.csv has no column"),
+    ):
+        monkeypatch.setattr(sys, "argv", ["anyband", "pairs", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        assert line in str(stopped.value)
+        assert str(stopped.value).startswith("anyband: ")
+        assert "\n" not in str(stopped.value)
+
+
+def test_a_table_without_its_other_half_is_named(results):
+    (results / "pairs/main/cedar.dropped.csv").unlink()
+    with pytest.raises(UserError, match=r"cedar\.dropped\.csv cannot be read \(FileNotFoundError\)"):
+        read_dataset(results, "main")
+
+
+def test_help_needs_nothing_heavy():
+    program = "import sys, anyband.cli; print([m for m in ('numpy', 'matplotlib', 'rasterio') if m in sys.modules])"
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"
+    assert "pairs" in run("--help").output
+    assert run().exit_code != 0
