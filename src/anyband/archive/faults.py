@@ -92,7 +92,7 @@ class Weather:
         self.faults = faults
         self.happened: Counter[str] = Counter()
         self._requests: Counter[str] = Counter()
-        self._issued: dict[str, tuple[dt.datetime, int]] = {}  # signature: expiry, requests so far
+        self.issued: dict[str, tuple[dt.datetime, int]] = {}  # by signature: expiry, requests so far
         self._lock = threading.Lock()
 
     def file(self, path: str) -> str | None:
@@ -139,7 +139,7 @@ class Weather:
             life = -60.0 if stale else self.faults.token_life_s
             expiry = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=life)
             signature = hashlib.sha256(f"{self.faults.seed}/{container}/{number}".encode()).hexdigest()
-            self._issued[signature] = expiry, 0
+            self.issued[signature] = expiry, 0
         until = expiry.isoformat(timespec="seconds").replace("+00:00", "Z")
         query = {"se": until, "sp": "rl", "sv": "2024-05-04", "sr": "c", "sig": signature}
         return {"msft:expiry": until, "token": urlencode(query, quote_via=quote)}
@@ -150,11 +150,11 @@ class Weather:
             return True
         signature = parse_qs(query).get("sig", [""])[0]
         with self._lock:
-            expiry, used = self._issued.get(signature, (dt.datetime.min.replace(tzinfo=dt.UTC), 0))
+            expiry, used = self.issued.get(signature, (dt.datetime.min.replace(tzinfo=dt.UTC), 0))
             limit = self.faults.token_requests
             valid = expiry > dt.datetime.now(dt.UTC) and not (limit and used >= limit)
-            if signature in self._issued:
-                self._issued[signature] = expiry, used + 1
+            if signature in self.issued:
+                self.issued[signature] = expiry, used + 1
                 self.happened["token expired"] += not valid
         return valid
 

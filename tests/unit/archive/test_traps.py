@@ -10,30 +10,14 @@ import rasterio
 
 from anyband.archive import made, traps
 from anyband.archive.holdings import Holdings
-from anyband.archive.items import AssetFile, build_item
 from anyband.catalog.acquisition import UnusableItemError
 from anyband.catalog.dialects import parse_item
 from anyband.runtime import UserError
-from make_items import NOON, make_item, make_scene, write_items
-from scenes import HLS, LANDSAT, SENTINEL2
-
-
-def full_item(product, day=0, **changes):
-    """An item with a file for every band."""
-    pixels = {
-        "sentinel2": {b: m for m, bands in SENTINEL2.items() for b in bands},
-        "landsat": dict.fromkeys(LANDSAT, 30),
-    }
-    pixels |= {name: dict.fromkeys(bands, 30) for name, bands in HLS.items()}
-    assets = {
-        key: AssetFile(f"{product}-{day}-{key}.tif", 32632, (m, 0, 600_000.0, 0, -m, 5_100_000.0), (4080 // m,) * 2)
-        for key, m in pixels[product].items()
-    }
-    return build_item(make_scene(product, datetime=NOON + timedelta(days=day), assets=assets, **changes))
+from make_items import make_item, write_items
 
 
 @pytest.fixture
-def items():
+def items(full_item):
     return [full_item(product, day) for product in ("sentinel2", "landsat", "hls_s30", "hls_l30") for day in (0, 20)]
 
 
@@ -75,7 +59,7 @@ def test_mgrs_overlap(items):
 
 
 @pytest.mark.parametrize("baseline", ["03.01", "04.00"])
-def test_reprocessed(baseline):
+def test_reprocessed(full_item, baseline):
     old, new = sprung([full_item("sentinel2", baseline=baseline)], "reprocessed")
     first, second = parse_item(old), parse_item(new)
     assert second.baseline == "05.10"

@@ -11,7 +11,6 @@ from typing import Any
 
 from anyband.archive.dialects import sentinel2
 from anyband.archive.dialects.common import (
-    ADDRESS,
     BASE,
     Item,
     Published,
@@ -43,7 +42,7 @@ def sentinel2_l2a(item: Item) -> Published:
     for asset in described["assets"].values():
         sentinel2.set_offset(asset, -0.1 if taken_off else 0)
     change = "without-offset" if taken_off else None
-    assets, files = sentinel2.attach(item, described["assets"], folder, change=change, address=ADDRESS)
+    assets, files = sentinel2.attach(item, described["assets"], folder, change)
     tiles = f"s3://{BUCKET_JP2}/tiles/{zone}/{band}/{square}/{when.year}/{when.month}/{when.day}/{sequence}"
     properties = _sentinel2_properties(item) | {
         "grid:code": f"MGRS-{zone}{band}{square}",
@@ -66,7 +65,7 @@ def sentinel2_c1(item: Item) -> Published:
     when = moment(item["properties"]["datetime"])
     name = f"S2{item['properties']['platform'][-1]}_T{zone}{band}{square}_{sentinel2.datatake(item)}_L2A"
     folder = f"{BUCKET_C1}/sentinel-2-c1-l2a/{int(zone)}/{band}/{square}/{when.year}/{when.month}/{name}"
-    assets, files = sentinel2.attach(item, described["assets"], folder, change=change, address=ADDRESS)
+    assets, files = sentinel2.attach(item, described["assets"], folder, change)
     properties = _sentinel2_properties(item) | {
         "grid:code": f"MGRS-{zone}{band}{square}",
         "eo:snow_cover": item["properties"]["s2:snow_ice_percentage"],

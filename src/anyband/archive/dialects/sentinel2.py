@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from anyband.archive.dialects.common import Item, moment, stored_path
+from anyband.archive.dialects.common import ADDRESS, Item, moment, stored_path
 from anyband.archive.scene import SIMULATED
 
 BANDS = {
@@ -13,6 +13,7 @@ BANDS = {
 }  # fmt: skip
 STORED_KEYS = BANDS | {"aot": "AOT", "wvp": "WVP", "scl": "SCL", "visual": "visual"}
 GRID_KEYS = {10: ("B02", "B08", "AOT"), 20: ("B05", "SCL", "B11"), 60: ("B01", "B09")}
+GRID = ("proj:shape", "proj:transform")
 FIRST_BASELINE_WITH_OFFSET = "04.00"
 SCENE_MINUTES = 98.6 / 360  # of a whole orbit, per degree of latitude
 
@@ -34,12 +35,12 @@ def sensing_delay_s(item: Item) -> float:
     return float(round(60 * SCENE_MINUTES * (90 - min(max(north, -80), 84)), 3))
 
 
-def grid_of(item: Item, pixel_m: float) -> dict[str, Any]:
-    """`proj:shape` and `proj:transform` of the item's rasters of a pixel size."""
+def grid_of(item: Item, pixel_m: float, names: Iterable[str]) -> dict[str, Any]:
+    """The named `proj:` fields of the item's rasters of a pixel size."""
     for key in GRID_KEYS.get(round(pixel_m), ()):
         fields = item["assets"].get(key, {})
         if "proj:shape" in fields:
-            return {"proj:shape": fields["proj:shape"], "proj:transform": fields["proj:transform"]}
+            return {name: fields[name] for name in names}
     return {}
 
 
@@ -100,7 +101,7 @@ def esa_names(item: Item) -> dict[str, str]:
 
 
 def attach(
-    item: Item, assets: dict[str, Any], folder: str, *, change: str | None, address: str
+    item: Item, assets: dict[str, Any], folder: str, change: str | None = None, grid: Iterable[str] = GRID
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Give assets their addresses and grids, and tell which stored files are behind them.
 
@@ -109,7 +110,7 @@ def attach(
         assets: from a template, with file names as hrefs.
         folder: `{bucket}/{prefix}` of the item's files.
         change: of the pixels of reflectance bands, see `made`.
-        address: what comes before `folder` in an address.
+        grid: names of the `proj:` fields of rasters.
 
     Returns:
         The assets, without those whose stored band is missing, and the files by bucket and key.
@@ -122,5 +123,5 @@ def attach(
         place = f"{folder}/{described['href']}"
         if stored is not None:
             files[place] = stored_path(stored, change if key in BANDS else None)
-        attached[key] = described | {"href": f"{address}{place}"} | grid_of(item, pixel_m(described))
+        attached[key] = described | {"href": f"{ADDRESS}{place}"} | grid_of(item, pixel_m(described), grid)
     return attached, files

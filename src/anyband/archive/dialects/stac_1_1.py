@@ -66,7 +66,7 @@ def as_stactools(item: Item) -> Item:
     for asset in described["assets"].values():
         sentinel2.set_offset(asset, -0.1 if sentinel2.has_offset(item) else 0)
     folder = item["assets"]["product-metadata"]["href"].rsplit("/", 1)[0].removeprefix(ADDRESS)
-    assets, _ = sentinel2.attach(item, described["assets"], folder, change=None, address=ADDRESS)
+    assets, _ = sentinel2.attach(item, described["assets"], folder, grid=("proj:bbox", *sentinel2.GRID))
     for key, asset in assets.items():
         if key in sentinel2.STORED_KEYS:
             asset["href"] = item["assets"][sentinel2.STORED_KEYS[key]]["href"]
