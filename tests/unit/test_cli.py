@@ -152,7 +152,7 @@ def test_the_panels_show_what_is_in_the_tables(results):
     assert clear.lines[0].get_xydata().tolist() == [[100, 30], [30, 30], [30, 100]]
     assert [len(points.get_offsets()) for points in clear.collections] == [3, 4]
     land, full, empty = chart.collections
-    assert full.get_offsets().ravel() == pytest.approx([10.35, 46.05, -180.0, -16.9])
+    assert full.get_offsets().ravel().tolist() == pytest.approx([10.35, 46.05, -180.0, -16.9])
     assert full.get_sizes()[0] == 3 * full.get_sizes()[1]
     assert len(empty.get_offsets()) == 1
     for axes in (gaps, clear):
