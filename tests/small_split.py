@@ -57,3 +57,13 @@ def survey_of(site, chip, x, y, epsg, item, counts=None, side=960.0) -> Survey:
         digests=[frozenset({f"pixels-{name}"}) for name in chip],
         mosaics=[np.full((96, 96), 10, np.uint8)],
     )
+
+
+def deliver(table, products, step):
+    """A training batch: values, validity and labels of a step that `random_batches` drew.
+
+    Here and not in a test, so that a worker process that starts afresh can import it.
+    """
+    indices, crop = step
+    groups = table.observation(indices, products, crop).groups
+    return [tensor for group in groups for tensor in (group.values, group.valid)] + [table.labels(indices, crop)]

@@ -12,6 +12,7 @@ import numpy as np
 from anyband.chips.cache import Plan
 from anyband.chips.encoding import ENCODINGS, LABEL_PIXEL_M, Array
 from anyband.chips.grid import sample_nearest
+from anyband.chips.store import LAYOUT
 from anyband.runtime import UserError
 
 UNSCORED = -1
@@ -25,7 +26,7 @@ def open_site(path: Path) -> Any:
     """Open the zarr group of a site's chip store for reading.
 
     Raises:
-        UserError: no store there, or one that was not finished.
+        UserError: no store there, one that was not finished, or one of another layout.
     """
     import zarr
 
@@ -35,6 +36,9 @@ def open_site(path: Path) -> Any:
         raise UserError(f"{path} is not a chip store: run the extract step again") from None
     if group.attrs.get("complete") is not True:
         raise UserError(f"{path} is not complete: delete it and run the extract step again")
+    if group.attrs.get("layout") != LAYOUT:
+        found = group.attrs.get("layout", "an earlier version")
+        raise UserError(f"{path} has the layout of {found}, not {LAYOUT}: delete it and run the extract step again")
     return group
 
 

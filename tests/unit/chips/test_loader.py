@@ -1,13 +1,19 @@
 """Batches: the right pixels, in reflectance, never NaN, the same for the same seed."""
 
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from anyband.chips.bulk import open_site, read_array
 from anyband.chips.loader import Crop, load_split
 from anyband.runtime import UserError
 from fabricate import fabricate_dataset
+from small_split import deliver
 
 CLASSES = {10: "tree", 20: "shrub", 30: "grass", 40: "crop", 50: "built", 60: "bare", 80: "water", 90: "wetland"}
 PRODUCTS = ("sentinel2", "landsat", "hls_s30", "hls_l30")
@@ -141,3 +147,49 @@ def test_table_of_splits_from_another_extraction_is_refused(dataset, tmp_path):
     (tmp_path / "main.csv").write_text(text)
     with pytest.raises(UserError, match="cedar.zarr lacks chip cedar-9-r0c0"):
         load_split(dataset[0], tmp_path / "main.csv", "test", ["landsat"], CLASSES)
+
+
+def equal(one, other):
+    return all(torch.equal(a, b) for x, y in zip(one, other, strict=True) for a, b in zip(x, y, strict=True))
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_batches_do_not_depend_on_threads(table, threads):
+    steps = list(table.random_batches(4, 480, 12, seed=5))
+    expected = [deliver(table, PRODUCTS, step) for step in steps]
+    with ThreadPoolExecutor(threads) as pool:
+        assert equal(list(pool.map(partial(deliver, table, PRODUCTS), steps)), expected)
+
+
+@pytest.mark.parametrize("context", ["fork", "spawn"])
+def test_batches_do_not_depend_on_workers(table, context):
+    steps = list(table.random_batches(4, 480, 6, seed=5))
+    expected = [deliver(table, PRODUCTS, step) for step in steps]
+    workers = DataLoader(
+        steps,
+        batch_size=None,
+        num_workers=2,
+        collate_fn=partial(deliver, table, PRODUCTS),
+        multiprocessing_context=context,
+    )
+    assert equal(list(workers), expected)
+
+
+def test_table_travels_by_its_source_and_not_by_its_pixels(table):
+    message = pickle.dumps(table)
+    assert len(message) < 2_000
+    again = pickle.loads(message)
+    assert np.array_equal(again.label, table.label) and again.chip.tolist() == table.chip.tolist()
+
+
+def test_neighbouring_chips_are_read_without_a_copy_and_left_alone(table):
+    before = [layer.values.copy() for layer in table.layers]
+    ordered = table.observation(range(3, 9), PRODUCTS)
+    shuffled = table.observation([8, 3, 4, 5, 6, 7], PRODUCTS)
+    for one, other in zip(ordered.groups, shuffled.groups, strict=True):
+        assert torch.equal(one.values[:5], other.values[1:]) and torch.equal(one.valid[5], other.valid[0])
+    table.labels(range(3, 9)).fill_(0)
+    for group in ordered.groups:
+        group.values.fill_(9), group.valid.fill_(False)
+    assert all(np.array_equal(layer.values, b) for layer, b in zip(table.layers, before, strict=True))
+    assert table.label[3:9].max() > 0
