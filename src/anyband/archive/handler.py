@@ -13,6 +13,7 @@ from anyband.archive.environment import S3_HOST
 from anyband.archive.faults import AZURE_HOST, HTML, SLOW, TOKENS, TRUNCATED, UNAVAILABLE
 from anyband.archive.item_filters import BadRequestError
 from anyband.archive.stac_api import HOST, NotFoundError, TooLargeError
+from anyband.runtime import UserError
 
 if TYPE_CHECKING:
     from anyband.archive.server import ArchiveServer
@@ -62,6 +63,8 @@ class Handler(BaseHTTPRequestHandler):
             self._send_line(HTTPStatus.NOT_FOUND, str(error))
         except BadRequestError as error:
             self._send_line(HTTPStatus.BAD_REQUEST, str(error))
+        except UserError as error:
+            self._send_line(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
         except TooLargeError as error:
             self._send_line(HTTPStatus.BAD_GATEWAY, json.dumps({"message": str(error)}))
 
@@ -149,9 +152,9 @@ class Handler(BaseHTTPRequestHandler):
         elif fault == SLOW:
             step = len(content) // SLOW_PARTS + 1
             for start in range(0, len(content), step):
+                time.sleep(self.server.weather.faults.slow_s / SLOW_PARTS)
                 self.wfile.write(content[start : start + step])
                 self.wfile.flush()
-                time.sleep(self.server.weather.faults.slow_s / SLOW_PARTS)
         else:
             self.wfile.write(content)
 
