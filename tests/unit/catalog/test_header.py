@@ -1,11 +1,17 @@
+from dataclasses import replace
+from types import SimpleNamespace
+
 import pytest
 import rasterio
+from rasterio import Affine
+from rasterio.crs import CRS
 
+from anyband.archive.geotiff import hls_crs
+from anyband.catalog import access
 from anyband.catalog.access import gdal_env
-from anyband.catalog.acquisition import UnusableItemError
+from anyband.catalog.acquisition import ContradictionError, QualityAsset, UnusableItemError
 from anyband.catalog.dialects import parse_item
-from anyband.catalog.header import platform_of, with_platform
-from anyband.runtime import UserError
+from anyband.catalog.header import check_grid, platform_of, with_platform
 from make_items import make_item
 
 
@@ -59,8 +65,45 @@ def test_what_the_item_says_needs_no_file():
     assert with_platform(scene) is scene
 
 
-def test_a_missing_file_is_named(provider):
+def test_a_file_that_cannot_be_read_is_named(provider, monkeypatch):
+    monkeypatch.setattr(access, "RETRY_WAITS_S", ())
     with rasterio.Env(**gdal_env()), pytest.raises(UnusableItemError, match="asset B01: .* does not exist"):
         with_platform(silent("hls_l30", f"{provider.url}/nothing.tif"))
-    with rasterio.Env(**gdal_env()), pytest.raises(UserError, match="asset B01: .* is not an image"):
+    with rasterio.Env(**gdal_env()), pytest.raises(UnusableItemError, match="asset B01: .* is not an image"):
         with_platform(silent("hls_l30", f"{provider.url}/login/x.tif"))
+
+
+GRID = Affine(30, 0, 600_000, 0, -30, 5_100_000)
+
+
+def opened(epsg=32632, transform=GRID, shape=(64, 64)):
+    """What rasterio knows of an open file."""
+    crs = CRS.from_epsg(epsg) if isinstance(epsg, int) else epsg and CRS.from_user_input(epsg)
+    return SimpleNamespace(crs=crs, transform=transform, shape=shape)
+
+
+LAYER = QualityAsset("Fmask", "fmask", "x.tif", 30, (30.0, 0.0, 600_000.0, 0.0, -30.0, 5_100_000.0), (64, 64))
+
+
+@pytest.mark.parametrize(
+    ("source", "layer", "said"),
+    [
+        (opened(), LAYER, None),
+        (opened(hls_crs(32)), LAYER, None),
+        (opened(None), LAYER, None),
+        (opened(32632, Affine(30, 0, 0, 0, -30, 0), (9, 9)), replace(LAYER, transform=None, shape=None), None),
+        (opened(32732), LAYER, "the item says EPSG:32632, its file EPSG:32732"),
+        (opened(hls_crs(33)), LAYER, r"the item says EPSG:32632, its file \+proj=utm \+zone=33"),
+        (opened(32632, Affine(30, 0, 600_015, 0, -30, 5_100_000)), LAYER, r"the item says transform \(30.0, 0.0, 6000"),
+        (opened(32632, shape=(64, 65)), LAYER, r"the item says shape \(64, 64\), its file \(64, 65\)"),
+    ],
+    ids=["same", "without code", "without crs", "item is silent", "hemisphere", "zone", "half a pixel", "shape"],
+)
+def test_files_must_lie_where_their_items_say(source, layer, said):
+    """Codes are not compared but positions, because HLS files have none."""
+    if said is None:
+        check_grid(source, "item X: asset Fmask", 32632, layer, (10.32, 46.02))
+        return
+    with pytest.raises(ContradictionError, match=f"^item X: asset Fmask: {said}") as error:
+        check_grid(source, "item X: asset Fmask", 32632, layer, (10.32, 46.02))
+    assert error.value.reason == "contradiction"

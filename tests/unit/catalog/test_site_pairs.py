@@ -5,15 +5,19 @@ import csv
 import io
 import re
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import pytest
 import rasterio
+from hypothesis import given
+from hypothesis import strategies as st
 
 from anyband.archive.geotiff import hls_crs
 from anyband.catalog.acquisition import ContradictionError, UnusableItemError
-from anyband.catalog.clear import look_at, project, site_corners, site_points
+from anyband.catalog.clear import Look, look_at, project, site_corners, site_points
 from anyband.catalog.dialects import parse_item
+from anyband.catalog.providers import PRODUCTS
 from anyband.catalog.search import Site
 from anyband.catalog.site_pairs import DROP_COLUMNS, PAIR_COLUMNS, as_csv, pair_site, why_none
 from anyband.runtime import UserError
@@ -245,3 +249,71 @@ def test_two_dates_are_numbered_in_order_of_time(tmp_path):
     rows, drops = pair_site(NORTH, both | {"label": early["label"]}, 3, 0.3)
     assert [(row["pair"], row["datetime_sentinel2"][:7]) for row in rows] == [(0, "2022-05"), (1, "2022-08")]
     assert drops == []
+
+
+BASE = {product: make_item(product) for product in PRODUCTS}
+scenes = st.lists(
+    st.tuples(
+        st.sampled_from(["sentinel2", "landsat", "hls_s30", "hls_l30"]),
+        st.integers(0, 6),  # day
+        st.sampled_from(["", "other tile", "tier 2", "partial", "excluded", "broken", "unreadable", "contradiction"]),
+        st.booleans(),  # cloudy
+    ),
+    max_size=25,
+)
+
+
+def vary(number, product, day, kind, cloudy):
+    """A scene of a day with something that is wrong with it."""
+    when = NOON + timedelta(days=day)
+    item = copy.deepcopy(make_item(product, datetime=when))
+    if kind == "other tile":
+        item["id"] = item["id"].replace("T32TPR", "T32TQR").replace("193028", "193029")
+        if product == "sentinel2":
+            item["properties"]["s2:mgrs_tile"] = "32TQR"
+        if product == "landsat":
+            item["properties"]["landsat:wrs_row"] = "029"
+    elif not product.startswith("hls"):
+        item["id"] = f"{item['id']}-{kind}-{cloudy}"
+    if kind == "tier 2" and product == "landsat":
+        item["properties"]["landsat:collection_category"] = "T2"
+    if kind == "partial":
+        item["geometry"] = {"type": "Polygon", "coordinates": [[*square(11.0), square(11.0)[0]]]}
+    if kind == "broken":
+        item["assets"] = {}
+    item["properties"]["eo:cloud_cover"] = 100.0 if cloudy else 0.0
+    item["assets"].setdefault("other", {})["title"] = str(number)
+    return item
+
+
+@given(scenes, st.randoms(use_true_random=False))
+def test_every_item_is_in_a_pair_or_dropped_whatever_the_order(drawn, dice):
+    """With quality layers that are made up: their reading is not the point."""
+    items = {product: [] for product in PRODUCTS} | {"label": [BASE["label"]]}
+    for number, entry in enumerate(drawn):
+        items[entry[0]].append(vary(number, *entry))
+    exclude = {item["id"] for listed in items.values() for item in listed if "excluded" in item["id"]}
+
+    def make_up(scene, site):
+        for kind, error in (("unreadable", UnusableItemError), ("contradiction", ContradictionError)):
+            if kind in scene.item_id:
+                raise error(f"item {scene.item_id}: {kind}")
+        mask = np.full(4, scene.cloud_cover == 0)
+        return Look(np.ones(4, bool), mask)
+
+    outcomes = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("anyband.catalog.site_pairs.look_at", make_up)
+        for _ in range(2):
+            for listed in items.values():
+                dice.shuffle(listed)
+            rows, drops = pair_site(NORTH, items, 3, 0.3, exclude)
+            outcomes.append((as_csv(PAIR_COLUMNS, rows), sorted(map(str, drops))))
+    known = {item["id"] for listed in items.values() for item in listed}
+    used = [row[product] for row in rows for product in PRODUCTS]
+    assert known == set(used) | {name for drop in drops for name in (drop.sentinel2, drop.landsat) if name}
+    assert outcomes[0] == outcomes[1]
+    scenes_used = [row[product] for row in rows for product in ("sentinel2", "landsat")]
+    assert len(set(scenes_used)) == len(scenes_used)
+    assert not set(used) & exclude
+    assert all(drop.reason and drop.detail and "\n" not in drop.detail for drop in drops)

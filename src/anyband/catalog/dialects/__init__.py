@@ -39,15 +39,6 @@ class Dialect(Protocol):
         ...
 
 
-COLLECTIONS: dict[str, str] = {
-    "sentinel2": "sentinel-2-l2a",
-    "landsat": "landsat-c2-l2",
-    "hls_s30": "hls2-s30",
-    "hls_l30": "hls2-l30",
-    "label": "esa-worldcover",
-}
-"""Collection of each product."""
-
 _RELEASED = re.compile(r"1\.\d+\.\d+")
 
 
