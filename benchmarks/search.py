@@ -127,9 +127,8 @@ def measure():
             start, spent = time.perf_counter(), sum(os.times()[:4])
             found = way()
             times[name] = time.perf_counter() - start
-            print(
-                f"{name:30} {times[name]:7.2f} s, CPU {sum(os.times()[:4]) - spent:6.2f} s  {found} items", flush=True
-            )
+            spent = sum(os.times()[:4]) - spent
+            print(f"{name:30} {times[name]:7.2f} s, CPU {spent:6.2f} s  {found} items", flush=True)
     plain = times.pop("pystac-client, one process")
     for name, seconds in times.items():
         print(f"{name} / pystac-client: {seconds / plain:.2f}")

@@ -12,12 +12,16 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anyband.archive.apis import APIS
+from anyband.archive.server import archive_environment
 from anyband.catalog import pages, search
 from anyband.catalog.search import Catalogue, Found, Site, read_manifest, site_query, write_manifest
 from anyband.runtime import UserError
-from make_items import LATITUDE, LONGITUDE, make_item, square
+from archive_run import serving
+from make_items import LATITUDE, LONGITUDE, make_item, square, write_items
 
 CORE = ["https://api.stacspec.org/v1.0.0/core", "https://api.stacspec.org/v1.0.0/item-search"]
+CUT = '{"features": ['  # an answer that ends too early
 SITE = Site("aspen", LONGITUDE, LATITUDE, 3840)
 QUERY = site_query(SITE, "landsat-c2-l2", (date(2022, 5, 1), date(2022, 5, 31)))
 
@@ -72,10 +76,11 @@ def api(answers, **settings):
     class Handler(BaseHTTPRequestHandler):
         def send(self, status, document):
             content = (document if isinstance(document, str) else json.dumps(document)).encode()
+            missing = 50 if document == CUT else 0
             self.send_response(status)
             for name, value in fake.headers.items() if status != 200 else ():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(content)))
+            self.send_header("Content-Length", str(len(content) + missing))
             self.end_headers()
             self.wfile.write(content)
 
@@ -187,6 +192,60 @@ def test_a_page_that_is_too_large_is_halved_and_the_search_goes_on(status):
         assert find(fake, page=50).items == found
     assert [asked["limit"] for asked in fake.asked] == [50] * (tries + 1) + [25]
     assert fake.asked[-1]["next"] == "a"
+
+
+def test_an_answer_that_is_cut_off_is_asked_for_again():
+    found = items(2)
+    with api([([found[0]], {}), CUT, [found[1]]]) as fake:
+        assert find(fake).items == found
+    assert [asked.get("token") for asked in fake.asked] == [None, 1, 1]
+
+
+class Script:
+    """Stands in for the connection: page after page, each after some failures."""
+
+    def __init__(self, sizes, failures):
+        self.sizes, self.failures, self.asked = sizes, list(failures), []
+
+    def request(self, url, method, headers, parameters):
+        from pystac_client.exceptions import APIError
+
+        number = parameters.get("page", 0)
+        self.asked.append(number)
+        if self.failures[number]:
+            self.failures[number] -= 1
+            raise APIError("Connection aborted")
+        start = sum(self.sizes[:number])
+        features = list(range(start, start + self.sizes[number]))
+        body = {"method": "POST", "body": {"page": number + 1}, "rel": "next", "href": "/search"}
+        return json.dumps({"features": features, "links": [body] if number + 1 < len(self.sizes) else []})
+
+
+@given(st.lists(st.tuples(st.integers(1, 4), st.integers(0, pages.ATTEMPTS - 1)), min_size=1, max_size=6))
+def test_whatever_fails_all_items_come_in_order_and_no_page_is_repeated_needlessly(script):
+    sizes, failures = zip(*script, strict=True)
+    walk = pages.Pages("https://stac.test")
+    walk._io = Script(sizes, failures)
+    found = list(walk.walk(pages.Request("https://stac.test/search", {"limit": 4}), "features"))
+    assert found == list(range(sum(sizes)))
+    assert [walk._io.asked.count(number) for number in range(len(sizes))] == [number + 1 for number in failures]
+
+
+@pytest.mark.parametrize("name", APIS)
+def test_the_paging_of_every_provider(name, tmp_path, monkeypatch):
+    """By POST with a token, by POST with `next`, and by GET with a cursor, three pages each."""
+    for day in range(1, 6):
+        write_items(tmp_path, "aspen", [make_item("hls_l30", datetime=datetime(2022, 5, day, 10, tzinfo=UTC))])
+    with serving(tmp_path) as server:
+        for key, value in archive_environment(server.proxy_url).items():
+            monkeypatch.setenv(key, value)
+        catalogue = Catalogue(APIS[name].root)
+        collection = APIS[name].collections["hls_l30"]
+        assert collection in catalogue.collections()
+        query = site_query(SITE, collection, (date(2022, 5, 2), date(2022, 5, 31)))
+        found = [catalogue.search(query, page) for page in (100, 2, 1)]
+    assert len(found[0].items) == 4
+    assert found[0] == found[1] == found[2]
 
 
 def test_next_links_by_get_by_post_and_merged():
