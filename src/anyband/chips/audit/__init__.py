@@ -134,7 +134,7 @@ def stop_line(document: Mapping[str, Any], file: str) -> str | None:
     ]
     if hits:
         site, pair, finding = hits[0]
-        alike = sum(other["kind"] == finding["kind"] for _, _, other in hits)
+        alike = len({(place, p["pair"]) for place, p, other in hits if other["kind"] == finding["kind"]})
         items = [pair["items"][product] for product in finding["products"]]
         what = f"site {site}, pair {pair['pair']}, {'item' if len(items) == 1 else 'items'} {' and '.join(items)}"
         advice = f"add the wrong one to datasets.{summary['name']}.exclude"

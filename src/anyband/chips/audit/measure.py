@@ -29,7 +29,7 @@ def measure(pair: PairImages) -> dict[str, Any]:
     """
     compared = [c for c in COMPARISONS if {c.first, c.second} <= set(pair.products)]
     cells: Images = {}
-    sharp: dict[str, Images] = {c.name: {} for c in compared}
+    fine: dict[str, Images] = {c.name: {} for c in compared}
     products: dict[str, dict[str, Any]] = {}
     for product in pair.products:
         products[product] = {}
@@ -38,10 +38,9 @@ def measure(pair: PairImages) -> dict[str, Any]:
             products[product][band] = levels(clear)
             cells[product, band] = area_means(clear, grid, pair.cells).astype(np.float32)
             for c in compared:
-                if any((product, band) in ((c.first, x), (c.second, y)) for x, y in c.sharp):
-                    target = pair.grid(c.second)
-                    sharp[c.name][product, band] = area_means(clear, grid, target).astype(np.float32)
-    found = {c.name: _compare(c, cells) | {"shift": _shift(c, pair, sharp[c.name])} for c in compared}
+                if any((product, band) in ((c.first, x), (c.second, y)) for x, y in c.bands):
+                    fine[c.name][product, band] = area_means(clear, grid, pair.grid(c.second)).astype(np.float32)
+    found = {c.name: _compare(c, pair, fine[c.name]) | {"shift": _shift(c, pair, fine[c.name])} for c in compared}
     return {
         "products": products,
         "same_pixels": {product: _same_pixels(product, cells) for product in pair.products},
@@ -65,17 +64,22 @@ def _stacks(c: Comparison, images: Images, bands: tuple[tuple[str, str], ...]) -
     return [x for x, _, _ in there], first, second
 
 
-def _compare(c: Comparison, images: Images) -> dict[str, Any]:
+def _compare(c: Comparison, pair: PairImages, images: Images) -> dict[str, Any]:
     """Relations of all bands on clear and on stable cells, and what they say about the metadata.
+
+    The first product has been averaged over the pixels of the second; both are averaged from there to 60 m cells, so
+    that the half pixel between their grids smooths both alike.
 
     Returns:
         `cells`, `stable_cells`; with enough of them `bands` (by name in the first product: `clear`, `stable`,
         `difference` = median of second - first on stable cells), `line` of all bands together, `highest_r`,
         `exchanged` and `lone` bands.
     """
-    names, first, second = _stacks(c, images, c.bands)
+    names, *fine = _stacks(c, images, c.bands)
     if not names:
         return {"cells": 0, "stable_cells": 0}
+    grid = pair.grid(c.second)
+    first, second = (np.stack([area_means(band, grid, pair.cells) for band in bands]) for bands in fine)
     clear = np.isfinite(first + second).all(axis=0)
     stable = stable_cells(first, second, clear)
     counts = {"cells": int(clear.sum()), "stable_cells": int(stable.sum())}

@@ -11,7 +11,7 @@ STEEPEST = 0.2
 OUTLIER = 4.0
 """Residuals beyond so many robust deviations in any band count as change (harvest, missed cloud, flood)."""
 ROUNDS = 3
-SATURATED = 1.6
+SATURATED = 1.599
 """End of the range of Landsat's integers (1.602) and of LaSRC; nothing on the ground reflects so much."""
 
 

@@ -118,7 +118,10 @@ def _offset(offset: Mapping[str, Any]) -> list[Finding]:
 
 def _scale(measured: Mapping[str, Any]) -> list[Finding]:
     """Scale or offset of a whole product: one line through all bands is far from 1:1."""
-    off = {name for name, found in measured.items() if found["line"] is not None and _off_line(found["line"])}
+    telling = {
+        name: found["line"] for name, found in measured.items() if found["line"] and found["highest_r"] is not None
+    }
+    off = {name for name, line in telling.items() if _off_line(line)}
     if not off:
         return []
     lines = "; ".join(_line_text(name, measured[name]["line"]) for name in sorted(off))
@@ -144,7 +147,7 @@ def _off_line(line: Mapping[str, float]) -> bool:
 
 def _lone(measured: Mapping[str, Any]) -> Iterator[Finding]:
     """One band far off while the others agree."""
-    off = {name for name, found in measured.items() if found["lone"]}
+    off = {name for name, found in measured.items() if found["lone"] and found["highest_r"] is not None}
     if not off:
         return
     guilty = culprits(off, set(measured))

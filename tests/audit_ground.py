@@ -79,15 +79,19 @@ def ground_store(path: Path, scenes: list[Scene], side: int = 2, seed: int = 0, 
             dataset="main",
             epsg=epsg,
             chip_m=CHIP_M,
-            chips=[_entry(path.stem, n, scene, k, side, epsg, products) for n, scene in enumerate(scenes)
-                   for k in range(side * side)],  # fmt: skip
+            chips=[
+                _entry(path.stem, n, scene, k, side, epsg, products)
+                for n, scene in enumerate(scenes)
+                for k in range(side * side)
+            ],  # fmt: skip
             dropped=[],
             simulated=None,
             label=np.full((count, 96, 96), 40, np.uint8),
             clear=np.ones((count, 96, 96), np.uint8),
             stacks=[BandStack(p, m, names[p, m], v, offset[p]) for (p, m), v in values.items()],
-            qualities=[QualityStack(p, 20 if p == "sentinel2" else 30, "QA", clear[p], clear[p], offset[p])
-                       for p in products],  # fmt: skip
+            qualities=[
+                QualityStack(p, 20 if p == "sentinel2" else 30, "QA", clear[p], clear[p], offset[p]) for p in products
+            ],  # fmt: skip
         ),
     )
     return path
