@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from anyband.catalog.acquisition import Acquisition
+from anyband.catalog.qa import FILL
 from anyband.chips.bands import Chip, Group, ShardReport
 from anyband.chips.encoding import Array
 from anyband.chips.grid import Footprint
@@ -116,5 +117,5 @@ def _source(pair: Pair, product: str) -> dict[str, Any]:
         "collection": acquisition.collection,
         "epsg": acquisition.epsg,
         "bands": {band: {name: getattr(asset, name) for name in names} for band, asset in acquisition.bands.items()},
-        "quality": {"asset": layer.asset, "href": layer.href},
+        "quality": {"asset": layer.asset, "href": layer.href, "fill": FILL[layer.decoder]},
     }

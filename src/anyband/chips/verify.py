@@ -1,0 +1,104 @@
+"""Reading a sample of a store's pixels from their sources again, by another reader than the one that cut them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from anyband.catalog.acquisition import UnusableItemError
+from anyband.chips.arrays import checksums
+from anyband.chips.bulk import band_groups, open_site
+from anyband.chips.encoding import Array, shift_stored
+from anyband.chips.grid import northing_shift
+from anyband.chips.read import RasterFile, read_header
+from anyband.chips.readers import MapWindow, read_stackstac
+from anyband.runtime import progress
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What came of it.
+
+    Attributes:
+        chips: number that were looked at.
+        layers: bands and quality layers of them that were read again.
+        problems: one line for each that differs or cannot be read; empty when all is well.
+    """
+
+    chips: int
+    layers: int
+    problems: tuple[str, ...]
+
+
+def verify_store(path: Path, sample: int, seed: int = 0) -> Verification:
+    """Compare a sample of chips with their sources, pixel by pixel, and with their checksums.
+
+    Args:
+        path: the store of a site.
+        sample: number of chips, all if there are fewer.
+        seed: chooses them.
+
+    Raises:
+        UserError: no store there, one of another version, access is refused, or the provider stays out of reach.
+    """
+    store = open_site(path)
+    entries = store.attrs["chips"]
+    chosen = np.random.default_rng(seed).permutation(len(entries))[:sample]
+    problems: list[str] = []
+    layers = 0
+    for chip in progress(sorted(chosen.tolist()), f"verifying {store.attrs['site']}", len(chosen)):
+        for product in entries[chip]["platforms"]:
+            for name, again in _layers(store, chip, entries[chip], product):
+                layers += 1
+                if again:
+                    problems.append(f"chip {entries[chip]['chip']}, {product} {name}: {again}")
+    return Verification(len(chosen), layers, tuple(problems))
+
+
+def _layers(store: Any, chip: int, entry: dict[str, Any], product: str) -> Iterator[tuple[str, str | None]]:
+    """Name of every layer of one chip and product, and what is wrong with it."""
+    source = next((s for s in store[product].attrs.get("sources", ()) if s["pair"] == entry["pair"]), None)
+    if source is None:
+        yield "sources", "the store does not say where its pixels are from"
+        return
+    for pixel_m, bands in band_groups(store, product):
+        group = store[f"{product}/{pixel_m}m"]
+        values = group["values"][chip]
+        if checksums(values[None])[0] != group["checksum"][chip]:
+            yield f"{pixel_m}m", "the stored pixels do not have their checksum"
+        for band, name in enumerate(bands):
+            described = source["bands"][name]
+            file = _file(source, described, values.dtype, pixel_m, int(described["nodata"]))
+            yield name, _difference(group, chip, entry, file, values[band], int(described["store_shift"]))
+    group = store[f"{product}/qa"]
+    values = group["values"][chip]
+    file = _file(source, source["quality"], values.dtype, int(group.attrs["pixel_m"]), int(source["quality"]["fill"]))
+    yield source["quality"]["asset"], _difference(group, chip, entry, file, values, 0)
+
+
+def _file(source: dict[str, Any], described: dict[str, Any], dtype: Any, pixel_m: int, nodata: int) -> RasterFile:
+    return RasterFile(
+        source["item"], described["asset"], described["href"], source["epsg"], np.dtype(dtype).name, pixel_m, nodata
+    )
+
+
+def _difference(
+    group: Any, chip: int, entry: dict[str, Any], file: RasterFile, stored: Array, shift: int
+) -> str | None:
+    """What differs between one layer of a chip and its source, None for nothing."""
+    offset: Sequence[float] = group["offset_m"][chip].tolist()
+    left = entry["x0"] + offset[0]
+    top = entry["y0"] + northing_shift(entry["epsg"], file.epsg) - offset[1]
+    size = stored.shape[-1]
+    try:
+        grid = read_header(file).transform
+        again = read_stackstac([file], MapWindow(file.epsg, left, top, file.pixel_m, size, size))
+    except UnusableItemError as error:
+        return f"cannot be read again ({error})"
+    place = round((grid[5] - top) / file.pixel_m), round((left - grid[2]) / file.pixel_m)
+    if place != tuple(group["window"][chip].tolist()):
+        return f"starts at pixel {place} of the source, the store says {tuple(group['window'][chip].tolist())}"
+    differing = int((shift_stored(again, shift, file.nodata) != stored).sum())
+    return f"{differing} of {stored.size} pixels differ from {file.name}" if differing else None
