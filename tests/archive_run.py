@@ -96,6 +96,10 @@ class Steps:
         with (self.folder / "dropped.csv").open() as file:
             return list(csv.DictReader(file))
 
+    def entries(self, which="chips"):
+        """What the store says of its chips, or of those that it `dropped`."""
+        return zarr.open_group(self.store, mode="r").attrs[which]
+
     def chips(self):
         """What the store holds of each chip, by chip: arrays in physical units (NaN for nodata), quality, label."""
         return chips_of(self.store)
