@@ -5,6 +5,7 @@ differs from that of Sentinel-2 is handled exactly and nothing is interpolated.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,7 @@ def area_means(values: Array, source: Grid, target: Grid) -> Array:
     return np.where(covered > WHOLE, total, np.nan).T
 
 
+@lru_cache(maxsize=64)
 def _overlap(start: float, count: int, step: float, target_start: float, target_count: int, target_step: float) -> Any:
     """Sparse (target, source) matrix: the share of every target interval that lies in every source interval."""
     from scipy.sparse import coo_array

@@ -67,6 +67,8 @@ class PairImages:
 
     def grid(self, product: str) -> Grid:
         """Grid of the product's own quality layer."""
+        if f"{product}/qa" in self._grids:
+            return self._grids[f"{product}/qa"]
         quality = self.group[f"{product}/qa"]
         return self._grid(f"{product}/qa", int(quality.attrs["pixel_m"]), int(quality["clear"].shape[-1]))
 
@@ -81,6 +83,10 @@ class PairImages:
     def _clear(self) -> dict[tuple[str, Grid], Array]:
         return {}
 
+    @cached_property
+    def _grids(self) -> dict[str, Grid]:
+        return {}
+
     def _read(self, name: str) -> Array:
         """The pair's part of an array, so that memory holds one pair at a time."""
         try:
@@ -93,12 +99,15 @@ class PairImages:
 
     def _grid(self, place: str, pixel_m: int, size: int) -> Grid:
         """Grid of a group's mosaic; all chips of a pair come from one file, so they share its phase."""
+        if place in self._grids:
+            return self._grids[place]
         offset = self._read(f"{place}/offset_m")
         if not (offset == offset[0]).all():
             site, pair = self.group.attrs.get("site"), self.chips[0]["pair"]
             raise UserError(f"{site}.zarr: chips of pair {pair} lie on different grids in {place}: run extract again")
         rows, cols = (int(position.max() + 1) * size for position in self.places)
-        return Grid(float(offset[0, 0]), float(offset[0, 1]), pixel_m, rows, cols)
+        self._grids[place] = Grid(float(offset[0, 0]), float(offset[0, 1]), pixel_m, rows, cols)
+        return self._grids[place]
 
     def _mosaic(self, chips: Array, fill: int) -> Array:
         size = chips.shape[-1]

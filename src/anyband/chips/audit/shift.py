@@ -69,8 +69,9 @@ def find_shift(bands: Iterable[tuple[Array, Array]], mask: Array) -> Shift:
 def _transform(spectrum: Array, rows: Array, cols: Array) -> Array:
     """Real part of the inverse transform at fractional positions, (len(rows), len(cols))."""
     down, right = (np.fft.fftfreq(n) for n in spectrum.shape)
-    left = np.exp(2j * np.pi * np.outer(rows, down))
-    return np.asarray((left @ spectrum @ np.exp(2j * np.pi * np.outer(right, cols))).real)
+    used = [np.abs(frequency) <= 1 / SHORTEST_PIXELS for frequency in (down, right)]  # the rest is zero
+    left = np.exp(2j * np.pi * np.outer(rows, down[used[0]]))
+    return np.asarray((left @ spectrum[np.ix_(*used)] @ np.exp(2j * np.pi * np.outer(right[used[1]], cols))).real)
 
 
 def _padded(shape: tuple[int, ...]) -> tuple[int, int]:
