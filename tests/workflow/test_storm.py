@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from anyband.archive.faults import STORM
+from anyband.archive.faults import STORM, Faults
 from archive_run import Steps, serving, simulate
 
 SITE, EXTENT_M = "elder", 1920
@@ -96,6 +96,16 @@ def test_a_storm_changes_nothing_but_what_is_gone(through, calm, faults):
     for path in sorted(reference.manifests.glob("*.json")):
         there, here = (json.loads((r.manifests / path.name).read_text())["items"] for r in (reference, run))
         assert [item["id"] for item in here] == [item["id"] for item in there], path.name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "faults", [Faults(seed=2, always_html=1), Faults(seed=2, always_truncated=1)], ids=["html", "truncated"]
+)
+def test_a_file_that_is_never_right_costs_its_pair_only(through, calm, faults):
+    run = through(faults)
+    missing = assert_equal_or_dropped(run, calm("stac"))
+    assert len(missing) == len(calm("stac").chips()) / 2
 
 
 @pytest.mark.slow

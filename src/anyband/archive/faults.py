@@ -18,7 +18,7 @@ AZURE_ACCOUNT = "anyband"
 AZURE_HOST = f"{AZURE_ACCOUNT}.blob.core.windows.net"
 TOKENS = "/api/sas/v1/token/"
 
-UNAVAILABLE, HTML, TRUNCATED, SLOW = "unavailable", "html", "truncated", "slow"
+UNAVAILABLE, HTML, TRUNCATED, SLOW, GONE = "unavailable", "html", "truncated", "slow", "gone"
 _TIMES = {UNAVAILABLE: 2, HTML: 1, TRUNCATED: 1, SLOW: 1}  # requests for one file that go wrong
 _OPTICAL = ("sentinel-2-l2a", "landsat-c2-l2")
 _BANDS = ("B02", "B03", "B04", "B05", "B8A", "B11", "blue", "green", "red", "nir08", "swir16", "swir22")
@@ -38,7 +38,8 @@ class Faults:
         unavailable, html, truncated, slow: shares of files that answer 503, with a page of HTML and status 200, with
             half of the bytes, or slowly.
         slow_s: how slowly, s.
-        gone: assets that are 404 for ever, each of another item.
+        gone, always_html, always_truncated: assets that are 404 for ever, always a page, always cut short; each one
+            of another item.
         search_period, search_busy: of so many searches the last so many are answered 503; 0 for none.
         page_items: most items of a page; 0 for no limit.
         repeated_items: items of a page that were on the page before.
@@ -56,6 +57,8 @@ class Faults:
     slow: float = 0.0
     slow_s: float = 2.0
     gone: int = 0
+    always_html: int = 0
+    always_truncated: int = 0
     search_period: int = 0
     search_busy: int = 0
     page_items: int = 0
@@ -164,12 +167,13 @@ def share(seed: int, text: str) -> float:
     return int.from_bytes(hashlib.sha256(f"{seed}/{text}".encode()).digest()[:6]) / 2**48
 
 
-def gone_files(faults: Faults, items: Iterable[Mapping[str, Any]]) -> frozenset[str]:
-    """Hrefs of the assets that are 404 for ever: a band of each of the chosen items."""
-    scenes = [item for item in items if item["collection"] in _OPTICAL]
+def lasting_faults(faults: Faults, items: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Hrefs of the assets that are never right, a band of each of the chosen items, and what is wrong."""
+    kinds = [GONE] * faults.gone + [HTML] * faults.always_html + [TRUNCATED] * faults.always_truncated
+    scenes = [item for item in items if item["collection"] in _OPTICAL] if kinds else []
     scenes.sort(key=lambda item: share(faults.seed, str(item["id"])))
-    chosen = []
-    for item in scenes[: faults.gone]:
+    wrong = {}
+    for kind, item in zip(kinds, scenes, strict=False):
         bands = [item["assets"][key]["href"] for key in _BANDS if key in item["assets"]]
-        chosen.append(min(bands, key=lambda href: share(faults.seed, href)))
-    return frozenset(chosen)
+        wrong[min(bands, key=lambda href: share(faults.seed, href))] = kind
+    return wrong

@@ -117,7 +117,7 @@ class Handler(BaseHTTPRequestHandler):
     def _send_file(self, path: str) -> None:
         """Send a file, or the one byte range that was asked for (RFC 9110, section 14), unless a fault comes first."""
         content = self.server.holdings.content(path)
-        fault = self.server.weather.file(path)
+        fault = self.server.holdings.lasting_fault(path) or self.server.weather.file(path)
         if fault == UNAVAILABLE:
             self._send_xml(HTTPStatus.SERVICE_UNAVAILABLE, "ServerBusy", "Egress is over the account limit.")
             return

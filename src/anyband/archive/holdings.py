@@ -12,7 +12,7 @@ from typing import Any
 from anyband.archive import traps
 from anyband.archive.apis import Api
 from anyband.archive.dialects.common import ADDRESS, Published
-from anyband.archive.faults import AZURE_HOST, CALM, Faults, gone_files
+from anyband.archive.faults import AZURE_HOST, CALM, GONE, Faults, lasting_faults
 from anyband.archive.item_index import ItemIndex
 from anyband.archive.made import FILES, MADE, make
 from anyband.archive.stac_api import NotFoundError
@@ -65,10 +65,14 @@ class Holdings:
             return self._shelves[api.name]
 
     @cached_property
-    def _gone(self) -> frozenset[str]:
-        """Paths below `files/` that are never found."""
-        hrefs = gone_files(self.faults, self.items) if self.faults.gone else ()
-        return frozenset(stored_part(href.removeprefix(ADDRESS)) for href in hrefs)
+    def _lasting(self) -> dict[str, str]:
+        """What is always wrong with files, by their paths below `files/`."""
+        found = lasting_faults(self.faults, self.items) if self.faults != CALM else {}
+        return {stored_part(href.removeprefix(ADDRESS)): kind for href, kind in found.items()}
+
+    def lasting_fault(self, path: str) -> str | None:
+        """What is always wrong with a file, or with what is made from it; None for nothing."""
+        return self._lasting.get(stored_part(path))
 
     def content(self, path: str) -> Path | bytes:
         """What is behind `files/{site}/{path}` or `made/{changes}/{site}/{path}`.
@@ -76,7 +80,7 @@ class Holdings:
         Raises:
             NotFoundError: no such file; unknown or half-written sites have none.
         """
-        if stored_part(path) in self._gone:
+        if self.lasting_fault(path) == GONE:
             raise NotFoundError(f"the archive holds no file {path}")
         if path.startswith(MADE):
             return self._make(path)

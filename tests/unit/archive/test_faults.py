@@ -16,7 +16,7 @@ from pystac_client.stac_api_io import StacApiIO
 from urllib3 import Retry
 
 from anyband.archive.environment import FAKE_KEYS, archive_environment
-from anyband.archive.faults import CALM, STORM, Faults, Weather, gone_files
+from anyband.archive.faults import CALM, STORM, Faults, Weather, lasting_faults
 from anyband.archive.server import ArchiveServer
 from make_items import write_items
 
@@ -148,11 +148,13 @@ def test_small_pages_are_a_trap(serving):
 
 def test_the_asset_that_is_gone_is_the_same_every_time(root, serving, full_item):
     items = [full_item(product, 10 * day) for product in ("sentinel2", "landsat", "hls_s30") for day in range(5)]
-    gone = gone_files(Faults(gone=2), items)
+    gone = lasting_faults(Faults(gone=2), items)
     assert len(gone) == 2
-    assert gone == gone_files(Faults(gone=2), reversed(items))
-    assert not gone_files(CALM, items)
-    (href,) = gone_files(Faults(gone=1), items)
+    three = lasting_faults(Faults(gone=1, always_html=1, always_truncated=1), items)
+    assert list(three.values()) == ["gone", "html", "truncated"]
+    assert gone == lasting_faults(Faults(gone=2), reversed(items))
+    assert not lasting_faults(CALM, items)
+    (href,) = lasting_faults(Faults(gone=1), items)
     path = root / "aspen/files" / href.rsplit("/", 1)[1]
     path.write_bytes(CONTENT)
     with serving(faults=CALM):
@@ -160,6 +162,8 @@ def test_the_asset_that_is_gone_is_the_same_every_time(root, serving, full_item)
     with serving(faults=Faults(gone=1)):
         assert get(href).status_code == 404
         assert get(href.replace("/files/", "/made/untagged/")).status_code == 404
+    with serving(faults=Faults(always_html=1)):
+        assert [get(href).text.startswith("<!DOCTYPE html>") for _ in range(3)] == [True] * 3
 
 
 def test_buckets_are_for_readers_who_pay(serving, root, full_item):
