@@ -66,7 +66,7 @@ def _filled(plan: Plan, array: Array) -> Array:
 def _mapped(plan: Plan, path: Path) -> Array:
     """The file's array, read-only; a file that is missing, cut short or of another shape is written first."""
     try:
-        found: Array = np.load(path, mmap_mode="r")
+        found = np.asarray(np.load(path, mmap_mode="r"))  # a plain array: slices of a memmap cost more
         if (found.shape, found.dtype) == (plan.shape, plan.dtype):
             return found
     except (FileNotFoundError, ValueError, EOFError):
