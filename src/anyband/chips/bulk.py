@@ -18,8 +18,8 @@ from anyband.runtime import UserError
 UNSCORED = -1
 """Class index of a label pixel that nobody is asked about."""
 
-PART_CHIPS = 512
-"""Chips that are read at once, whole shards of 64: some tens of MB an array."""
+PART_CHIPS = 256
+"""Chips that are read at once, whole shards of 64: some tens of MB."""
 
 
 def open_site(path: Path) -> Any:
