@@ -94,7 +94,7 @@ class _Layer:
 def _cut(array: Array, indices: Array, crop: Crop | None, pixel_m: int) -> Array:
     """The crops of some chips: (N, ..., H, W) -> (B, ..., h, w); a view when they are neighbours and whole."""
     if crop is None:
-        neighbours = len(indices) > 0 and np.all(np.diff(indices) == 1)
+        neighbours = len(indices) > 0 and indices[0] >= 0 and np.all(np.diff(indices) == 1)
         whole: Array = array[indices[0] : indices[-1] + 1] if neighbours else array[indices]
         return whole
     size = crop.side_m // pixel_m
@@ -163,7 +163,12 @@ class ChipTable:
         """Chip indices (B,) and random crops for `steps` training steps; the same for the same seed.
 
         Chips are drawn without replacement, in a new order each time all were used.
+
+        Raises:
+            UserError: crops larger than the chips.
         """
+        if crop_m > self.chip_m:
+            raise UserError(f"crops of {crop_m} m do not fit into chips of {self.chip_m} m: lower training.crop_m")
         random = np.random.default_rng(seed)
         corners = (self.chip_m - crop_m) // LATTICE_M + 1
         queue = np.empty(0, np.int64)

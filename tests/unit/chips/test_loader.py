@@ -113,6 +113,11 @@ def test_crop_that_cuts_a_60_m_pixel_is_refused():
         Crop(np.array([30]), np.array([0]), 480)
 
 
+def test_crop_larger_than_a_chip_is_refused(table):
+    with pytest.raises(UserError, match=r"crops of 1920 m do not fit into chips of 960 m: lower training.crop_m"):
+        next(table.random_batches(2, 1_920, 1, seed=0))
+
+
 def test_batches_depend_on_the_seed_alone_and_use_every_chip(table):
     first = list(table.random_batches(8, 480, 9, seed=3))
     second = list(table.random_batches(8, 480, 9, seed=3))
@@ -188,6 +193,7 @@ def test_neighbouring_chips_are_read_without_a_copy_and_left_alone(table):
     shuffled = table.observation([8, 3, 4, 5, 6, 7], PRODUCTS)
     for one, other in zip(ordered.groups, shuffled.groups, strict=True):
         assert torch.equal(one.values[:5], other.values[1:]) and torch.equal(one.valid[5], other.valid[0])
+    assert torch.equal(table.labels([-2, -1]), table.labels([34, 35]))
     table.labels(range(3, 9)).fill_(0)
     for group in ordered.groups:
         group.values.fill_(9), group.valid.fill_(False)
