@@ -1,12 +1,17 @@
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 
 import pystac
 import pytest
 
+from anyband.archive.item_fields import hls_tags
 from anyband.archive.items import SIMULATED, AssetFile, build_item, item_id
+from anyband.catalog.dialects import parse_item
+from anyband.catalog.dialects.hls import BANDS
+from anyband.catalog.header import platform_of
 from make_items import FILES, NOON, make_item, make_scene
 
 PRODUCTS = list(FILES)
@@ -204,3 +209,17 @@ def test_southern_files_keep_their_own_crs():
     item = build_item(make_scene("landsat", footprint=ring, epsg=32655, assets={"red": grid}))
     assert item["properties"]["proj:epsg"] == 32655
     assert item["properties"]["proj:transform"][5] < 0
+
+
+@pytest.mark.parametrize(("product", "platform"), [("hls_s30", "sentinel-2b"), ("hls_l30", "landsat-8")])
+def test_headers_of_hls_files_name_the_satellite(product, platform):
+    """Items of LP DAAC do not, so this is where the reading side finds it."""
+    scene = make_scene(product, platform=platform, baseline="04.00")
+    nameless = replace(parse_item(build_item(full_hls(scene))), platform="")
+    assert platform_of(nameless, hls_tags(scene)) == platform
+
+
+def full_hls(scene):
+    """The scene with a file for every band."""
+    grid = next(iter(scene.assets.values()))
+    return replace(scene, assets=dict.fromkeys((*BANDS[scene.product[-3:].upper()], "Fmask"), grid))

@@ -9,6 +9,7 @@ import pytest
 import rasterio
 
 from anyband.archive import made, traps
+from anyband.archive.apis import APIS
 from anyband.archive.holdings import Holdings
 from anyband.catalog.acquisition import UnusableItemError
 from anyband.catalog.dialects import parse_item
@@ -166,3 +167,49 @@ def test_made_files_are_forgotten_in_the_end(holdings, monkeypatch):
 
 def test_changes_add_up_in_the_address():
     assert made.made(made.made("files/aspen/a.tif", "west"), "untagged") == "made/west+untagged/aspen/a.tif"
+
+
+@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize(
+    "names", [(), *((name,) for name in traps.NAMES), traps.NAMES], ids=lambda names: "+".join(names[:1])
+)
+def test_traps_in_every_dialect(tmp_path, items, api, names):
+    """Each API writes the changed items, those of all traps at once included, and knows every file that they name."""
+    write_items(tmp_path, "aspen", items)
+    holdings = Holdings(tmp_path, names)
+    found, _, _ = holdings.index(APIS[api]).search({"limit": 1000})
+    assert len({(item["collection"], item["id"]) for item in found}) == len(found)
+    published = holdings.published(APIS[api])
+    for item in found:
+        try:
+            scene = parse_item(item)
+        except UnusableItemError:
+            assert names, f"{item['id']} is unusable without any trap"
+            continue
+        for band in scene.bands.values():
+            if band.href.startswith("s3://"):
+                assert band.href.removeprefix("s3://") in published
+    if names in ((), ("small-pages",)):
+        assert len(found) == len(items)
+
+
+def test_the_flag_of_earth_search_issue_71(tmp_path, items):
+    write_items(tmp_path, "aspen", items)
+    before, after = (
+        Holdings(tmp_path, names).index(APIS["earth-search"]).search({"collections": ["sentinel-2-l2a"]})[0]
+        for names in ((), ("earth-search-71",))
+    )
+    assert [item["properties"][traps.FLAG] for item in before] == [True, True]
+    assert [item["properties"][traps.FLAG] for item in after] == [True, False], "newest first: the first scene lies"
+    assert parse_item(after[1]).bands["B04"].offset == -0.1, "what the item says, and the pixels contradict"
+
+
+def test_a_reprocessed_scene_of_each_provider(tmp_path, full_item):
+    write_items(tmp_path, "aspen", [full_item("sentinel2", baseline="03.01")])
+    ids = {}
+    for name in ("stac", "earth-search", "earth-search-c1"):
+        holdings = Holdings(tmp_path, ("reprocessed",))
+        ids[name] = [item["id"] for item in holdings.index(APIS[name]).search({})[0]]
+    assert len(ids["stac"]) == 2
+    assert ids["earth-search"] == ["S2A_32TPR_20220510_0_L2A", "S2A_32TPR_20220510_1_L2A"]
+    assert len(ids["earth-search-c1"]) == 1, "Collection 1 holds the newest one only"

@@ -2,13 +2,11 @@
 
 import copy
 import datetime as dt
-import json
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from anyband.archive.item_fields import microseconds
+from anyband.archive.items import read_template
 from anyband.archive.made import made
 
 Item = dict[str, Any]
@@ -39,13 +37,7 @@ def as_stored(item: Item) -> Published:
 
 def template(name: str) -> Any:
     """A copy of a template's content."""
-    return copy.deepcopy(_read(name))
-
-
-@cache
-def _read(name: str) -> Any:
-    path = Path(__file__).parents[1] / "templates" / f"{name}.json"
-    return json.loads(path.read_text(encoding="utf-8"))
+    return copy.deepcopy(read_template(name))
 
 
 def stored_path(asset: dict[str, Any], change: str | None = None) -> str:

@@ -15,7 +15,7 @@ STORED_KEYS = BANDS | {"aot": "AOT", "wvp": "WVP", "scl": "SCL", "visual": "visu
 GRID_KEYS = {10: ("B02", "B08", "AOT"), 20: ("B05", "SCL", "B11"), 60: ("B01", "B09")}
 GRID = ("proj:shape", "proj:transform")
 FIRST_BASELINE_WITH_OFFSET = "04.00"
-SCENE_MINUTES = 98.6 / 360  # of a whole orbit, per degree of latitude
+MINUTES_PER_DEGREE = 98.6 / 360  # of a whole orbit
 
 
 def has_offset(item: Item) -> bool:
@@ -32,7 +32,7 @@ def tile_parts(item: Item) -> tuple[str, str, str]:
 def sensing_delay_s(item: Item) -> float:
     """Seconds from the start of a datatake to the tile, as if every datatake began at the northernmost point."""
     north = item["bbox"][3]
-    return float(round(60 * SCENE_MINUTES * (90 - min(max(north, -80), 84)), 3))
+    return float(round(60 * MINUTES_PER_DEGREE * (90 - min(max(north, -80), 84)), 3))
 
 
 def grid_of(item: Item, pixel_m: float, names: Iterable[str]) -> dict[str, Any]:
