@@ -246,7 +246,9 @@ def _write(
 
     group, encoding = parts[0].group, ENCODINGS[parts[0].group.product]
     length = min(SHARD_CHIPS, count - start)
-    values = np.full((length, len(group.bands), group.size, group.size), encoding.nodata, encoding.dtype)
+    values = np.empty((length, len(group.bands), group.size, group.size), encoding.dtype)
+    if sum(_covered(part, pixels, start, length) for part, pixels in zip(parts, reads, strict=True)) < values.size:
+        values.fill(encoding.nodata)  # before the pixels come: some chips reach beyond their files
     windows = np.full((length, 4), np.nan)
     lost = []
     for part, pixels in zip(parts, reads, strict=True):
@@ -266,3 +268,11 @@ def _write(
                 values[chip, part.band, p.row : p.row + height, p.col : p.col + width] = p.values
     write_shard(zarr.open_array(store / group.name / "values", mode="r+"), start, values)
     return ShardReport(group, start, windows, checksums(values), tuple(lost))
+
+
+def _covered(part: Part, pixels: Pixels | UnusableItemError, start: int, length: int) -> int:
+    """Pixels of a shard that a part has."""
+    if isinstance(pixels, UnusableItemError):
+        return 0
+    shift = part.start - start
+    return sum(piece.values.size for piece in pixels.pieces if 0 <= piece.chip + shift < length)

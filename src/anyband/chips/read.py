@@ -16,7 +16,7 @@ from anyband.catalog.access import gdal_env, read_raster
 from anyband.catalog.acquisition import UnusableItemError
 from anyband.chips.encoding import Array, shift_stored
 from anyband.chips.grid import FALSE_NORTHING_M, Affine6, Footprint, Window, chip_window, overlaps
-from anyband.chips.plan import plan_reads
+from anyband.chips.plan import Read, plan_reads
 from anyband.runtime import UserError
 
 CACHE_MB = 64
@@ -106,12 +106,15 @@ def read_file(
 
     def act(source: Any) -> Pixels:
         header = check_header(source, file)
-        windows = tuple(_window(file, chip, header) for chip in footprints)
+        try:
+            windows, reads = _plan(tuple(footprints), file.epsg, header, part)
+        except UserError as error:
+            raise file.unusable(str(error)) from None
         for chip, window, inside in zip(footprints, windows, promised or [True] * len(windows), strict=True):
             if inside and not overlaps(window, header.shape):
                 name = f"chip r{chip.row}c{chip.col}"
                 raise file.unusable(f"{name} is inside by the item, outside by the file ({_place(file, header)})")
-        return Pixels(windows, tuple(_pieces(source, file, windows, header, part)))
+        return Pixels(windows, tuple(_pieces(source, file, reads)))
 
     with rasterio.Env(**gdal_env(), GDAL_CACHEMAX=CACHE_MB):
         return read_raster(file.href, act, file.name)
@@ -156,26 +159,27 @@ def check_header(source: Any, file: RasterFile) -> Header:
     return header
 
 
-def _window(file: RasterFile, chip: Footprint, header: Header) -> Window:
-    try:
-        return chip_window(chip, file.epsg, header.transform)
-    except UserError as error:
-        raise file.unusable(str(error)) from None
+@lru_cache(maxsize=16)
+def _plan(
+    footprints: tuple[Footprint, ...], epsg: int, header: Header, part: tuple[int, int] | None
+) -> tuple[tuple[Window, ...], list[Read]]:
+    """Windows and reads; the bands of a product share them, so the last ones are kept."""
+    windows = tuple(chip_window(chip, epsg, header.transform) for chip in footprints)
+    return windows, plan_reads(windows, header.shape, header.tile, part)
 
 
-def _pieces(
-    source: Any, file: RasterFile, windows: Sequence[Window], header: Header, part: tuple[int, int] | None
-) -> list[Piece]:
-    """Read and cut: the copies let the blocks, which may hold much between the chips, go at once."""
+def _pieces(source: Any, file: RasterFile, reads: Sequence[Read]) -> list[Piece]:
+    """Read and cut; copies where the block holds much between the chips, which then can go at once."""
     from rasterio.windows import Window as RasterWindow
 
     pieces = []
-    for read in plan_reads(windows, header.shape, header.tile, part):
+    for read in reads:
         block = source.read(1, window=RasterWindow(read.col, read.row, read.width, read.height))
         shift_stored(block, file.shift, file.nodata)
+        sparse = 2 * sum(p.height * p.width for p in read.pieces) < block.size
         for p in read.pieces:
             cut = block[p.source_row : p.source_row + p.height, p.source_col : p.source_col + p.width]
-            pieces.append(Piece(p.chip, p.target_row, p.target_col, cut.copy()))
+            pieces.append(Piece(p.chip, p.target_row, p.target_col, cut.copy() if sparse else cut))
     return pieces
 
 
