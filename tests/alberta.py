@@ -1,11 +1,11 @@
 """The real pair of Alberta as an archive that the server can serve: real pixels under items in the provider's form.
 
 What is real: every Landsat pixel (Landsat-8, 2 August 2020, 18 km); every Sentinel-2 pixel of the 60 m set (2B, 4
-August 2020, baseline 02.14) with its scene classification, repeated onto the nominal 10 and 20 m grids, which changes no
-mean. What is made here: B08, which the set lacks, is the mean of B07 and B8A on both sides of it (a copy of B8A would
-rightly be found by the audit); QA_PIXEL is clear where
-Landsat has data; S30 is Sentinel-2 repeated to 30 m and L30 is Landsat averaged over the 30 m pixels of that grid,
-both without HLS processing; the label follows from an NDVI threshold; the generation time of Sentinel-2 and angles.
+August 2020, baseline 02.14) with its scene classification, repeated onto the nominal 10 and 20 m grids, which changes
+no mean. What is made here: B08, which the set lacks, is the mean of B07 and B8A on both sides of it (the audit would
+rightly find a copy of B8A); QA_PIXEL is clear where Landsat has data; S30 is Sentinel-2 repeated to 30 m and L30 is
+Landsat averaged over the 30 m pixels of that grid, both without HLS processing; the label follows from an NDVI
+threshold; the generation time of Sentinel-2, the minute of Landsat, angles.
 """
 
 import datetime as dt

@@ -12,6 +12,8 @@ import pytest
 
 import alberta
 from anyband.archive.server import ArchiveServer, archive_environment
+from anyband.chips.audit import audit_stores
+from audit_faults import C1_AS_C2, NOT_APPLIED, TWICE, damaged, exchange, move_grid, other_ground
 
 # (bias, RMSE, r, OLS slope) of Landsat against Sentinel-2 over the whole 30 km of the two scenes, two days apart:
 # reference figures of the pair's publisher, by Sentinel-2 band. The crop here holds a third of that ground.
@@ -155,6 +157,25 @@ def test_nothing_contradicts_the_metadata(run, pair):
     assert pair["verdict"] == "warn"
     assert {finding["verdict"] for finding in pair["findings"]} == {"warn"}
     assert pair["offset"]["decision"] == "as read"
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (TWICE, "offset"),
+        (NOT_APPLIED, "offset"),
+        (exchange("landsat", "red", "green"), "bands"),
+        (exchange("sentinel2", "B11", "B12"), "bands"),
+        (C1_AS_C2, "scale"),
+        (move_grid("landsat", -15, -15), "shift"),
+        (other_ground("landsat", "hls_l30"), "ground"),
+    ],
+    ids=["twice", "not-applied", "red-green", "B11-B12", "collection-1", "grid", "ground"],
+)
+def test_faults_are_found_on_real_pixels(run, tmp_path, fault, kind):
+    document = audit_stores([damaged(run / "chips/main/alberta.zarr", tmp_path / "alberta.zarr", fault)], 960)
+    (found,) = document["sites"]["alberta"]["pairs"]
+    assert {f["kind"] for f in found["findings"] if f["verdict"] == "contradiction"} == {kind}
 
 
 def test_landsat_lies_half_a_pixel_north(realdata, pair):

@@ -189,10 +189,12 @@ def _shifts(comparisons: Mapping[str, Any], day: str, earlier: list[Finding]) ->
     if any(finding.kind == "ground" for finding in earlier):
         return
     improved = day >= IMPROVED_GEOLOCATION
-    stop = STOP["shift_m" if improved else "shift_before_m"]
     warn = next(entry.high for entry in WARN if entry.statistic == "shift_m")
     shifts = {n: c["shift"] for n, c in comparisons.items() if c["shift"] and c["shift"]["quality"] >= MIN_QUALITY}
-    far = {name for name, shift in shifts.items() if shift["distance_m"] > stop}
+    # L30 is Landsat's own pixels on another grid: no registration lies between them, whatever the date.
+    own = {name for name in shifts if improved or name == "landsat-hls_l30"}
+    off = {name for name, shift in shifts.items() if shift["distance_m"] > STOP["shift_m"]}
+    far = off & own | {name for name in off if shifts[name]["distance_m"] > STOP["shift_before_m"]}
     some = {name for name, shift in shifts.items() if warn is not None and shift["distance_m"] > warn}
     if not some:
         return
@@ -206,5 +208,6 @@ def _shifts(comparisons: Mapping[str, Any], day: str, earlier: list[Finding]) ->
         cause = "registration: less than one pair in a hundred is that far off"
     else:
         cause = f"registration before the improved geolocation of {IMPROVED_GEOLOCATION}"
-    guilty = culprits(far or some, set(shifts))
+    # Where registration may explain one of the shifts, the others do not tell which product is off.
+    guilty = culprits(far or some, set(shifts) if far in (off, set()) else far)
     yield Finding("shift", CONTRADICTION if far else WARNING, guilty, found, cause)

@@ -172,6 +172,12 @@ def test_half_a_pixel_before_the_improved_geolocation_is_a_warning_for_one_pair(
     assert stop_line(document, "x") is None
 
 
+def test_half_a_pixel_between_landsat_and_l30_stops_at_any_date(tmp_path):
+    store = ground_store(tmp_path / "good.zarr", [Scene(day="2020-08-04")])
+    found, _ = findings(damaged(store, tmp_path / "snapped.zarr", move_grid("landsat", -15, -15)))
+    assert found == [{("shift", ("hls_l30", "landsat"))}]
+
+
 def test_half_a_pixel_in_every_pair_is_the_grid(tmp_path):
     stores = []
     for number, shift in enumerate([(15, 15), (10, 15), (20, 10), (15, 20)]):
