@@ -17,7 +17,7 @@ MODEL_SOURCES = [
     "models",
     "sensors",
     "observation.py",
-    *(f"chips/{name}.py" for name in ("loader", "bulk", "encoding")),
+    *(f"chips/{name}.py" for name in ("loader", "bulk", "cache", "encoding")),
 ]
 
 
