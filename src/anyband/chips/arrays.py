@@ -2,7 +2,7 @@
 
 import shutil
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ import numpy as np
 from anyband.chips.encoding import Array
 
 SHARD_CHIPS = 64
+
+_LEVEL = 3  # of the compression by zstd
 
 
 def create_chips(
@@ -36,7 +38,7 @@ def create_chips(
         dtype=dtype,
         chunks=(1, *shape[1:]),
         shards=(min(max(chips, 1), SHARD_CHIPS), *shape[1:]),
-        compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
+        compressors=BloscCodec(cname="zstd", clevel=_LEVEL, shuffle="bitshuffle"),
         fill_value=fill,
         dimension_names=dims,
         attributes=dict(attributes),
@@ -60,11 +62,30 @@ def put(group: Any, name: str, array: Array, dims: tuple[str, ...], attributes: 
         target[...] = array
 
 
-def write_shard(array: Any, start: int, values: Array) -> None:
-    """Write the chips from `start` on, a whole shard or what is there of the last one, in one aligned assignment."""
-    if start % array.shards[0]:
+def write_shard(array: Any, start: int, chips: Iterable[Array]) -> None:
+    """Write the chips from `start` on, a whole shard or what is there of the last one, each used before the next.
+
+    The file is put together here, by the specification of zarr's sharding codec: zarr itself spends three times as much
+    on a shard of small chunks as their compression takes, and holds the interpreter's lock meanwhile.
+    """
+    import google_crc32c
+    from numcodecs import Blosc  # type: ignore[import-untyped]
+
+    number, rest = divmod(start, array.shards[0])
+    if rest:
         raise ValueError(f"chip {start} does not begin a shard of {array.shards[0]} chips")
-    array[start : start + len(values)] = values
+    key = array.metadata.encode_chunk_key((number, *(0,) * (array.ndim - 1)))
+    path = Path(array.store.root) / array.path / key
+    path.parent.mkdir(parents=True, exist_ok=True)
+    codec = Blosc("zstd", _LEVEL, Blosc.BITSHUFFLE)
+    index = np.full((array.shards[0], 2), 2**64 - 1, "<u8")  # offset and length of every chunk; none
+    with path.open("wb") as file:
+        for chip, pixels in enumerate(chips):
+            packed = codec.encode(np.ascontiguousarray(pixels, array.dtype.newbyteorder("<")))
+            index[chip] = file.tell(), len(packed)
+            file.write(packed)
+        table = index.tobytes()
+        file.write(table + google_crc32c.value(table).to_bytes(4, "little"))
 
 
 class Appender:
@@ -121,10 +142,14 @@ def keep_chips(group: Any, folder: Path, kept: Sequence[int]) -> None:
         (folder / f"{name}-kept").rename(folder / name)
 
 
-def checksums(values: Array) -> Array:
+def checksums(chips: Iterable[Array]) -> Array:
     """CRC-32 (chip,) uint32 of every chip's stored integers, in the order of the array, little endian."""
-    plain = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
-    return np.array([zlib.crc32(chip) for chip in plain], np.uint32)
+    return np.array([checksum(chip) for chip in chips], np.uint32)
+
+
+def checksum(chip: Array) -> int:
+    """CRC-32 of one chip's stored integers, little endian."""
+    return zlib.crc32(memoryview(np.ascontiguousarray(chip, chip.dtype.newbyteorder("<"))))
 
 
 def _chip_arrays(group: Any) -> Iterator[tuple[str, Any]]:

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from anyband.catalog.acquisition import Acquisition, UnusableItemError
-from anyband.chips.arrays import SHARD_CHIPS, checksums, write_shard
+from anyband.chips.arrays import SHARD_CHIPS, checksum, write_shard
 from anyband.chips.encoding import ENCODINGS, Array
 from anyband.chips.grid import Footprint, chip_window
 from anyband.chips.judge import Pair
-from anyband.chips.read import Pixels, RasterFile, read_file, read_header
+from anyband.chips.read import Piece, Pixels, RasterFile, read_file, read_header
 from anyband.chips.workers import attempt
 
 PART_BYTES = 4 << 20
@@ -241,38 +241,41 @@ def _read(part: Part, _: None) -> Pixels:
 def _write(
     store: Path, start: int, count: int, parts: Sequence[Part], reads: Sequence[Pixels | UnusableItemError]
 ) -> ShardReport:
-    """Put the pieces of all parts together, write the shard and say what it holds."""
+    """Put the pieces of all parts together chip by chip, write the shard and say what it holds."""
     import zarr
 
-    group, encoding = parts[0].group, ENCODINGS[parts[0].group.product]
-    length = min(SHARD_CHIPS, count - start)
-    values = np.empty((length, len(group.bands), group.size, group.size), encoding.dtype)
-    if sum(_covered(part, pixels, start, length) for part, pixels in zip(parts, reads, strict=True)) < values.size:
-        values.fill(encoding.nodata)  # before the pixels come: some chips reach beyond their files
+    group, length = parts[0].group, min(SHARD_CHIPS, count - start)
     windows = np.full((length, 4), np.nan)
+    pieces: list[list[tuple[int, Piece]]] = [[] for _ in range(length)]  # of every chip, with their bands
     lost = []
     for part, pixels in zip(parts, reads, strict=True):
         shift = part.start - start  # from the part's chips to the shard's
         if isinstance(pixels, UnusableItemError):
             lost.append((part.start, str(pixels)))
             continue
-        mine = slice(max(-shift, 0), length - shift)
-        found = np.array([(w.row, w.col, w.dx, w.dy) for w in pixels.windows[mine]], float).reshape(-1, 4)
-        known = windows[mine.start + shift : mine.start + shift + len(found)]
+        mine = pixels.windows[max(-shift, 0) : length - shift]
+        found = np.array([(w.row, w.col, w.dx, w.dy) for w in mine], float).reshape(-1, 4)
+        known = windows[max(shift, 0) : max(shift, 0) + len(found)]
         if (~np.isnan(known) & (known != found)).any():
             lost.append((part.start, str(part.file.unusable("lies on another grid than the bands before it"))))
         known[:] = found
-        for p in pixels.pieces:
-            if 0 <= (chip := p.chip + shift) < length:
-                height, width = p.values.shape
-                values[chip, part.band, p.row : p.row + height, p.col : p.col + width] = p.values
-    write_shard(zarr.open_array(store / group.name / "values", mode="r+"), start, values)
-    return ShardReport(group, start, windows, checksums(values), tuple(lost))
+        for piece in pixels.pieces:
+            if 0 <= piece.chip + shift < length:
+                pieces[piece.chip + shift].append((part.band, piece))
+    crcs: list[int] = []
+    array = zarr.open_array(store / group.name / "values", mode="r+")
+    write_shard(array, start, _chips(group, pieces, crcs))
+    return ShardReport(group, start, windows, np.array(crcs, np.uint32), tuple(lost))
 
 
-def _covered(part: Part, pixels: Pixels | UnusableItemError, start: int, length: int) -> int:
-    """Pixels of a shard that a part has."""
-    if isinstance(pixels, UnusableItemError):
-        return 0
-    shift = part.start - start
-    return sum(piece.values.size for piece in pixels.pieces if 0 <= piece.chip + shift < length)
+def _chips(group: Group, pieces: Sequence[Sequence[tuple[int, Piece]]], crcs: list[int]) -> Iterator[Array]:
+    """Chips (band, y, x), one after the other in the same memory, which stays in the processor's cache."""
+    encoding = ENCODINGS[group.product]
+    chip = np.empty((len(group.bands), group.size, group.size), encoding.dtype)
+    for mine in pieces:
+        if sum(piece.values.size for _, piece in mine) < chip.size:  # it reaches beyond its files
+            chip.fill(encoding.nodata)
+        for band, p in mine:
+            chip[band, p.row : p.row + p.values.shape[0], p.col : p.col + p.values.shape[1]] = p.values
+        crcs.append(checksum(chip))
+        yield chip
