@@ -7,14 +7,21 @@ from anyband.chips.audit.finding import TITLES, WARNING, Finding, pretty
 from anyband.chips.audit.limits import VARIATION, WARN, Expected
 
 
-def unusual(measured: Mapping[str, Any], products: Mapping[str, Any]) -> list[Finding]:
+def unusual(comparisons: Mapping[str, Any], products: Mapping[str, Any]) -> list[Finding]:
     """Warnings on a pair that contradicts nothing.
 
     Args:
-        measured: figures of the comparisons that had enough cells.
+        comparisons: figures by name, of `measure`.
         products: levels by product and band.
     """
-    return [*_flat(measured), *_statistics(measured), *_levels(products)]
+    measured = {name: found for name, found in comparisons.items() if "bands" in found}
+    few = [_few(name) for name in comparisons if name not in measured and measured]
+    return [*few, *_flat(measured), *_statistics(measured), *_levels(products)]
+
+
+def _few(name: str) -> Finding:
+    found = f"{pretty(name)}: too few pixels clear in both, so these two are not compared"
+    return Finding("few", WARNING, tuple(name.split("-")), found, "clouds, and margins around them")
 
 
 def _flat(measured: Mapping[str, Any]) -> Iterator[Finding]:

@@ -33,7 +33,7 @@ def judge(figures: Mapping[str, Any], day: str) -> tuple[str, list[Finding]]:
     findings = [*_same_pixels(figures), *_metadata(measured, figures["offset"])]
     findings += _shifts(figures["comparisons"], day, findings)
     if not findings:
-        findings = unusual(measured, figures["products"])
+        findings = unusual(figures["comparisons"], figures["products"])
     if any(finding.verdict == CONTRADICTION for finding in findings):
         return CONTRADICTION, findings
     if "sentinel2-landsat" not in measured:
