@@ -3,13 +3,16 @@
 Only typer is imported at first, so that help comes at once.
 """
 
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
 
-from anyband.runtime import step_main
+from anyband.runtime import UserError, step_main
 
 app = typer.Typer(
     help="Looks at results of the anyband workflow.", pretty_exceptions_enable=False, add_completion=False
@@ -36,6 +39,42 @@ def pairs(
 
         write_figure(plot, name, sites)
     sys.stdout.write(format_table(name, sites))
+
+
+@app.command()
+def verify(
+    dataset: Annotated[str, typer.Argument(help="Name in the config.")] = "main",
+    results: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results"),
+    sample: Annotated[int, typer.Option(min=1, help="Chips of each site that are read again.")] = 2,
+) -> None:
+    """Read chips from their sources again, by another reader, and compare every pixel; status 1 when one differs."""
+    from anyband.chips.verify import verify_store
+
+    stores = sorted((results / "chips" / dataset).glob("*.zarr"))
+    if not stores:
+        raise UserError(f"{results / 'chips' / dataset} has no chips: run the workflow first, or name another dataset")
+    archive = results / "archive" / dataset
+    with served(archive) if archive.is_dir() else nullcontext():
+        found = [verify_store(store, sample) for store in stores]
+    problems = [line for result in found for line in result.problems]
+    sys.stdout.write("".join(f"{line}\n" for line in problems))
+    chips, layers = sum(result.chips for result in found), sum(result.layers for result in found)
+    sys.stdout.write(f"{dataset}: {layers} layers of {chips} chips at {len(stores)} sites, {len(problems)} differ\n")
+    raise typer.Exit(code=bool(problems))
+
+
+@contextmanager
+def served(archive: Path) -> Iterator[None]:
+    """Make the embedded archive reachable by this process, as the rules do for theirs."""
+    import threading
+
+    from anyband.archive.environment import archive_environment
+    from anyband.archive.server import ArchiveServer
+
+    with ArchiveServer(archive) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        os.environ.update(archive_environment(server.proxy_url))
+        yield
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -28,6 +29,14 @@ def test_run_ends_in_one_self_contained_page(tiny_run):
     page = (tiny_run.folder / "results/report.html").read_text()
     assert "SIMULATED" in page[:20_000].upper()
     assert not re.search(r"(?:src|href)=[\"']https?://", page)
+
+
+def test_chips_are_the_pixels_of_their_sources(tiny_run):
+    """`anyband verify` reads them again with stackstac; the archive is served as for the rules."""
+    command = [sys.executable, "-m", "anyband.cli", "verify", "--sample", "1"]
+    done = subprocess.run(command, cwd=tiny_run.folder, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.fullmatch(r"main: \d{3} layers of 5 chips at 5 sites, 0 differ", done.stdout.splitlines()[-1])
 
 
 def test_second_run_does_nothing(tiny_run):

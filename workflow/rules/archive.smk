@@ -9,7 +9,7 @@ rule simulate:
         mem_mb=600,
     params:
         settings=dataset_settings("simulation", "extent_m"),
-        source=source_hash("steps/simulate.py", "archive", "sensors"),
+        source=source_hash("simulate"),
     message:
         "Simulating the scenes of {wildcards.site}"
     shell:

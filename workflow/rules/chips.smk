@@ -20,7 +20,7 @@ rule extract:
         settings=dataset_settings("extent_m", "chip_m", "chip_min_clear"),
         place=coordinates,
         server=server,
-        source=source_hash("steps/extract.py", "chips", "catalog"),
+        source=source_hash("extract"),
     message:
         "Cutting the chips of {wildcards.site}"
     shell:
@@ -40,9 +40,7 @@ rule audit:
         "results/benchmarks/audit/{dataset}.jsonl"
     params:
         settings=dataset_settings("chip_m"),
-        source=source_hash(
-            "steps/audit.py", "chips/audit", "chips/bulk.py", "chips/encoding.py"
-        ),
+        source=source_hash("audit"),
     message:
         "Comparing the products of {wildcards.dataset} with each other: offsets, bands, scales, grids"
     shell:
@@ -64,7 +62,7 @@ rule split:
         "results/benchmarks/split/{dataset}.jsonl"
     params:
         settings=dataset_settings("chip_m", "classes", "split"),
-        source=source_hash("steps/split.py", "chips"),
+        source=source_hash("split"),
     message:
         "Dividing the chips of {wildcards.dataset} into training, validation and test blocks"
     shell:

@@ -1,5 +1,4 @@
 # Functions that the rules share. The configuration is checked here, before any job starts.
-import hashlib
 import sys
 from pathlib import Path
 
@@ -11,14 +10,7 @@ from anyband.archive.places import check_sites
 from anyband.catalog.providers import PRODUCTS
 from anyband.catalog.sites import load_sites
 from anyband.runtime import UserError
-
-# What a trained model depends on besides the loop: the model, what it sees, and who hands it over.
-MODEL_SOURCES = [
-    "models",
-    "sensors",
-    "observation.py",
-    *(f"chips/{name}.py" for name in ("loader", "bulk", "cache", "encoding")),
-]
+from anyband.sources import step_fingerprint
 
 
 def read_sites(name):
@@ -60,17 +52,9 @@ wildcard_constraints:
     seed=r"\d+",
 
 
-def source_hash(*paths):
-    """Fingerprint of source files under src/anyband, so that a rule reruns when its own code changes."""
-    digest = hashlib.sha256()
-    for path in paths if CONFIG.track_source else ():
-        base = ROOT / "src/anyband" / path
-        for file in sorted(base.rglob("*")) if base.is_dir() else [base]:
-            if file.is_file() and "__pycache__" not in file.parts:
-                digest.update(
-                    file.relative_to(ROOT).as_posix().encode() + file.read_bytes()
-                )
-    return digest.hexdigest()[:12]
+def source_hash(step):
+    """Fingerprint of the code that a step runs, so that a rule runs again when that code changes."""
+    return step_fingerprint(step) if CONFIG.track_source else ""
 
 
 def dataset_settings(*keys):

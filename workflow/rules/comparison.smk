@@ -11,7 +11,7 @@ rule compare:
         "results/benchmarks/compare/{experiment}.jsonl"
     params:
         settings=comparison_settings,
-        source=source_hash("steps/compare.py", "statistics"),
+        source=source_hash("compare"),
     message:
         "Comparing the methods of {wildcards.experiment}"
     shell:
@@ -40,7 +40,7 @@ rule report:
         "results/benchmarks/report.jsonl"
     params:
         settings=CONFIG.as_json(),
-        source=source_hash("steps/report.py", "report", "statistics"),
+        source=source_hash("report"),
     message:
         "Writing results/report.html"
     shell:

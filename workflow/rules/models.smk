@@ -15,7 +15,7 @@ rule train:
         mem_mb=2000,
     params:
         settings=training_settings,
-        source=source_hash("steps/train.py", "training", *MODEL_SOURCES),
+        source=source_hash("train"),
     message:
         "Training {wildcards.method}, seed {wildcards.seed}"
     shell:
@@ -45,7 +45,7 @@ rule evaluate:
         mem_mb=2000,
     params:
         settings=evaluation_settings,
-        source=source_hash("steps/evaluate.py", "evaluation", *MODEL_SOURCES),
+        source=source_hash("evaluate"),
     message:
         "Evaluating {wildcards.method}, seed {wildcards.seed}"
     shell:

@@ -15,7 +15,7 @@ rule search:
         settings=dataset_settings("catalog", "start", "end", "extent_m"),
         place=coordinates,
         server=server,
-        source=source_hash("steps/search.py", "catalog"),
+        source=source_hash("search"),
     message:
         "Searching scenes of {wildcards.site}"
     shell:
@@ -42,7 +42,7 @@ rule pair:
         settings=dataset_settings("extent_m", "exclude", "max_day_gap", "min_clear"),
         place=coordinates,
         server=server,
-        source=source_hash("steps/pair.py", "catalog", "sensors"),
+        source=source_hash("pair"),
     message:
         "Pairing scenes of {wildcards.site}"
     shell:

@@ -7,22 +7,17 @@ from typing import Any
 
 import torch
 
-import anyband
 from anyband.runtime import atomic_path
+from anyband.sources import step_fingerprint
 
 NAME = "last.ckpt"
-SOURCES = ("models", "training", "sensors", "chips/loader.py", "chips/bulk.py", "observation.py")
 
 
 def fingerprint(*values: Any) -> str:
     """Hash of settings (anything JSON can hold), of torch's version and of the source that training runs."""
-    digest = hashlib.sha256(json.dumps([values, torch.__version__], sort_keys=True).encode())
-    root = Path(anyband.__file__).parent
-    for name in SOURCES:
-        path = root / name
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            digest.update(file.read_bytes())
-    return digest.hexdigest()
+    return hashlib.sha256(
+        json.dumps([values, torch.__version__, step_fingerprint("train")], sort_keys=True).encode()
+    ).hexdigest()
 
 
 def save(directory: Path, identity: str, state: dict[str, Any]) -> None:

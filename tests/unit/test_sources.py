@@ -1,0 +1,70 @@
+"""Which code a step is said to run."""
+
+import subprocess
+import sys
+
+import pytest
+
+from anyband import sources
+
+STEPS = sorted(path.stem for path in (sources.PACKAGE / "steps").glob("[!_]*.py"))
+LOADED = """
+import importlib, sys
+importlib.import_module(sys.argv[1])
+print(*sorted(module.__file__ for name, module in sys.modules.items() if name.startswith("anyband")), sep="\\n")
+"""
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_all_modules_that_a_step_loads_are_known(step):
+    done = subprocess.run([sys.executable, "-c", LOADED, f"anyband.steps.{step}"], capture_output=True, text=True)
+    apart = {str(sources.PACKAGE / f"{name}.py") for name in sources.APART} | {
+        str(sources.PACKAGE / name) for name in ("__init__.py", "steps/__init__.py")
+    }
+    loaded = set(done.stdout.split()) - apart
+    # What the configuration names catalogues by reaches the step as a setting.
+    loaded -= {str(sources.PACKAGE / "catalog" / name) for name in ("__init__.py", "providers.py")}
+    assert loaded
+    assert loaded <= {str(path) for path in sources.step_files(step)}
+
+
+def names(step):
+    return {path.relative_to(sources.PACKAGE).as_posix() for path in sources.step_files(step)}
+
+
+def test_imports_inside_functions_and_data_files_count():
+    assert "models/anyband.py" in names("train")
+    assert "sensors/data/landsat-9.yaml" in names("train")
+    assert "chips/read.py" in names("extract")
+
+
+def test_chips_are_not_cut_again_when_split_audit_or_server_change():
+    assert not {n for n in names("extract") if n.startswith(("chips/audit", "chips/split", "archive"))}
+    assert not {n for n in names("simulate") if n.startswith(("archive/server", "chips", "models"))}
+
+
+def test_fingerprint_follows_the_bytes_of_far_modules(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "PACKAGE", tmp_path / "anyband")
+    for name, text in {
+        "steps/cut.py": "def main():\n    from anyband.near import work\n",
+        "near.py": "import anyband.far.deep\n",
+        "far/__init__.py": "",
+        "far/deep.py": "VALUE = 1\n",
+        "other.py": "",
+        "far/table.csv": "a\n",
+        "far/notes.md": "",
+    }.items():
+        path = tmp_path / "anyband" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    before = sources.step_fingerprint("cut")
+    for name, text, changes in (
+        ("other.py", "VALUE = 2\n", False),
+        ("far/notes.md", "words\n", False),
+        ("far/deep.py", "VALUE = 2\n", True),
+        ("far/table.csv", "b\n", True),
+    ):
+        (tmp_path / "anyband" / name).write_text(text)
+        after = sources.step_fingerprint("cut")
+        assert (after != before) is changes, name
+        before = after
