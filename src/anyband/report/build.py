@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from anyband.config import Config
+from anyband.report import audit, ledger, narrative, provenance, results_tables, timing
 from anyband.report import formatting as form
-from anyband.report import ledger, narrative, provenance, results_tables, timing
 from anyband.report.figures import Style
 from anyband.report.graphics import data_graphics, experiment_graphics
 from anyband.report.page import Claims, Head, Item, PanelSet, Section, render
@@ -179,7 +179,7 @@ def _data_sections(data: Mapping[str, DataRecord], style: Style) -> list[Section
     sections = []
     for name, record in data.items():
         title = "Data" if len(data) == 1 else f"Data: {name}"
-        items: list[Item] = [*ledger.data_tables(record)]
+        items: list[Item] = [*ledger.data_tables(record), *audit.audit_tables(record)]
         items[2:2] = data_graphics(record, style)
         sections.append(Section(f"data-{name}", title, items))
     return sections
@@ -203,6 +203,7 @@ def _origin_sections(
 
 def _evidence_files(compared: Mapping[str, Compared], data: Mapping[str, DataRecord], results: Path) -> list[Path]:
     files = [results / "splits" / f"{name}{suffix}" for name in data for suffix in (".csv", ".leakage.json")]
+    files += [path for name in data if (path := results / "audit" / f"{name}.json").is_file()]
     return files + [path for entry in compared.values() for path in entry.folder.glob("*.csv")]
 
 

@@ -28,6 +28,7 @@ class DataRecord:
         stores: site -> root attributes of its chip store.
         splits: table of chips with block and split.
         certificate: the leakage certificate.
+        audit: findings of the radiometric and geometric audit; empty when its file is not there.
     """
 
     name: str
@@ -38,6 +39,7 @@ class DataRecord:
     stores: Mapping[str, dict[str, Any]]
     splits: pd.DataFrame
     certificate: dict[str, Any]
+    audit: dict[str, Any]
 
     @property
     def simulated(self) -> str | None:
@@ -96,6 +98,7 @@ def read_data(results: Path, name: str, settings: Dataset) -> DataRecord:
         },
         splits=pd.read_csv(splits, dtype={"block": str}),
         certificate=certificate,
+        audit=json.loads(findings.read_text()) if (findings := results / "audit" / f"{name}.json").is_file() else {},
     )
 
 

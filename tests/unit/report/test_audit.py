@@ -1,0 +1,59 @@
+"""The audit's table: the figures of its file, and what stood out."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from anyband.chips.audit import audit_stores
+from anyband.report.audit import audit_tables
+from anyband.report.build import write_report
+from audit_ground import Scene, ground_store
+from unit.report.fabricated import compare_all, fabricate_config, fabricate_results
+
+
+@pytest.fixture(scope="module")
+def document(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("audited")
+    scenes = [Scene(), Scene(day="2020-08-04", shift_m=(0, 15))]
+    return audit_stores([ground_store(folder / "aspen.zarr", scenes)], 960)
+
+
+def test_table_holds_the_medians_of_the_file(document):
+    (table,) = audit_tables(SimpleNamespace(name="main", audit=document))
+    frame = table.frame()
+    medians = document["dataset"]["medians"]
+    assert len(frame) == sum(len(bands) for bands in medians.values()) == 7 + 11 + 7
+    assert frame.iloc[0]["Products"] == "Sentinel-2 and Landsat"
+    nir = next(row for row in table.rows[:7] if row[1].text == "B8A")
+    assert nir[3].value == medians["sentinel2-landsat"]["B8A"]["bias"] < 0
+    assert nir[3].text.startswith("−0.0")
+    assert nir[6].text == f"{medians['sentinel2-landsat']['B8A']['rma_slope']:.3f}"
+
+
+def test_notes_say_verdicts_shift_and_what_stood_out(document):
+    (table,) = audit_tables(SimpleNamespace(name="main", audit=document))
+    notes = " ".join(table.notes)
+    assert "Verdicts of 2 pairs: pass 1, warn 1." in notes
+    assert "Offset of Sentinel-2 by the pixels: as read in 2." in notes
+    assert "aspen, pair 1: Landsat has to move" in notes
+    assert "before the improved geolocation" in notes
+
+
+def test_nothing_is_shown_where_nothing_was_compared(tmp_path):
+    assert audit_tables(SimpleNamespace(name="main", audit={})) == []
+    empty = audit_stores([ground_store(tmp_path / "empty.zarr", [])], 960)
+    assert audit_tables(SimpleNamespace(name="main", audit=empty)) == []
+
+
+def test_page_has_the_table(document, tmp_path):
+    config = fabricate_config(seeds=(0, 1), methods=["s2-only", "input-fusion", "anyband"])
+    results = fabricate_results(tmp_path / "results", config, stores=False)
+    (results / "audit").mkdir()
+    (results / "audit/main.json").write_text(json.dumps(document))
+    compare_all(results, config)
+    write_report(config, results, tmp_path / "report.html", tmp_path / "data")
+    assert "Radiometric and geometric audit" in (tmp_path / "report.html").read_text()
+    assert (tmp_path / "data/tables/audit-main.csv").is_file()
+    tex = (tmp_path / "data/tables/audit-main.tex").read_text()
+    assert tex.isascii()
