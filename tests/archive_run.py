@@ -47,6 +47,7 @@ class Steps:
     site: str
     catalog: str
     extent_m: int = 960
+    settings: dict = field(default_factory=dict)
     printed: str = ""
     attempts: dict[str, int] = field(default_factory=dict)
 
@@ -72,7 +73,7 @@ class Steps:
         """Run one step, again if it fails, as Snakemake would; the last failure is an error."""
         place = next(place for place in load_places() if place.name == self.site)
         settings = {"catalog": f"http://archive.anyband.test/{self.catalog}", "extent_m": self.extent_m}
-        settings |= {"min_clear": 0.0, "chip_min_clear": 0.0}
+        settings |= {"min_clear": 0.0, "chip_min_clear": 0.0} | self.settings
         command = [sys.executable, "-m", f"anyband.steps.{name}", f"--site={self.site}"]
         command += [f"--longitude={place.longitude}", f"--latitude={place.latitude}"]
         command += [f"--settings={json.dumps(settings)}", *arguments]
