@@ -28,7 +28,7 @@ def audit_tables(data: DataRecord) -> list[Table]:
                Column("Slope", hint="reduced major axis, second against first")]  # fmt: skip
     caption = (
         "Corresponding bands on clear, stable cells of 60 m; median over the pairs. Bias is the second product minus "
-        "the first, in reflectance; the slope is that of the reduced major axis. A run stops before the splits are made "
+        "the first, in reflectance; the slope is that of the reduced major axis. A run stops before splits are made "
         "when a pair contradicts its metadata: an offset or a scale that the pixels do not have, exchanged bands, "
         "other ground, a shifted grid."
     )
