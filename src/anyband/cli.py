@@ -68,8 +68,8 @@ def served(archive: Path) -> Iterator[None]:
     """Make the embedded archive reachable by this process, as the rules do for theirs."""
     import threading
 
-    from anyband.archive.environment import archive_environment
     from anyband.archive.server import ArchiveServer
+    from anyband.archive.server.environment import archive_environment
 
     with ArchiveServer(archive) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

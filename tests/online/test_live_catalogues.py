@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import requests
 
-from anyband.archive.apis import APIS
+from anyband.archive.server.apis import APIS
 from anyband.catalog.access import EARTHDATA_LOGIN, EARTHDATA_VARIABLE
 from anyband.catalog.dialects import parse_item
 from anyband.catalog.providers import CATALOGUES, PRODUCTS

@@ -10,9 +10,9 @@ import sys
 import threading
 from pathlib import Path
 
-from anyband.archive.beside import run_beside, serve_until_interrupted
-from anyband.archive.faults import CALM, PLANS
 from anyband.archive.server import ArchiveServer
+from anyband.archive.server.beside import run_beside, serve_until_interrupted
+from anyband.archive.server.faults import CALM, PLANS
 from anyband.runtime import step_main
 
 

@@ -12,8 +12,8 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyband.archive.apis import APIS
 from anyband.archive.server import archive_environment
+from anyband.archive.server.apis import APIS
 from anyband.catalog import pages, search
 from anyband.catalog.search import Catalogue, Found, Site, read_manifest, site_query, write_manifest
 from anyband.runtime import UserError

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 import rasterio
 
-from anyband.archive.environment import archive_environment
-from anyband.archive.faults import CALM, Faults
 from anyband.archive.geotiff import epsg_crs, hls_crs
 from anyband.archive.items import AssetFile, build_item
 from anyband.archive.server import ArchiveServer
-from anyband.archive.traps import NAMES
+from anyband.archive.server.environment import archive_environment
+from anyband.archive.server.faults import CALM, Faults
+from anyband.archive.server.traps import NAMES
 from anyband.catalog import access, site_pairs
 from anyband.catalog.access import gdal_env, read_raster
 from anyband.catalog.acquisition import UnusableItemError

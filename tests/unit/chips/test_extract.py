@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import rasterio
 
-from anyband.archive.apis import APIS
-from anyband.archive.faults import CALM, Faults
 from anyband.archive.server import ArchiveServer, archive_environment
+from anyband.archive.server.apis import APIS
+from anyband.archive.server.faults import CALM, Faults
 from anyband.chips.bulk import band_groups, open_site, read_array
 from anyband.chips.extract import extract_site
 from anyband.chips.inputs import read_pairs

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from anyband.archive.server import parse_range
+from anyband.archive.server.handler import parse_range
 from anyband.catalog.acquisition import UnusableItemError
 from anyband.chips.grid import site_footprints
 from anyband.chips.read import RasterFile, assemble, read_file

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from anyband.archive.apis import APIS
 from anyband.archive.server import ArchiveServer, archive_environment
+from anyband.archive.server.apis import APIS
 from anyband.catalog.acquisition import UnusableItemError
 from anyband.chips.bands import band_file, band_groups
 from anyband.chips.encoding import LABEL_PIXEL_M

@@ -15,9 +15,9 @@ from pystac_client import Client
 from pystac_client.stac_api_io import StacApiIO
 from urllib3 import Retry
 
-from anyband.archive.environment import FAKE_KEYS, archive_environment
-from anyband.archive.faults import CALM, STORM, Faults, Weather, lasting_faults
 from anyband.archive.server import ArchiveServer
+from anyband.archive.server.environment import FAKE_KEYS, archive_environment
+from anyband.archive.server.faults import CALM, STORM, Faults, Weather, lasting_faults
 from make_items import write_items
 
 BASE = "http://archive.anyband.test"

@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from anyband.archive.item_filters import start_time
-from anyband.archive.made import FILES, MADE, made
+from anyband.archive.server.item_filters import start_time
+from anyband.archive.server.made import FILES, MADE, made
 
 Item = dict[str, Any]
 

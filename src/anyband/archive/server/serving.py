@@ -19,17 +19,14 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from anyband.archive.apis import APIS, Api
-from anyband.archive.environment import archive_environment
-from anyband.archive.faults import CALM, Faults, Weather
-from anyband.archive.handler import Handler, parse_range
-from anyband.archive.holdings import Holdings
-from anyband.archive.made import FILES, MADE
-from anyband.archive.stac_api import BASE, NotFoundError, answer
-from anyband.archive.traps import SMALL_PAGES
+from anyband.archive.server.apis import APIS, Api
+from anyband.archive.server.faults import CALM, Faults, Weather
+from anyband.archive.server.handler import Handler
+from anyband.archive.server.holdings import Holdings
+from anyband.archive.server.made import FILES, MADE
+from anyband.archive.server.stac_api import BASE, NotFoundError, answer
+from anyband.archive.server.traps import SMALL_PAGES
 from anyband.runtime import UserError
-
-__all__ = ["ArchiveServer", "Faults", "archive_environment", "parse_range"]
 
 
 class ArchiveServer(ThreadingHTTPServer):

@@ -36,8 +36,8 @@ from datetime import timedelta
 from typing import Any
 
 from anyband.archive.item_fields import microseconds
-from anyband.archive.item_filters import start_time
-from anyband.archive.trap_tools import Item, change_files, first_scenes, renamed
+from anyband.archive.server.item_filters import start_time
+from anyband.archive.server.trap_tools import Item, change_files, first_scenes, renamed
 from anyband.runtime import UserError
 
 SMALL_PAGES = "small-pages"

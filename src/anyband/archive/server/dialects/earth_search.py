@@ -9,8 +9,8 @@ of a `sentinel-2-c1-l2a` item with the descriptions of stactools, a Landsat item
 import copy
 from typing import Any
 
-from anyband.archive.dialects import sentinel2
-from anyband.archive.dialects.common import (
+from anyband.archive.server.dialects import sentinel2
+from anyband.archive.server.dialects.common import (
     BASE,
     Item,
     Published,
@@ -20,7 +20,7 @@ from anyband.archive.dialects.common import (
     template,
     within_180,
 )
-from anyband.archive.dialects.usgs import bucket_key, product_id, suffixes
+from anyband.archive.server.dialects.usgs import bucket_key, product_id, suffixes
 
 API, API_C1 = "earth-search", "earth-search-c1"
 BUCKET, BUCKET_C1, BUCKET_JP2 = "sentinel-cogs", "e84-earth-search-sentinel-data", "sentinel-s2-l2a"

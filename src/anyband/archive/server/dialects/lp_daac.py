@@ -6,8 +6,8 @@ Forms of assets, links and extensions: source of nasa/cmr-stac and what is known
 from datetime import UTC
 from typing import Any
 
-from anyband.archive.dialects.common import ADDRESS, BASE, Item, Published, api_links, moment, within_180
 from anyband.archive.scene import SIMULATED
+from anyband.archive.server.dialects.common import ADDRESS, BASE, Item, Published, api_links, moment, within_180
 
 API = "lpcloud"
 BUCKET, PUBLIC = "lp-prod-protected", "lp-prod-public"

@@ -7,7 +7,7 @@ from typing import Any
 
 from anyband.archive.item_fields import microseconds
 from anyband.archive.items import read_template
-from anyband.archive.made import made
+from anyband.archive.server.made import made
 
 Item = dict[str, Any]
 HOST = "archive.anyband.test"

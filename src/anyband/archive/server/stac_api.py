@@ -4,11 +4,11 @@ import json
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
-from anyband.archive.apis import APIS, Api
-from anyband.archive.dialects.common import BASE, HOST, template
-from anyband.archive.item_filters import BadRequestError
-from anyband.archive.item_index import ItemIndex
 from anyband.archive.scene import COLLECTIONS
+from anyband.archive.server.apis import APIS, Api
+from anyband.archive.server.dialects.common import BASE, HOST, template
+from anyband.archive.server.item_filters import BadRequestError
+from anyband.archive.server.item_index import ItemIndex
 
 __all__ = ["APIS", "BASE", "HOST", "ROOT", "Api", "NotFoundError", "TooLargeError", "answer"]
 

@@ -9,14 +9,14 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from anyband.archive import traps
-from anyband.archive.apis import Api
-from anyband.archive.dialects.common import ADDRESS, Published
-from anyband.archive.faults import AZURE_HOST, CALM, GONE, Faults, lasting_faults
-from anyband.archive.item_index import ItemIndex
-from anyband.archive.made import FILES, MADE, make
-from anyband.archive.stac_api import NotFoundError
-from anyband.archive.trap_tools import site_of
+from anyband.archive.server import traps
+from anyband.archive.server.apis import Api
+from anyband.archive.server.dialects.common import ADDRESS, Published
+from anyband.archive.server.faults import AZURE_HOST, CALM, GONE, Faults, lasting_faults
+from anyband.archive.server.item_index import ItemIndex
+from anyband.archive.server.made import FILES, MADE, make
+from anyband.archive.server.stac_api import NotFoundError
+from anyband.archive.server.trap_tools import site_of
 from anyband.runtime import UserError
 
 CACHED_BYTES = 128 * 2**20  # of files that were made on the fly

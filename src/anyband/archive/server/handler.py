@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from anyband.archive.environment import S3_HOST
-from anyband.archive.faults import AZURE_HOST, HTML, SLOW, TOKENS, TRUNCATED, UNAVAILABLE
-from anyband.archive.item_filters import BadRequestError
-from anyband.archive.stac_api import HOST, NotFoundError, TooLargeError
+from anyband.archive.server.environment import S3_HOST
+from anyband.archive.server.faults import AZURE_HOST, HTML, SLOW, TOKENS, TRUNCATED, UNAVAILABLE
+from anyband.archive.server.item_filters import BadRequestError
+from anyband.archive.server.stac_api import HOST, NotFoundError, TooLargeError
 from anyband.runtime import UserError
 
 if TYPE_CHECKING:

@@ -16,8 +16,9 @@ from shapely import box
 from shapely.geometry import mapping, shape
 
 from anyband.archive.geometry_names import utm_zone
-from anyband.archive.server import ArchiveServer, parse_range
-from anyband.archive.stac_api import ROOT
+from anyband.archive.server import ArchiveServer
+from anyband.archive.server.handler import parse_range
+from anyband.archive.server.stac_api import ROOT
 from anyband.runtime import UserError
 from make_items import make_item, square, write_items
 
@@ -286,7 +287,7 @@ def test_next_link_of_a_post_holds_the_whole_body(proxy):
 
 def test_equal_ids_of_two_sites_do_not_confuse_paging(tmp_path, items):
     """A token that named the last item of a page once led back to its double on an earlier page."""
-    from anyband.archive.item_index import ItemIndex
+    from anyband.archive.server.item_index import ItemIndex
 
     index = ItemIndex([items[0]] * 5)
     seen, token = 0, None

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from anyband.archive.dialects.common import ADDRESS, Item, moment, stored_path
 from anyband.archive.scene import SIMULATED
+from anyband.archive.server.dialects.common import ADDRESS, Item, moment, stored_path
 
 BANDS = {
     "coastal": "B01", "blue": "B02", "green": "B03", "red": "B04", "rededge1": "B05", "rededge2": "B06",

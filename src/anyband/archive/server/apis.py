@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from anyband.archive.dialects import earth_search, lp_daac, stac_1_1, usgs
-from anyband.archive.dialects.common import BASE, Published, as_stored
 from anyband.archive.scene import COLLECTIONS
+from anyband.archive.server.dialects import earth_search, lp_daac, stac_1_1, usgs
+from anyband.archive.server.dialects.common import BASE, Published, as_stored
 
 Render = Callable[[dict[str, Any]], Published]
 

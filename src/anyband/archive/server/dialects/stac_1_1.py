@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from anyband.archive.dialects import sentinel2
-from anyband.archive.dialects.common import ADDRESS, Item, Published, api_links, later, template, within_180
+from anyband.archive.server.dialects import sentinel2
+from anyband.archive.server.dialects.common import ADDRESS, Item, Published, api_links, later, template, within_180
 
 API = "stac-1.1"
 EO_NAMES = ("common_name", "center_wavelength", "full_width_half_max", "solar_illumination")

@@ -7,8 +7,8 @@ import hashlib
 import re
 from typing import Any
 
-from anyband.archive.dialects.common import BASE, Item, Published, api_links, moment, template, within_180
 from anyband.archive.scene import SIMULATED
+from anyband.archive.server.dialects.common import BASE, Item, Published, api_links, moment, template, within_180
 
 API = "earth-search-c1"
 LOGIN = "https://landsatlook.usgs.gov/data/"

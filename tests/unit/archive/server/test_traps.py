@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import rasterio
 
-from anyband.archive import made, traps
-from anyband.archive.apis import APIS
-from anyband.archive.holdings import Holdings
+from anyband.archive.server import made, traps
+from anyband.archive.server.apis import APIS
+from anyband.archive.server.holdings import Holdings
 from anyband.catalog.acquisition import UnusableItemError
 from anyband.catalog.dialects import parse_item
 from anyband.runtime import UserError
@@ -160,7 +160,7 @@ def test_files_are_made_on_the_fly(holdings, change, expected):
 
 def test_made_files_are_forgotten_in_the_end(holdings, monkeypatch):
     first = holdings.content("made/west/aspen/a.tif")
-    monkeypatch.setattr("anyband.archive.holdings.CACHED_BYTES", 1)
+    monkeypatch.setattr("anyband.archive.server.holdings.CACHED_BYTES", 1)
     holdings.content("made/untagged/aspen/a.tif")
     assert holdings.content("made/west/aspen/a.tif") is not first
 

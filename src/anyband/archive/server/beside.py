@@ -8,9 +8,9 @@ import threading
 import time
 from types import FrameType
 
-from anyband.archive.environment import archive_environment
 from anyband.archive.server import ArchiveServer
-from anyband.archive.stac_api import HOST, ROOT
+from anyband.archive.server.environment import archive_environment
+from anyband.archive.server.stac_api import HOST, ROOT
 from anyband.runtime import UserError
 
 PARENT_CHECK_S = 0.5

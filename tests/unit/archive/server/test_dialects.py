@@ -7,10 +7,10 @@ from datetime import timedelta
 import pystac
 import pytest
 
-from anyband.archive.apis import APIS
-from anyband.archive.dialects import stac_1_1
-from anyband.archive.dialects.common import within_180
 from anyband.archive.items import SIMULATED
+from anyband.archive.server.apis import APIS
+from anyband.archive.server.dialects import stac_1_1
+from anyband.archive.server.dialects.common import within_180
 from anyband.catalog.dialects import parse_item
 from anyband.catalog.dialects.sentinel2 import has_offset
 from make_items import NOON
