@@ -149,7 +149,8 @@ def checksums(chips: Iterable[Array]) -> Array:
 
 def checksum(chip: Array) -> int:
     """CRC-32 of one chip's stored integers, little endian."""
-    return zlib.crc32(memoryview(np.ascontiguousarray(chip, chip.dtype.newbyteorder("<"))))
+    plain: Any = np.ascontiguousarray(chip, chip.dtype.newbyteorder("<"))
+    return zlib.crc32(plain)
 
 
 def _chip_arrays(group: Any) -> Iterator[tuple[str, Any]]:

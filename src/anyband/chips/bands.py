@@ -21,12 +21,12 @@ from anyband.chips.encoding import ENCODINGS, Array
 from anyband.chips.grid import Footprint, chip_window
 from anyband.chips.judge import Pair
 from anyband.chips.read import Piece, Pixels, RasterFile, read_file, read_header
-from anyband.chips.workers import attempt
+from anyband.chips.workers import Graph, attempt, new_name
 
 PART_BYTES = 4 << 20
 """Pixels of chips that one task reads, at most, or those of one tile row."""
 
-BATCH_BYTES = 64 << 20
+BATCH_BYTES = 32 << 20
 """Pixels of chips that are read before earlier ones have been written."""
 
 
@@ -193,35 +193,35 @@ def _cut_rows(tops: Array, size: int, tile: int, most: int) -> Iterator[tuple[in
         yield int(edges[begin]), int(edges[-1])
 
 
-def read_bands(parts: Sequence[Part], store: Path, count: int) -> list[Any]:
-    """Dask tasks that read all parts and write all shards; they give one `ShardReport` each.
+def read_bands(parts: Sequence[Part], store: Path, count: int) -> tuple[Graph, list[str]]:
+    """A dask graph that reads all parts and writes all shards, and the keys that give one `ShardReport` each.
+
+    The graph is made by hand: dask's delayed functions would each carry a copy of everything before them.
 
     Args:
         parts: in the order of reading.
         store: the store, with the arrays of all groups.
         count: number of chips.
     """
-    from dask.delayed import delayed
-
-    batches = _batches(parts)
+    run, batches = new_name(), _batches(parts)
+    graph: Graph = {}
     members: dict[tuple[str, int], list[int]] = defaultdict(list)  # parts of a shard, by array and first chip
-    for index, part in enumerate(parts):
+    for index, (part, batch) in enumerate(zip(parts, batches, strict=True)):
+        gate = [f"{run}-gate-{batch}"] if batch > 1 else []
+        graph[f"{run}-read-{index}"] = (partial(attempt, _read, part), *gate)
         first, last = part.start, part.start + len(part.footprints) - 1
         for shard in range(first // SHARD_CHIPS, last // SHARD_CHIPS + 1):
             members[part.group.name, shard * SHARD_CHIPS].append(index)
-    reads: list[Any] = []
-    writes: dict[int, list[Any]] = defaultdict(list)  # by the batch that completes them
-    gate: Any = None
-    for batch in range(max(batches, default=-1) + 1):
-        # Functions and parts in one object: dask would search plain arguments for tasks, dataclass by dataclass.
-        gate = delayed(_nothing)(gate, writes[batch - 2]) if batch > 1 else None
-        mine = [part for part, number in zip(parts, batches, strict=True) if number == batch]
-        reads += [delayed(partial(attempt, _read, part), pure=False)(gate) for part in mine]
-        for (_, start), wanted in members.items():
-            if batches[wanted[-1]] == batch:
-                write = partial(_write, store, start, count, [parts[i] for i in wanted])
-                writes[batch].append(delayed(write, pure=False)([reads[i] for i in wanted]))
-    return [write for done in writes.values() for write in done]
+    completed: dict[int, list[str]] = defaultdict(list)  # shards by the batch with the last of their parts
+    for (name, start), wanted in members.items():
+        key = f"{run}-write-{name}-{start}"
+        write = partial(_write, store, start, count, [parts[index] for index in wanted])
+        graph[key] = (write, [f"{run}-read-{index}" for index in wanted])
+        completed[batches[wanted[-1]]].append(key)
+    for batch in range(2, max(batches, default=0) + 1):
+        before = [f"{run}-gate-{batch - 1}"] if batch > 2 else []
+        graph[f"{run}-gate-{batch}"] = (_nothing, *before, completed[batch - 2])
+    return graph, [key for keys in completed.values() for key in keys]
 
 
 def _batches(parts: Sequence[Part]) -> list[int]:
@@ -234,7 +234,7 @@ def _nothing(*_: Any) -> None:
     """Done when its arguments are."""
 
 
-def _read(part: Part, _: None) -> Pixels:
+def _read(part: Part, *_: None) -> Pixels:
     return read_file(part.file, part.footprints, part=part.rows)
 
 

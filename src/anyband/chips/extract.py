@@ -19,7 +19,7 @@ from anyband.chips.label import read_labels
 from anyband.chips.read import Pixels, read_file
 from anyband.chips.store import StoreWriter, new_store
 from anyband.chips.tally import Tally
-from anyband.chips.workers import REMOTE_THREADS, Compute, attempt, workers
+from anyband.chips.workers import REMOTE_THREADS, Compute, Graph, attempt, new_name, workers
 from anyband.runtime import UserError
 
 JUDGED_BYTES = 16 << 20
@@ -68,11 +68,9 @@ def extract_site(site: Site, pairs: Sequence[Pair], path: Path) -> None:
 
 def _named(pairs: Sequence[Pair], tally: Tally, compute: Compute) -> list[Pair]:
     """The pairs with the satellite of every acquisition, which some catalogues leave to the files."""
-    from dask.delayed import delayed
-
     unknown = [pair for pair in pairs if not all(a.platform for a in pair.optical.values())]
-    tasks = [delayed(partial(attempt, _with_platforms, pair), pure=False)() for pair in unknown]
-    told = dict(zip((pair.number for pair in unknown), compute(tasks, "satellites"), strict=True))
+    graph: Graph = {f"{new_name()}-{pair.number}": (partial(attempt, _with_platforms, pair),) for pair in unknown}
+    told = dict(zip((pair.number for pair in unknown), compute(graph, list(graph), "satellites"), strict=True))
     named = []
     for pair in pairs:
         result = told.get(pair.number, pair)
@@ -104,7 +102,9 @@ def _judge_all(
     most = max(1, JUDGED_BYTES // (site.chip_m // LABEL_PIXEL_M) ** 2)
     for batch in _batches(pairs, footprints, most):
         left = [(pair, chips) for pair, chips in batch if pair.number not in tally.lost]
-        verdicts = compute([_verdict_task(site, pair, chips, labels) for pair, chips in left], f"clouds, {site.name}")
+        graph: Graph = {}
+        keys = [_add_verdict(graph, site, pair, chips, labels) for pair, chips in left]
+        verdicts = compute(graph, keys, f"clouds, {site.name}")
         for (pair, chips), verdict in zip(left, verdicts, strict=True):
             if isinstance(verdict, UnusableItemError):
                 tally.lost[pair.number] = str(verdict)
@@ -136,13 +136,15 @@ def _batches(pairs: Sequence[Pair], footprints: Mapping[int, Sequence[Footprint]
         yield batch
 
 
-def _verdict_task(site: Site, pair: Pair, chips: Sequence[Footprint], labels: "_Labels") -> Any:
-    """A dask task that judges some chips of a pair; one task for each file that it needs."""
-    from dask.delayed import delayed
-
-    reads = [delayed(partial(attempt, _read_quality, pair, product, chips), pure=False)() for product in pair.optical]
+def _add_verdict(graph: Graph, site: Site, pair: Pair, chips: Sequence[Footprint], labels: "_Labels") -> str:
+    """Add the tasks that judge some chips of a pair, one for each file; returns the key of the verdict."""
+    name = f"{new_name()}-{pair.number}"
+    for product in pair.optical:
+        graph[f"{product}-{name}"] = (partial(attempt, _read_quality, pair, product, chips),)
     label = attempt(labels.read, pair, chips)
-    return delayed(partial(attempt, _verdict, pair, chips, label, site.chip_min_clear), pure=False)(reads)
+    judge_it = partial(attempt, _verdict, pair, chips, label, site.chip_min_clear)
+    graph[f"verdict-{name}"] = (judge_it, [f"{product}-{name}" for product in pair.optical])
+    return f"verdict-{name}"
 
 
 def _read_quality(pair: Pair, product: str, chips: Sequence[Footprint]) -> Pixels:
@@ -208,7 +210,7 @@ def _read_all(tally: Tally, store: StoreWriter, compute: Compute) -> None:
         parts, lost = plan_parts(chips, groups)
         tally.lost |= lost
         tally.begin_bands(groups)
-        for report in compute(read_bands(parts, store.path, len(chips)), f"bands, {tally.site}"):
+        for report in compute(*read_bands(parts, store.path, len(chips)), f"bands, {tally.site}"):
             tally.add_shard(report)
         tally.forget_lost(store)
     tally.place(store)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
+from uuid import uuid4
 
 from anyband.catalog.acquisition import UnusableItemError
 from anyband.runtime import UserError, progress
@@ -20,8 +21,16 @@ REMOTE_THREADS = 8
 PATIENCE = "10s"
 """How long a scheduler may take to answer."""
 
-Compute = Callable[[Sequence[Any], str], list[Any]]
-"""Runs dask's delayed tasks under the name of a progress bar and returns their results, in order."""
+Graph = dict[str, tuple[Any, ...]]
+"""Dask's tasks by key: a function and its arguments, in which keys stand for results."""
+
+Compute = Callable[[Graph, Sequence[str], str], list[Any]]
+"""Runs a graph under the name of a progress bar and returns the results of some keys, in order."""
+
+
+def new_name() -> str:
+    """A beginning for the keys of a graph: sites that share the workers of one cluster must not share keys."""
+    return uuid4().hex
 
 
 def attempt(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -44,31 +53,27 @@ def workers(threads: int) -> Iterator[Compute]:
     """
     kind = os.environ.get(VARIABLE, "threads")
     if kind == "threads":
-        yield lambda tasks, label: _in_threads(tasks, label, threads)
+        yield lambda graph, keys, label: _in_threads(graph, keys, label, threads)
     elif kind == "processes" or "://" in kind:
         with _client(kind, threads) as client:
-            yield lambda tasks, label: _on_workers(client, tasks, label)
+            yield lambda graph, keys, label: _on_workers(client, graph, keys, label)
     else:
         raise UserError(f"{VARIABLE} is {kind!r}: threads, processes or the address of a dask scheduler is needed")
 
 
-def _in_threads(tasks: Sequence[Any], label: str, threads: int) -> list[Any]:
-    from dask.base import compute
+def _in_threads(graph: Graph, keys: Sequence[str], label: str, threads: int) -> list[Any]:
     from dask.callbacks import Callback
+    from dask.threaded import get
     from tqdm import tqdm
 
-    if not tasks:
-        return []
-    names = {task.key for task in tasks}
-    with tqdm(total=len(tasks), desc=label, file=sys.stderr, mininterval=1.0, dynamic_ncols=True) as bar:
+    wanted = set(keys)
+    with tqdm(total=len(keys), desc=label, file=sys.stderr, mininterval=1.0, dynamic_ncols=True) as bar:
 
         def advance(key: Any, *_: Any) -> None:
-            bar.update(key in names)
+            bar.update(key in wanted)
 
         with Callback(posttask=advance):  # type: ignore[no-untyped-call]
-            # Fusing would join a read with what uses it, and hide both from the scheduler's threads.
-            results = compute(*tasks, scheduler="threads", num_workers=threads, optimize_graph=False)  # type: ignore[no-untyped-call]
-    return list(results)
+            return list(get(graph, list(keys), num_workers=threads))
 
 
 def _client(kind: str, threads: int) -> AbstractContextManager[Any]:
@@ -82,10 +87,10 @@ def _client(kind: str, threads: int) -> AbstractContextManager[Any]:
         raise UserError(f"{VARIABLE}: no dask scheduler answers at {kind} ({type(error).__name__})") from None
 
 
-def _on_workers(client: Any, tasks: Sequence[Any], label: str) -> list[Any]:
+def _on_workers(client: Any, graph: Graph, keys: Sequence[str], label: str) -> list[Any]:
     from distributed import as_completed
 
-    futures = client.compute(list(tasks), optimize_graph=False)
+    futures = client.get(graph, list(keys), sync=False)
     for future in progress(as_completed(futures), label, len(futures)):  # type: ignore[no-untyped-call]
         if future.status == "error":
             raise future.exception()
