@@ -63,7 +63,9 @@ def _levels(products: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _warning(entry: Expected, products: tuple[str, ...], what: str, off: Mapping[str, float]) -> Finding:
     values = ", ".join(f"{band} {value:.3g}" for band, value in off.items())
-    span = f"{'' if entry.low is None else f'{entry.low:g}'} to {'' if entry.high is None else f'{entry.high:g}'}"
+    span = f"{entry.low} to {entry.high}"
+    if entry.low is None or entry.high is None:
+        span = f"at most {entry.high}" if entry.low is None else f"at least {entry.low}"
     return Finding(
         "statistic", WARNING, products, f"{what} {values}, expected {span}", "haze, change, dark or flat ground"
     )
