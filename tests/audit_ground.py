@@ -11,7 +11,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from anyband.chips.encoding import ENCODINGS
-from anyband.chips.store import BandStack, QualityStack, SiteChips, write_store
+from whole_store import BandStack, QualityStack, SiteChips, write_store
 
 # Mean reflectance of simulated classes (docs/data.md), B01 to B12 without B10: woods, grass, crops, towns, soil, water.
 BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12")

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from anyband.chips.encoding import ENCODINGS
-from anyband.chips.store import BandStack, QualityStack, SiteChips, write_store
+from whole_store import BandStack, QualityStack, SiteChips, write_store
 
 BANDS: dict[str, dict[int, tuple[str, ...]]] = {
     "sentinel2": {

@@ -13,66 +13,17 @@ is written last.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from anyband.chips.arrays import Appender, checksums, create_chips, keep_chips, put, write_shard
+from anyband.chips.arrays import Appender, create_chips, keep_chips, put
 from anyband.chips.encoding import ENCODINGS, LABEL_NAMES, LABEL_NODATA, LABEL_PIXEL_M, TITLES, Array
 from anyband.runtime import UserError, atomic_path
 
 LAYOUT = 2
 """Version of the layout above, kept in the root attributes."""
-
-
-@dataclass(frozen=True)
-class BandStack:
-    """Bands of one product on one grid.
-
-    Attributes:
-        values: (chip, band, y, x) integers in the product's store encoding.
-        offset_m: (chip, 2) float32, (dx, dy) metres of the corner from the chip's, x right, y down.
-    """
-
-    product: str
-    pixel_m: int
-    bands: tuple[str, ...]
-    values: Array
-    offset_m: Array
-
-
-@dataclass(frozen=True)
-class QualityStack:
-    """Quality layer of one product: `values` as delivered and `clear` uint8 (0, 1), both (chip, y, x)."""
-
-    product: str
-    pixel_m: int
-    layer: str
-    values: Array
-    clear: Array
-    offset_m: Array
-
-
-@dataclass(frozen=True)
-class SiteChips:
-    """All chips of one site; `label` and `clear` are (chip, y, x) uint8 on the 10 m grid.
-
-    `chips` and `dropped` hold one JSON object a chip, `chips` in the order of the arrays.
-    """
-
-    site: str
-    dataset: str
-    epsg: int
-    chip_m: int
-    chips: list[dict[str, Any]]
-    dropped: list[dict[str, Any]]
-    simulated: str | None
-    label: Array
-    clear: Array
-    stacks: Sequence[BandStack]
-    qualities: Sequence[QualityStack] = field(default_factory=tuple)
 
 
 @contextmanager
@@ -187,48 +138,6 @@ class StoreWriter:
         _put_axes(self._root, self.chip_m // LABEL_PIXEL_M, LABEL_PIXEL_M)
         put(self._root, "spatial_ref", np.array(0, np.int32), (), crs_attributes(attributes["epsg"]))
         self._root.attrs["complete"] = True
-
-
-def write_store(path: Path, content: SiteChips) -> None:
-    """Write a small store that is in memory as a whole.
-
-    Raises:
-        UserError: arrays that disagree on the number of chips or with the store encoding, or a full disk.
-    """
-    import zarr
-
-    _check(content)
-    count = len(content.chips)
-    with new_store(path, content.chip_m, count) as store:
-        store.append({"label": content.label, "clear": content.clear})
-        for quality in content.qualities:
-            store.add_quality(quality.product, quality.pixel_m, quality.layer, quality.values.dtype)
-            name = f"{quality.product}/qa"
-            store.append({f"{name}/values": quality.values, f"{name}/clear": quality.clear})
-        store.close_quality()
-        for quality in content.qualities:
-            store.place(f"{quality.product}/qa", quality.offset_m)
-        for stack in content.stacks:
-            name = store.add_bands(stack.product, stack.pixel_m, stack.bands, count)
-            array: Any = zarr.open_array(store.path / name / "values", mode="r+")
-            for start in range(0, count, array.shards[0]):
-                write_shard(array, start, stack.values[start : start + array.shards[0]])
-            store.place(name, stack.offset_m, checksum=checksums(stack.values))
-        names = ("site", "dataset", "epsg", "chips", "dropped", "simulated")
-        store.finish({name: getattr(content, name) for name in names}, {})
-
-
-def _check(content: SiteChips) -> None:
-    count = len(content.chips)
-    arrays = {"label": content.label, "clear": content.clear}
-    arrays |= {f"{s.product}/{s.pixel_m}m": s.values for s in content.stacks}
-    arrays |= {f"{q.product}/qa": q.values for q in content.qualities}
-    for name, array in arrays.items():
-        if len(array) != count:
-            raise UserError(f"{content.site}: {name} holds {len(array)} chips, the list names {count}")
-    for stack in content.stacks:
-        if stack.values.dtype != ENCODINGS[stack.product].dtype:
-            raise UserError(f"{content.site}: {stack.product} is {stack.values.dtype}, not in its store encoding")
 
 
 def label_attributes() -> dict[str, Any]:
