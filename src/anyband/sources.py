@@ -10,33 +10,58 @@ PACKAGE = Path(__file__).parent
 
 # Settings reach a step on its command line, where Snakemake sees them; nothing in `runtime` decides a result.
 APART = frozenset({"config", "config_text", "runtime", "sources"})
+REGISTRY = "models/registry.py"
 PROSE = frozenset({".md", ".pyc", ".typed"})
 
 
-def step_fingerprint(step: str) -> str:
-    """Hash of all files of ours that a step imports, however far away, and of the data beside them."""
+def step_fingerprint(step: str, model: str | None = None) -> str:
+    """Hash of all files of ours that a step imports, however far away, and of the data beside them.
+
+    Args:
+        step: name of the step.
+        model: registry key; of the models, only this one's files count, so another model may be added or changed.
+
+    Raises:
+        FileNotFoundError: no such step.
+        KeyError: no such model.
+    """
     digest = hashlib.sha256()
-    for file in step_files(step):
+    for file in step_files(step, model):
         digest.update(file.relative_to(PACKAGE).as_posix().encode() + file.read_bytes())
     return digest.hexdigest()[:12]
 
 
-def step_files(step: str) -> list[Path]:
-    """Modules that a step imports, itself included, and the data files of their packages, sorted.
-
-    Raises:
-        FileNotFoundError: no such step.
-    """
+def step_files(step: str, model: str | None = None) -> list[Path]:
+    """Modules that a step imports, itself included, and the data files of their packages, sorted; see above."""
     found: set[Path] = set()
-    waiting = [PACKAGE / "steps" / f"{step}.py"]
+    registry = PACKAGE / REGISTRY
+    waiting = [PACKAGE / "steps" / f"{step}.py", *([model_file(model)] if model else [])]
     while waiting:
         file = waiting.pop()
-        if file not in found:
+        if file not in found and not (model and file == registry):
             found.add(file)
             waiting += imported(file)
     for folder in {file.parent for file in found} - {PACKAGE, PACKAGE / "steps"}:
         found.update(_data(folder))
     return sorted(found)
+
+
+def model_file(model: str) -> Path:
+    """The module of a model, as the registry's own imports name it: found without importing torch.
+
+    Raises:
+        KeyError: the registry has no such model.
+    """
+    modules: dict[str, str] = {}
+    classes: dict[str, str] = {}
+    for node in ast.walk(ast.parse((PACKAGE / REGISTRY).read_bytes())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            modules |= {alias.asname or alias.name: node.module for alias in node.names}
+        if isinstance(node, ast.Dict):
+            pairs = zip(node.keys, node.values, strict=True)
+            classes |= {k.value: v.id for k, v in pairs if isinstance(k, ast.Constant) and isinstance(v, ast.Name)}
+    (file,) = (path for path in _files(modules[classes[model]]) if path.name != "__init__.py")
+    return file
 
 
 @cache

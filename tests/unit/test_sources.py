@@ -1,11 +1,13 @@
 """Which code a step is said to run."""
 
+import inspect
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from anyband import sources
+from anyband import config, sources
 
 STEPS = sorted(path.stem for path in (sources.PACKAGE / "steps").glob("[!_]*.py"))
 LOADED = """
@@ -41,6 +43,23 @@ def test_imports_inside_functions_and_data_files_count():
 def test_chips_are_not_cut_again_when_split_audit_or_server_change():
     assert not {n for n in names("extract") if n.startswith(("chips/audit", "chips/split", "archive"))}
     assert not {n for n in names("simulate") if n.startswith(("archive/server", "chips", "models"))}
+
+
+def test_a_model_does_not_depend_on_the_others():
+    files = {path.relative_to(sources.PACKAGE).as_posix() for path in sources.step_files("train", "pixel")}
+    assert "models/pixel.py" in files
+    assert "training/loop.py" in files
+    assert not {"models/anyband.py", "models/registry.py"} & files
+    assert sources.model_file("l9-only") == sources.PACKAGE / "models/fusion.py"
+    with pytest.raises(KeyError):
+        sources.model_file("none")
+
+
+@pytest.mark.parametrize("model", config.MODEL_NAMES)
+def test_every_model_has_its_file(model):
+    from anyband.models.registry import MODELS
+
+    assert sources.model_file(model) == Path(inspect.getfile(MODELS[model]))
 
 
 def test_fingerprint_follows_the_bytes_of_far_modules(tmp_path, monkeypatch):

@@ -57,6 +57,16 @@ def source_hash(step):
     return step_fingerprint(step) if CONFIG.track_source else ""
 
 
+def model_source_hash(step):
+    """Input function: as above, for the model of the rule's method; other models may come and change."""
+
+    def fingerprint(wildcards):
+        model = CONFIG.methods[wildcards.method].model
+        return step_fingerprint(step, model) if CONFIG.track_source else ""
+
+    return fingerprint
+
+
 def dataset_settings(*keys):
     """Input function: the named settings of a dataset as sorted JSON. A rule reruns when one of them changes."""
 

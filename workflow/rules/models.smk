@@ -15,7 +15,7 @@ rule train:
         mem_mb=2000,
     params:
         settings=training_settings,
-        source=source_hash("train"),
+        source=model_source_hash("train"),
     message:
         "Training {wildcards.method}, seed {wildcards.seed}"
     shell:
@@ -45,7 +45,7 @@ rule evaluate:
         mem_mb=2000,
     params:
         settings=evaluation_settings,
-        source=source_hash("evaluate"),
+        source=model_source_hash("evaluate"),
     message:
         "Evaluating {wildcards.method}, seed {wildcards.seed}"
     shell:

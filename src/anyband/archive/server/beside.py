@@ -49,7 +49,8 @@ def end_with_parent(child: subprocess.Popen[bytes]) -> None:
 
 def serve_until_interrupted(server: ArchiveServer) -> None:
     """Say how to reach the archive, then wait for Ctrl-C or SIGTERM."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGINT):  # a shell may have us ignore the latter in the background
+        signal.signal(number, signal.default_int_handler)
     variables = " ".join(f"{name}={value}" for name, value in archive_environment(server.proxy_url).items())
     sys.stderr.write(f"{ROOT} is served, Ctrl-C ends; to reach {HOST}, set {variables}\n")
     sys.stderr.flush()
