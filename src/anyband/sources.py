@@ -59,7 +59,9 @@ def model_file(model: str) -> Path:
             modules |= {alias.asname or alias.name: node.module for alias in node.names}
         if isinstance(node, ast.Dict):
             pairs = zip(node.keys, node.values, strict=True)
-            classes |= {k.value: v.id for k, v in pairs if isinstance(k, ast.Constant) and isinstance(v, ast.Name)}
+            for key, value in pairs:
+                if isinstance(key, ast.Constant) and isinstance(value, ast.Name):
+                    classes[str(key.value)] = value.id
     (file,) = (path for path in _files(modules[classes[model]]) if path.name != "__init__.py")
     return file
 
