@@ -18,11 +18,12 @@ all: $(READY)
 smoke: $(READY)
 	$(BIN)/snakemake --cores $(CORES) all --configfile workflow/presets/smoke.yaml
 
+# Two processes even on one core: many tests wait. A file's tests, and those that share a run, stay in one process.
 test: $(READY)
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses=2 --dist=loadgroup
 
 test-all: $(READY)
-	$(BIN)/pytest -m ""
+	$(BIN)/pytest --numprocesses=2 --dist=loadgroup -m ""
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -13,6 +13,14 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Keep together, where tests run in several processes, what shares costly fixtures: a file, or the tiny run."""
+    for item in items:
+        name = "tiny_run" if "tiny_run" in item.fixturenames else item.path.name
+        item.add_marker(pytest.mark.xdist_group(name))
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The repository's root."""
