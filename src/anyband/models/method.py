@@ -1,6 +1,7 @@
 """What every method has in common: options, the products it looks at, and front end, trunk and decoder in a row."""
 
 import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self
 
@@ -81,11 +82,29 @@ class Method(nn.Module):
 
     def uses(self, products: frozenset[str]) -> frozenset[str]:
         """The part of `products` that the method looks at; empty when it can make nothing of them."""
-        return products & frozenset().union(*self.trained_on)
+        return products & self.training_products()
+
+    @classmethod
+    def training_products(cls) -> frozenset[str]:
+        """Products that training and the statistics of its pixels need."""
+        return frozenset[str]().union(*cls.trained_on)
 
     def forward(self, observation: Observation, query: QueryGrid) -> Tensor:
         """Logits (B, classes, H, W) on the query grid."""
         raise NotImplementedError
+
+    def heads(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, ...]:
+        """All logits (B, classes, H, W) that training holds to the labels; their losses are averaged."""
+        return (self(observation, query),)
+
+    def calibrate(self, batches: Iterable[tuple[Observation, QueryGrid, Tensor]]) -> None:
+        """Fit what is fitted on validation data: called once, after the last step, in evaluation mode.
+
+        Results belong into buffers, which are stored with the weights. Most methods have nothing to fit here.
+
+        Args:
+            batches: whole validation chips of all training products, with labels (B, H, W), -1 where not scored.
+        """
 
 
 class DenseMethod(Method):

@@ -19,13 +19,22 @@ MODELS: dict[str, type[Method]] = {
 }
 
 
+def model_type(name: str) -> type[Method]:
+    """The class of a model.
+
+    Raises:
+        UserError: no such model.
+    """
+    if name not in MODELS:
+        raise UserError(f"model {name!r} does not exist; known: {', '.join(MODELS)}")
+    return MODELS[name]
+
+
 def build(name: str, options: dict[str, Any], statistics: Statistics, classes: int) -> Method:
     """A model with fresh weights.
 
     Raises:
         UserError: no such model, or an option that it does not have.
     """
-    if name not in MODELS:
-        raise UserError(f"model {name!r} does not exist; known: {', '.join(MODELS)}")
-    model = MODELS[name]
+    model = model_type(name)
     return model(model.options_type.parse(options, name), statistics, classes)

@@ -6,7 +6,7 @@ to the same weights, and every method sees the same crops in the same order.
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -18,7 +18,7 @@ import torch
 from anyband.chips.loader import ChipTable, Crop
 from anyband.config import Training
 from anyband.models.method import Method
-from anyband.observation import QueryGrid
+from anyband.observation import Observation, QueryGrid
 from anyband.runtime import progress
 from anyband.training import checkpoint
 from anyband.training.augmentation import SYMMETRIES, brighten, turn
@@ -99,11 +99,19 @@ def training_loss(
     observation = table.observation(indices, products, crop)
     observation, labels = turn(observation, table.labels(indices, crop), symmetry, crop.side_m)
     size = labels.shape[-1]
-    logits = method(brighten(observation, BRIGHTNESS), QueryGrid(crop.side_m / size, size, size))
-    return masked_cross_entropy(logits, labels, weights)
+    heads = method.heads(brighten(observation, BRIGHTNESS), QueryGrid(crop.side_m / size, size, size))
+    return torch.stack([masked_cross_entropy(logits, labels, weights) for logits in heads]).mean()
 
 
 BRIGHTNESS = 0.05
+
+
+def calibration_batches(method: Method, table: ChipTable) -> Iterator[tuple[Observation, QueryGrid, torch.Tensor]]:
+    """Whole chips of `table` in order, with everything that the method trains on, and their labels."""
+    size = table.label.shape[-1]
+    for indices in table.ordered_batches(4):
+        observation = table.observation(indices, method.training_products())
+        yield observation, QueryGrid(table.chip_m / size, size, size), table.labels(indices)
 
 
 def one_cycle(share: float) -> float:
