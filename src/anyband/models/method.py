@@ -61,6 +61,10 @@ class Options:
         return cls(**given)
 
 
+class UnsupportedInputError(UserError):
+    """An input that a method cannot take, such as one without a band that it needs: it then has no result there."""
+
+
 class Method(nn.Module):
     """A model of the comparison.
 

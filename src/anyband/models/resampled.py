@@ -6,9 +6,9 @@ from torch import Tensor, nn
 from anyband.models.features import FeatureMap, observed
 from anyband.models.geometry import apply_separable, reading_weights
 from anyband.models.layers import linear
+from anyband.models.method import UnsupportedInputError
 from anyband.models.statistics import Statistics
 from anyband.observation import BandGroup, Observation, QueryGrid
-from anyband.runtime import UserError
 
 GRID_M = 10.0
 
@@ -62,7 +62,7 @@ class BandStack(nn.Module):
                 values[band.name], valid[band.name] = resampled[..., channel], inside[..., channel]
         missing = [name for name in names if name not in values]
         if missing:
-            raise UserError(f"{product} lacks band {missing[0]}, which this model was trained with")
+            raise UnsupportedInputError(f"{product} lacks band {missing[0]}, which this model was trained with")
         return torch.stack([values[n] for n in names], dim=-1), torch.stack([valid[n] for n in names], dim=-1)
 
 
