@@ -1,0 +1,102 @@
+"""A front end in the style of Panopticon: one learned query attends over the bands of a patch.
+
+After L. Waldmann, A. Shah, Y. Wang, N. Lehmann, A. J. Stewart, Z. Xiong, X. X. Zhu, S. Bauer, J. Chuang, "Panopticon:
+Advancing Any-Sensor Foundation Models for Earth Observation", 2025, arXiv 2503.10845. Written from the description, not
+from the authors' code.
+
+Taken over: one embedding shared by all bands, plus a sinusoidal code of the response's mean wavelength in nm, gives a
+token per band; a learned query attends over them with many heads; a linear map follows; random parts of the bands in
+training.
+Different, because trunk and decoder are shared: patches of one pixel on bands resampled to 10 m instead of 14 x 14
+pixels; what follows (a layer per pixel, the summary of cells, the fine features) is that of the other methods; widths
+are small; bands are left out in a share of the batches only. The embedding of a pixel is linear in its one value, so
+keys and values are computed once per band and not once per pixel: the same numbers at a fraction of the cost.
+No self-distillation, no radar.
+Not to be claimed: that these are the authors' results; that bandwidth or sampling distance are known to it.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from anyband.models.channels import AnySensorMethod, Channels, groups_of, on_chip_grid, sinusoid
+from anyband.models.features import CellTokens, observed
+from anyband.models.layers import linear
+from anyband.models.method import Options
+from anyband.models.resampled import GRID_M
+from anyband.models.statistics import Statistics
+from anyband.observation import Observation, QueryGrid
+
+
+@dataclass(frozen=True)
+class PanopticonOptions(Options):
+    """Sizes and augmentation.
+
+    Attributes:
+        features: features per 10 m pixel; a multiple of `channel_heads`.
+        channel_heads: heads of the attention over bands.
+        channel_sampling: chance that a training batch loses a random number of bands.
+    """
+
+    features: int = 48
+    channel_heads: int = 16
+    channel_sampling: float = 0.3
+
+
+class ChannelAttention(nn.Module):
+    """Cross-attention of one learned query over the bands of each pixel."""
+
+    def __init__(self, features: int, heads: int) -> None:
+        """`features` channels in `heads` heads."""
+        super().__init__()
+        self.heads = heads
+        self.embed = nn.Parameter(torch.randn(features))
+        self.query = nn.Parameter(torch.randn(heads, features // heads))
+        self.key, self.value = (nn.Linear(features, features, bias=False) for _ in range(2))
+        self.out = linear(features, features)
+
+    def forward(self, channels: Channels) -> Tensor:
+        """Features (B, H, W, E); the token of a band is value * embed + code of its wavelength."""
+        code = sinusoid(channels.centres_nm(), len(self.embed))
+        slope, level = (self.scores(part) for part in (self.embed, code))  # (heads,), (B, C, heads)
+        logits = channels.values[..., None] * slope + level[:, None, None]
+        logits = logits.masked_fill(channels.seen[..., None] == 0, -1e4)
+        attention = logits.softmax(dim=-2)  # (B, H, W, C, heads)
+        read = (attention * channels.values[..., None]).sum(dim=-2)  # (B, H, W, heads)
+        from_values = read[..., None] * self.value(self.embed).unflatten(-1, (self.heads, -1))
+        from_codes = torch.einsum("bhwcn,bcnd->bhwnd", attention, self.value(code).unflatten(-1, (self.heads, -1)))
+        out: Tensor = self.out((from_values + from_codes).flatten(-2))
+        return out
+
+    def scores(self, tokens: Tensor) -> Tensor:
+        """Scaled products (..., heads) of the query with the keys of tokens (..., E)."""
+        keys: Tensor = self.key(tokens).unflatten(-1, (self.heads, -1))
+        return (keys * self.query).sum(dim=-1) / math.sqrt(self.query.shape[1])
+
+
+class Panopticon(AnySensorMethod):
+    """Bands become features by attention over them."""
+
+    options_type = PanopticonOptions
+    options: PanopticonOptions
+
+    def __init__(self, options: PanopticonOptions, statistics: Statistics, classes: int) -> None:
+        """Build the attention over bands and what follows it."""
+        super().__init__(options, statistics, classes)
+        width = options.features
+        self.attention = ChannelAttention(width, options.channel_heads)
+        self.mix = nn.Sequential(nn.ReLU(), linear(width, width), nn.ReLU())
+        self.tokens = CellTokens(width, options.dim, options.moments, options.cell_m)
+        self.fine = linear(width, options.fine)
+
+    def encode(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, Tensor]:
+        """Cell tokens (B, Hc, Wc, D) and fine features (B, H, W, F)."""
+        groups = groups_of(observation, self.training, self.options.channel_sampling)
+        channels = on_chip_grid(groups, query, self.statistics)
+        offset = channels.values.new_zeros(observation.batch, 2)
+        features = observed(self.mix(self.attention(channels)), channels.any_seen, GRID_M, offset)
+        cells, _ = self.tokens(features, query)
+        read, _ = features.read(query, linear=True)
+        return cells, self.fine(read)
