@@ -21,3 +21,12 @@ PRIMARY = ("S2", "L9", "S2+L9")
 def answerable(method: "Method", conditions: tuple[str, ...]) -> dict[str, frozenset[str]]:
     """Of `conditions`, those that the method can make a map for, with the products that it then looks at."""
     return {key: method.uses(CONDITIONS[key]) for key in conditions if method.accepts(CONDITIONS[key])}
+
+
+TWINS = ("S30", "L30", "S30+L30")
+"""The same acquisitions as HLS products: they stand for the primary conditions of a method that reads only HLS."""
+
+
+def watched(method: "Method") -> dict[str, frozenset[str]]:
+    """The primary conditions that the method can answer, or their twins when it can answer none."""
+    return answerable(method, PRIMARY) or answerable(method, TWINS)

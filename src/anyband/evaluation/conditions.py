@@ -14,9 +14,12 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from anyband.evaluation.availability import CONDITIONS, PRIMARY, answerable
+from anyband.evaluation.availability import CONDITIONS, PRIMARY, TWINS, answerable, watched
 
-__all__ = ["CONDITIONS", "FAMILIES", "KINDS", "PRIMARY", "Condition", "Step", "answerable", "check", "parse"]
+__all__ = [
+    "CONDITIONS", "FAMILIES", "KINDS", "PRIMARY", "TWINS", "Condition", "Step", "answerable", "check", "parse",
+    "watched",
+]  # fmt: skip
 
 FAMILIES: dict[str, frozenset[str]] = {
     "coastal": frozenset({"coastal"}),
@@ -114,7 +117,10 @@ def parse(key: str) -> Condition:
     if first not in CONDITIONS:
         raise ValueError(f"condition {key!r}: {first!r} is no availability{_hint(first, CONDITIONS)}")
     products = tuple(_product(name) for name in first.split("+"))
-    return Condition(key, products, tuple(_step(key, word, products) for word in rest))
+    steps = tuple(_step(key, word, products) for word in rest)
+    if any(step.kind == "late" for step in steps[1:]):
+        raise ValueError(f"condition {key!r}: late reads other pixels, so it must come first")
+    return Condition(key, products, steps)
 
 
 def _product(name: str) -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from anyband.chips.loader import ChipTable
-from anyband.evaluation.conditions import watched
+from anyband.evaluation.availability import watched
 from anyband.evaluation.confusion import confusion_matrix, mean_iou
 from anyband.evaluation.inference import predict
 from anyband.models.method import Method
