@@ -3,8 +3,11 @@
 from typing import Any
 
 from anyband.models.anyband import AnyBand
+from anyband.models.channelvit import ChannelViT
+from anyband.models.dofa import Dofa
 from anyband.models.fusion import FeatureFusion, InputFusion, LandsatOnly, Sentinel2Only
 from anyband.models.method import Method
+from anyband.models.panopticon import Panopticon
 from anyband.models.pixel import Pixel
 from anyband.models.statistics import Statistics
 from anyband.runtime import UserError
@@ -16,6 +19,9 @@ MODELS: dict[str, type[Method]] = {
     "feature-fusion": FeatureFusion,
     "anyband": AnyBand,
     "pixel": Pixel,
+    "dofa-style": Dofa,
+    "panopticon-style": Panopticon,
+    "channelvit-style": ChannelViT,
 }
 
 
