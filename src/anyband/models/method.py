@@ -97,6 +97,10 @@ class Method(nn.Module):
         """Logits (B, classes, H, W) on the query grid."""
         raise NotImplementedError
 
+    def prepare(self) -> str:
+        """Before training, load what it starts from besides random weights; one line on it for settings and report."""
+        return ""
+
     def heads(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, ...]:
         """All logits (B, classes, H, W) that training holds to the labels; their losses are averaged."""
         return (self(observation, query),)

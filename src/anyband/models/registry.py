@@ -6,9 +6,12 @@ from anyband.models.anyband import AnyBand
 from anyband.models.channelvit import ChannelViT
 from anyband.models.dofa import Dofa
 from anyband.models.fusion import FeatureFusion, InputFusion, LandsatOnly, Sentinel2Only
+from anyband.models.hls_unified import HlsUnified
 from anyband.models.method import Method
 from anyband.models.panopticon import Panopticon
 from anyband.models.pixel import Pixel
+from anyband.models.prediction_fusion import PredictionFusion
+from anyband.models.satlas import Satlas
 from anyband.models.statistics import Statistics
 from anyband.runtime import UserError
 
@@ -22,6 +25,9 @@ MODELS: dict[str, type[Method]] = {
     "dofa-style": Dofa,
     "panopticon-style": Panopticon,
     "channelvit-style": ChannelViT,
+    "prediction-fusion": PredictionFusion,
+    "hls-unified": HlsUnified,
+    "satlas": Satlas,
 }
 
 

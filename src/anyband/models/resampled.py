@@ -75,7 +75,8 @@ def resample(group: BandGroup, height: int, width: int, *, linear: bool) -> tupl
     rows = reading_weights(group.values.shape[2], group.pixel_m, dy, height, GRID_M, linear=linear)
     columns = reading_weights(group.values.shape[3], group.pixel_m, dx, width, GRID_M, linear=linear)
     values, valid = (t.permute(0, 2, 3, 1) for t in (group.values, group.valid.float()))
-    if group.pixel_m == GRID_M and not group.offset_m.any():
+    aligned = group.pixel_m == GRID_M and group.values.shape[2:] == (height, width)
+    if aligned and not group.offset_m.any():
         return values, valid > 0.5
     if bool(group.valid.all()):
         read = apply_separable(rows, columns, values)

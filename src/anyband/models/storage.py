@@ -28,6 +28,7 @@ class Recipe:
         statistics: of the training data, plain form.
         training: settings of the training loop.
         seed: of weights, batches and augmentation.
+        note: what training started from besides random weights; empty for most methods.
     """
 
     method: str
@@ -37,6 +38,7 @@ class Recipe:
     statistics: dict[str, Any]
     training: dict[str, Any]
     seed: int
+    note: str = ""
 
     def build(self) -> Method:
         """The model with fresh weights."""

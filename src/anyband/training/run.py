@@ -2,7 +2,7 @@
 
 import ctypes
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pandas as pd
@@ -47,6 +47,7 @@ def train_run(settings: Run, seed: int, chips: Path, splits: Path, directory: Pa
     )
     torch.manual_seed(seed)
     method = recipe.build()
+    recipe = replace(recipe, note=method.prepare())
     identity = checkpoint.fingerprint(asdict(recipe), torch.get_num_threads())
     history = train(
         method,
