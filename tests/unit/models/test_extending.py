@@ -107,3 +107,19 @@ def test_it_is_stored_and_built_again(statistics, small, observe, tmp_path):
     save(tmp_path, recipe, method)
     _, again = load(tmp_path)
     assert torch.equal(again(observe(), QUERY), method(observe(), QUERY))
+
+
+def test_the_review_promises_no_method_that_is_not_there(root):
+    page = (root / "docs/review.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\|[^|]*\|([^|]*)\| implemented \|", page, re.M)
+    names = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    assert "anyband" in names
+    assert names <= set(MODELS)
+
+
+def test_every_reference_of_the_review_is_used_and_every_citation_is_listed(root):
+    text, references = (root / "docs/review.md").read_text(encoding="utf-8").split("## References")
+    listed = [int(number) for number in re.findall(r"^(\d+)\. ", references, re.M)]
+    cited = {int(number) for group in re.findall(r"\[(\d+(?:, \d+)*)\]", text) for number in group.split(", ")}
+    assert listed == list(range(1, len(listed) + 1))
+    assert cited == set(listed)
