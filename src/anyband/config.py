@@ -35,6 +35,8 @@ MODEL_NAMES = (
     "channelvit-style",
     "prediction-fusion",
     "hls-unified",
+    "analytic",
+    "majority",
     "satlas",
 )
 

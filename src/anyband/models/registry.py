@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from anyband.models.analytic import Analytic
 from anyband.models.anyband import AnyBand
 from anyband.models.channelvit import ChannelViT
 from anyband.models.dofa import Dofa
@@ -9,7 +10,7 @@ from anyband.models.fusion import FeatureFusion, InputFusion, LandsatOnly, Senti
 from anyband.models.hls_unified import HlsUnified
 from anyband.models.method import Method
 from anyband.models.panopticon import Panopticon
-from anyband.models.pixel import Pixel
+from anyband.models.pixel import Majority, Pixel
 from anyband.models.prediction_fusion import PredictionFusion
 from anyband.models.satlas import Satlas
 from anyband.models.statistics import Statistics
@@ -27,6 +28,8 @@ MODELS: dict[str, type[Method]] = {
     "channelvit-style": ChannelViT,
     "prediction-fusion": PredictionFusion,
     "hls-unified": HlsUnified,
+    "analytic": Analytic,
+    "majority": Majority,
     "satlas": Satlas,
 }
 

@@ -6,7 +6,7 @@ from anyband.evaluation.cost import parameters
 from anyband.models.registry import MODELS, build
 from anyband.runtime import UserError
 
-FLOORS = {"pixel"}
+FLOORS = {"pixel", "analytic", "majority"}
 OWN_NETWORK = {"satlas"}  # published architectures, which are not ours to resize
 
 
