@@ -38,6 +38,7 @@ MODEL_NAMES = (
     "analytic",
     "majority",
     "satlas",
+    "senpa-style",
 )
 
 WORLDCOVER = {

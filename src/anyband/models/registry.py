@@ -13,6 +13,7 @@ from anyband.models.panopticon import Panopticon
 from anyband.models.pixel import Majority, Pixel
 from anyband.models.prediction_fusion import PredictionFusion
 from anyband.models.satlas import Satlas
+from anyband.models.senpa import Senpa
 from anyband.models.statistics import Statistics
 from anyband.runtime import UserError
 
@@ -31,6 +32,7 @@ MODELS: dict[str, type[Method]] = {
     "analytic": Analytic,
     "majority": Majority,
     "satlas": Satlas,
+    "senpa-style": Senpa,
 }
 
 
