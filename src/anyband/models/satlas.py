@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from anyband.models.features import observed
 from anyband.models.layers import linear
-from anyband.models.method import LANDSAT, SENTINEL2, Method, Options
+from anyband.models.method import LANDSAT, SENTINEL2, Method, Options, UnsupportedInputError
 from anyband.models.resampled import GRID_M, resample
 from anyband.models.satlas_weights import load_checkpoint
 from anyband.models.statistics import Statistics
@@ -117,7 +117,7 @@ class Satlas(Method):
         """Published input (B, channels, H, W) on the 10 m grid, 0 where nothing was seen, and weight (B, H, W, 1).
 
         Raises:
-            UserError: a band is missing that the published model has and that nothing stands for.
+            UnsupportedInputError: a band is missing that the published model has and that nothing stands for.
         """
         height, width = (round(n * query.pixel_m / GRID_M) for n in (query.height, query.width))
         values: dict[str, Tensor] = {}
@@ -133,7 +133,7 @@ class Satlas(Method):
             sources, channels = LANDSAT_BANDS, landsat_channels
         missing = [name for name in sources if name not in values]
         if missing:
-            raise UserError(f"{product} lacks band {missing[0]}, which the published model reads")
+            raise UnsupportedInputError(f"{product} lacks band {missing[0]}, which the published model reads")
         scaled = channels(values, self.options)
         seen = torch.stack([valid[name] for name in sources]).any(dim=0)
         return scaled * seen[:, None], seen[..., None].float()
