@@ -8,6 +8,7 @@ import pandas as pd
 
 from anyband.chips.loader import ChipTable, load_split
 from anyband.evaluation import calibration, confusion, cost
+from anyband.evaluation.availability import CONDITIONS
 from anyband.evaluation.inference import Maps, predict
 from anyband.evaluation.views import View, views
 from anyband.models.method import Method, UnsupportedInputError
@@ -16,7 +17,7 @@ from anyband.runtime import UserError, atomic_path, progress, write_csv, write_j
 
 
 def evaluate_run(directory: Path, chips: Path, splits: Path, conditions: tuple[str, ...]) -> None:
-    """Write `confusion.csv`, `calibration.csv`, `cost.json` and `predictions.npz` of a run on the test split.
+    """Write `confusion.csv`, `calibration.csv`, `cost.json` and `predictions.npz` (maps of undisturbed inputs) of a run.
 
     Args:
         directory: of the trained run.
@@ -46,7 +47,7 @@ def evaluate_run(directory: Path, chips: Path, splits: Path, conditions: tuple[s
     with atomic_path(directory / "predictions.npz") as temporary, temporary.open("wb") as file:
         codes = np.asarray(table.classes, np.uint8)
         arrays: dict[str, Any] = {"chip": table.chip}
-        arrays |= {key: codes[result.prediction] for key, result in maps.items() if not wanted[key].steps}
+        arrays |= {key: codes[result.prediction] for key, result in maps.items() if key in CONDITIONS}
         np.savez_compressed(file, **arrays)
 
 
