@@ -39,6 +39,8 @@ MODEL_NAMES = (
     "majority",
     "satlas",
     "senpa-style",
+    "ramen-style",
+    "translation",
 )
 
 WORLDCOVER = {

@@ -12,9 +12,11 @@ from anyband.models.method import Method
 from anyband.models.panopticon import Panopticon
 from anyband.models.pixel import Majority, Pixel
 from anyband.models.prediction_fusion import PredictionFusion
+from anyband.models.ramen import Ramen
 from anyband.models.satlas import Satlas
 from anyband.models.senpa import Senpa
 from anyband.models.statistics import Statistics
+from anyband.models.translation import Translation
 from anyband.runtime import UserError
 
 MODELS: dict[str, type[Method]] = {
@@ -33,6 +35,8 @@ MODELS: dict[str, type[Method]] = {
     "majority": Majority,
     "satlas": Satlas,
     "senpa-style": Senpa,
+    "ramen-style": Ramen,
+    "translation": Translation,
 }
 
 
