@@ -41,6 +41,7 @@ MODEL_NAMES = (
     "senpa-style",
     "ramen-style",
     "translation",
+    "atomizer-style",
 )
 
 WORLDCOVER = {

@@ -4,6 +4,7 @@ from typing import Any
 
 from anyband.models.analytic import Analytic
 from anyband.models.anyband import AnyBand
+from anyband.models.atomizer import Atomizer
 from anyband.models.channelvit import ChannelViT
 from anyband.models.dofa import Dofa
 from anyband.models.fusion import FeatureFusion, InputFusion, LandsatOnly, Sentinel2Only
@@ -37,6 +38,7 @@ MODELS: dict[str, type[Method]] = {
     "senpa-style": Senpa,
     "ramen-style": Ramen,
     "translation": Translation,
+    "atomizer-style": Atomizer,
 }
 
 

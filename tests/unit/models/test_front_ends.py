@@ -13,7 +13,7 @@ from anyband.sensors import BandSet
 from handmade import S2_10, band_set, make_group
 
 QUERY = QueryGrid(10.0, 24, 24)
-ANY_PRODUCT = ("dofa-style", "panopticon-style", "senpa-style", "ramen-style")
+ANY_PRODUCT = ("dofa-style", "panopticon-style", "senpa-style", "ramen-style", "atomizer-style")
 FRONT_ENDS = (*ANY_PRODUCT, "channelvit-style")
 CONDITIONS = {
     "S2": ("sentinel2",),
