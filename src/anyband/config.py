@@ -37,6 +37,7 @@ MODEL_NAMES = (
     "hls-unified",
     "analytic",
     "majority",
+    "random-forest",
     "satlas",
     "senpa-style",
     "ramen-style",
@@ -192,6 +193,9 @@ class Experiment(Section):
         for key, values in (("seeds", self.seeds), ("methods", self.methods), ("conditions", self.conditions)):
             if len(set(values)) != len(values):
                 raise ValueError(f"{key} names the same entry twice")
+        for condition in self.conditions:
+            if (before := condition.split("/")[0]) not in self.conditions:
+                raise ValueError(f"conditions: {condition!r} is compared with {before!r}, which is not among them")
         return self
 
 

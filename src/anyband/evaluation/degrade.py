@@ -8,7 +8,7 @@ with the same modulation transfer M at its own Nyquist frequency 1 / (2 g), what
 the relation of Michel and Inglada (2025, doi 10.1016/j.rse.2025.115159). Gaussians add their variances, so pixels of
 distance g become those of distance G by one more Gaussian of variance sigma(G)^2 - sigma(g)^2, read at the centres of
 the new pixels: within 2 % of a scene's contrast of what the coarse sensor would see itself for twice the distance or
-more, within 10 % for one and a half (a test renders both). Averaging lowers the noise, as it does for a real coarse sensor.
+more, within 10 % for one and a half (a test renders both). Averaging lowers the noise, as in a real coarse sensor.
 """
 
 import math

@@ -17,7 +17,7 @@ from anyband.runtime import UserError, atomic_path, progress, write_csv, write_j
 
 
 def evaluate_run(directory: Path, chips: Path, splits: Path, conditions: tuple[str, ...]) -> None:
-    """Write `confusion.csv`, `calibration.csv`, `cost.json` and `predictions.npz` (maps of undisturbed inputs) of a run.
+    """Write `confusion.csv`, `calibration.csv`, `cost.json` and `predictions.npz` (undisturbed inputs only) of a run.
 
     Args:
         directory: of the trained run.

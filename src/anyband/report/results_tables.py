@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from anyband.report import formatting as form
+from anyband.report.robustness_table import robustness
 from anyband.report.tables import Cell, Column, Table
 from anyband.statistics.settings import PRIMARY
 
@@ -262,6 +263,7 @@ def all_tables(frames: Frames, design: Mapping[str, Any]) -> Sequence[Table]:
     tables = [headline(frames, design), conditions(frames, design, zero_shot=False)]
     if frames["conditions"]["zero_shot"].any():
         tables.append(conditions(frames, design, zero_shot=True))
+    tables.append(robustness(frames, design))
     tables += [secondary(frames, design), per_class(frames, design), sensitivity(frames, design),
                variance(frames, design), calibration(frames, design), cost(frames, design)]  # fmt: skip
     return [table for table in tables if table.rows]
