@@ -173,7 +173,7 @@ class Analytic(Method):
             sets = [group.band_sets[int(group.band_set_index[sample])] for group in groups]
             bands = tuple(band for band_set in sets for band in band_set)
             converted.append(self.convert(stacked[sample].flatten(0, 1), seen[sample].flatten(0, 1), bands))
-        return torch.stack(converted).unflatten(1, (height, width))
+        return torch.stack(converted).reshape(observation.batch, height, width, -1)
 
     def convert(self, values: Tensor, seen: Tensor, bands: tuple[Band, ...]) -> Tensor:
         """Virtual bands and known shares (N, 2 V) of pixels.

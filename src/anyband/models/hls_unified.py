@@ -14,7 +14,7 @@ from anyband.models.anyband import fuse
 from anyband.models.features import CellTokens, FeatureMap, observed
 from anyband.models.fusion import StackOptions
 from anyband.models.layers import linear
-from anyband.models.method import DenseMethod
+from anyband.models.method import DenseMethod, UnsupportedInputError
 from anyband.models.statistics import Statistics
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
@@ -85,15 +85,15 @@ class HlsUnified(DenseMethod):
         """Standardised bands and presence (B, h, w, bands), 0 where not seen, and the grid's offset (B, 2) in m.
 
         Raises:
-            UserError: a shared band is missing, or the bands are not on the 30 m grid.
+            UnsupportedInputError: a shared band is missing, or the bands are not on the 30 m grid.
         """
         (group,) = observation.of(product)
         if group.pixel_m != GRID_M:
-            raise UserError(f"{product} has pixels of {group.pixel_m:g} m, not {GRID_M:g} m")
+            raise UnsupportedInputError(f"{product} has pixels of {group.pixel_m:g} m, not {GRID_M:g} m")
         position = {band.name: channel for channel, band in enumerate(group.band_sets[0])}
         missing = [name for name in self.names[product] if name not in position]
         if missing:
-            raise UserError(f"{product} lacks band {missing[0]}, which this model was trained with")
+            raise UnsupportedInputError(f"{product} lacks band {missing[0]}, which this model was trained with")
         channels = [position[name] for name in self.names[product]]
         values, valid = (t[:, channels].permute(0, 2, 3, 1) for t in (group.values, group.valid.float()))
         absent = len(self.mean) - len(channels)  # the red edge stands last

@@ -105,6 +105,14 @@ class Method(nn.Module):
         """All logits (B, classes, H, W) that training holds to the labels; their losses are averaged."""
         return (self(observation, query),)
 
+    def fit(self, batches: Iterable[tuple[Observation, QueryGrid, Tensor]]) -> None:
+        """Train a method that has no gradients, on the batches of all steps; others are trained step by step.
+
+        Args:
+            batches: what every method's steps see, with labels (B, H, W), -1 where not scored.
+        """
+        raise NotImplementedError
+
     def calibrate(self, batches: Iterable[tuple[Observation, QueryGrid, Tensor]]) -> None:
         """Fit what is fitted on validation data: called once, after the last step, in evaluation mode.
 

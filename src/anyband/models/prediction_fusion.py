@@ -207,5 +207,5 @@ def minimise(free: list[Tensor], loss: Callable[[], Tensor]) -> list[Tensor]:
 
     with torch.enable_grad():
         optimizer = torch.optim.LBFGS([t.requires_grad_() for t in free], max_iter=100, line_search_fn="strong_wolfe")
-        optimizer.step(evaluate)
+        optimizer.step(evaluate)  # type: ignore[no-untyped-call]
     return [tensor.detach() for tensor in free]

@@ -14,6 +14,7 @@ from anyband.models.panopticon import Panopticon
 from anyband.models.pixel import Majority, Pixel
 from anyband.models.prediction_fusion import PredictionFusion
 from anyband.models.ramen import Ramen
+from anyband.models.random_forest import RandomForest
 from anyband.models.satlas import Satlas
 from anyband.models.senpa import Senpa
 from anyband.models.statistics import Statistics
@@ -34,6 +35,7 @@ MODELS: dict[str, type[Method]] = {
     "hls-unified": HlsUnified,
     "analytic": Analytic,
     "majority": Majority,
+    "random-forest": RandomForest,
     "satlas": Satlas,
     "senpa-style": Senpa,
     "ramen-style": Ramen,

@@ -6,7 +6,7 @@ from anyband.evaluation.cost import parameters
 from anyband.models.registry import MODELS, build
 from anyband.runtime import UserError
 
-FLOORS = {"pixel", "analytic", "majority"}
+FLOORS = {"pixel", "analytic", "majority", "random-forest"}
 OWN_NETWORK = {"satlas"}  # published architectures, which are not ours to resize
 
 

@@ -151,3 +151,26 @@ def test_the_loss_is_the_mean_over_heads(monkeypatch):
         method.heads = lambda observation, query, heads=heads: tuple(heads)
         losses.append(float(loop.training_loss(method, table, np.arange(1), SimpleNamespace(side_m=40), None, 0)))
     assert losses[2] == pytest.approx((losses[0] + losses[1]) / 2)
+
+
+def test_a_method_without_gradients_is_fitted_on_the_batches_of_all_steps(dataset, tmp_path, monkeypatch):
+    seen: dict[str, list[torch.Tensor]] = {"pixel": [], "random-forest": []}
+    real = loop.training_batch
+    for model, log in seen.items():
+
+        def note(*arguments, log=log):
+            batch = real(*arguments)
+            log.append(batch[0].groups[0].values)
+            return batch
+
+        monkeypatch.setattr(loop, "training_batch", note)
+        run = settings(model, steps=20)
+        if model == "random-forest":
+            run = run.model_copy(update={"method": Method(model=model, options={"trees": 10, "leaves": 64})})
+        train(dataset, tmp_path / model, run)
+    forest = seen["random-forest"][:20]
+    assert all(torch.equal(one, other) for one, other in zip(seen["pixel"], forest, strict=True))
+    history = pd.read_csv(tmp_path / "random-forest" / "history.csv")
+    assert list(history["step"]) == [20]
+    assert history["val_miou"].iloc[-1] > 0.5
+    assert np.isfinite(history["loss"]).all()
