@@ -10,9 +10,11 @@ from anyband.chips.loader import ChipTable, load_split
 from anyband.evaluation import calibration, confusion, cost
 from anyband.evaluation.availability import CONDITIONS
 from anyband.evaluation.inference import Maps, predict
+from anyband.evaluation.translated import score_images
 from anyband.evaluation.views import View, views
 from anyband.models.method import Method, UnsupportedInputError
 from anyband.models.storage import load
+from anyband.models.translation import Translation
 from anyband.runtime import UserError, atomic_path, progress, write_csv, write_json
 
 
@@ -25,7 +27,7 @@ def evaluate_run(directory: Path, chips: Path, splits: Path, conditions: tuple[s
         splits: the table of splits.
         conditions: names as `evaluation.conditions` reads them.
 
-    A condition that the method cannot take has no rows.
+    A condition that the method cannot take has no rows. A method that translates images adds `image_scores.csv`.
 
     Raises:
         UserError: the method can take none of the conditions.
@@ -44,6 +46,8 @@ def evaluate_run(directory: Path, chips: Path, splits: Path, conditions: tuple[s
     write_csv(directory / "confusion.csv", _confusions(table, maps, names))
     write_csv(directory / "calibration.csv", _calibrations(table, maps, names))
     write_json(directory / "cost.json", _costs(method, table, wanted, maps, directory))
+    if isinstance(method, Translation) and method.training_products() <= products:
+        write_csv(directory / "image_scores.csv", score_images(method, table).round(5))
     with atomic_path(directory / "predictions.npz") as temporary, temporary.open("wb") as file:
         codes = np.asarray(table.classes, np.uint8)
         arrays: dict[str, Any] = {"chip": table.chip}
