@@ -167,6 +167,9 @@ class Training(Section):
     learning_rate: float = Field(5e-3, gt=0, description="peak of the one-cycle schedule")
     weight_decay: float = Field(0.01, ge=0, description="of AdamW")
     class_weights: Literal["none", "sqrt-inverse"] = Field("none", description="weights of the cross-entropy")
+    label_fraction: float = Field(
+        1.0, gt=0, le=1, description="share of the training blocks that is used; nested, drawn by seed"
+    )
     validations: int = Field(1, ge=1, description="how often validation chips are scored during training")
 
 

@@ -15,6 +15,7 @@ from anyband.models.registry import model_type
 from anyband.models.storage import Recipe, save
 from anyband.runtime import write_csv
 from anyband.training import checkpoint
+from anyband.training.labels import training_blocks
 from anyband.training.loop import calibration_batches, train
 from anyband.training.statistics import measure
 
@@ -35,7 +36,9 @@ def train_run(settings: Run, seed: int, chips: Path, splits: Path, directory: Pa
     keep_large_blocks()
     directory.mkdir(parents=True, exist_ok=True)
     products = model_type(settings.method.model).training_products()
-    table, validation = (load_split(chips, splits, name, products, settings.classes) for name in ("train", "val"))
+    blocks = training_blocks(splits, settings.training.label_fraction, seed)
+    table = load_split(chips, splits, "train", products, settings.classes, blocks)
+    validation = load_split(chips, splits, "val", products, settings.classes)
     recipe = Recipe(
         method=settings.name,
         model=settings.method.model,
