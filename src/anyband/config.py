@@ -170,6 +170,9 @@ class Training(Section):
     label_fraction: float = Field(
         1.0, gt=0, le=1, description="share of the training blocks that is used; nested, drawn by seed"
     )
+    leave_out: Literal["none", "sentinel2", "landsat", "hls_s30", "hls_l30"] = Field(
+        "none", description="a product that no method may train on (leave-one-sensor-out), or none"
+    )
     validations: int = Field(1, ge=1, description="how often validation chips are scored during training")
 
 

@@ -44,22 +44,27 @@ MODELS: dict[str, type[Method]] = {
 }
 
 
-def model_type(name: str) -> type[Method]:
-    """The class of a model.
+def model_type(name: str, leave_out: str = "none") -> type[Method]:
+    """The class of a model, with a product left out of all training unless that is "none".
 
     Raises:
-        UserError: no such model.
+        UserError: no such model, or one that cannot be trained without the product.
     """
     if name not in MODELS:
         raise UserError(f"model {name!r} does not exist; known: {', '.join(MODELS)}")
-    return MODELS[name]
+    model = MODELS[name]
+    kept = tuple(products for products in model.trained_on if leave_out not in products)
+    if not kept:
+        raise UserError(f"model {name!r} cannot be trained without {leave_out}: take it out of this experiment")
+    # A class of its own, because what a method trains on is asked of its class before there is a model.
+    return model if kept == model.trained_on else type(model.__name__, (model,), {"trained_on": kept})
 
 
-def build(name: str, options: dict[str, Any], statistics: Statistics, classes: int) -> Method:
-    """A model with fresh weights.
+def build(name: str, options: dict[str, Any], statistics: Statistics, classes: int, leave_out: str = "none") -> Method:
+    """A model with fresh weights; `leave_out` as in `model_type`.
 
     Raises:
         UserError: no such model, or an option that it does not have.
     """
-    model = model_type(name)
+    model = model_type(name, leave_out)
     return model(model.options_type.parse(options, name), statistics, classes)

@@ -42,7 +42,8 @@ class Recipe:
 
     def build(self) -> Method:
         """The model with fresh weights."""
-        return build(self.model, self.options, Statistics.from_dict(self.statistics), len(self.classes))
+        statistics, leave_out = Statistics.from_dict(self.statistics), self.training.get("leave_out", "none")
+        return build(self.model, self.options, statistics, len(self.classes), leave_out)
 
 
 def save(directory: Path, recipe: Recipe, method: Method) -> None:

@@ -35,7 +35,7 @@ def train_run(settings: Run, seed: int, chips: Path, splits: Path, directory: Pa
     """
     keep_large_blocks()
     directory.mkdir(parents=True, exist_ok=True)
-    products = model_type(settings.method.model).training_products()
+    products = model_type(settings.method.model, settings.training.leave_out).training_products()
     blocks = training_blocks(splits, settings.training.label_fraction, seed)
     table = load_split(chips, splits, "train", products, settings.classes, blocks)
     validation = load_split(chips, splits, "val", products, settings.classes)
