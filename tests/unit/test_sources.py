@@ -24,7 +24,9 @@ def test_all_modules_that_a_step_loads_are_known(step):
     loaded = set(done.stdout.split()) - apart
     # What the configuration names catalogues and conditions by reaches the step as a setting.
     loaded -= {str(sources.PACKAGE / "catalog" / name) for name in ("__init__.py", "providers.py")}
-    loaded -= {str(sources.PACKAGE / "evaluation" / f"{name}.py") for name in ("__init__", "availability", "conditions")}
+    loaded -= {
+        str(sources.PACKAGE / "evaluation" / f"{name}.py") for name in ("__init__", "availability", "conditions")
+    }
     assert loaded
     assert loaded <= {str(path) for path in sources.step_files(step)}
 
