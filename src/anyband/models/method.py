@@ -94,7 +94,11 @@ class Method(nn.Module):
         return frozenset[str]().union(*cls.trained_on)
 
     def forward(self, observation: Observation, query: QueryGrid) -> Tensor:
-        """Logits (B, classes, H, W) on the query grid."""
+        """Logits (B, classes, H, W) on the query grid.
+
+        Raises:
+            UnsupportedInputError: the method cannot take this input; it then has no result there.
+        """
         raise NotImplementedError
 
     def prepare(self) -> str:
