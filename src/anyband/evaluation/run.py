@@ -45,7 +45,8 @@ def evaluate_run(directory: Path, chips: Path, splits: Path, conditions: tuple[s
     names = {"method": recipe.method, "seed": recipe.seed}
     write_csv(directory / "confusion.csv", _confusions(table, maps, names))
     write_csv(directory / "calibration.csv", _calibrations(table, maps, names))
-    write_json(directory / "cost.json", _costs(method, table, wanted, maps, directory))
+    note = {"note": recipe.note} if recipe.note else {}
+    write_json(directory / "cost.json", _costs(method, table, wanted, maps, directory) | note)
     if isinstance(method, Translation) and method.training_products() <= products:
         write_csv(directory / "image_scores.csv", score_images(method, table).round(5))
     with atomic_path(directory / "predictions.npz") as temporary, temporary.open("wb") as file:
@@ -91,7 +92,7 @@ def _calibrations(table: ChipTable, maps: dict[str, Maps], names: dict[str, Any]
 
 def _costs(
     method: Method, table: ChipTable, wanted: dict[str, View], maps: dict[str, Maps], directory: Path
-) -> dict[str, float]:
+) -> dict[str, float | str]:
     """Cost on the condition with the most products, the dearest one, and nothing done to them where there is one."""
     condition = max(maps, key=lambda key: (not wanted[key].steps, len(wanted[key].products)))
     area_km2 = len(table) * (table.chip_m / 1000) ** 2

@@ -47,3 +47,4 @@ def test_settings_say_what_a_published_network_started_from(dataset, tmp_path):
     assert note == "sentinel2: random weights; landsat: random weights"
     evaluate_run(folder, *dataset, ("S2", "L9", "S2+L9"))
     assert list(pd.read_csv(folder / "confusion.csv")["condition"].unique()) == ["S2", "L9", "S2+L9"]
+    assert json.loads((folder / "cost.json").read_text())["note"] == note
