@@ -93,10 +93,10 @@ class Atomizer(AnySensorMethod):
         self.from_band = linear(len(ANCHORS_NM), width)
         self.from_distance = linear(2 * DISTANCE_FREQUENCIES, width)
         self.from_place = linear(4 * PLACE_FREQUENCIES, width)
-        self.content = nn.Sequential(nn.GELU(), linear(width, width))
+        self.content = nn.Sequential(nn.GELU(), linear(width, width, gain=0.7))
         self.cell_score = nn.Linear(width, options.latents, bias=False)
         self.fine_score = nn.Linear(width, 1, bias=False)
-        self.to_cell = linear(options.latents * width, options.dim)
+        self.to_cell = linear(options.latents * width, options.dim, gain=0.2)
         self.to_fine = linear(width, options.fine)
 
     def encode(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, Tensor]:

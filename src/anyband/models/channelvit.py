@@ -7,8 +7,8 @@ Taken over: every channel is cut into patches by the same projection; a learned 
 tokens of all channels attend to each other in the trunk; hierarchical channel sampling in training.
 Different, because trunk and decoder are shared: a patch is a 60 m cell of bands resampled to 10 m, given by its cosine
 moments; its projection has a hidden layer, whose width brings the method to the size of the others; positions are the
-trunk's; there is no class token, cells are the mean over channels; and the decoder's fine features are the same
-construction on patches of one pixel. Sampling is done in a share of the batches, not in all.
+trunk's; there is no class token, cells are the mean over channels; and the decoder's fine features come from patches of
+one pixel, whose channels a learned query reads by attention. Sampling is done in a share of the batches, not in all.
 Not to be claimed: that these are the authors' results, or anything on bands that training has not seen. A channel is
 known by its embedding alone, so another product's bands are refused: that is the published design.
 """
@@ -21,19 +21,18 @@ from torch import Tensor, nn
 
 from anyband.models.channels import (
     TRAINED_ON,
+    ChannelAttention,
     band_moments,
     groups_of,
-    mean_over_bands,
     on_chip_grid,
     trunk_over_bands,
 )
 from anyband.models.features import CellTokens, FeatureMap
 from anyband.models.layers import linear
-from anyband.models.method import DenseMethod, Options
+from anyband.models.method import DenseMethod, Options, UnsupportedInputError
 from anyband.models.resampled import GRID_M
 from anyband.models.statistics import Statistics
 from anyband.observation import BandGroup, Observation, QueryGrid
-from anyband.runtime import UserError
 
 
 @dataclass(frozen=True)
@@ -41,13 +40,15 @@ class ChannelViTOptions(Options):
     """Sizes and augmentation.
 
     Attributes:
-        features: features per 10 m pixel.
+        features: features per 10 m pixel; a multiple of `channel_heads`.
+        channel_heads: heads of the attention that reads the bands of a pixel.
         hidden: width of the hidden layer of the patch projection.
         channel_sampling: chance that a training batch loses a random number of bands.
     """
 
     features: int = 48
-    hidden: int = 448
+    channel_heads: int = 16
+    hidden: int = 336
     channel_sampling: float = 0.3
 
 
@@ -66,8 +67,9 @@ class ChannelViT(DenseMethod):
         self.patch = CellTokens(1, options.hidden, options.moments, options.cell_m)
         self.project = nn.Sequential(nn.GELU(), linear(options.hidden, options.dim))
         self.channel = nn.Parameter(torch.randn(len(names), options.dim))
-        self.slope = nn.Parameter(torch.randn(options.features))
+        self.attention = ChannelAttention(options.features, options.channel_heads)
         self.pixel_channel = nn.Parameter(torch.randn(len(names), options.features))
+        self.mix = nn.Sequential(nn.ReLU(), linear(options.features, options.features), nn.ReLU())
         self.fine = linear(options.features, options.fine)
 
     def forward(self, observation: Observation, query: QueryGrid) -> Tensor:
@@ -78,7 +80,7 @@ class ChannelViT(DenseMethod):
         moments, covered = band_moments(channels, self.patch, query)
         tokens = self.project(self.patch.project(moments)) + self.channel[known][:, None, None]
         codes = self.pixel_channel[known].expand(observation.batch, -1, -1)
-        pixels = self.fine(mean_over_bands(channels, self.slope, codes)) * channels.any_seen
+        pixels = self.fine(self.mix(self.attention(channels, codes))) * channels.any_seen
         offset = pixels.new_zeros(observation.batch, 2)
         fine, _ = FeatureMap(pixels, channels.any_seen, GRID_M, offset).read(query, linear=True)
         logits: Tensor = self.decoder(trunk_over_bands(self.trunk, tokens, covered), fine, query)
@@ -88,10 +90,10 @@ class ChannelViT(DenseMethod):
         """Which embedding each band of a group has.
 
         Raises:
-            UserError: a band that training did not have.
+            UnsupportedInputError: a band that training did not have.
         """
         names = [(group.product, band.name) for band in group.band_sets[0]]
         unknown = [name for name in names if name not in self.index]
         if unknown:
-            raise UserError(f"{unknown[0][0]} band {unknown[0][1]}: no such channel in training, so no embedding")
+            raise UnsupportedInputError(f"{unknown[0][0]} band {unknown[0][1]}: no such channel in training, so no embedding")
         return [self.index[name] for name in names]

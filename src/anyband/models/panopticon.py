@@ -15,13 +15,11 @@ No self-distillation, no radar.
 Not to be claimed: that these are the authors' results; that bandwidth or sampling distance are known to it.
 """
 
-import math
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
-from anyband.models.channels import AnySensorMethod, Channels, groups_of, on_chip_grid, sinusoid
+from anyband.models.channels import AnySensorMethod, ChannelAttention, groups_of, on_chip_grid, sinusoid
 from anyband.models.features import CellTokens, observed
 from anyband.models.layers import linear
 from anyband.models.method import Options
@@ -45,37 +43,6 @@ class PanopticonOptions(Options):
     channel_sampling: float = 0.3
 
 
-class ChannelAttention(nn.Module):
-    """Cross-attention of one learned query over the bands of each pixel."""
-
-    def __init__(self, features: int, heads: int) -> None:
-        """`features` channels in `heads` heads."""
-        super().__init__()
-        self.heads = heads
-        self.embed = nn.Parameter(torch.randn(features))
-        self.query = nn.Parameter(torch.randn(heads, features // heads))
-        self.key, self.value = (nn.Linear(features, features, bias=False) for _ in range(2))
-        self.out = linear(features, features)
-
-    def forward(self, channels: Channels) -> Tensor:
-        """Features (B, H, W, E); the token of a band is value * embed + code of its wavelength."""
-        code = sinusoid(channels.centres_nm(), len(self.embed))
-        slope, level = (self.scores(part) for part in (self.embed, code))  # (heads,), (B, C, heads)
-        logits = channels.values[..., None] * slope + level[:, None, None]
-        logits = logits.masked_fill(channels.seen[..., None] == 0, -1e4)
-        attention = logits.softmax(dim=-2)  # (B, H, W, C, heads)
-        read = (attention * channels.values[..., None]).sum(dim=-2)  # (B, H, W, heads)
-        from_values = read[..., None] * self.value(self.embed).unflatten(-1, (self.heads, -1))
-        from_codes = torch.einsum("bhwcn,bcnd->bhwnd", attention, self.value(code).unflatten(-1, (self.heads, -1)))
-        out: Tensor = self.out((from_values + from_codes).flatten(-2))
-        return out
-
-    def scores(self, tokens: Tensor) -> Tensor:
-        """Scaled products (..., heads) of the query with the keys of tokens (..., E)."""
-        keys: Tensor = self.key(tokens).unflatten(-1, (self.heads, -1))
-        return (keys * self.query).sum(dim=-1) / math.sqrt(self.query.shape[1])
-
-
 class Panopticon(AnySensorMethod):
     """Bands become features by attention over them."""
 
@@ -96,7 +63,8 @@ class Panopticon(AnySensorMethod):
         groups = groups_of(observation, self.training, self.options.channel_sampling)
         channels = on_chip_grid(groups, query, self.statistics)
         offset = channels.values.new_zeros(observation.batch, 2)
-        features = observed(self.mix(self.attention(channels)), channels.any_seen, GRID_M, offset)
+        code = sinusoid(channels.centres_nm(), self.options.features)
+        features = observed(self.mix(self.attention(channels, code)), channels.any_seen, GRID_M, offset)
         cells, _ = self.tokens(features, query)
         read, _ = features.read(query, linear=True)
         return cells, self.fine(read)

@@ -8,10 +8,10 @@ response (300 to 2600 nm) and the ground sampling distance of the band into code
 tokens of all bands attend to each other in the trunk; random parts of the bands, and mixtures of bands whose responses
 are mixed alike, in training.
 Different, because trunk and decoder are shared: a patch is a 60 m cell of bands resampled to 10 m (not 5 m), given by
-its cosine moments; positions are the trunk's; cells are the mean over bands; the decoder's fine features are the same
-construction on patches of one pixel. The response, of area 1, enters as its exact integrals over bins of 10 nm, not as
-2301 samples; the sampling distance as its logarithm; perceptrons have fewer layers; one band per grid is mixed, with
-one other, in a share of the batches. No masked autoencoding.
+its cosine moments; positions are the trunk's; cells are the mean over bands; the decoder's fine features come from
+patches of one pixel, whose bands a learned query reads by attention. The response, of area 1, enters as its exact
+integrals over bins of 10 nm, not as 2301 samples; the sampling distance as its logarithm; perceptrons have fewer
+layers; one band per grid is mixed, with one other, in a share of the batches. No masked autoencoding.
 Not to be claimed: that these are the authors' results. Bands with less than half of their response between 300 and
 2600 nm, thermal ones above all, lie outside the published design: they are left out of the input.
 """
@@ -26,10 +26,10 @@ from torch import Tensor, nn
 
 from anyband.models.channels import (
     AnySensorMethod,
+    ChannelAttention,
     Channels,
     band_moments,
     groups_of,
-    mean_over_bands,
     on_chip_grid,
     trunk_over_bands,
 )
@@ -54,7 +54,8 @@ class SenpaOptions(Options):
     """Sizes and augmentation.
 
     Attributes:
-        features: features per 10 m pixel.
+        features: features per 10 m pixel; a multiple of `channel_heads`.
+        channel_heads: heads of the attention that reads the bands of a pixel.
         hidden: width of the hidden layer of the patch projection.
         sensor: width of the perceptrons of response and sampling distance.
         channel_sampling: chance that a training batch loses a random number of bands.
@@ -62,7 +63,8 @@ class SenpaOptions(Options):
     """
 
     features: int = 48
-    hidden: int = 128
+    channel_heads: int = 16
+    hidden: int = 48
     sensor: int = 64
     channel_sampling: float = 0.3
     superposition: float = 0.3
@@ -96,8 +98,9 @@ class Senpa(AnySensorMethod):
             linear(BINS, wide, gain=SPARSE), nn.ReLU(), linear(wide, wide), nn.ReLU(), linear(wide, dim)
         )
         self.distance = nn.Sequential(linear(1, wide // 4), nn.ReLU(), linear(wide // 4, dim))
-        self.slope = nn.Parameter(torch.randn(options.features))
+        self.attention = ChannelAttention(options.features, options.channel_heads)
         self.pixel_code = linear(dim, options.features)
+        self.mix = nn.Sequential(nn.ReLU(), linear(options.features, options.features), nn.ReLU())
         self.fine = linear(options.features, options.fine)
         self._known: dict[Band, list[float]] = {}
 
@@ -110,7 +113,7 @@ class Senpa(AnySensorMethod):
         codes = self.sensor_codes(channels)
         moments, covered = band_moments(channels, self.patch, query)
         tokens = self.project(self.patch.project(moments)) + codes[:, :, None, None]
-        pixels = self.fine(mean_over_bands(channels, self.slope, self.pixel_code(codes))) * channels.any_seen
+        pixels = self.fine(self.mix(self.attention(channels, self.pixel_code(codes)))) * channels.any_seen
         offset = pixels.new_zeros(observation.batch, 2)
         fine, _ = FeatureMap(pixels, channels.any_seen, GRID_M, offset).read(query, linear=True)
         logits: Tensor = self.decoder(trunk_over_bands(self.trunk, tokens, covered), fine, query)

@@ -16,7 +16,7 @@ QUERY = QueryGrid(10.0, 24, 24)
 @pytest.fixture
 def model(statistics, small) -> ChannelViT:
     torch.manual_seed(0)
-    return ChannelViT(ChannelViTOptions(**small, features=12, hidden=16), statistics, 4).eval()
+    return ChannelViT(ChannelViTOptions(**small, features=12, channel_heads=4, hidden=16), statistics, 4).eval()
 
 
 @pytest.fixture
@@ -61,8 +61,8 @@ def test_embeddings_follow_names_not_places(model, observe):
 def test_a_band_without_an_embedding_is_refused(model):
     assert model.accepts(frozenset({"landsat"}))
     assert not model.accepts(frozenset({"hls_s30"}))
-    unknown = make_group("hls_s30", band_set(S2_10, 30.0), 30.0, 240.0, 2, 0)
-    with pytest.raises(UserError, match="hls_s30 band B02: no such channel"):
+    unknown = make_group("planet", band_set(S2_10, 30.0), 30.0, 240.0, 2, 0)
+    with pytest.raises(UserError, match="planet band B02: no such channel"):
         model(Observation((unknown,)), QUERY)
 
 

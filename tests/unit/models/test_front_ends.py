@@ -10,7 +10,6 @@ from anyband.models.channels import describe, on_chip_grid, on_finest_grid, samp
 from anyband.models.registry import build
 from anyband.observation import Observation, QueryGrid
 from anyband.sensors import BandSet
-from handmade import S2_10, band_set, make_group
 
 QUERY = QueryGrid(10.0, 24, 24)
 ANY_PRODUCT = ("dofa-style", "panopticon-style", "senpa-style", "ramen-style", "atomizer-style")
@@ -29,11 +28,6 @@ def make(name, statistics, small):
         for parameter in model.parameters():
             parameter += 0.02 * torch.randn_like(parameter)
     return model.eval()
-
-
-def hls(batch=2):
-    bands = band_set(S2_10, 30.0)
-    return Observation((make_group("hls_s30", bands, 30.0, 240.0, batch, 0),))
 
 
 def reversed_bands(observation):
@@ -58,11 +52,14 @@ def test_a_map_of_every_trained_condition(name, condition, statistics, small, ob
 
 
 @pytest.mark.parametrize("name", ANY_PRODUCT)
-def test_products_that_training_lacked_are_mapped(name, statistics, small):
+@pytest.mark.parametrize("products", [("hls_s30",), ("hls_l30",), ("hls_s30", "hls_l30"), ("sentinel2", "hls_l30")])
+def test_products_that_training_lacked_are_mapped(name, products, statistics, small, observe):
+    known = tuple(band for band in statistics.bands if band.product in ("sentinel2", "landsat"))
+    statistics = replace(statistics, bands=known)
     model = make(name, statistics, small)
     assert model.accepts(frozenset({"hls_s30"}))
     assert model.uses(frozenset({"hls_l30", "landsat"})) == {"hls_l30", "landsat"}
-    assert torch.isfinite(model(hls(), QUERY)).all()
+    assert torch.isfinite(model(observe(products), QUERY)).all()
 
 
 @pytest.mark.parametrize("name", FRONT_ENDS)

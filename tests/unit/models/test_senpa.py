@@ -16,7 +16,9 @@ QUERY = QueryGrid(10.0, 24, 24)
 @pytest.fixture
 def model(statistics, small) -> Senpa:
     torch.manual_seed(0)
-    return build("senpa-style", small | {"features": 12, "hidden": 8, "sensor": 8}, statistics, 4).eval()
+    return build(
+        "senpa-style", small | {"features": 12, "channel_heads": 4, "hidden": 8, "sensor": 8}, statistics, 4
+    ).eval()
 
 
 def thermal(batch=2):
