@@ -35,16 +35,25 @@ def ssim(reference: Images, estimate: Images, valid: Mask, peak: float = 1.0) ->
     Wang et al. 2004, IEEE Transactions on Image Processing 13(4), eq. 13, with K1 = 0.01 and K2 = 0.03. With a peak of
     1 the constants are large for dark bands, so values of different bands do not compare.
     """
-    x, y = reference.astype(np.float64), estimate.astype(np.float64)
-    x, y = (np.where(valid[..., None], image, 0.0) for image in (x, y))
+    whole = whole_windows(valid)
+    total = np.zeros(reference.shape[-1])
+    for i in range(len(reference)):  # one chip at a time, as a split fills the memory several times over
+        chip = slice(i, i + 1)
+        x, y = (
+            np.where(valid[chip, ..., None], image[chip], 0.0).astype(np.float64) for image in (reference, estimate)
+        )
+        total += similarity(x, y, peak)[whole[chip]].sum(axis=0)
+    return total / whole.sum() if whole.any() else np.full(len(total), np.nan)
+
+
+def similarity(x: NDArray[np.float64], y: NDArray[np.float64], peak: float) -> NDArray[np.float64]:
+    """Structural similarity of the windows around all pixels (N, H, W, B)."""
     mean_x, mean_y = smooth(x), smooth(y)
     var_x, var_y = smooth(x * x) - mean_x**2, smooth(y * y) - mean_y**2
     covariance = smooth(x * y) - mean_x * mean_y
     c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2
     likeness = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
-    likeness /= (mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2)
-    whole = whole_windows(valid)
-    return likeness[whole].mean(axis=0) if whole.any() else np.full(x.shape[-1], np.nan)
+    return np.asarray(likeness / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2)))
 
 
 def smooth(images: NDArray[np.float64]) -> NDArray[np.float64]:
