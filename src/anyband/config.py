@@ -36,7 +36,6 @@ MODEL_NAMES = (
     "prediction-fusion",
     "hls-unified",
     "analytic",
-    "majority",
     "random-forest",
     "satlas",
     "senpa-style",

@@ -59,9 +59,9 @@ class AnalyticOptions(Options):
         hidden: width of the classifier's hidden layer.
     """
 
-    length: float = 0.25
+    length: float = 0.15
     brightness: float = 0.5
-    noise: float = 0.1
+    noise: float = 0.03
     hidden: int = 64
 
 

@@ -1,4 +1,4 @@
-"""Floors of the comparison: a linear classifier of single pixels, without any context, and one that sees nothing."""
+"""Floors of the comparison: a linear classifier of single pixels, without any context."""
 
 import torch
 from torch import Tensor, nn
@@ -8,26 +8,6 @@ from anyband.models.method import LANDSAT, SENTINEL2, Method, Options
 from anyband.models.resampled import GRID_M, BandStack
 from anyband.models.statistics import Statistics
 from anyband.observation import Observation, QueryGrid
-
-
-class Majority(Method):
-    """The same logits everywhere, which start at the shares of the classes among training pixels."""
-
-    trained_on = (SENTINEL2, LANDSAT, SENTINEL2 | LANDSAT)
-
-    def __init__(self, options: Options, statistics: Statistics, classes: int) -> None:
-        """One logit per class; a class without any training pixel counts as one pixel."""
-        super().__init__(options, statistics, classes)
-        counts = torch.tensor(statistics.label_counts, dtype=torch.float64).clamp_min(1.0)
-        self.logits = nn.Parameter((counts / counts.sum()).log().float())
-
-    def uses(self, products: frozenset[str]) -> frozenset[str]:
-        """Every product, and nothing of it."""
-        return products
-
-    def forward(self, observation: Observation, query: QueryGrid) -> Tensor:
-        """Logits (B, classes, H, W) on the query grid."""
-        return self.logits[None, :, None, None].expand(observation.batch, -1, query.height, query.width)
 
 
 class Pixel(Method):

@@ -49,7 +49,7 @@ class PredictionFusionOptions(StackOptions):
     fine: int = 24
     hidden: int = 48
     features: int = 24
-    rule: str = "product"
+    rule: str = "stacked"
 
 
 class PredictionFusion(Method):

@@ -34,9 +34,9 @@ class RandomForestOptions(Options):
         pixels: pixels that are drawn from every training batch.
     """
 
-    trees: int = 50
+    trees: int = 32
     leaves: int = 512
-    levels: int = 24
+    levels: int = 14
     pixels: int = 64
 
 
@@ -47,16 +47,15 @@ class RandomForest(Method):
     options: RandomForestOptions
     trained_on = (SENTINEL2, LANDSAT, SENTINEL2 | LANDSAT)
     feature: Tensor
-    left: Tensor
-    right: Tensor
+    branches: Tensor
 
     def __init__(self, options: RandomForestOptions, statistics: Statistics, classes: int) -> None:
         """Room for the forest; until `fit` every tree is a single leaf that gives all classes the same share."""
         super().__init__(options, statistics, classes)
         self.stack = BandStack(("sentinel2", "landsat"), statistics, linear=False)
         shape = options.trees, 2 * options.leaves - 1
-        for name in ("feature", "left", "right"):
-            self.register_buffer(name, torch.zeros(shape, dtype=torch.int64))
+        self.register_buffer("feature", torch.zeros(shape, dtype=torch.int64))
+        self.register_buffer("branches", torch.zeros((*shape, 2), dtype=torch.int64))
         self.threshold = nn.Parameter(torch.full(shape, torch.inf), requires_grad=False)
         self.share = nn.Parameter(torch.full((*shape, classes), 1 / classes), requires_grad=False)
 
@@ -76,14 +75,14 @@ class RandomForest(Method):
 
     def vote(self, values: Tensor) -> Tensor:
         """Mean over trees of the class shares (N, classes) in the leaves that pixels (N, channels) fall into."""
-        total = values.new_zeros(len(values), self.classes)
-        for feature, threshold, left, right, share in zip(
-            self.feature, self.threshold, self.left, self.right, self.share, strict=True
-        ):
-            node = torch.zeros(len(values), dtype=torch.int64, device=values.device)
+        total, flat = values.new_zeros(len(values), self.classes), values.flatten()
+        start = torch.arange(len(values), device=values.device) * values.shape[1]
+        trees = zip(self.feature, self.threshold, self.branches.flatten(1), self.share, strict=True)
+        for feature, threshold, branches, share in trees:
+            node = torch.zeros_like(start)
             for _ in range(self.options.levels):
-                value = values.gather(1, feature[node][:, None])[:, 0]
-                node = torch.where(value <= threshold[node], left[node], right[node])
+                right = flat.take(start + feature.take(node)) > threshold.take(node)
+                node = branches.take(2 * node + right)
             total += share[node]
         return total / len(self.feature)
 
@@ -121,8 +120,8 @@ class RandomForest(Method):
         # Pixels are single precision: the largest such number not above the threshold splits them just the same.
         exact = np.where(exact > tree.threshold, np.nextafter(exact, np.float32(-np.inf)), exact)
         self.feature[number, :count] = torch.from_numpy(np.where(leaf, 0, tree.feature))
-        self.left[number, :count] = torch.from_numpy(np.where(leaf, itself, tree.children_left))
-        self.right[number, :count] = torch.from_numpy(np.where(leaf, itself, tree.children_right))
+        self.branches[number, :count, 0] = torch.from_numpy(np.where(leaf, itself, tree.children_left))
+        self.branches[number, :count, 1] = torch.from_numpy(np.where(leaf, itself, tree.children_right))
         self.threshold[number, :count] = torch.from_numpy(exact)
         shares = np.zeros((count, self.classes), np.float32)
         shares[:, classes] = tree.value[:, 0] / tree.value[:, 0].sum(axis=1, keepdims=True)

@@ -11,7 +11,7 @@ from anyband.models.fusion import FeatureFusion, InputFusion, LandsatOnly, Senti
 from anyband.models.hls_unified import HlsUnified
 from anyband.models.method import Method
 from anyband.models.panopticon import Panopticon
-from anyband.models.pixel import Majority, Pixel
+from anyband.models.pixel import Pixel
 from anyband.models.prediction_fusion import PredictionFusion
 from anyband.models.ramen import Ramen
 from anyband.models.random_forest import RandomForest
@@ -34,7 +34,6 @@ MODELS: dict[str, type[Method]] = {
     "prediction-fusion": PredictionFusion,
     "hls-unified": HlsUnified,
     "analytic": Analytic,
-    "majority": Majority,
     "random-forest": RandomForest,
     "satlas": Satlas,
     "senpa-style": Senpa,

@@ -89,13 +89,3 @@ def test_learned_absence_is_used(statistics, small, observe):
         model.absent_fine[0] += 1.0
     assert not torch.allclose(model(observe(("landsat",)), QUERY), before)
     assert torch.isfinite(model(observe(), QUERY)).all()
-
-
-def test_the_majority_floor_says_the_most_frequent_class_whatever_it_sees(statistics, observe):
-    model = build("majority", {}, statistics, 4)
-    logits = model(observe(("landsat",)), QUERY)
-    assert (logits.argmax(dim=1) == 0).all()
-    share = torch.tensor(statistics.label_counts) / sum(statistics.label_counts)
-    assert torch.allclose(logits.softmax(dim=1)[0, :, 3, 3], share)
-    assert torch.equal(logits, model(observe(seed=1), QUERY))
-    assert model.accepts(frozenset({"anything"}))

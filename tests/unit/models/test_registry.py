@@ -1,12 +1,13 @@
 import pytest
 import yaml
 
+from anyband import config
 from anyband.config import MODEL_NAMES
 from anyband.evaluation.cost import parameters
 from anyband.models.registry import MODELS, build
 from anyband.runtime import UserError
 
-FLOORS = {"pixel", "analytic", "majority", "random-forest"}
+FLOORS = {"pixel", "analytic", "random-forest"}
 OWN_NETWORK = {"satlas"}  # published architectures, which are not ours to resize
 
 
@@ -45,3 +46,13 @@ def test_an_option_of_another_type_is_refused(options, statistics):
 
 def test_a_whole_number_may_stand_for_a_real_one(statistics):
     assert build("input-fusion", {"cell_m": 80}, statistics, 8).options.cell_m == 80
+
+
+def test_every_method_of_the_baselines_preset_can_be_built(statistics, root):
+    default, preset = (
+        yaml.safe_load((root / p).read_text()) for p in ("config.yaml", "workflow/presets/baselines.yaml")
+    )
+    settings = config.load(config.merge(default, preset))
+    assert settings.experiments["baselines"].training == settings.experiments["main"].training
+    for name in settings.experiments["baselines"].methods:
+        assert build(settings.methods[name].model, settings.methods[name].options, statistics, 8)
