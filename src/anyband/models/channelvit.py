@@ -95,5 +95,6 @@ class ChannelViT(DenseMethod):
         names = [(group.product, band.name) for band in group.band_sets[0]]
         unknown = [name for name in names if name not in self.index]
         if unknown:
-            raise UnsupportedInputError(f"{unknown[0][0]} band {unknown[0][1]}: no such channel in training, so no embedding")
+            product, name = unknown[0]
+            raise UnsupportedInputError(f"{product} band {name}: no such channel in training, so no embedding")
         return [self.index[name] for name in names]
