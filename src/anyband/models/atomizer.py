@@ -90,9 +90,9 @@ class Atomizer(AnySensorMethod):
         super().__init__(options, statistics, classes)
         width = options.features
         self.from_value = linear(1 + 2 * VALUE_FREQUENCIES, width)
-        self.from_band = linear(len(ANCHORS_NM), width)
-        self.from_distance = linear(2 * DISTANCE_FREQUENCIES, width)
-        self.from_place = linear(4 * PLACE_FREQUENCIES, width)
+        self.from_band = linear(len(ANCHORS_NM), width, gain=4.0)  # a band fills few of the bumps
+        self.from_distance = linear(2 * DISTANCE_FREQUENCIES, width, gain=0.3)
+        self.from_place = linear(4 * PLACE_FREQUENCIES, width, gain=0.5)
         self.content = nn.Sequential(nn.GELU(), linear(width, width, gain=0.7))
         self.cell_score = nn.Linear(width, options.latents, bias=False)
         self.fine_score = nn.Linear(width, 1, bias=False)
