@@ -81,8 +81,9 @@ class RandomForest(Method):
         for feature, threshold, branches, share in trees:
             node = torch.zeros_like(start)
             for _ in range(self.options.levels):
-                right = flat.take(start + feature.take(node)) > threshold.take(node)
-                node = branches.take(2 * node + right)
+                value = flat.index_select(0, start + feature.index_select(0, node))
+                right = value > threshold.index_select(0, node)
+                node = branches.index_select(0, 2 * node + right)
             total += share[node]
         return total / len(self.feature)
 
