@@ -25,6 +25,22 @@ L9_30 = (
     ("swir22", 2201, 187),
 )
 
+# The names of HLS V2.0; B01 to B04, S30's B8A, B11, B12 and L30's B05 to B07 are the bands that both have.
+S30_30 = (
+    ("B01", 443, 16),
+    ("B02", 482, 60),
+    ("B03", 561, 57),
+    ("B04", 655, 37),
+    ("B05", 704, 15),
+    ("B06", 741, 15),
+    ("B07", 783, 20),
+    ("B08", 833, 106),
+    ("B8A", 865, 28),
+    ("B11", 1609, 85),
+    ("B12", 2201, 187),
+)
+L30_30 = tuple((f"B0{i}", centre, fwhm) for i, (_, centre, fwhm) in enumerate(L9_30, start=1))
+
 
 def band_set(entries: tuple[tuple[str, float, float], ...], pixel_m: float, platform: str = "test") -> BandSet:
     bands = [
@@ -37,6 +53,8 @@ def band_set(entries: tuple[tuple[str, float, float], ...], pixel_m: float, plat
 SETS = {
     "sentinel2": ((10.0, band_set(S2_10, 10)), (20.0, band_set(S2_20, 20)), (60.0, band_set(S2_60, 60))),
     "landsat": ((30.0, band_set(L9_30, 30)),),
+    "hls_s30": ((30.0, band_set(S30_30, 30)),),
+    "hls_l30": ((30.0, band_set(L30_30, 30)),),
 }
 
 

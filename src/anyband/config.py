@@ -10,18 +10,39 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from anyband.catalog.providers import CATALOGUES
+from anyband.evaluation.conditions import check as check_condition
 from anyband.runtime import UserError, write_text
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+ConditionName = Annotated[str, AfterValidator(check_condition)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 CHIP_UNIT_M = 960  # the shortest side that is whole in 10, 20, 30 and 60 m pixels and leaves room for context
 
 # Methods by registry key, listed here so that a wrong name is caught before torch is imported; a test compares
 # the tuple with the registry itself.
-MODEL_NAMES = ("s2-only", "l9-only", "input-fusion", "feature-fusion", "anyband", "pixel")
+MODEL_NAMES = (
+    "s2-only",
+    "l9-only",
+    "input-fusion",
+    "feature-fusion",
+    "anyband",
+    "pixel",
+    "dofa-style",
+    "panopticon-style",
+    "channelvit-style",
+    "prediction-fusion",
+    "hls-unified",
+    "analytic",
+    "random-forest",
+    "satlas",
+    "senpa-style",
+    "ramen-style",
+    "translation",
+    "atomizer-style",
+)
 
 WORLDCOVER = {
     10: "tree cover",
@@ -145,6 +166,12 @@ class Training(Section):
     learning_rate: float = Field(5e-3, gt=0, description="peak of the one-cycle schedule")
     weight_decay: float = Field(0.01, ge=0, description="of AdamW")
     class_weights: Literal["none", "sqrt-inverse"] = Field("none", description="weights of the cross-entropy")
+    label_fraction: float = Field(
+        1.0, gt=0, le=1, description="share of the training blocks that is used; nested, drawn by seed"
+    )
+    leave_out: Literal["none", "sentinel2", "landsat", "hls_s30", "hls_l30"] = Field(
+        "none", description="a product that no method may train on (leave-one-sensor-out), or none"
+    )
     validations: int = Field(1, ge=1, description="how often validation chips are scored during training")
 
 
@@ -157,8 +184,9 @@ class Experiment(Section):
     )
     proposed: Name = Field("anyband", description="the method that every other one is compared with")
     seeds: list[int] = Field([0, 1, 2, 3, 4], min_length=1, description="same seeds for every method; claims need 5")
-    conditions: list[Literal["S2", "L9", "S2+L9", "S30", "L30", "S30+L30"]] = Field(
-        ["S2", "L9", "S2+L9", "S30", "L30", "S30+L30"], description="sensors available at test time"
+    conditions: list[ConditionName] = Field(
+        ["S2", "L9", "S2+L9", "S30", "L30", "S30+L30"],
+        description="sensors at hand at test time, and what is done to them (S2+L9/drop-red-edge; docs/protocol.md)",
     )
     equivalence_margin: float = Field(0.01, gt=0, lt=1, description="mIoU difference that counts as none")
     training: Training = Field(default_factory=Training, description="the same for every method")
@@ -170,6 +198,9 @@ class Experiment(Section):
         for key, values in (("seeds", self.seeds), ("methods", self.methods), ("conditions", self.conditions)):
             if len(set(values)) != len(values):
                 raise ValueError(f"{key} names the same entry twice")
+        for condition in self.conditions:
+            if (before := condition.split("/")[0]) not in self.conditions:
+                raise ValueError(f"conditions: {condition!r} is compared with {before!r}, which is not among them")
         return self
 
 
@@ -185,7 +216,7 @@ class Run(Section):
 class Evaluation(Section):
     """What the evaluation of one trained method depends on, besides its run folder."""
 
-    conditions: list[str] = Field(description="sensors available at test time")
+    conditions: list[ConditionName] = Field(description="sensors at hand at test time, and what is done to them")
 
 
 class Comparison(Section):

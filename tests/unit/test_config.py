@@ -55,6 +55,11 @@ def test_presets_are_valid(root, preset):
         ({"experiments": {"main": {"proposed": "nobody"}}}, ["experiments.main", "proposed", "nobody"]),
         ({"experiments": {"main": {"seeds": [1, 1]}}}, ["experiments.main", "seeds", "twice"]),
         ({"experiments": {"main": {"conditions": ["S3"]}}}, ["experiments.main.conditions", "S3"]),
+        (
+            {"experiments": {"main": {"conditions": ["S2", "S2/drop-rededge"]}}},
+            ["experiments.main.conditions", "did you mean 'drop-red-edge'"],
+        ),
+        ({"experiments": {"main": {"conditions": ["L9", "S2/drop-swir"]}}}, ["experiments.main", "compared with 'S2'"]),
     ],
 )
 def test_mistake_gives_one_line_that_names_the_key(document, words):

@@ -24,8 +24,11 @@ def test_all_modules_that_a_step_loads_are_known(step):
         str(sources.PACKAGE / name) for name in ("__init__.py", "steps/__init__.py")
     }
     loaded = set(done.stdout.split()) - apart
-    # What the configuration names catalogues by reaches the step as a setting.
+    # What the configuration names catalogues and conditions by reaches the step as a setting.
     loaded -= {str(sources.PACKAGE / "catalog" / name) for name in ("__init__.py", "providers.py")}
+    loaded -= {
+        str(sources.PACKAGE / "evaluation" / f"{name}.py") for name in ("__init__", "availability", "conditions")
+    }
     assert loaded
     assert loaded <= {str(path) for path in sources.step_files(step)}
 
@@ -43,6 +46,12 @@ def test_imports_inside_functions_and_data_files_count():
 def test_chips_are_not_cut_again_when_split_audit_or_server_change():
     assert not {n for n in names("extract") if n.startswith(("chips/audit", "chips/split", "archive"))}
     assert not {n for n in names("simulate") if n.startswith(("archive/server", "chips", "models"))}
+
+
+def test_methods_are_not_trained_again_when_a_perturbation_changes():
+    perturbing = {f"evaluation/{name}.py" for name in ("perturbations", "degrade", "clouds", "descriptions", "views")}
+    assert perturbing <= names("evaluate")
+    assert not perturbing & names("train")
 
 
 def test_a_model_does_not_depend_on_the_others():

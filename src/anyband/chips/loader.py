@@ -186,7 +186,12 @@ class ChipTable:
 
 
 def load_split(
-    chips: Path, splits: Path, split: str, products: Collection[str], classes: Mapping[int, str]
+    chips: Path,
+    splits: Path,
+    split: str,
+    products: Collection[str],
+    classes: Mapping[int, str],
+    blocks: Collection[str] | None = None,
 ) -> ChipTable:
     """Read one split of a dataset into memory, or map it from `{chips}/.cache` when it does not fit.
 
@@ -196,6 +201,7 @@ def load_split(
         split: "train", "val" or "test".
         products: products to load ("sentinel2", "landsat", "hls_s30", "hls_l30").
         classes: label codes that are scored, as in the configuration; class index = position in ascending code.
+        blocks: only chips of these blocks; None for all.
 
     Raises:
         UserError: a missing, unfinished or damaged store, a chip that a store lacks, stores of different bands, an
@@ -205,6 +211,8 @@ def load_split(
 
     table = pd.read_csv(splits, dtype={"site": str, "chip": str, "block": str})
     table = table[table["split"] == split]
+    if blocks is not None:
+        table = table[table["block"].isin(list(blocks))]
     if table.empty:
         raise UserError(f"{splits}: no chip in split {split!r}")
     codes = tuple(sorted(int(code) for code in classes))
@@ -217,7 +225,9 @@ def load_split(
     plans = [label_plan(sites, codes, chip_m)]
     for grid in grids:
         plans += [values_plan(sites, grid, chip_m), clear_plan(sites, grid, chip_m)]
-    label, *pixels = hold_arrays(plans, chips / ".cache", split, content_key(sites, codes))
+    key = content_key(sites, codes)
+    # Parts of a split have files of their own, or runs side by side would remove each other's.
+    label, *pixels = hold_arrays(plans, chips / ".cache", split if blocks is None else f"{split}-{key}", key)
     layers = (_layer(sites, grid, *pixels[2 * i : 2 * i + 2]) for i, grid in enumerate(grids))
     return ChipTable(
         site=ordered["site"].to_numpy(str),
@@ -227,7 +237,7 @@ def load_split(
         classes=codes,
         label=label,
         layers=tuple(layers),
-        source=(chips, splits, split, tuple(products), dict(classes)),
+        source=(chips, splits, split, tuple(products), dict(classes), None if blocks is None else tuple(blocks)),
     )
 
 

@@ -1,20 +1,167 @@
-"""Which products are at hand at test time."""
+"""The conditions of an experiment: which products are at hand, and what was done to them. Imports no torch.
 
-from anyband.models.method import Method
+    condition    = availability { "/" perturbation [ "@" product ] }
+    availability = S2 | L9 | S2+L9 | S30 | L30 | S30+L30
 
-CONDITIONS: dict[str, frozenset[str]] = {
-    "S2": frozenset({"sentinel2"}),
-    "L9": frozenset({"landsat"}),
-    "S2+L9": frozenset({"sentinel2", "landsat"}),
-    "S30": frozenset({"hls_s30"}),
-    "L30": frozenset({"hls_l30"}),
-    "S30+L30": frozenset({"hls_s30", "hls_l30"}),
+as in `S2`, `S2+L9/drop-red-edge`, `S2/gsd-30-wrong` or `S2+L9/cloudy-50@S2`. Perturbations are done from left to right;
+`KINDS` lists them with what follows their name. Without `@`, those that happen to one sensor (registration, clouds,
+lateness) happen to the last product named, all others to every product. Every number and seed is fixed in
+`perturbations`, so a name stands for one input, the same for every method and every seed.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from anyband.evaluation.availability import CONDITIONS, PRIMARY, TWINS, answerable, watched
+
+__all__ = [
+    "CONDITIONS", "FAMILIES", "KINDS", "PRIMARY", "TWINS", "Condition", "Step", "answerable", "check", "parse",
+    "watched",
+]  # fmt: skip
+
+FAMILIES: dict[str, frozenset[str]] = {
+    "coastal": frozenset({"coastal"}),
+    "rgb": frozenset({"blue", "green", "red"}),
+    "rgb-nir": frozenset({"blue", "green", "red", "nir_broad", "nir_narrow"}),
+    "red-edge": frozenset({"red_edge_1", "red_edge_2", "red_edge_3"}),
+    "nir": frozenset({"nir_broad", "nir_narrow"}),
+    "swir": frozenset({"swir1", "swir2"}),
+}
+"""Families of bands by what they measure (`Band.concept`)."""
+
+_FAMILY = "(" + "|".join(sorted(FAMILIES, key=len, reverse=True)) + ")"
+_PERCENT = "([1-9][0-9]?)"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of perturbation.
+
+    Attributes:
+        pattern: what follows the name and a hyphen; its groups are the perturbation's values. Empty for nothing.
+        examples: full names that stand for what is possible.
+        one_sensor: happens to the last product named unless told, else to all.
+        joint: is done to all its products at once.
+    """
+
+    pattern: str
+    examples: tuple[str, ...]
+    one_sensor: bool = False
+    joint: bool = False
+
+
+KINDS: dict[str, Kind] = {
+    # Nothing: the reference of all others.
+    "same": Kind("", ("same",)),
+    # Without a family of bands; only one family; without N percent of the bands, drawn once per draw (0 unless told).
+    "drop": Kind(_FAMILY, tuple(f"drop-{family}" for family in FAMILIES)),
+    "keep": Kind(_FAMILY, tuple(f"keep-{family}" for family in FAMILIES)),
+    "drop-random": Kind(_PERCENT + "(?:-([0-9]))?", ("drop-random-50", "drop-random-50-1")),
+    # More bands than any acquisition had: both sensors as one acquisition; a second copy of a family's bands.
+    "merged": Kind("", ("merged",), joint=True),
+    "duplicate": Kind(_FAMILY, tuple(f"duplicate-{family}" for family in FAMILIES)),
+    # Bands that are finer come at N metres, with true, wrong (as before) or no sampling distance stated.
+    "gsd": Kind("([1-9][0-9]*)(?:-(wrong|absent))?", ("gsd-30", "gsd-30-wrong", "gsd-30-absent")),
+    # Responses are those of other bands, or not stated.
+    "srf": Kind("(wrong|absent)", ("srf-wrong", "srf-absent")),
+    # The stated position is N metres off; the pixels lie N metres off, whole pixels of every grid.
+    "offset": Kind(r"([1-9][0-9]*(?:\.[0-9])?)", ("offset-15",), one_sensor=True),
+    "moved": Kind("([1-9][0-9]*)", ("moved-30",), one_sensor=True),
+    # N percent of the ground under clouds; the acquisition of another date in its place.
+    "cloudy": Kind(_PERCENT, ("cloudy-50",), one_sensor=True),
+    "late": Kind("", ("late",), one_sensor=True),
 }
 
-PRIMARY = ("S2", "L9", "S2+L9")
-"""Conditions whose mean mIoU is the primary endpoint, and on which training is watched."""
+PIXELS_M: dict[str, tuple[int, int]] = {
+    "sentinel2": (10, 60),
+    "landsat": (30, 30),
+    "hls_s30": (30, 30),
+    "hls_l30": (30, 30),
+}
+"""Finest and coarsest pixels of every product, m."""
 
 
-def answerable(method: Method, conditions: tuple[str, ...]) -> dict[str, frozenset[str]]:
-    """Of `conditions`, those that the method can make a map for, with the products that it then looks at."""
-    return {key: method.uses(CONDITIONS[key]) for key in conditions if method.accepts(CONDITIONS[key])}
+@dataclass(frozen=True)
+class Step:
+    """One perturbation: its kind, the values in its name ("" where one is left out) and the products it is done to."""
+
+    kind: str
+    values: tuple[str, ...]
+    products: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A parsed condition: products in the order named, and what is done to them."""
+
+    key: str
+    products: tuple[str, ...]
+    steps: tuple[Step, ...]
+
+
+def check(key: str) -> str:
+    """`key` itself when it is a condition, for the configuration; raises as `parse`."""
+    parse(key)
+    return key
+
+
+def parse(key: str) -> Condition:
+    """Read a condition.
+
+    Raises:
+        ValueError: one line with the part that is wrong and the nearest one that is not.
+    """
+    first, *rest = key.split("/")
+    if first not in CONDITIONS:
+        raise ValueError(f"condition {key!r}: {first!r} is no availability{_hint(first, CONDITIONS)}")
+    products = tuple(_product(name) for name in first.split("+"))
+    steps = tuple(_step(key, word, products) for word in rest)
+    if any(step.kind == "late" for step in steps[1:]):
+        raise ValueError(f"condition {key!r}: late reads other pixels, so it must come first")
+    return Condition(key, products, steps)
+
+
+def _product(name: str) -> str:
+    (product,) = CONDITIONS[name]
+    return product
+
+
+def _step(key: str, text: str, products: tuple[str, ...]) -> Step:
+    word, at, target = text.partition("@")
+    names = [name for name in key.split("/")[0].split("+")]
+    if at and target not in names:
+        raise ValueError(f"condition {key!r}: {target!r} is not among its products{_hint(target, names)}")
+    for kind in sorted(KINDS, key=len, reverse=True):
+        pattern = KINDS[kind].pattern
+        found = re.fullmatch(f"{kind}-{pattern}" if pattern else kind, word)
+        if found:
+            break
+    else:
+        known = [example for kind in KINDS.values() for example in kind.examples]
+        raise ValueError(f"condition {key!r}: {word!r} is no perturbation{_hint(word, known)}")
+    chosen = (_product(target),) if at else products[-1:] if KINDS[kind].one_sensor else products
+    step = Step(kind, tuple(value or "" for value in found.groups()), chosen)
+    if problem := _problem(step):
+        raise ValueError(f"condition {key!r}: {word} {problem}")
+    return step
+
+
+def _problem(step: Step) -> str:
+    """Why a well-spelt perturbation would do nothing, or cannot be done."""
+    if step.kind == "merged" and len(step.products) < 2:
+        return "needs two products"
+    finest = min(PIXELS_M[product][0] for product in step.products)
+    coarsest = max(PIXELS_M[product][1] for product in step.products)
+    if step.kind == "gsd" and int(step.values[0]) <= finest:
+        return f"is not coarser than the {finest} m pixels there"
+    if step.kind == "moved" and int(step.values[0]) % coarsest:
+        return f"is not whole in the {coarsest} m pixels there"
+    return ""
+
+
+def _hint(word: str, known: Iterable[str]) -> str:
+    names = list(known)
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(names)}"

@@ -1,6 +1,7 @@
 """Maps of a split under one condition."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from anyband.chips.loader import ChipTable
 from anyband.models.method import Method
-from anyband.observation import QueryGrid
+from anyband.observation import Observation, QueryGrid
 
 BATCH = 4
 
@@ -29,10 +30,22 @@ def label_grid(table: ChipTable) -> QueryGrid:
     return QueryGrid(table.chip_m / width, height, width)
 
 
+Change = Callable[[NDArray[np.integer], Observation], Observation]
+"""What is done to the observation of some chips before a method sees it."""
+
+
 def predict(
-    method: Method, table: ChipTable, products: frozenset[str], indices: NDArray[np.integer] | None = None
+    method: Method,
+    table: ChipTable,
+    products: frozenset[str],
+    indices: NDArray[np.integer] | None = None,
+    change: Change | None = None,
 ) -> Maps:
-    """Map the chips `indices` (all by default) of a split from `products`, on the labels' 10 m grid."""
+    """Map the chips `indices` (all by default) of a split from `products`, on the labels' 10 m grid.
+
+    Raises:
+        UnsupportedInputError: the method cannot take what `change` makes of the observation.
+    """
     chosen = np.arange(len(table)) if indices is None else indices
     query = label_grid(table)
     size = query.height
@@ -42,7 +55,8 @@ def predict(
     with torch.inference_mode():
         for first in range(0, len(chosen), BATCH):
             part = slice(first, first + BATCH)
-            logits = method(table.observation(chosen[part], products), query)
+            observation = table.observation(chosen[part], products)
+            logits = method(observation if change is None else change(chosen[part], observation), query)
             best, index = logits.max(dim=1)
             prediction[part] = index.numpy()
             confidence[part] = (best - logits.logsumexp(dim=1)).exp().numpy()

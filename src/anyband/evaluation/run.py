@@ -8,52 +8,68 @@ import pandas as pd
 
 from anyband.chips.loader import ChipTable, load_split
 from anyband.evaluation import calibration, confusion, cost
-from anyband.evaluation.conditions import answerable
+from anyband.evaluation.availability import CONDITIONS
 from anyband.evaluation.inference import Maps, predict
-from anyband.models.method import Method
+from anyband.evaluation.translated import score_images
+from anyband.evaluation.views import View, views
+from anyband.models.method import Method, UnsupportedInputError
 from anyband.models.storage import load
+from anyband.models.translation import Translation
 from anyband.runtime import UserError, atomic_path, progress, write_csv, write_json
 
 
 def evaluate_run(directory: Path, chips: Path, splits: Path, conditions: tuple[str, ...]) -> None:
-    """Write `confusion.csv`, `calibration.csv`, `cost.json` and `predictions.npz` of a run on the test split.
+    """Write `confusion.csv`, `calibration.csv`, `cost.json` and `predictions.npz` (undisturbed inputs only) of a run.
 
     Args:
         directory: of the trained run.
         chips: folder of the sites' chip stores.
         splits: the table of splits.
-        conditions: keys of `evaluation.conditions.CONDITIONS`.
+        conditions: names as `evaluation.conditions` reads them.
+
+    A condition that the method cannot take has no rows. A method that translates images adds `image_scores.csv`.
+
+    Raises:
+        UserError: the method can take none of the conditions.
     """
     recipe, method = load(directory)
-    wanted = answerable(method, conditions)
+    wanted = views(method, conditions)
+    nothing = UserError(f"{recipe.method} can make no map under any of the conditions {', '.join(conditions)}")
     if not wanted:
-        raise UserError(f"{recipe.method} can make no map under any of the conditions {', '.join(conditions)}")
-    table = load_split(chips, splits, "test", frozenset().union(*wanted.values()), dict.fromkeys(recipe.classes, ""))
+        raise nothing
+    products = frozenset[str]().union(*(view.products for view in wanted.values()))
+    table = load_split(chips, splits, "test", products, dict.fromkeys(recipe.classes, ""))
     maps = map_conditions(method, table, wanted, f"evaluating {recipe.method} seed-{recipe.seed}")
+    if not maps:
+        raise nothing
     names = {"method": recipe.method, "seed": recipe.seed}
     write_csv(directory / "confusion.csv", _confusions(table, maps, names))
     write_csv(directory / "calibration.csv", _calibrations(table, maps, names))
-    write_json(directory / "cost.json", _costs(method, table, wanted, maps, directory))
+    note = {"note": recipe.note} if recipe.note else {}
+    write_json(directory / "cost.json", _costs(method, table, wanted, maps, directory) | note)
+    if isinstance(method, Translation) and method.training_products() <= products:
+        write_csv(directory / "image_scores.csv", score_images(method, table).round(5))
     with atomic_path(directory / "predictions.npz") as temporary, temporary.open("wb") as file:
         codes = np.asarray(table.classes, np.uint8)
-        arrays: dict[str, Any] = {"chip": table.chip} | {key: codes[m.prediction] for key, m in maps.items()}
+        arrays: dict[str, Any] = {"chip": table.chip}
+        arrays |= {key: codes[result.prediction] for key, result in maps.items() if key in CONDITIONS}
         np.savez_compressed(file, **arrays)
 
 
 def map_conditions(
-    method: Method, table: ChipTable, wanted: dict[str, frozenset[str]], label: str = "evaluating"
+    method: Method, table: ChipTable, wanted: dict[str, View], label: str = "evaluating"
 ) -> dict[str, Maps]:
-    """Maps per condition; conditions under which the method looks at the same products share theirs.
+    """Maps per condition that the method can take; conditions under which it sees the same share theirs.
 
     `label` names the progress bar.
     """
-    known = {products: predict(method, table, products) for products in progress(set_of(wanted), label)}
-    return {key: known[products] for key, products in wanted.items()}
-
-
-def set_of(wanted: dict[str, frozenset[str]]) -> list[frozenset[str]]:
-    """Distinct sets of products, in the order of the conditions."""
-    return list(dict.fromkeys(wanted.values()))
+    known: dict[View, Maps] = {}
+    for view in progress(list(dict.fromkeys(wanted.values())), label):
+        try:
+            known[view] = predict(method, table, view.products, change=view.change(table))
+        except UnsupportedInputError:
+            continue
+    return {key: known[view] for key, view in wanted.items() if view in known}
 
 
 def _confusions(table: ChipTable, maps: dict[str, Maps], names: dict[str, Any]) -> pd.DataFrame:
@@ -75,14 +91,14 @@ def _calibrations(table: ChipTable, maps: dict[str, Maps], names: dict[str, Any]
 
 
 def _costs(
-    method: Method, table: ChipTable, wanted: dict[str, frozenset[str]], maps: dict[str, Maps], directory: Path
-) -> dict[str, float]:
-    """Cost on the condition with the most products, the dearest one."""
-    condition = max(wanted, key=lambda key: len(wanted[key]))
+    method: Method, table: ChipTable, wanted: dict[str, View], maps: dict[str, Maps], directory: Path
+) -> dict[str, float | str]:
+    """Cost on the condition with the most products, the dearest one, and nothing done to them where there is one."""
+    condition = max(maps, key=lambda key: (not wanted[key].steps, len(wanted[key].products)))
     area_km2 = len(table) * (table.chip_m / 1000) ** 2
     return {
         "parameters": cost.parameters(method),
-        "macs_per_km2": cost.multiply_accumulates_per_km2(method, table, wanted[condition]),
+        "macs_per_km2": cost.multiply_accumulates_per_km2(method, table, wanted[condition].products),
         "train_seconds": cost.read_train_seconds(directory / "history.csv"),
         "inference_km2_per_s": round(area_km2 / maps[condition].seconds, 2),
         "peak_memory_mb": cost.peak_memory_mb(),

@@ -3,7 +3,7 @@
 import numpy as np
 
 from anyband.chips.loader import ChipTable
-from anyband.evaluation.conditions import PRIMARY, answerable
+from anyband.evaluation.availability import watched
 from anyband.evaluation.confusion import confusion_matrix, mean_iou
 from anyband.evaluation.inference import predict
 from anyband.models.method import Method
@@ -12,12 +12,12 @@ CHIPS = 32
 
 
 def validation_score(method: Method, table: ChipTable) -> float:
-    """Mean over the primary conditions that the method can answer of the mIoU on evenly spaced validation chips."""
+    """Mean mIoU on evenly spaced validation chips over the primary conditions, or their twins, that can be answered."""
     method.eval()
     indices = np.unique(np.linspace(0, len(table) - 1, min(len(table), CHIPS)).astype(int))
     known: dict[frozenset[str], float] = {}
     scores = []
-    for products in answerable(method, PRIMARY).values():
+    for products in watched(method).values():
         if products not in known:
             maps = predict(method, table, products, indices)
             known[products] = mean_iou(confusion_matrix(table.label[indices], maps.prediction, len(table.classes)))

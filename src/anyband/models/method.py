@@ -1,6 +1,7 @@
 """What every method has in common: options, the products it looks at, and front end, trunk and decoder in a row."""
 
 import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self
 
@@ -60,6 +61,10 @@ class Options:
         return cls(**given)
 
 
+class UnsupportedInputError(UserError):
+    """An input that a method cannot take, such as one without a band that it needs: it then has no result there."""
+
+
 class Method(nn.Module):
     """A model of the comparison.
 
@@ -81,11 +86,45 @@ class Method(nn.Module):
 
     def uses(self, products: frozenset[str]) -> frozenset[str]:
         """The part of `products` that the method looks at; empty when it can make nothing of them."""
-        return products & frozenset().union(*self.trained_on)
+        return products & self.training_products()
+
+    @classmethod
+    def training_products(cls) -> frozenset[str]:
+        """Products that training and the statistics of its pixels need."""
+        return frozenset[str]().union(*cls.trained_on)
 
     def forward(self, observation: Observation, query: QueryGrid) -> Tensor:
-        """Logits (B, classes, H, W) on the query grid."""
+        """Logits (B, classes, H, W) on the query grid.
+
+        Raises:
+            UnsupportedInputError: the method cannot take this input; it then has no result there.
+        """
         raise NotImplementedError
+
+    def prepare(self) -> str:
+        """Before training, load what it starts from besides random weights; one line on it for settings and report."""
+        return ""
+
+    def heads(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, ...]:
+        """All logits (B, classes, H, W) that training holds to the labels; their losses are averaged."""
+        return (self(observation, query),)
+
+    def fit(self, batches: Iterable[tuple[Observation, QueryGrid, Tensor]]) -> None:
+        """Train a method that has no gradients, on the batches of all steps; others are trained step by step.
+
+        Args:
+            batches: what every method's steps see, with labels (B, H, W), -1 where not scored.
+        """
+        raise NotImplementedError
+
+    def calibrate(self, batches: Iterable[tuple[Observation, QueryGrid, Tensor]]) -> None:
+        """Fit what is fitted on validation data: called once, after the last step, in evaluation mode.
+
+        Results belong into buffers, which are stored with the weights. Most methods have nothing to fit here.
+
+        Args:
+            batches: whole validation chips of all training products, with labels (B, H, W), -1 where not scored.
+        """
 
 
 class DenseMethod(Method):

@@ -2,11 +2,23 @@
 
 from typing import Any
 
+from anyband.models.analytic import Analytic
 from anyband.models.anyband import AnyBand
+from anyband.models.atomizer import Atomizer
+from anyband.models.channelvit import ChannelViT
+from anyband.models.dofa import Dofa
 from anyband.models.fusion import FeatureFusion, InputFusion, LandsatOnly, Sentinel2Only
+from anyband.models.hls_unified import HlsUnified
 from anyband.models.method import Method
+from anyband.models.panopticon import Panopticon
 from anyband.models.pixel import Pixel
+from anyband.models.prediction_fusion import PredictionFusion
+from anyband.models.ramen import Ramen
+from anyband.models.random_forest import RandomForest
+from anyband.models.satlas import Satlas
+from anyband.models.senpa import Senpa
 from anyband.models.statistics import Statistics
+from anyband.models.translation import Translation
 from anyband.runtime import UserError
 
 MODELS: dict[str, type[Method]] = {
@@ -16,16 +28,42 @@ MODELS: dict[str, type[Method]] = {
     "feature-fusion": FeatureFusion,
     "anyband": AnyBand,
     "pixel": Pixel,
+    "dofa-style": Dofa,
+    "panopticon-style": Panopticon,
+    "channelvit-style": ChannelViT,
+    "prediction-fusion": PredictionFusion,
+    "hls-unified": HlsUnified,
+    "analytic": Analytic,
+    "random-forest": RandomForest,
+    "satlas": Satlas,
+    "senpa-style": Senpa,
+    "ramen-style": Ramen,
+    "translation": Translation,
+    "atomizer-style": Atomizer,
 }
 
 
-def build(name: str, options: dict[str, Any], statistics: Statistics, classes: int) -> Method:
-    """A model with fresh weights.
+def model_type(name: str, leave_out: str = "none") -> type[Method]:
+    """The class of a model, with a product left out of all training unless that is "none".
 
     Raises:
-        UserError: no such model, or an option that it does not have.
+        UserError: no such model, or one that cannot be trained without the product.
     """
     if name not in MODELS:
         raise UserError(f"model {name!r} does not exist; known: {', '.join(MODELS)}")
     model = MODELS[name]
+    kept = tuple(products for products in model.trained_on if leave_out not in products)
+    if not kept:
+        raise UserError(f"model {name!r} cannot be trained without {leave_out}: take it out of this experiment")
+    # A class of its own, because what a method trains on is asked of its class before there is a model.
+    return model if kept == model.trained_on else type(model.__name__, (model,), {"trained_on": kept})
+
+
+def build(name: str, options: dict[str, Any], statistics: Statistics, classes: int, leave_out: str = "none") -> Method:
+    """A model with fresh weights; `leave_out` as in `model_type`.
+
+    Raises:
+        UserError: no such model, or an option that it does not have.
+    """
+    model = model_type(name, leave_out)
     return model(model.options_type.parse(options, name), statistics, classes)

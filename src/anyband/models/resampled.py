@@ -6,9 +6,9 @@ from torch import Tensor, nn
 from anyband.models.features import FeatureMap, observed
 from anyband.models.geometry import apply_separable, reading_weights
 from anyband.models.layers import linear
+from anyband.models.method import UnsupportedInputError
 from anyband.models.statistics import Statistics
 from anyband.observation import BandGroup, Observation, QueryGrid
-from anyband.runtime import UserError
 
 GRID_M = 10.0
 
@@ -62,7 +62,7 @@ class BandStack(nn.Module):
                 values[band.name], valid[band.name] = resampled[..., channel], inside[..., channel]
         missing = [name for name in names if name not in values]
         if missing:
-            raise UserError(f"{product} lacks band {missing[0]}, which this model was trained with")
+            raise UnsupportedInputError(f"{product} lacks band {missing[0]}, which this model was trained with")
         return torch.stack([values[n] for n in names], dim=-1), torch.stack([valid[n] for n in names], dim=-1)
 
 
@@ -75,7 +75,8 @@ def resample(group: BandGroup, height: int, width: int, *, linear: bool) -> tupl
     rows = reading_weights(group.values.shape[2], group.pixel_m, dy, height, GRID_M, linear=linear)
     columns = reading_weights(group.values.shape[3], group.pixel_m, dx, width, GRID_M, linear=linear)
     values, valid = (t.permute(0, 2, 3, 1) for t in (group.values, group.valid.float()))
-    if group.pixel_m == GRID_M and not group.offset_m.any():
+    aligned = group.pixel_m == GRID_M and group.values.shape[2:] == (height, width)
+    if aligned and not group.offset_m.any():
         return values, valid > 0.5
     if bool(group.valid.all()):
         read = apply_separable(rows, columns, values)

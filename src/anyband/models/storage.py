@@ -28,6 +28,7 @@ class Recipe:
         statistics: of the training data, plain form.
         training: settings of the training loop.
         seed: of weights, batches and augmentation.
+        note: what training started from besides random weights; empty for most methods.
     """
 
     method: str
@@ -37,10 +38,12 @@ class Recipe:
     statistics: dict[str, Any]
     training: dict[str, Any]
     seed: int
+    note: str = ""
 
     def build(self) -> Method:
         """The model with fresh weights."""
-        return build(self.model, self.options, Statistics.from_dict(self.statistics), len(self.classes))
+        statistics, leave_out = Statistics.from_dict(self.statistics), self.training.get("leave_out", "none")
+        return build(self.model, self.options, statistics, len(self.classes), leave_out)
 
 
 def save(directory: Path, recipe: Recipe, method: Method) -> None:

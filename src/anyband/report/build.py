@@ -23,7 +23,10 @@ from anyband.report.tables import Graphic, Table, by_method
 from anyband.runtime import UserError, atomic_path, write_csv, write_json, write_text
 from anyband.statistics.settings import label
 
-FRAMES = ("general", "conditions", "per_class", "pairwise", "calibration", "reliability", "cost", "variance", "units")
+FRAMES = (
+    "general", "conditions", "robustness", "per_class", "pairwise", "calibration", "reliability", "cost", "variance",
+    "units",
+)  # fmt: skip
 
 
 CLAIMS_NOTE = (
@@ -104,7 +107,7 @@ def experiment_sections(
                 remark=narrative.resolution(design)),
         section("claims", "Claims", claims, tables.get("sensitivity"), paragraphs=[CLAIMS_NOTE]),
         section("sensors", "Sensors at test time", tables.get("conditions"), graphics.get("conditions"),
-                tables.get("zero-shot")),
+                tables.get("zero-shot"), tables.get("robustness")),
         section("classes", "Classes", tables.get("per-class")),
         section("uncertainty", "Where the uncertainty comes from", graphics.get("units"), tables.get("variance"),
                 paragraphs=[text] if (text := narrative.advice(frames)) else []),

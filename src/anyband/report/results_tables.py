@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from anyband.report import formatting as form
+from anyband.report.robustness_table import robustness
 from anyband.report.tables import Cell, Column, Table
 from anyband.statistics.settings import PRIMARY
 
@@ -254,7 +255,13 @@ def cost(frames: Frames, design: Mapping[str, Any]) -> Table:
                  "Multiply-accumulates (MACs) of one forward pass per km² with the most products a method takes; "
                  f"training time as mean (range) over {form.plural(len(design['seeds']), 'seed')}; times and memory as "
                  "measured in this run on this machine.", columns, rows,
-                 [_role(frames, method) for method in methods])  # fmt: skip
+                 [_role(frames, method) for method in methods], _starts(table, design))  # fmt: skip
+
+
+def _starts(table: pd.DataFrame, design: Mapping[str, Any]) -> list[str]:
+    """A footnote on what each method started from, of those that note it."""
+    notes = table["note"].dropna() if "note" in table else pd.Series(dtype=str)
+    return [f"{design['labels'][method]} started from: {note}." for method, note in notes.items() if note]
 
 
 def all_tables(frames: Frames, design: Mapping[str, Any]) -> Sequence[Table]:
@@ -262,6 +269,7 @@ def all_tables(frames: Frames, design: Mapping[str, Any]) -> Sequence[Table]:
     tables = [headline(frames, design), conditions(frames, design, zero_shot=False)]
     if frames["conditions"]["zero_shot"].any():
         tables.append(conditions(frames, design, zero_shot=True))
+    tables.append(robustness(frames, design))
     tables += [secondary(frames, design), per_class(frames, design), sensitivity(frames, design),
                variance(frames, design), calibration(frames, design), cost(frames, design)]  # fmt: skip
     return [table for table in tables if table.rows]

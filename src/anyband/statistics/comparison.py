@@ -16,11 +16,13 @@ from anyband.statistics.comparisons import Comparison
 from anyband.statistics.cube import ConfusionCube, build_cube, read_runs
 from anyband.statistics.latex import latex_table
 from anyband.statistics.ranking import general, pairwise
+from anyband.statistics.robustness import robustness
 from anyband.statistics.settings import endpoint, label
 
 CAPTIONS = {
     "general": "Primary endpoint of every method and its difference to the proposed one",
     "conditions": "Scores under each test condition",
+    "robustness": "Scores on inputs to which something was done, and their change",
     "per_class": "IoU and F1 of each class",
     "pairwise": "Paired differences between methods",
     "calibration": "Expected calibration error",
@@ -44,12 +46,15 @@ def write_comparison(settings: ComparisonSettings, runs: Path, out: Path) -> Non
     done = {key: folder for key, folder in folders.items() if (folder / "confusion.csv").is_file()}
     if not done:
         raise UserError(f"{runs}: no confusion.csv of any method or seed of experiment {settings.name}; evaluate first")
-    cube = build_cube(read_runs(list(done.values()), "confusion.csv"), settings)
+    full = build_cube(read_runs(list(done.values()), "confusion.csv"), settings)
+    cube = full.undisturbed()
     pairs, family = pairwise(cube, settings)
     confidence = read_runs(list(done.values()), "calibration.csv")
+    confidence = confidence[confidence["condition"].isin(cube.conditions)]
     frames = {
         "general": general(cube, settings, pairs),
         "conditions": tables.conditions(cube),
+        "robustness": robustness(full),
         "per_class": tables.per_class(cube, settings),
         "pairwise": pairs,
         "calibration": tables.calibration(confidence, cube),

@@ -50,6 +50,12 @@ class ConfusionCube:
         row = self.present[self.methods.index(method)]
         return len(conditions) > 0 and all(row[self.conditions.index(condition)] for condition in conditions)
 
+    def undisturbed(self) -> "ConfusionCube":
+        """The cube without the conditions under which something was done to the input (named `availability/...`)."""
+        kept = [index for index, condition in enumerate(self.conditions) if "/" not in condition]
+        conditions = tuple(self.conditions[index] for index in kept)
+        return replace(self, conditions=conditions, counts=self.counts[:, :, kept], present=self.present[:, kept])
+
     def reference(self) -> NDArray[np.int64]:
         """Reference pixels per block and class, `(block, class)`: the same for every method and condition."""
         method, condition = np.argwhere(self.present)[0]

@@ -17,7 +17,7 @@ CLAIM_BLOCKS = 12
 # Fewest pairs for which an exact two-sided sign-flip test can stay below 0.05 after Holm over six comparisons.
 SIGN_FLIP_SEEDS = 8
 MAJORITY = "majority"
-FLOORS = ("pixel", MAJORITY)
+FLOORS = ("pixel", "analytic", "random-forest", MAJORITY)
 
 LABELS = {
     "s2-only": "Sentinel-2 specialist",
@@ -25,6 +25,10 @@ LABELS = {
     "input-fusion": "Input fusion",
     "feature-fusion": "Feature fusion",
     "pixel": "Pixel classifier",
+    "prediction-fusion": "Prediction fusion",
+    "hls-unified": "HLS, unified",
+    "analytic": "Analytic conversion",
+    "random-forest": "Random forest",
     MAJORITY: "Majority class",
 }
 

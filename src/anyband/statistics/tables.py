@@ -148,6 +148,8 @@ def _calibration_error(pooled: Array) -> Array:
 def cost(runs: dict[tuple[str, int], dict[str, Any]]) -> pd.DataFrame:
     """Cost of each method: size and work of the model, and time and memory as mean over its seeds.
 
+    Where a run notes what it started from besides random weights, there is a column for it.
+
     Args:
         runs: (method, seed) -> content of `cost.json`.
     """
@@ -155,11 +157,14 @@ def cost(runs: dict[tuple[str, int], dict[str, Any]]) -> pd.DataFrame:
     if frame.empty:
         return frame
     numbers = ["parameters", "macs_per_km2", "train_seconds", "inference_km2_per_s", "peak_memory_mb"]
-    frame = frame.reindex(columns=["method", "seed", *numbers])
+    noted = "note" in frame
+    frame = frame.reindex(columns=["method", "seed", *numbers, "note"])
     means = frame.groupby("method", sort=False)[numbers].mean().reset_index()
     spread = frame.groupby("method", sort=False)["train_seconds"].agg(["min", "max", "count"]).reset_index(drop=True)
     means["train_seconds_min"], means["train_seconds_max"], means["seeds"] = (
         spread[c] for c in ("min", "max", "count")
     )
     means.insert(1, "label", means["method"].map(label))
+    if noted:
+        means["note"] = frame["note"].fillna("").groupby(frame["method"], sort=False).first().to_numpy()
     return means

@@ -6,7 +6,7 @@ to the same weights, and every method sees the same crops in the same order.
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -18,7 +18,7 @@ import torch
 from anyband.chips.loader import ChipTable, Crop
 from anyband.config import Training
 from anyband.models.method import Method
-from anyband.observation import QueryGrid
+from anyband.observation import Observation, QueryGrid
 from anyband.runtime import progress
 from anyband.training import checkpoint
 from anyband.training.augmentation import SYMMETRIES, brighten, turn
@@ -61,6 +61,8 @@ def train(
         directory: where an unfinished state is kept.
         identity: fingerprint of everything that the result depends on.
     """
+    if not any(parameter.requires_grad for parameter in method.parameters()):
+        return fit_at_once(method, table, score, settings, seed)
     optimizer = torch.optim.AdamW(
         method.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
@@ -92,18 +94,48 @@ def train(
 def training_loss(
     method: Method, table: ChipTable, indices: np.ndarray, crop: Crop, weights: torch.Tensor | None, seed: int
 ) -> torch.Tensor:
-    """Loss of one batch: draw a symmetry, a brightness and which sensors are at hand, then predict."""
+    """Loss of one batch."""
+    observation, query, labels = training_batch(method, table, indices, crop, seed)
+    heads = method.heads(observation, query)
+    return torch.stack([masked_cross_entropy(logits, labels, weights) for logits in heads]).mean()
+
+
+def training_batch(
+    method: Method, table: ChipTable, indices: np.ndarray, crop: Crop, seed: int
+) -> tuple[Observation, QueryGrid, torch.Tensor]:
+    """One batch with its labels: draw a symmetry, a brightness and which sensors are at hand."""
     torch.manual_seed(seed)
     symmetry = int(torch.randint(SYMMETRIES, ()))
     products = method.trained_on[int(torch.rand(()) * len(method.trained_on))]
     observation = table.observation(indices, products, crop)
     observation, labels = turn(observation, table.labels(indices, crop), symmetry, crop.side_m)
     size = labels.shape[-1]
-    logits = method(brighten(observation, BRIGHTNESS), QueryGrid(crop.side_m / size, size, size))
-    return masked_cross_entropy(logits, labels, weights)
+    return brighten(observation, BRIGHTNESS), QueryGrid(crop.side_m / size, size, size), labels
+
+
+def fit_at_once(
+    method: Method, table: ChipTable, score: Callable[[Method], float], settings: Training, seed: int
+) -> list[dict[str, float]]:
+    """Train a method without gradients on the batches that the steps of any other method see; one row of history."""
+    started = time.monotonic()
+    steps = list(table.random_batches(settings.batch, settings.crop_m, settings.steps, seed))
+    method.fit(training_batch(method, table, *step, step_seed(seed, number)) for number, step in enumerate(steps))
+    seconds = time.monotonic() - started
+    weights = class_weights(method.statistics.label_counts, settings.class_weights)
+    with torch.no_grad():
+        loss = float(training_loss(method, table, *steps[-1], weights, step_seed(seed, settings.steps - 1)))
+    return [{"step": settings.steps, "loss": loss, "val_miou": score(method), "seconds": seconds}]
 
 
 BRIGHTNESS = 0.05
+
+
+def calibration_batches(method: Method, table: ChipTable) -> Iterator[tuple[Observation, QueryGrid, torch.Tensor]]:
+    """Whole chips of `table` in order, with everything that the method trains on, and their labels."""
+    size = table.label.shape[-1]
+    for indices in table.ordered_batches(4):
+        observation = table.observation(indices, method.training_products())
+        yield observation, QueryGrid(table.chip_m / size, size, size), table.labels(indices)
 
 
 def one_cycle(share: float) -> float:

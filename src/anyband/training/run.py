@@ -2,7 +2,7 @@
 
 import ctypes
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,13 +11,14 @@ import torch
 from anyband.chips.loader import ChipTable, load_split
 from anyband.config import Run
 from anyband.models.method import Method
+from anyband.models.registry import model_type
 from anyband.models.storage import Recipe, save
 from anyband.runtime import write_csv
 from anyband.training import checkpoint
-from anyband.training.loop import train
+from anyband.training.labels import training_blocks
+from anyband.training.loop import calibration_batches, train
 from anyband.training.statistics import measure
 
-PRODUCTS = ("sentinel2", "landsat")
 Score = Callable[[Method, ChipTable], float]
 
 
@@ -34,18 +35,22 @@ def train_run(settings: Run, seed: int, chips: Path, splits: Path, directory: Pa
     """
     keep_large_blocks()
     directory.mkdir(parents=True, exist_ok=True)
-    table, validation = (load_split(chips, splits, name, PRODUCTS, settings.classes) for name in ("train", "val"))
+    products = model_type(settings.method.model, settings.training.leave_out).training_products()
+    blocks = training_blocks(splits, settings.training.label_fraction, seed)
+    table = load_split(chips, splits, "train", products, settings.classes, blocks)
+    validation = load_split(chips, splits, "val", products, settings.classes)
     recipe = Recipe(
         method=settings.name,
         model=settings.method.model,
         options=settings.method.options,
         classes=table.classes,
-        statistics=measure(table, PRODUCTS).as_dict(),
+        statistics=measure(table, products).as_dict(),
         training=settings.training.model_dump(mode="json"),
         seed=seed,
     )
     torch.manual_seed(seed)
     method = recipe.build()
+    recipe = replace(recipe, note=method.prepare())
     identity = checkpoint.fingerprint(asdict(recipe), torch.get_num_threads())
     history = train(
         method,
@@ -56,6 +61,8 @@ def train_run(settings: Run, seed: int, chips: Path, splits: Path, directory: Pa
         directory=directory,
         identity=identity,
     )
+    method.eval()
+    method.calibrate(calibration_batches(method, validation))
     write_csv(directory / "history.csv", pd.DataFrame(history).round({"loss": 5, "val_miou": 5, "seconds": 2}))
     save(directory, recipe, method)
     checkpoint.discard(directory)

@@ -69,7 +69,7 @@ def test_stored_maps_agree_with_the_confusion_table(dataset, runs):
 def test_a_specialist_answers_where_its_sensor_is_and_computes_once(dataset, runs, monkeypatch):
     calls = []
     real = module.predict
-    monkeypatch.setattr(module, "predict", lambda *arguments: calls.append(arguments[2]) or real(*arguments))
+    monkeypatch.setattr(module, "predict", lambda *given, **named: calls.append(given[2]) or real(*given, **named))
     evaluate_run(runs["s2-only"], *dataset, ALL)
     confusion = pd.read_csv(runs["s2-only"] / "confusion.csv")
     assert list(confusion["condition"].unique()) == ["S2", "S2+L9"]

@@ -1,4 +1,5 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -7,9 +8,12 @@ import torch
 
 from anyband.config import Method, Run, Training
 from anyband.evaluation.validation import validation_score
+from anyband.models.prediction_fusion import PredictionFusion
 from anyband.models.storage import load
+from anyband.observation import Observation
 from anyband.training import checkpoint, loop
 from anyband.training.run import train_run
+from handmade import SETS, make_group
 from small_split import CLASSES, SMALL
 
 
@@ -105,3 +109,68 @@ def test_the_learning_rate_rises_once_and_falls_to_zero():
     assert (np.diff(rates[: peak + 1]) > 0).all()
     assert (np.diff(rates[peak:]) <= 0).all()
     assert rates[-1] == pytest.approx(0, abs=1e-6)
+
+
+def test_a_method_reads_the_products_it_trains_on(dataset, tmp_path):
+    train(dataset, tmp_path, settings("hls-unified"))
+    recipe, method = load(tmp_path)
+    assert {band["product"] for band in recipe.statistics["bands"]} == {"hls_s30", "hls_l30"}
+    assert np.isfinite(pd.read_csv(tmp_path / "history.csv")["val_miou"].iloc[-1])
+    assert not method.accepts(frozenset({"sentinel2"}))
+
+
+def test_a_method_of_two_specialists_trains_both_and_calibrates_once(dataset, tmp_path, monkeypatch):
+    calls: list[tuple[bool, int]] = []
+    real = PredictionFusion.calibrate
+
+    def note(self, batches):
+        chips = list(batches)
+        calls.append((self.training, sum(len(labels) for *_, labels in chips)))
+        real(self, chips)
+
+    monkeypatch.setattr(PredictionFusion, "calibrate", note)
+    trained = train(dataset, tmp_path, settings("prediction-fusion"))
+    assert calls == [(False, 6)], "once, in evaluation mode, with all validation chips"
+    assert (trained["log_temperature"] != 0).all()
+    torch.manual_seed(0)
+    fresh = load(tmp_path)[0].build().state_dict()
+    for part in ("specialists.0.", "specialists.1."):
+        assert any(not torch.equal(fresh[name], trained[name]) for name in fresh if name.startswith(part))
+
+
+def test_the_loss_is_the_mean_over_heads(monkeypatch):
+    method = SimpleNamespace(trained_on=(frozenset({"sentinel2"}),))
+    labels = torch.zeros(1, 4, 4, dtype=torch.int64)
+    logits = [torch.randn(1, 3, 4, 4) for _ in range(2)]
+    table = SimpleNamespace(
+        observation=lambda *_: Observation((make_group("sentinel2", SETS["sentinel2"][0][1], 10.0, 40.0, 1, 0),)),
+        labels=lambda *_: labels,
+    )
+    losses = []
+    for heads in (logits[:1], logits[1:], logits):
+        method.heads = lambda observation, query, heads=heads: tuple(heads)
+        losses.append(float(loop.training_loss(method, table, np.arange(1), SimpleNamespace(side_m=40), None, 0)))
+    assert losses[2] == pytest.approx((losses[0] + losses[1]) / 2)
+
+
+def test_a_method_without_gradients_is_fitted_on_the_batches_of_all_steps(dataset, tmp_path, monkeypatch):
+    seen: dict[str, list[torch.Tensor]] = {"pixel": [], "random-forest": []}
+    real = loop.training_batch
+    for model, log in seen.items():
+
+        def note(*arguments, log=log):
+            batch = real(*arguments)
+            log.append(batch[0].groups[0].values)
+            return batch
+
+        monkeypatch.setattr(loop, "training_batch", note)
+        run = settings(model, steps=20)
+        if model == "random-forest":
+            run = run.model_copy(update={"method": Method(model=model, options={"trees": 10, "leaves": 64})})
+        train(dataset, tmp_path / model, run)
+    forest = seen["random-forest"][:20]
+    assert all(torch.equal(one, other) for one, other in zip(seen["pixel"], forest, strict=True))
+    history = pd.read_csv(tmp_path / "random-forest" / "history.csv")
+    assert list(history["step"]) == [20]
+    assert history["val_miou"].iloc[-1] > 0.5
+    assert np.isfinite(history["loss"]).all()

@@ -1,0 +1,117 @@
+"""Scores of translated images against real ones. None of them says what a map made from the image is worth.
+
+Images are float arrays (N, H, W, B) of N chips, H x W pixels and B bands, in reflectance; `valid` (N, H, W) is where
+both were observed, and nothing else is scored. A score without any valid pixel is NaN.
+"""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.ndimage import correlate1d
+
+Images = NDArray[np.floating]
+Mask = NDArray[np.bool_]
+# Window of Wang et al. 2004: 11 x 11 pixels, Gaussian of 1.5 pixels.
+SSIM_RADIUS, SSIM_SIGMA = 5, 1.5
+
+
+def rmse(reference: Images, estimate: Images, valid: Mask) -> NDArray[np.float64]:
+    """Root of the mean squared error per band (B,), in the unit of the images."""
+    difference = (estimate[valid] - reference[valid]).astype(np.float64)
+    if not len(difference):
+        return np.full(reference.shape[-1], np.nan)
+    return np.asarray(np.sqrt((difference**2).mean(axis=0)))
+
+
+def psnr(reference: Images, estimate: Images, valid: Mask, peak: float = 1.0) -> NDArray[np.float64]:
+    """Peak signal-to-noise ratio per band (B,), dB: 20 log10(peak / RMSE); infinite where the images agree."""
+    with np.errstate(divide="ignore"):
+        return 20 * np.log10(peak / rmse(reference, estimate, valid))
+
+
+def ssim(reference: Images, estimate: Images, valid: Mask, peak: float = 1.0) -> NDArray[np.float64]:
+    """Structural similarity per band (B,), mean over windows that are valid throughout.
+
+    Wang et al. 2004, IEEE Transactions on Image Processing 13(4), eq. 13, with K1 = 0.01 and K2 = 0.03. With a peak of
+    1 the constants are large for dark bands, so values of different bands do not compare.
+    """
+    whole = whole_windows(valid)
+    total = np.zeros(reference.shape[-1])
+    for i in range(len(reference)):  # one chip at a time, as a split fills the memory several times over
+        chip = slice(i, i + 1)
+        x, y = (
+            np.where(valid[chip, ..., None], image[chip], 0.0).astype(np.float64) for image in (reference, estimate)
+        )
+        total += similarity(x, y, peak)[whole[chip]].sum(axis=0)
+    return total / whole.sum() if whole.any() else np.full(len(total), np.nan)
+
+
+def similarity(x: NDArray[np.float64], y: NDArray[np.float64], peak: float) -> NDArray[np.float64]:
+    """Structural similarity of the windows around all pixels (N, H, W, B)."""
+    mean_x, mean_y = smooth(x), smooth(y)
+    var_x, var_y = smooth(x * x) - mean_x**2, smooth(y * y) - mean_y**2
+    covariance = smooth(x * y) - mean_x * mean_y
+    c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2
+    likeness = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
+    return np.asarray(likeness / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2)))
+
+
+def smooth(images: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Gaussian mean around every pixel; windows that leave the image see zeros."""
+    offset = np.arange(-SSIM_RADIUS, SSIM_RADIUS + 1)
+    weight = np.exp(-(offset**2) / (2 * SSIM_SIGMA**2))
+    weight /= weight.sum()
+    rows = correlate1d(images, weight, axis=1, mode="constant")
+    return np.asarray(correlate1d(rows, weight, axis=2, mode="constant"))
+
+
+def whole_windows(valid: Mask) -> Mask:
+    """Where the window around a pixel (N, H, W) lies inside the image and is valid throughout."""
+    ones = np.ones(2 * SSIM_RADIUS + 1)
+    count = correlate1d(valid.astype(np.float64), ones, axis=1, mode="constant")
+    count = correlate1d(count, ones, axis=2, mode="constant")
+    return np.asarray(count > (2 * SSIM_RADIUS + 1) ** 2 - 0.5)
+
+
+def sam(reference: Images, estimate: Images, valid: Mask) -> float:
+    """Spectral angle, degrees: mean over pixels of the angle between the two spectra (Kruse et al. 1993, RSE 44)."""
+    x, y = reference[valid].astype(np.float64), estimate[valid].astype(np.float64)
+    size = np.linalg.norm(x, axis=-1) * np.linalg.norm(y, axis=-1)
+    x, y, size = x[size > 0], y[size > 0], size[size > 0]
+    if not len(size):
+        return float("nan")
+    return float(np.degrees(np.arccos(np.clip((x * y).sum(axis=-1) / size, -1, 1))).mean())
+
+
+def ergas_terms(reference: Images, estimate: Images, valid: Mask, ratio: float = 1 / 3) -> NDArray[np.float64]:
+    """What each band (B,) adds to ERGAS: 100 ratio RMSE / mean; ERGAS is the quadratic mean over bands.
+
+    Wald 2000, "Quality of high resolution synthesised images: is there a simple criterion?". `ratio` is the pixel size
+    of the translated image over that of its source: 10 m / 30 m.
+    """
+    if not valid.any():
+        return np.full(reference.shape[-1], np.nan)
+    mean = reference[valid].astype(np.float64).mean(axis=0)
+    return np.asarray(100 * ratio * rmse(reference, estimate, valid) / mean)
+
+
+def ergas(reference: Images, estimate: Images, valid: Mask, ratio: float = 1 / 3) -> float:
+    """Relative global error, dimensionless; 0 is perfect."""
+    return float(np.sqrt((ergas_terms(reference, estimate, valid, ratio) ** 2).mean()))
+
+
+def tidy(reference: Images, estimate: Images, valid: Mask, bands: tuple[str, ...]) -> pd.DataFrame:
+    """One row per band, and a row "all": RMSE over all values, PSNR of that, mean SSIM, ERGAS and spectral angle."""
+    errors, likeness = (score(reference, estimate, valid) for score in (rmse, ssim))
+    total = np.sqrt((errors**2).mean())
+    with np.errstate(divide="ignore"):
+        decibel = -20 * np.log10(total)
+    columns = {
+        "band": [*bands, "all"],
+        "rmse": [*errors, total],
+        "psnr_db": [*psnr(reference, estimate, valid), decibel],
+        "ssim": [*likeness, likeness.mean()],
+        "ergas": [*ergas_terms(reference, estimate, valid), ergas(reference, estimate, valid)],
+        "sam_deg": [*(float("nan") for _ in bands), sam(reference, estimate, valid)],
+    }
+    return pd.DataFrame(columns)

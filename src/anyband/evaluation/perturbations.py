@@ -1,0 +1,179 @@
+"""What is done to an observation under a condition: pure functions of the band groups, with fixed sizes and seeds.
+
+Pixels, validity and description always change together: a band that goes takes its description along, pixels that
+lose their validity are set to 0, so nothing that is not there can reach a model.
+"""
+
+import hashlib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+
+from anyband.evaluation.clouds import cover
+from anyband.evaluation.conditions import FAMILIES, KINDS, Step
+from anyband.evaluation.degrade import coarsen
+from anyband.evaluation.descriptions import hide_distances, hide_responses, swap_responses
+from anyband.models.method import UnsupportedInputError
+from anyband.observation import BandGroup, Observation
+from anyband.sensors import Band, BandSet
+
+Groups = tuple[BandGroup, ...]
+
+DIRECTION = (0.6, 0.8)
+"""East and south parts of a wrong position: both axes are off, and the length is the one in the condition's name."""
+
+
+@dataclass(frozen=True)
+class Chips:
+    """What a perturbation may know of the chips of a batch besides their pixels.
+
+    Attributes:
+        names: (B,) names of the chips, which seed what is random.
+        other_date: groups of a product's acquisition of the same places on another date, and (B,) bool where there is
+            one.
+    """
+
+    names: tuple[str, ...]
+    other_date: Callable[[str], tuple[Groups, torch.Tensor]]
+
+
+def perturb(observation: Observation, steps: tuple[Step, ...], chips: Chips) -> Observation:
+    """The observation after all `steps`, from the first to the last.
+
+    Raises:
+        UnsupportedInputError: nothing is left to look at.
+    """
+    for step in steps:
+        parts = [step.products] if KINDS[step.kind].joint else [(product,) for product in step.products]
+        for products in parts:
+            chosen = tuple(group for product in products for group in observation.of(product))
+            rest = tuple(group for group in observation.groups if group.product not in products)
+            changed = ACTIONS[step.kind](chosen, step.values, chips) if chosen else ()
+            observation = Observation(rest + changed)
+    if not observation.groups:
+        raise UnsupportedInputError("no band is left")
+    return observation
+
+
+def _same(groups: Groups, values: tuple[str, ...], chips: Chips) -> Groups:
+    return groups
+
+
+def _drop(groups: Groups, values: tuple[str, ...], chips: Chips) -> Groups:
+    return select(groups, lambda band: band.concept not in FAMILIES[values[0]])
+
+
+def _keep(groups: Groups, values: tuple[str, ...], chips: Chips) -> Groups:
+    return select(groups, lambda band: band.concept in FAMILIES[values[0]])
+
+
+def _drop_random(groups: Groups, values: tuple[str, ...], chips: Chips) -> Groups:
+    """Without the first so many percent of the bands in a fixed order per draw: more percent drop what fewer did."""
+    names = [band.name for group in groups for band in group.band_sets[0]]
+    draw = values[1] or "0"
+
+    def order(name: str) -> str:
+        return hashlib.sha256(f"{draw}:{groups[0].product}:{name}".encode()).hexdigest()
+
+    count = min(round(int(values[0]) / 100 * len(names)), len(names) - 1)
+    gone = set(sorted(names, key=order)[:count])
+    return select(groups, lambda band: band.name not in gone)
+
+
+def select(groups: Groups, wanted: Callable[[Band], bool]) -> Groups:
+    """The groups with only the bands that are wanted; groups without any are left out."""
+    result = []
+    for group in groups:
+        channels = tuple(c for c, band in enumerate(group.band_sets[0]) if wanted(band))
+        if channels:
+            result.append(group if len(channels) == len(group.band_sets[0]) else group.select_bands(channels))
+    return tuple(result)
+
+
+def _duplicate(groups: Groups, values: tuple[str, ...], chips: Chips) -> Groups:
+    """A family's bands come twice, the same values under another name."""
+    result = []
+    for group in groups:
+        count = len(group.band_sets[0])
+        extra = tuple(c for c, band in enumerate(group.band_sets[0]) if band.concept in FAMILIES[values[0]])
+        longer = group.select_bands((*range(count), *extra))
+        sets = tuple(
+            BandSet(s.platform, s.bands[:count] + tuple(replace(b, name=f"{b.name}-again") for b in s.bands[count:]))
+            for s in longer.band_sets
+        )
+        result.append(replace(longer, band_sets=sets))
+    return tuple(result)
+
+
+def _merged(groups: Groups, values: tuple[str, ...], chips: Chips) -> Groups:
+    """One acquisition, called like the first product, with the bands of all; the others' names say where from."""
+    first = groups[0].product
+    result = []
+    for group in groups:
+        prefix = "" if group.product == first else f"{group.product}."
+        sets = tuple(
+            BandSet(s.platform, tuple(replace(band, name=prefix + band.name) for band in s)) for s in group.band_sets
+        )
+        result.append(replace(group, product=first, band_sets=sets))
+    return tuple(sorted(result, key=lambda group: group.pixel_m))
+
+
+def _gsd(groups: Groups, values: tuple[str, ...], chips: Chips) -> Groups:
+    target, stated = values
+    coarse = coarsen(groups, float(target), stated)
+    return hide_distances(coarse) if stated == "absent" else coarse
+
+
+def _srf(groups: Groups, values: tuple[str, ...], chips: Chips) -> Groups:
+    return hide_responses(groups) if values[0] == "absent" else swap_responses(groups)
+
+
+def _offset(groups: Groups, values: tuple[str, ...], chips: Chips) -> Groups:
+    """The stated position is off by so many metres towards the south-east; the pixels stay."""
+    error = torch.tensor(DIRECTION) * float(values[0])
+    return tuple(replace(group, offset_m=group.offset_m + error.to(group.offset_m)) for group in groups)
+
+
+def _moved(groups: Groups, values: tuple[str, ...], chips: Chips) -> Groups:
+    """The pixels lie so many metres further east and as many further south than stated; what came in is not valid."""
+    result = []
+    for group in groups:
+        step = round(float(values[0]) / group.pixel_m)
+        if not math.isclose(step * group.pixel_m, float(values[0])):
+            raise UnsupportedInputError(f"{values[0]} m is not whole in pixels of {group.pixel_m:g} m")
+        moved, valid = torch.zeros_like(group.values), torch.zeros_like(group.valid)
+        if step < min(group.values.shape[2:]):
+            moved[..., step:, step:] = group.values[..., :-step, :-step]
+            valid[..., step:, step:] = group.valid[..., :-step, :-step]
+        result.append(replace(group, values=moved, valid=valid))
+    return tuple(result)
+
+
+def _cloudy(groups: Groups, values: tuple[str, ...], chips: Chips) -> Groups:
+    return cover(groups, float(values[0]), chips.names)
+
+
+def _late(groups: Groups, values: tuple[str, ...], chips: Chips) -> Groups:
+    """The same place on another date; nothing valid where there is none."""
+    others, arrived = chips.other_date(groups[0].product)
+    there = arrived[:, None, None, None]
+    return tuple(replace(group, values=group.values * there, valid=group.valid & there) for group in others)
+
+
+ACTIONS: dict[str, Callable[[Groups, tuple[str, ...], Chips], Groups]] = {
+    "same": _same,
+    "drop": _drop,
+    "keep": _keep,
+    "drop-random": _drop_random,
+    "merged": _merged,
+    "duplicate": _duplicate,
+    "gsd": _gsd,
+    "srf": _srf,
+    "offset": _offset,
+    "moved": _moved,
+    "cloudy": _cloudy,
+    "late": _late,
+}
+"""What every kind of `conditions.KINDS` does to the groups of one acquisition (all its products at once if joint)."""

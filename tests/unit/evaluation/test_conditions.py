@@ -1,0 +1,68 @@
+import subprocess
+import sys
+
+import pytest
+
+from anyband.evaluation.conditions import CONDITIONS, FAMILIES, KINDS, PIXELS_M, Step, check, parse
+from anyband.evaluation.perturbations import ACTIONS
+from anyband.sensors import get_sensor, platforms
+
+
+def test_every_kind_has_its_action_and_every_example_is_read():
+    assert set(KINDS) == set(ACTIONS)
+    for kind, entry in KINDS.items():
+        for example in entry.examples:
+            (step,) = parse(f"S30+L30/{'gsd-60' if example == 'gsd-30' else example.replace('gsd-30', 'gsd-60')}").steps
+            assert step.kind == kind
+
+
+@pytest.mark.parametrize("key", CONDITIONS)
+def test_an_availability_is_a_condition_without_steps(key):
+    condition = parse(key)
+    assert frozenset(condition.products) == CONDITIONS[key]
+    assert condition.steps == ()
+
+
+def test_what_a_name_says():
+    assert parse("S2+L9/drop-swir").steps == (Step("drop", ("swir",), ("sentinel2", "landsat")),)
+    assert parse("S2+L9/cloudy-50").steps == (Step("cloudy", ("50",), ("landsat",)),)
+    assert parse("S2+L9/cloudy-50@S2").steps == (Step("cloudy", ("50",), ("sentinel2",)),)
+    assert parse("S2/drop-random-25-3").steps[0].values == ("25", "3")
+    assert parse("S2/gsd-30-absent").steps[0].values == ("30", "absent")
+    assert [step.kind for step in parse("S2+L9/late/srf-absent").steps] == ["late", "srf"]
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("S3", "'S3' is no availability; did you mean 'S30'"),
+        ("S2/drop-rededge", "did you mean 'drop-red-edge'"),
+        ("S2+L9/drop-swir@S30", "'S30' is not among its products"),
+        ("S2/drop-random-0", "is no perturbation"),
+        ("L9/gsd-20", "not coarser than the 30 m pixels"),
+        ("S2/moved-30", "not whole in the 60 m pixels"),
+        ("S2/merged", "needs two products"),
+        ("S2/cloudy-50/late", "must come first"),
+        ("S2/", "is no perturbation"),
+    ],
+)
+def test_a_wrong_name_is_one_clear_line(key, words):
+    with pytest.raises(ValueError, match=words) as error:
+        check(key)
+    assert "\n" not in str(error.value)
+
+
+def test_families_and_pixels_are_those_of_the_sensors():
+    concepts = set()
+    for product, (finest, coarsest) in PIXELS_M.items():
+        for platform in platforms(product):
+            bands = [b for b in get_sensor(platform, product).bands if b.concept not in ("thermal", "pan")]
+            assert min(band.pixel_m for band in bands) == finest
+            assert max(band.pixel_m for band in bands) == coarsest
+            concepts |= {band.concept for band in bands}
+    assert frozenset().union(*FAMILIES.values()) <= concepts
+
+
+def test_the_configuration_reads_conditions_without_torch():
+    code = "import sys, anyband.config; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

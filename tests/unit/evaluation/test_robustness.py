@@ -1,0 +1,141 @@
+"""Every condition of the preset, from end to end, with freshly made models on a made-up split."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from anyband.chips.loader import load_split
+from anyband.evaluation.conditions import CONDITIONS, KINDS, parse
+from anyband.evaluation.inference import predict
+from anyband.evaluation.run import evaluate_run
+from anyband.evaluation.views import other_date, views
+from anyband.models.method import UnsupportedInputError
+from anyband.models.registry import MODELS, build
+from anyband.models.storage import Recipe, save
+from anyband.training.statistics import measure
+from small_split import CLASSES, SMALL, fabricate_split
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory) -> tuple[Path, Path]:
+    """Six test chips: four of one row, and the first two of them again on a second date."""
+    chips, splits = fabricate_split(tmp_path_factory.mktemp("robustness"), 18)
+    rows = pd.read_csv(splits)
+    rows[(rows["split"] != "test") | rows["chip"].str.contains("r0c")].to_csv(splits, index=False)
+    return chips, splits
+
+
+@pytest.fixture(scope="module")
+def preset(request) -> tuple[str, ...]:
+    path = Path(__file__).parents[3] / "workflow/presets/robustness.yaml"
+    return tuple(yaml.safe_load(path.read_text())["experiments"]["main"]["conditions"])
+
+
+@pytest.fixture(scope="module")
+def tables(dataset, preset, tmp_path_factory) -> dict[str, pd.DataFrame]:
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("runs")
+    train = load_split(*dataset, "train", ["sentinel2", "landsat"], CLASSES)
+    statistics = measure(train, ["sentinel2", "landsat"]).as_dict()
+    found = {}
+    for name in ("anyband", "s2-only", "input-fusion"):
+        torch.manual_seed(0)
+        recipe = Recipe(name, name, SMALL, tuple(sorted(CLASSES)), statistics, {}, 0)
+        method = recipe.build()
+        for parameter in method.parameters():  # fresh models start near 0: make every input matter
+            torch.nn.init.normal_(parameter, std=0.3)
+        directory = folder / name
+        directory.mkdir()
+        (directory / "history.csv").write_text("step,loss,val_miou,seconds\n1,1,0.1,1.0\n")
+        save(directory, recipe, method)
+        evaluate_run(directory, *dataset, preset)
+        found[name] = pd.read_csv(directory / "confusion.csv")
+        stored = np.load(directory / "predictions.npz")
+        assert set(stored) - {"chip"} <= set(CONDITIONS)
+    return found
+
+
+def counts(table: pd.DataFrame, condition: str) -> list[int]:
+    return table.loc[table["condition"] == condition, "count"].tolist()
+
+
+def test_the_preset_has_the_default_conditions_and_every_kind(preset):
+    assert tuple(preset[:6]) == tuple(CONDITIONS)
+    assert {step.kind for key in preset for step in parse(key).steps} == set(KINDS) - {"same"}
+    assert len(set(preset)) == len(preset)
+
+
+def test_a_model_that_takes_anything_has_every_row_on_the_same_pixels(tables, preset):
+    table = tables["anyband"]
+    assert list(table["condition"].unique()) == list(preset)
+    assert table.groupby("condition")["count"].sum().nunique() == 1
+    reference = table.groupby(["condition", "block", "reference"])["count"].sum().unstack("condition")
+    assert (reference.nunique(axis=1) == 1).all()
+    for key in preset:
+        if "/" in key:
+            assert counts(table, key) != counts(table, key.split("/")[0]), key
+
+
+def test_a_fixed_stack_has_no_rows_without_its_bands_and_is_blind_to_what_it_does_not_read(tables):
+    table = tables["s2-only"]
+    found = set(table["condition"])
+    assert found >= {"S2", "S2/gsd-30", "S2/srf-wrong", "S2/duplicate-rgb-nir", "S2+L9/merged", "S2+L9/cloudy-50"}
+    assert not {key for key in found if "drop" in key or "keep" in key or key.startswith("L")}
+    blind = ("S2/srf-wrong", "S2/srf-absent", "S2/gsd-30-wrong", "S2+L9/cloudy-50", "S2+L9/late", "S2+L9/merged")
+    for key in blind:
+        same = "S2/gsd-30" if "gsd" in key else "S2"
+        assert counts(table, key) == counts(table, same), key
+    assert counts(table, "S2/gsd-30") != counts(table, "S2")
+
+
+def test_a_fusion_feels_its_second_sensor(tables):
+    table = tables["input-fusion"]
+    for key in ("offset-30", "moved-30", "cloudy-50", "cloudy-50@S2", "late"):
+        assert counts(table, f"S2+L9/{key}") != counts(table, "S2+L9"), key
+    assert "S2+L9/drop-swir" not in set(table["condition"])
+
+
+def test_doing_nothing_gives_the_same_view(dataset):
+    statistics = measure(load_split(*dataset, "val", ["sentinel2", "landsat"], CLASSES), ["sentinel2", "landsat"])
+    method = build("anyband", SMALL, statistics, 3)
+    found = views(method, ("S2+L9", "S2+L9/same"))
+    assert found["S2+L9"] == found["S2+L9/same"]
+    table = load_split(*dataset, "test", ["sentinel2", "landsat"], CLASSES)
+    assert found["S2+L9"].change(table) is None
+
+
+def test_another_date_is_of_the_same_place(dataset):
+    table = load_split(*dataset, "test", ["landsat"], CLASSES)
+    first, second = (int(np.flatnonzero(table.chip == f"test-{date}-r0c1")[0]) for date in (0, 1))
+    alone = int(np.flatnonzero(table.chip == "test-0-r0c3")[0])
+    (group,), arrived = other_date(table, np.array([first, second, alone]), "landsat")
+    assert arrived.tolist() == [True, True, False]
+    (now,) = table.observation([second, first, alone], ["landsat"]).groups
+    assert torch.equal(group.values, now.values)
+
+
+ONE_OF_EACH = (
+    "S2/keep-rgb-nir", "S2/drop-random-50", "S2+L9/merged", "S2/duplicate-swir", "S2/gsd-30-absent", "S2/srf-absent",
+    "L9/srf-wrong", "L9/gsd-60", "S2+L9/offset-15", "S2+L9/moved-60", "S2+L9/cloudy-50", "S2+L9/late@S2",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_maps_a_disturbed_input_or_says_that_it_cannot(dataset, name):
+    torch.set_num_threads(1)
+    products = ["sentinel2", "landsat", "hls_s30", "hls_l30"]
+    model = MODELS[name]
+    statistics = measure(load_split(*dataset, "train", products, CLASSES), model.training_products())
+    options = {key: value for key, value in SMALL.items() if key in model.options_type.__dataclass_fields__}
+    method = build(name, options, statistics, len(CLASSES)).eval()
+    table = load_split(*dataset, "test", products, CLASSES)
+    for view in views(method, ONE_OF_EACH).values():
+        try:
+            maps = predict(method, table, view.products, np.array([0, 5]), view.change(table))
+        except UnsupportedInputError:
+            continue
+        assert np.isfinite(maps.confidence).all()

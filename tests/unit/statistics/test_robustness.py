@@ -1,0 +1,79 @@
+"""Scores under conditions in which something was done to the input."""
+
+import numpy as np
+import pytest
+
+from anyband.config import Comparison as ComparisonSettings
+from anyband.config import Experiment
+from anyband.report.robustness_table import robustness as table_of
+from anyband.statistics.cube import build_cube
+from anyband.statistics.ranking import general, pairwise
+from anyband.statistics.robustness import robustness
+
+FULL = {"S2": 0.8, "L9": 0.7, "S2+L9": 0.85, "S2/drop-swir": 0.6, "S2+L9/cloudy-50": 0.85}
+ACCURACY = {
+    "s2-only": {"S2": 0.8, "S2+L9": 0.8, "S2+L9/cloudy-50": 0.8},
+    "input-fusion": FULL,
+    "anyband": FULL,
+    "pixel": FULL,
+}
+
+
+@pytest.fixture
+def settings(comparison_settings):
+    return ComparisonSettings(
+        name="main",
+        experiment=Experiment(methods=list(ACCURACY), conditions=list(FULL)),
+        classes=comparison_settings.classes,
+    )
+
+
+def test_change_is_paired_and_what_cannot_be_taken_has_no_row(confusion_table, settings):
+    cube = build_cube(confusion_table(ACCURACY), settings)
+    frame = robustness(cube).set_index(["condition", "method"])
+    assert set(frame.index.get_level_values("condition")) == {"S2/drop-swir", "S2+L9/cloudy-50"}
+    assert ("S2/drop-swir", "s2-only") not in frame.index
+    assert "majority" not in frame.index.get_level_values("method")
+    lost = frame.loc[("S2/drop-swir", "anyband")]
+    assert lost["reference"] == "S2"
+    assert lost["change_upper"] < 0
+    assert lost["change"] == pytest.approx(lost["miou"] - mean(cube, "anyband", "S2"))
+    same = frame.loc[("S2+L9/cloudy-50", "anyband")]
+    assert abs(same["change"]) < 0.01
+
+
+def mean(cube, method, condition):
+    from anyband.statistics.metrics import mean_iou
+
+    return float(np.mean(mean_iou(cube.cells(method, condition).sum(axis=1))))
+
+
+def test_other_tables_do_not_see_disturbed_inputs(confusion_table, settings):
+    full = build_cube(confusion_table(ACCURACY), settings)
+    cube = full.undisturbed()
+    assert cube.conditions == ("S2", "L9", "S2+L9")
+    for condition in cube.conditions:
+        assert np.array_equal(cube.cells("anyband", condition), full.cells("anyband", condition))
+    pairs, _ = pairwise(cube, settings)
+    assert not pairs["endpoint"].str.contains("/").any()
+
+
+def test_the_page_shows_a_dash_where_a_method_cannot_answer(confusion_table, settings):
+    full = build_cube(confusion_table(ACCURACY), settings)
+    cube = full.undisturbed()
+    pairs, _ = pairwise(cube, settings)
+    frames = {"general": general(cube, settings, pairs), "robustness": robustness(full)}
+    labels = {method: method for method in full.methods}
+    table = table_of(frames, {"labels": labels, "blocks": cube.blocks, "seeds": cube.seeds})
+    titles = [column.heading for column in table.columns]
+    row = dict(zip(titles, table.rows[0], strict=True))
+    assert row["Input"].text == "S2/drop-swir"
+    assert row["s2-only"].text == "–"
+    assert row["anyband"].text not in ("–", "0.0")
+
+
+def test_an_experiment_without_disturbed_inputs_has_an_empty_table(confusion_table, comparison_settings):
+    plain = {m: {k: v for k, v in c.items() if "/" not in k} for m, c in ACCURACY.items()}
+    frame = robustness(build_cube(confusion_table(plain), comparison_settings))
+    assert frame.empty
+    assert "change" in frame

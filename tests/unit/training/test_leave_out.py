@@ -1,0 +1,45 @@
+"""Leave-one-sensor-out: a product takes no part in training and may be asked for afterwards."""
+
+import pandas as pd
+import pytest
+import torch
+
+from anyband.config import Method, Run, Training
+from anyband.evaluation.run import evaluate_run
+from anyband.models.registry import MODELS, model_type
+from anyband.models.storage import load, read_recipe
+from anyband.runtime import UserError
+from anyband.training.run import train_run
+from small_split import CLASSES, SMALL
+
+CONDITIONS = ("S2", "L9", "S2+L9")
+
+
+def train(dataset, out, model: str):
+    torch.set_num_threads(1)
+    training = Training(steps=2, batch=1, crop_m=240, leave_out="landsat")
+    run = Run(name=model, method=Method(model=model, options=SMALL), training=training, classes=CLASSES)
+    train_run(run, 0, *dataset, out, lambda method, table: 0.0)
+    evaluate_run(out, *dataset, CONDITIONS)
+    return set(pd.read_csv(out / "confusion.csv")["condition"])
+
+
+def test_a_model_of_any_sensor_answers_for_the_one_it_never_saw(dataset, tmp_path):
+    assert train(dataset, tmp_path, "anyband") == set(CONDITIONS)
+    assert {band["product"] for band in read_recipe(tmp_path).statistics["bands"]} == {"sentinel2"}
+    assert load(tmp_path)[1].trained_on == (frozenset({"sentinel2"}),)
+
+
+@pytest.mark.parametrize("model", ["input-fusion", "feature-fusion"])
+def test_a_fixed_stack_has_no_rows_for_it(dataset, tmp_path, model):
+    assert train(dataset, tmp_path, model) == {"S2", "S2+L9"}
+
+
+def test_a_specialist_of_it_cannot_be_trained():
+    with pytest.raises(UserError, match="'l9-only' cannot be trained without landsat"):
+        model_type("l9-only", "landsat")
+
+
+def test_without_anything_left_out_the_class_is_the_registered_one():
+    assert all(model_type(name) is model for name, model in MODELS.items())
+    assert model_type("s2-only", "landsat") is MODELS["s2-only"]
