@@ -1,6 +1,5 @@
 """The arrays of a chip store: one chunk a chip, up to 64 chips a shard, every shard written once and whole."""
 
-import shutil
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from anyband.chips.encoding import Array
+from anyband.runtime import remove
 
 SHARD_CHIPS = 64
 
@@ -62,8 +62,10 @@ def put(group: Any, name: str, array: Array, dims: tuple[str, ...], attributes: 
         target[...] = array
 
 
-def write_shard(array: Any, start: int, chips: Iterable[Array]) -> None:
+def write_shard(array: Any, start: int, chips: Iterable[Array]) -> int:
     """Write the chips from `start` on, a whole shard or what is there of the last one, each used before the next.
+
+    Returns the CRC-32C of the file.
 
     The file is put together here, by the specification of zarr's sharding codec: zarr itself spends three times as much
     on a shard of small chunks as their compression takes, and holds the interpreter's lock meanwhile.
@@ -71,21 +73,37 @@ def write_shard(array: Any, start: int, chips: Iterable[Array]) -> None:
     import google_crc32c
     from numcodecs import Blosc  # type: ignore[import-untyped]
 
-    number, rest = divmod(start, array.shards[0])
-    if rest:
-        raise ValueError(f"chip {start} does not begin a shard of {array.shards[0]} chips")
-    key = array.metadata.encode_chunk_key((number, *(0,) * (array.ndim - 1)))
-    path = Path(array.store.root) / array.path / key
+    path = _shard_path(array, start)
     path.parent.mkdir(parents=True, exist_ok=True)
     codec = Blosc("zstd", _LEVEL, Blosc.BITSHUFFLE)
     index = np.full((array.shards[0], 2), 2**64 - 1, "<u8")  # offset and length of every chunk; none
+    crc = 0
     with path.open("wb") as file:
         for chip, pixels in enumerate(chips):
             packed = codec.encode(np.ascontiguousarray(pixels, array.dtype.newbyteorder("<")))
             index[chip] = file.tell(), len(packed)
             file.write(packed)
+            crc = google_crc32c.extend(crc, packed)
         table = index.tobytes()
-        file.write(table + google_crc32c.value(table).to_bytes(4, "little"))
+        table += google_crc32c.value(table).to_bytes(4, "little")
+        file.write(table)
+    return int(google_crc32c.extend(crc, table))
+
+
+def has_shard(array: Any, start: int, crc: int) -> bool:
+    """Whether the shard from chip `start` on is there with this CRC-32C."""
+    import google_crc32c
+
+    path = _shard_path(array, start)
+    return path.is_file() and google_crc32c.value(path.read_bytes()) == crc
+
+
+def _shard_path(array: Any, start: int) -> Path:
+    number, rest = divmod(start, array.shards[0])
+    if rest:
+        raise ValueError(f"chip {start} does not begin a shard of {array.shards[0]} chips")
+    key = str(array.metadata.encode_chunk_key((number, *(0,) * (array.ndim - 1))))
+    return Path(array.store.root) / str(array.path) / key
 
 
 class Appender:
@@ -120,10 +138,11 @@ class Appender:
         self._written += len(values)
 
 
-def keep_chips(group: Any, folder: Path, kept: Sequence[int]) -> None:
+def keep_chips(group: Any, folder: Path, kept: Sequence[int], aside: Path) -> None:
     """Rewrite every array of chips below `group`, which lies in `folder`, with the chips `kept` alone, in this order.
 
-    Needed only when a file turned out to be unusable after other chips had been written.
+    Needed only when a file turned out to be unusable after other chips had been written. The arrays as they were go
+    to the folder `aside`.
     """
     for name, old in list(_chip_arrays(group)):
         copy = create_chips(
@@ -138,7 +157,9 @@ def keep_chips(group: Any, folder: Path, kept: Sequence[int]) -> None:
         for start in range(0, len(kept), copy.shards[0]):
             wanted = kept[start : start + copy.shards[0]]
             write_shard(copy, start, np.concatenate([old[first:end] for first, end in _runs(wanted)]))
-        shutil.rmtree(folder / name)
+        remove(aside / name)
+        (aside / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).rename(aside / name)
         (folder / f"{name}-kept").rename(folder / name)
 
 

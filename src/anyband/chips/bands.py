@@ -7,7 +7,7 @@ depends on the size of a batch, not on the number of chips.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 
 from anyband.catalog.acquisition import Acquisition, UnusableItemError
-from anyband.chips.arrays import SHARD_CHIPS, checksum, write_shard
+from anyband.chips.arrays import SHARD_CHIPS, checksum, has_shard, write_shard
 from anyband.chips.encoding import ENCODINGS, Array
 from anyband.chips.grid import Footprint, chip_window
 from anyband.chips.judge import Pair
 from anyband.chips.read import Piece, Pixels, RasterFile, read_file, read_header
+from anyband.chips.unfinished import Journal
 from anyband.chips.workers import Graph, attempt, new_name
 
 PART_BYTES = 4 << 20
@@ -71,7 +72,7 @@ class Part:
 class ShardReport:
     """A shard that was written: window of every chip (row, col, dx, dy), CRC-32, and files that cannot be used.
 
-    `lost` holds position of a chip of the pair that is to be dropped, and the reason.
+    `lost` holds position of a chip of the pair that is to be dropped, and the reason; `crc` is the CRC-32C of the file.
     """
 
     group: Group
@@ -79,6 +80,7 @@ class ShardReport:
     windows: Array
     checksum: Array
     lost: tuple[tuple[int, str], ...]
+    crc: int
 
 
 def band_groups(pair: Pair) -> dict[tuple[str, int], tuple[str, ...]]:
@@ -193,35 +195,75 @@ def _cut_rows(tops: Array, size: int, tile: int, most: int) -> Iterator[tuple[in
         yield int(edges[begin]), int(edges[-1])
 
 
-def read_bands(parts: Sequence[Part], store: Path, count: int) -> tuple[Graph, list[str]]:
-    """A dask graph that reads all parts and writes all shards, and the keys that give one `ShardReport` each.
+def read_bands(parts: Sequence[Part], store: Path, count: int, journal: Journal) -> tuple[Graph, list[str]]:
+    """A dask graph that reads parts and writes shards, and the keys of the `ShardReport` of every shard, in order.
 
-    The graph is made by hand: dask's delayed functions would each carry a copy of everything before them.
+    Shards that the journal holds are left alone. The graph is made by hand: dask's delayed functions would each carry a
+    copy of everything before them.
 
     Args:
         parts: in the order of reading.
         store: the store, with the arrays of all groups.
         count: number of chips.
+        journal: where the reports go.
     """
-    run, batches = new_name(), _batches(parts)
+    run = new_name()
     graph: Graph = {}
-    members: dict[tuple[str, int], list[int]] = defaultdict(list)  # parts of a shard, by array and first chip
-    for index, (part, batch) in enumerate(zip(parts, batches, strict=True)):
-        gate = [f"{run}-gate-{batch}"] if batch > 1 else []
-        graph[f"{run}-read-{index}"] = (partial(attempt, _read, part), *gate)
+    keys: list[str] = []
+    wanted: dict[str, list[int]] = {}  # parts by the key of the shard that is to be written
+    for (group, start), members in _members(parts).items():
+        keys.append(f"{run}-shard-{group.name}-{start}")
+        if report := _earlier(store, group, start, journal):
+            graph[keys[-1]] = (partial(_same, report),)
+        else:
+            write = partial(_write, store, start, count, journal, [parts[index] for index in members])
+            graph[keys[-1]] = (write, [f"{run}-read-{index}" for index in members])
+            wanted[keys[-1]] = members
+    _add_reads(graph, run, parts, wanted)
+    return graph, keys
+
+
+def _members(parts: Sequence[Part]) -> dict[tuple[Group, int], list[int]]:
+    """Positions of the parts of every shard, by group and first chip."""
+    members: dict[tuple[Group, int], list[int]] = defaultdict(list)
+    for index, part in enumerate(parts):
         first, last = part.start, part.start + len(part.footprints) - 1
         for shard in range(first // SHARD_CHIPS, last // SHARD_CHIPS + 1):
-            members[part.group.name, shard * SHARD_CHIPS].append(index)
+            members[part.group, shard * SHARD_CHIPS].append(index)
+    return members
+
+
+def _earlier(store: Path, group: Group, start: int, journal: Journal) -> ShardReport | None:
+    """The report of a shard that an earlier attempt wrote."""
+    import zarr
+
+    report: ShardReport | None = journal.get(_shard_name(group, start))
+    array = zarr.open_array(store / group.name / "values", mode="r") if report else None
+    return report if report and has_shard(array, start, report.crc) else None
+
+
+def _add_reads(graph: Graph, run: str, parts: Sequence[Part], wanted: Mapping[str, Sequence[int]]) -> None:
+    """Add the reads of all parts that the shards `wanted` need, and what holds them back."""
+    needed = sorted({index for members in wanted.values() for index in members})
+    batches = dict(zip(needed, _batches([parts[index] for index in needed]), strict=True))
+    for index, batch in batches.items():
+        gate = [f"{run}-gate-{batch}"] if batch > 1 else []
+        graph[f"{run}-read-{index}"] = (partial(attempt, _read, parts[index]), *gate)
     completed: dict[int, list[str]] = defaultdict(list)  # shards by the batch with the last of their parts
-    for (name, start), wanted in members.items():
-        key = f"{run}-write-{name}-{start}"
-        write = partial(_write, store, start, count, [parts[index] for index in wanted])
-        graph[key] = (write, [f"{run}-read-{index}" for index in wanted])
-        completed[batches[wanted[-1]]].append(key)
-    for batch in range(2, max(batches, default=0) + 1):
+    for key, members in wanted.items():
+        completed[batches[members[-1]]].append(key)
+    for batch in range(2, max(batches.values(), default=0) + 1):
         before = [f"{run}-gate-{batch - 1}"] if batch > 2 else []
         graph[f"{run}-gate-{batch}"] = (_nothing, *before, completed[batch - 2])
-    return graph, [key for keys in completed.values() for key in keys]
+
+
+def _same(report: ShardReport) -> ShardReport:
+    return report
+
+
+def _shard_name(group: Group, start: int) -> str:
+    """What the journal calls a shard."""
+    return f"shard {group.name} {start}"
 
 
 def _batches(parts: Sequence[Part]) -> list[int]:
@@ -239,9 +281,14 @@ def _read(part: Part, *_: None) -> Pixels:
 
 
 def _write(
-    store: Path, start: int, count: int, parts: Sequence[Part], reads: Sequence[Pixels | UnusableItemError]
+    store: Path,
+    start: int,
+    count: int,
+    journal: Journal,
+    parts: Sequence[Part],
+    reads: Sequence[Pixels | UnusableItemError],
 ) -> ShardReport:
-    """Put the pieces of all parts together chip by chip, write the shard and say what it holds."""
+    """Put the pieces of all parts together chip by chip, write the shard and say what it holds, in the journal too."""
     import zarr
 
     group, length = parts[0].group, min(SHARD_CHIPS, count - start)
@@ -264,8 +311,10 @@ def _write(
                 pieces[piece.chip + shift].append((part.band, piece))
     crcs: list[int] = []
     array = zarr.open_array(store / group.name / "values", mode="r+")
-    write_shard(array, start, _chips(group, pieces, crcs))
-    return ShardReport(group, start, windows, np.array(crcs, np.uint32), tuple(lost))
+    crc = write_shard(array, start, _chips(group, pieces, crcs))
+    report = ShardReport(group, start, windows, np.array(crcs, np.uint32), tuple(lost), crc)
+    journal.put(_shard_name(group, start), report)
+    return report
 
 
 def _chips(group: Group, pieces: Sequence[Sequence[tuple[int, Piece]]], crcs: list[int]) -> Iterator[Array]:

@@ -1,5 +1,6 @@
 """All chips of a site from its pairs of scenes: judged first, then the bands of those that are kept."""
 
+import hashlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -19,8 +20,10 @@ from anyband.chips.label import read_labels
 from anyband.chips.read import Pixels, read_file
 from anyband.chips.store import StoreWriter, new_store
 from anyband.chips.tally import Tally
+from anyband.chips.unfinished import Journal
 from anyband.chips.workers import REMOTE_THREADS, Compute, Graph, attempt, new_name, workers
 from anyband.runtime import UserError
+from anyband.sources import step_fingerprint
 
 JUDGED_BYTES = 16 << 20
 """Pixels of the label's grid that are judged at a time; several times as much is needed for it."""
@@ -32,10 +35,12 @@ Unit = tuple[Pair, Sequence[Footprint]]
 def extract_site(site: Site, pairs: Sequence[Pair], path: Path) -> None:
     """Cut the chips of a site and write its store; a site without pairs gives a store without chips.
 
-    A pair with a file that cannot be used is dropped, with the reason.
+    A pair with a file that cannot be used is dropped, with the reason. After a run that was killed or failed, the next
+    one goes on where it was; what that one found, bad files included, is not asked again.
 
     Raises:
-        UserError: access is refused, the provider stays out of reach, no class at the site, or a full disk.
+        UserError: access is refused, the provider stays out of reach, no class at the site, a full disk, or another
+            process makes this store.
     """
     footprints = {
         epsg: site_footprints(project(site.longitude, site.latitude, epsg), epsg, site.extent_m, site.chip_m)
@@ -45,8 +50,9 @@ def extract_site(site: Site, pairs: Sequence[Pair], path: Path) -> None:
     remote = any("://" in asset.href for pair in pairs for a in pair.optical.values() for asset in a.bands.values())
     threads = max(site.threads, REMOTE_THREADS) if remote else site.threads
     tally = Tally(site.name)
-    with new_store(path, site.chip_m, capacity) as store, workers(threads) as compute:
-        pairs = _named(pairs, tally, compute)
+    identity = _identity(site, pairs)
+    with new_store(path, site.chip_m, capacity, identity) as store, workers(threads) as compute:
+        pairs = _named(pairs, tally, store.journal, compute)
         _judge_all(site, pairs, footprints, tally, store, compute)
         _read_all(tally, store, compute)
         for pair in pairs:
@@ -66,11 +72,18 @@ def extract_site(site: Site, pairs: Sequence[Pair], path: Path) -> None:
         store.finish(attributes, tally.sources())
 
 
-def _named(pairs: Sequence[Pair], tally: Tally, compute: Compute) -> list[Pair]:
+def _identity(site: Site, pairs: Sequence[Pair]) -> str:
+    """A word for all that the store follows from: settings, items with the addresses of their files, and our code."""
+    known = replace(site, threads=0), pairs, step_fingerprint("extract")
+    return hashlib.sha256(repr(known).encode()).hexdigest()
+
+
+def _named(pairs: Sequence[Pair], tally: Tally, journal: Journal, compute: Compute) -> list[Pair]:
     """The pairs with the satellite of every acquisition, which some catalogues leave to the files."""
     unknown = [pair for pair in pairs if not all(a.platform for a in pair.optical.values())]
     graph: Graph = {f"{new_name()}-{pair.number}": (partial(attempt, _with_platforms, pair),) for pair in unknown}
-    told = dict(zip((pair.number for pair in unknown), compute(graph, list(graph), "satellites"), strict=True))
+    results = journal.once("satellites", partial(compute, graph, list(graph), "satellites"))
+    told = dict(zip((pair.number for pair in unknown), results, strict=True))
     named = []
     for pair in pairs:
         result = told.get(pair.number, pair)
@@ -98,13 +111,11 @@ def _judge_all(
     compute: Compute,
 ) -> None:
     """Judge all chips of all pairs, in the order of the pairs, row by row; the kept ones go into the store."""
-    labels = _Labels(site)
+    labels = _Labels(site, store.journal)
     most = max(1, JUDGED_BYTES // (site.chip_m // LABEL_PIXEL_M) ** 2)
-    for batch in _batches(pairs, footprints, most):
+    for number, batch in enumerate(_batches(pairs, footprints, most)):
         left = [(pair, chips) for pair, chips in batch if pair.number not in tally.lost]
-        graph: Graph = {}
-        keys = [_add_verdict(graph, site, pair, chips, labels) for pair, chips in left]
-        verdicts = compute(graph, keys, f"clouds, {site.name}")
+        verdicts = store.journal.once(f"verdicts {number}", partial(_verdicts, site, left, labels, compute))
         for (pair, chips), verdict in zip(left, verdicts, strict=True):
             if isinstance(verdict, UnusableItemError):
                 tally.lost[pair.number] = str(verdict)
@@ -113,6 +124,7 @@ def _judge_all(
                 for product, quality in verdict.quality.items():
                     layer = quality_asset(pair.optical[product])
                     store.add_quality(product, round(layer.pixel_m), layer.asset, quality.values.dtype)
+            labels.note(pair, verdict.labelled)
             tally.add(pair, chips, verdict)
             if len(verdict.label):
                 store.append(_kept_arrays(verdict))
@@ -134,6 +146,13 @@ def _batches(pairs: Sequence[Pair], footprints: Mapping[int, Sequence[Footprint]
             batch.append((pair, unit))
     if batch:
         yield batch
+
+
+def _verdicts(site: Site, units: Sequence[Unit], labels: "_Labels", compute: Compute) -> list[Verdict]:
+    """The verdict of each unit, or an UnusableItemError."""
+    graph: Graph = {}
+    keys = [_add_verdict(graph, site, pair, chips, labels) for pair, chips in units]
+    return compute(graph, keys, f"clouds, {site.name}")
 
 
 def _add_verdict(graph: Graph, site: Site, pair: Pair, chips: Sequence[Footprint], labels: "_Labels") -> str:
@@ -176,27 +195,35 @@ def _kept_arrays(verdict: Verdict) -> dict[str, Array]:
 class _Labels:
     """Labels of a site's chips; the last ones are kept, for all dates share the ground."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, journal: Journal) -> None:
         """No label yet."""
-        self._site = site
+        self._site, self._journal = site, journal
         self._last: dict[tuple[Any, ...], Array] = {}
         self._any: dict[str, bool] = {}
 
     def read(self, pair: Pair, chips: Sequence[Footprint]) -> Array:
         """Codes (chip, y, x); raises as `read_labels`."""
-        names = " ".join(label.item_id for label in pair.labels)
-        key = names, pair.epsg, chips[0].row, chips[0].col
+        key = _names(pair), pair.epsg, chips[0].row, chips[0].col
         if key not in self._last:
-            label = read_labels(pair.labels, chips, self._site.threads)
-            self._any[names] = self._any.get(names, False) or bool(label.any())
+            read = partial(read_labels, pair.labels, chips, self._site.threads)
+            label = self._journal.once(f"label {key}", read)
             self._last = dict([*self._last.items(), (key, label)][-4:])
         return self._last[key]
+
+    def note(self, pair: Pair, some: bool) -> None:
+        """Whether a label of the pair has a class."""
+        names = _names(pair)
+        self._any[names] = self._any.get(names, False) or some
 
     def check(self) -> None:
         """Raise UserError if a label has no class anywhere at the site."""
         for names, some in self._any.items():
             if not some:
                 raise UserError(f"item {names}: no class at site {self._site.name}: choose another site or label")
+
+
+def _names(pair: Pair) -> str:
+    return " ".join(label.item_id for label in pair.labels)
 
 
 def _read_all(tally: Tally, store: StoreWriter, compute: Compute) -> None:
@@ -207,10 +234,10 @@ def _read_all(tally: Tally, store: StoreWriter, compute: Compute) -> None:
             Group(*key, bands, store.add_bands(*key, bands, len(chips)), store.chip_m // key[1])
             for key, bands in band_groups(chips[0].pair).items()
         ]
-        parts, lost = plan_parts(chips, groups)
+        parts, lost = store.journal.once("plan", partial(plan_parts, chips, groups))
         tally.lost |= lost
         tally.begin_bands(groups)
-        for report in compute(*read_bands(parts, store.path, len(chips)), f"bands, {tally.site}"):
+        for report in compute(*read_bands(parts, store.path, len(chips), store.journal), f"bands, {tally.site}"):
             tally.add_shard(report)
         tally.forget_lost(store)
     tally.place(store)

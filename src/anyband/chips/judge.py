@@ -61,6 +61,7 @@ class Verdict:
 
     Attributes:
         clear: (chip,) share that is clear in both Sentinel-2 and Landsat.
+        labelled: whether any pixel of any chip has a class.
         reasons: why a chip is left out, None for those kept.
         joint: (kept chip, y, x) bool and
         label: (kept chip, y, x) uint8, on the 10 m grid.
@@ -68,6 +69,7 @@ class Verdict:
     """
 
     clear: Array
+    labelled: bool
     reasons: list[str | None]
     joint: Array
     label: Array
@@ -152,7 +154,7 @@ def judge(
         product: Quality(*(values[kept] for values in (layer.values, layer.clear, layer.offset_m, layer.window)))
         for product, layer in quality.items()
     }
-    return Verdict(clear, reasons, joint[kept], label[kept], chosen)
+    return Verdict(clear, bool(label.any()), reasons, joint[kept], label[kept], chosen)
 
 
 def _decode(acquisition: Acquisition, pixels: Pixels, chip_m: int) -> Quality:

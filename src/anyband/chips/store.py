@@ -15,47 +15,61 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 
 from anyband.chips.arrays import Appender, create_chips, keep_chips, put
 from anyband.chips.encoding import ENCODINGS, LABEL_NAMES, LABEL_NODATA, LABEL_PIXEL_M, TITLES, Array
-from anyband.runtime import UserError, atomic_path
+from anyband.chips.unfinished import Journal, unfinished_folder
+from anyband.runtime import UserError
 
 LAYOUT = 2
 """Version of the layout above, kept in the root attributes."""
 
 
 @contextmanager
-def new_store(path: Path, chip_m: int, capacity: int) -> Iterator["StoreWriter"]:
+def new_store(path: Path, chip_m: int, capacity: int, identity: str | None = None) -> Iterator["StoreWriter"]:
     """A store to be filled; a failure at any point, a full disk included, leaves what was at `path` before.
+
+    What was done until then stays in a hidden folder beside it, for the next attempt.
 
     Args:
         path: the store.
         chip_m: side of a chip, m.
         capacity: the most chips that it may come to hold.
+        identity: all that its content follows from, in one word; None if an attempt can use nothing of another one.
 
     Raises:
-        UserError: a full disk.
+        UserError: a full disk, or another process makes this store.
     """
     try:
-        with atomic_path(Path(path)) as temporary:
-            yield StoreWriter(temporary, chip_m, capacity)
+        with unfinished_folder(Path(path), identity or uuid4().hex) as folder:
+            yield StoreWriter(folder, chip_m, capacity)
     except OSError as error:
         if error.errno == 28:  # ENOSPC
-            raise UserError(f"no space left on the disk for {path}: free some and run again") from None
+            raise UserError(
+                f"no space left on the disk for {path}: free some and run again, what is done is kept"
+            ) from None
         raise
 
 
 class StoreWriter:
-    """A store that is being filled: quality and labels chip after chip, then bands shard by shard, then the rest."""
+    """A store that is being filled: quality and labels chip after chip, then bands shard by shard, then the rest.
 
-    def __init__(self, path: Path, chip_m: int, capacity: int) -> None:
-        """Begin a store at `path`; see `new_store`."""
+    Attributes:
+        path: where it is until it is whole.
+        chip_m: side of a chip, m.
+        journal: what earlier attempts have done.
+    """
+
+    def __init__(self, folder: Path, chip_m: int, capacity: int) -> None:
+        """Begin a store in `folder`; see `new_store`."""
         import zarr
 
-        self.path, self.chip_m, self._capacity = path, chip_m, capacity
-        self._root: Any = zarr.open_group(path, mode="w", zarr_format=3)
+        self.path, self.chip_m, self.journal = folder / "store", chip_m, Journal(folder / "journal")
+        self._aside, self._capacity = folder / "bands", capacity
+        self._root: Any = zarr.open_group(self.path, mode="w", zarr_format=3)
         self._ends: dict[str, Appender] = {}
         size = chip_m // LABEL_PIXEL_M
         label, clear = label_attributes(), clear_attributes()
@@ -90,7 +104,7 @@ class StoreWriter:
             end.close()
 
     def add_bands(self, product: str, pixel_m: int, bands: Sequence[str], count: int) -> str:
-        """Make room for the bands of `count` chips; returns the name of their group."""
+        """Make room for the bands of `count` chips, or take up an earlier attempt's; returns their group's name."""
         encoding, size = ENCODINGS[product], self.chip_m // pixel_m
         group = self._root.create_group(f"{product}/{pixel_m}m")
         group.attrs.update({"bands": list(bands), "product": product, "pixel_m": pixel_m})
@@ -103,8 +117,12 @@ class StoreWriter:
             "_FillValue": encoding.nodata,
         }
         shape, dims = (count, len(bands), size, size), ("chip", "band", "y", "x")
-        create_chips(group, "values", shape, encoding.dtype, dims, attributes, encoding.nodata)
-        return f"{product}/{pixel_m}m"
+        name = f"{product}/{pixel_m}m"
+        if (self._aside / name / "values").exists():
+            (self._aside / name / "values").rename(self.path / name / "values")
+        else:
+            create_chips(group, "values", shape, encoding.dtype, dims, attributes, encoding.nodata)
+        return name
 
     def place(self, name: str, offset_m: Array, window: Array | None = None, checksum: Array | None = None) -> None:
         """Say where the pixels of the group `name` are: (chip, 2) metres, (chip, 2) row and column, (chip,) CRC-32."""
@@ -121,7 +139,7 @@ class StoreWriter:
 
     def keep(self, kept: Sequence[int]) -> None:
         """Leave out all chips but these positions from what was written so far."""
-        keep_chips(self._root, self.path, kept)
+        keep_chips(self._root, self.path, kept, self._aside)
 
     def finish(self, attributes: Mapping[str, Any], sources: Mapping[str, Any]) -> None:
         """Write root attributes, the attribute `sources` by product, and the chips' corners: the store is whole."""

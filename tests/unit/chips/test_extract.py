@@ -354,7 +354,7 @@ def test_small_batches_and_parts_change_nothing(tmp_path, monkeypatch):
     assert all(np.array_equal(values, expected[name]) for name, values in arrays(extract(scenes)).items())
 
 
-def test_killed_run_leaves_nothing_and_the_next_one_is_whole(tmp_path):
+def test_killed_run_leaves_no_store_and_the_next_one_is_whole(tmp_path):
     scenes = two_pairs(tmp_path)
     expected = arrays(extract(scenes))
     code = (

@@ -69,6 +69,9 @@ def test_full_disk_leaves_the_old_store_and_one_line(tmp_path, monkeypatch):
         fabricate_store(path, 4, 9)
     monkeypatch.undo()
     assert np.array_equal(read_array(open_site(path), "label"), before)
+    assert {entry.name for entry in tmp_path.iterdir()} == {"aspen.zarr", ".aspen.zarr.unfinished"}
+    fabricate_store(path, 4, 9)
+    assert len(read_array(open_site(path), "label")) == 4
     assert [entry.name for entry in tmp_path.iterdir()] == ["aspen.zarr"]
 
 
@@ -92,7 +95,7 @@ def test_appended_chips_are_those_of_one_write(tmp_path, random, pieces):
     end.close()
     assert np.array_equal(array[...], values)
     keep = [0, 1, 2, 70, 71, 135]
-    keep_chips(group, tmp_path / "a.zarr", keep)
+    keep_chips(group, tmp_path / "a.zarr", keep, tmp_path / "before")
     assert np.array_equal(zarr.open_array(tmp_path / "a.zarr/values")[...], values[keep])
     assert [path.name for path in (tmp_path / "a.zarr").iterdir() if path.is_dir()] == ["values"]
 
