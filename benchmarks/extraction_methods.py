@@ -132,8 +132,20 @@ def options() -> dict[str, Any]:
 
 def limit(task: Task) -> None:
     """Decode every needed tile once, runs of neighbours together, and throw the pixels away."""
+    _limit(task, compressed=False)
+
+
+def limit_with_store(task: Task) -> None:
+    """Also compress the pixels of every chip once, as they are in the store; nothing is put together or written."""
+    _limit(task, compressed=True)
+
+
+def _limit(task: Task, compressed: bool) -> None:
     import rasterio
+    from numcodecs import Blosc
     from rasterio.windows import Window
+
+    codec = Blosc("zstd", 3, Blosc.BITSHUFFLE)
 
     def tiles(name: str) -> dict[int, list[tuple[int, int]]]:
         """Runs (first tile, end) by tile row."""
@@ -158,9 +170,16 @@ def limit(task: Task) -> None:
             for y, runs in rows:
                 for first, end in runs:
                     right, bottom = min(end * tile, source.width), min((y + 1) * tile, source.height)
-                    source.read(1, window=Window(first * tile, y * tile, right - first * tile, bottom - y * tile))
+                    top, left = y * tile, first * tile
+                    block = source.read(1, window=Window(left, top, right - left, bottom - top))
+                    for row, col, size in windows[name] if compressed else ():
+                        rows = slice(max(row - top, 0), max(row + size - top, 0))
+                        cut = block[rows, max(col - left, 0) : max(col + size - left, 0)]
+                        if cut.size:
+                            codec.encode(np.ascontiguousarray(cut))
 
     work = []
+    windows = {name: [task.window(name, chip) for chip in task.chips] for b in task.groups().values() for name in b}
     for bands in task.groups().values():
         for name in bands:
             rows = sorted(tiles(name).items())
@@ -182,14 +201,15 @@ def _ours(task: Task, folder: Path, stored: bool) -> dict[str, np.ndarray]:
     chips = [bands.Chip(pair, chip) for chip in task.chips]
     with tempfile.TemporaryDirectory(dir=folder) as place, workers(task.threads) as compute:
         store = StoreWriter(Path(place), CHIP_M, len(chips))
+        store.journal.folder.mkdir()
         groups = [
             bands.Group(*key, names, store.add_bands(*key, names, len(chips)), CHIP_M // key[1])
             for key, names in bands.band_groups(pair).items()
         ]
         if not stored:
-            bands.write_shard = lambda _array, _start, chips: [None for _ in chips]
+            bands.write_shard = lambda _array, _start, chips: sum(0 for _ in chips)
         parts, lost = bands.plan_parts(chips, groups)
-        reports = compute(*bands.read_bands(parts, Path(place), len(chips)), "ours")
+        reports = compute(*bands.read_bands(parts, store.path, len(chips), store.journal), "ours")
         assert not lost and not any(report.lost for report in reports)
     reports.sort(key=lambda report: report.start)
     names = task.groups()
@@ -329,6 +349,7 @@ def odc_scene(task: Task) -> dict[str, np.ndarray]:
 
 METHODS: dict[str, Callable[[Task], dict[str, np.ndarray] | None]] = {
     "limit": limit,
+    "limit, compressed": limit_with_store,
     "ours": ours,
     "ours, into a store": ours_with_store,
     "plain windows": windows,
