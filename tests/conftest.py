@@ -19,6 +19,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         name = "tiny_run" if "tiny_run" in item.fixturenames else item.path.name
         item.add_marker(pytest.mark.xdist_group(name))
+    # The longest group first, or one process ends with it while the other has nothing left.
+    items.sort(key=lambda item: "tiny_run" not in item.fixturenames)
 
 
 @pytest.fixture(scope="session")
