@@ -9,6 +9,11 @@ from anyband.report.tables import Cell, Column, Table
 
 TITLES = {"sentinel2": "Sentinel-2", "landsat": "Landsat", "hls_s30": "HLS S30", "hls_l30": "HLS L30"}
 ORDER = ("sentinel2-landsat", "sentinel2-hls_s30", "landsat-hls_l30")
+BANDS = (
+    "B01", "coastal", "B02", "blue", "B03", "green", "B04", "red", "B05", "B06", "B07", "B08", "B8A", "nir08", "B11",
+    "swir16", "B12", "swir22",
+)  # fmt: skip
+"""By wavelength, which the names do not follow."""
 SHOWN = 10
 """Remarks that are listed under the table; the file has all."""
 
@@ -19,7 +24,7 @@ def audit_tables(data: DataRecord) -> list[Table]:
     rows = [
         _row(name, band, figures, first=position == 0)
         for name in ORDER
-        for position, (band, figures) in enumerate(medians.get(name, {}).items())
+        for position, (band, figures) in enumerate(sorted(medians.get(name, {}).items(), key=_by_wavelength))
     ]
     if not rows:
         return []
@@ -34,6 +39,10 @@ def audit_tables(data: DataRecord) -> list[Table]:
     )
     return [Table(f"audit-{data.name}", "Radiometric and geometric audit", caption, columns, rows,
                   notes=_notes(data.audit), sortable=False)]  # fmt: skip
+
+
+def _by_wavelength(entry: tuple[str, Mapping[str, float]]) -> int:
+    return BANDS.index(entry[0])
 
 
 def _row(name: str, band: str, figures: Mapping[str, float], first: bool) -> list[Cell]:

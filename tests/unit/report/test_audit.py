@@ -25,6 +25,9 @@ def test_table_holds_the_medians_of_the_file(document):
     medians = document["dataset"]["medians"]
     assert len(frame) == sum(len(bands) for bands in medians.values()) == 7 + 11 + 7
     assert frame.iloc[0]["Products"] == "Sentinel-2 and Landsat"
+    bands = [row[1].text for row in table.rows]
+    assert bands[5:7] == ["B11", "B12"], "by wavelength, not by name"
+    assert bands[-7:] == ["coastal", "blue", "green", "red", "nir08", "swir16", "swir22"]
     nir = next(row for row in table.rows[:7] if row[1].text == "B8A")
     assert nir[3].value == medians["sentinel2-landsat"]["B8A"]["bias"] < 0
     assert nir[3].text.startswith("−0.0")
