@@ -47,6 +47,7 @@ class ArchiveServer(ThreadingHTTPServer):
         Raises:
             UserError: the port is taken, `root` is not a folder, or an unknown trap.
         """
+        self._serving = False
         self.holdings = Holdings(root, traps, faults)
         self.weather = Weather(faults)
         most = 1 if SMALL_PAGES in traps else faults.page_items
@@ -55,6 +56,17 @@ class ArchiveServer(ThreadingHTTPServer):
             super().__init__(("127.0.0.1", port), Handler)
         except OSError as error:
             raise UserError(f"port {port} of 127.0.0.1 cannot be used ({error.strerror}): choose another one") from None
+
+    def serve_forever(self, poll_interval: float = 0.05) -> None:
+        """Answer until `shutdown`, which is looked for every `poll_interval` seconds."""
+        self._serving = True
+        super().serve_forever(poll_interval)
+
+    def server_close(self) -> None:
+        """Stop answering and give the port back: a loop over a closed socket would spin for ever."""
+        if self._serving:
+            self.shutdown()
+        super().server_close()
 
     @property
     def proxy_url(self) -> str:

@@ -4,6 +4,7 @@ import json
 import random
 import re
 import threading
+import time
 import warnings
 from datetime import UTC, datetime, timedelta
 
@@ -481,3 +482,14 @@ def test_missing_folder_is_one_clear_line(tmp_path):
 def test_items_are_read_back_as_they_were_written(proxy, root, items):
     answer = requests.get(f"{ROOT}/search?limit=1&ids={items[0]['id']}", timeout=5).json()
     assert answer["features"] == [json.loads(json.dumps(items[0]))]
+
+
+def test_closing_ends_the_thread_that_serves(tmp_path):
+    """A loop over a closed socket spins, and slows down everything else in the process."""
+    with ArchiveServer(tmp_path) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        while not server._serving:
+            time.sleep(0.01)
+    thread.join(5)
+    assert not thread.is_alive()
