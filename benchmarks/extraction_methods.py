@@ -192,24 +192,24 @@ def _ours(task: Task, folder: Path, stored: bool) -> dict[str, np.ndarray]:
     """Our plan, into chips in memory or into a store; gives the checksums, which are made on the way."""
     import tempfile
 
-    from anyband.chips import bands
+    from anyband.chips import bands, parts
     from anyband.chips.judge import Pair
     from anyband.chips.store import StoreWriter
     from anyband.chips.workers import workers
 
     pair = Pair(0, task.acquisitions(), ())
-    chips = [bands.Chip(pair, chip) for chip in task.chips]
+    chips = [parts.Chip(pair, chip) for chip in task.chips]
     with tempfile.TemporaryDirectory(dir=folder) as place, workers(task.threads) as compute:
         store = StoreWriter(Path(place), CHIP_M, len(chips))
         store.journal.folder.mkdir()
         groups = [
-            bands.Group(*key, names, store.add_bands(*key, names, len(chips)), CHIP_M // key[1])
-            for key, names in bands.band_groups(pair).items()
+            parts.Group(*key, names, store.add_bands(*key, names, len(chips)), CHIP_M // key[1])
+            for key, names in parts.band_groups(pair).items()
         ]
         if not stored:
             bands.write_shard = lambda _array, _start, chips: sum(0 for _ in chips)
-        parts, lost = bands.plan_parts(chips, groups)
-        reports = compute(*bands.read_bands(parts, store.path, len(chips), store.journal), "ours")
+        read, lost = parts.plan_parts(chips, groups)
+        reports = compute(*bands.read_bands(read, store.path, len(chips), store.journal), "ours")
         assert not lost and not any(report.lost for report in reports)
     reports.sort(key=lambda report: report.start)
     names = task.groups()
@@ -246,7 +246,7 @@ def windows(task: Task) -> dict[str, np.ndarray]:
 
 def items_of(task: Task, group: str, names: tuple[str, ...]) -> dict[str, Any]:
     """One raw item with the bands of a group as assets."""
-    from anyband.chips.bands import band_file
+    from anyband.chips.parts import band_file
     from anyband.chips.readers import plain_item
 
     scene = task.acquisitions()[group.split("/")[0]]

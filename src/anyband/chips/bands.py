@@ -1,9 +1,8 @@
-"""The bands of all chips of a site, from their files into the shards of the store, in bounded memory.
+"""The bands of all chips of a site, from parts of their files into the shards of the store, in bounded memory.
 
-Every file is cut into parts of whole tile rows, so that each internal tile is decoded once; a shard is written as soon
-as the parts that reach into it have been read. The parts go from pair to pair and from north to south, in batches, and
-a batch does not start before the shards that the batch before the last one completed are written: what is in memory
-depends on the size of a batch, not on the number of chips.
+A shard is written as soon as the parts that reach into it have been read. The parts go in batches, and a batch does not
+start before the shards that the batch before the last one completed are written: what is in memory depends on the size
+of a batch, not on the number of chips.
 """
 
 from collections import defaultdict
@@ -15,57 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from anyband.catalog.acquisition import Acquisition, UnusableItemError
+from anyband.catalog.acquisition import UnusableItemError
 from anyband.chips.arrays import SHARD_CHIPS, checksum, has_shard, write_shard
 from anyband.chips.encoding import ENCODINGS, Array
-from anyband.chips.grid import Footprint, chip_window
-from anyband.chips.judge import Pair
-from anyband.chips.read import Piece, Pixels, RasterFile, read_file, read_header
+from anyband.chips.parts import Group, Part
+from anyband.chips.read import Piece, Pixels, read_file
 from anyband.chips.unfinished import Journal
 from anyband.chips.workers import Graph, attempt, new_name
 
-PART_BYTES = 4 << 20
-"""Pixels of chips that one task reads, at most, or those of one tile row."""
-
 BATCH_BYTES = 32 << 20
 """Pixels of chips that are read before earlier ones have been written."""
-
-
-@dataclass(frozen=True)
-class Chip:
-    """A chip that is kept: its pair and its ground; its position in the arrays is that in the list."""
-
-    pair: Pair
-    footprint: Footprint
-
-
-@dataclass(frozen=True)
-class Group:
-    """Bands of one product on one grid; `name` is that of their group in the store, a chip has `size` pixels a side."""
-
-    product: str
-    pixel_m: int
-    bands: tuple[str, ...]
-    name: str
-    size: int
-
-
-@dataclass(frozen=True)
-class Part:
-    """What one task reads: the chips from `start` on of one file, in the rows `rows` of the raster, all for None."""
-
-    group: Group
-    band: int
-    file: RasterFile
-    start: int
-    footprints: tuple[Footprint, ...]
-    rows: tuple[int, int] | None
-    top: float
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the chips' pixels, those of the whole chips if the part has only some of their rows."""
-        return len(self.footprints) * self.group.size**2 * np.dtype(self.file.dtype).itemsize
 
 
 @dataclass(frozen=True)
@@ -81,118 +39,6 @@ class ShardReport:
     checksum: Array
     lost: tuple[tuple[int, str], ...]
     crc: int
-
-
-def band_groups(pair: Pair) -> dict[tuple[str, int], tuple[str, ...]]:
-    """Band names by product and pixel size, finest first."""
-    groups = {}
-    for product, acquisition in pair.optical.items():
-        for pixel_m in sorted({round(asset.pixel_m) for asset in acquisition.bands.values()}):
-            bands = (name for name, asset in acquisition.bands.items() if round(asset.pixel_m) == pixel_m)
-            groups[product, pixel_m] = tuple(bands)
-    return groups
-
-
-def band_file(acquisition: Acquisition, band: str) -> RasterFile:
-    """The file of a band, to be read into the store's encoding.
-
-    Raises:
-        UnusableItemError: its pixels cannot be brought to that encoding by a shift.
-    """
-    asset, encoding = acquisition.bands[band], ENCODINGS[acquisition.product]
-    delivered = (asset.scale, asset.offset - asset.store_shift * asset.scale, asset.nodata)
-    if not np.allclose(delivered, (encoding.scale, encoding.offset, encoding.nodata), rtol=1e-9, atol=1e-12):
-        raise UnusableItemError(
-            f"item {acquisition.item_id}: asset {asset.asset}: "
-            f"scale, offset and nodata {delivered} are not those of the store"
-        )
-    return RasterFile(
-        item=acquisition.item_id,
-        asset=asset.asset,
-        href=asset.href,
-        epsg=acquisition.epsg,
-        dtype=encoding.dtype,
-        pixel_m=asset.pixel_m,
-        nodata=asset.nodata,
-        transform=asset.transform,
-        shape=asset.shape,
-        shift=asset.store_shift,
-    )
-
-
-def plan_parts(chips: Sequence[Chip], groups: Sequence[Group]) -> tuple[list[Part], dict[int, str]]:
-    """All parts, in the order in which they are to be read; opens the files that are read in several parts.
-
-    Args:
-        chips: those of a pair are neighbours, from north to south.
-        groups: where they go.
-
-    Returns:
-        The parts, and by number the pairs with a file that cannot be used, with the reason.
-
-    Raises:
-        UserError: access is refused, or the provider stays out of reach.
-    """
-    parts: list[Part] = []
-    lost: dict[int, str] = {}
-    for start, stop in _runs_by_pair(chips):
-        pair, footprints = chips[start].pair, tuple(chip.footprint for chip in chips[start:stop])
-        try:
-            mine = [part for group in groups for part in _parts(pair, group, start, footprints)]
-        except UnusableItemError as error:
-            lost[pair.number] = str(error)
-        else:
-            parts += sorted(mine, key=lambda part: -part.top)
-    return parts, lost
-
-
-def _runs_by_pair(chips: Sequence[Chip]) -> Iterator[tuple[int, int]]:
-    numbers = [chip.pair.number for chip in chips]
-    starts = [i for i, number in enumerate(numbers) if i == 0 or number != numbers[i - 1]]
-    yield from zip(starts, [*starts[1:], len(numbers)], strict=True)
-
-
-def _parts(pair: Pair, group: Group, start: int, footprints: tuple[Footprint, ...]) -> Iterator[Part]:
-    """Parts of one group of one pair: the files share a grid, so they are cut at the same rows."""
-    acquisition = pair.optical[group.product]
-    files = [band_file(acquisition, band) for band in group.bands]
-    whole = [Part(group, band, file, start, footprints, None, footprints[0].y0) for band, file in enumerate(files)]
-    if whole[0].nbytes <= PART_BYTES:
-        yield from whole
-        return
-    header = read_header(files[0])
-    windows = [chip_window(footprint, acquisition.epsg, header.transform) for footprint in footprints]
-    tops = np.array([window.row for window in windows])
-    row_bytes = group.size * np.dtype(files[0].dtype).itemsize
-    for rows in _cut_rows(tops, group.size, header.tile[0], PART_BYTES // row_bytes):
-        inside = np.flatnonzero((tops < rows[1]) & (tops + group.size > rows[0]))
-        first, last = int(inside[0]), int(inside[-1]) + 1
-        top = footprints[0].y0 - (rows[0] - int(tops[0])) * group.pixel_m
-        for band, file in enumerate(files):
-            yield Part(group, band, file, start + first, footprints[first:last], rows, top)
-
-
-def _cut_rows(tops: Array, size: int, tile: int, most: int) -> Iterator[tuple[int, int]]:
-    """Ranges of whole tile rows that hold at most `most` rows of chips, or one tile row.
-
-    Args:
-        tops: (chip,) first raster row of every chip.
-        size: rows of a chip.
-        tile: rows of a tile.
-        most: rows of chips, counted once for every chip.
-    """
-    first, end = int(tops.min()) // tile, -(-(int(tops.max()) + size) // tile)
-    edges = np.arange(first, end + 1) * tile
-    overlap = [np.minimum(tops + size, low + tile) - np.maximum(tops, low) for low in edges[:-1]]
-    held = [int(np.clip(rows, 0, None).sum()) for rows in overlap]
-    begin, total = 0, 0
-    for index, rows in enumerate(held):
-        if total and total + rows > most:
-            yield int(edges[begin]), int(edges[index])
-            begin, total = index, 0
-        total += rows
-    if total:
-        yield int(edges[begin]), int(edges[-1])
 
 
 def read_bands(parts: Sequence[Part], store: Path, count: int, journal: Journal) -> tuple[Graph, list[str]]:

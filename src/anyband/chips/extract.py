@@ -12,11 +12,12 @@ import numpy as np
 
 from anyband.catalog.acquisition import UnusableItemError
 from anyband.catalog.header import with_platform
-from anyband.chips.bands import Group, band_groups, plan_parts, read_bands
+from anyband.chips.bands import read_bands
 from anyband.chips.encoding import LABEL_PIXEL_M, Array
 from anyband.chips.grid import Footprint, project, site_footprints, utm_epsg
 from anyband.chips.judge import Pair, Site, Verdict, judge, promised, quality_asset, quality_file
 from anyband.chips.label import read_labels
+from anyband.chips.parts import Group, band_groups, plan_parts
 from anyband.chips.read import Pixels, read_file
 from anyband.chips.store import StoreWriter, new_store
 from anyband.chips.tally import Tally

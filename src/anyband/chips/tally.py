@@ -7,10 +7,11 @@ import numpy as np
 
 from anyband.catalog.acquisition import Acquisition
 from anyband.catalog.qa import FILL
-from anyband.chips.bands import Chip, Group, ShardReport
+from anyband.chips.bands import ShardReport
 from anyband.chips.encoding import Array
 from anyband.chips.grid import Footprint
 from anyband.chips.judge import Pair, Verdict, quality_asset
+from anyband.chips.parts import Chip, Group
 from anyband.chips.store import StoreWriter
 
 

@@ -347,7 +347,7 @@ def test_small_batches_and_parts_change_nothing(tmp_path, monkeypatch):
     for day in range(2):
         scenes.add_pair(DAY + dt.timedelta(days=5 * day), cloudy={"SCL": (0.2, 0.3)})
     expected = arrays(extract(scenes))
-    monkeypatch.setattr("anyband.chips.bands.PART_BYTES", 100_000)
+    monkeypatch.setattr("anyband.chips.parts.PART_BYTES", 100_000)
     monkeypatch.setattr("anyband.chips.bands.BATCH_BYTES", 400_000)
     monkeypatch.setattr("anyband.chips.extract.JUDGED_BYTES", 300_000)
     assert len(expected["x0"]) > 2 * 64

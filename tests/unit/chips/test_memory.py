@@ -11,11 +11,11 @@ from scenes import SceneFolder
 PEAK = """
 import sys
 from pathlib import Path
-from anyband.chips import bands, extract
+from anyband.chips import bands, extract, parts
 from anyband.chips.extract import extract_site
 from anyband.chips.inputs import read_pairs
 from anyband.chips.judge import Site
-extract.JUDGED_BYTES, bands.PART_BYTES, bands.BATCH_BYTES = 2 << 20, 1 << 19, 4 << 20
+extract.JUDGED_BYTES, parts.PART_BYTES, bands.BATCH_BYTES = 2 << 20, 1 << 19, 4 << 20
 table, manifests, out, longitude, latitude, extent_m = sys.argv[1:]
 site = Site("aspen", "main", float(longitude), float(latitude), int(extent_m), 960, 0.8, 2)
 extract_site(site, read_pairs(Path(table), Path(manifests)), Path(out))

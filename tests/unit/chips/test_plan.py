@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyband.chips.bands import _cut_rows
 from anyband.chips.grid import Window
+from anyband.chips.parts import _cut_rows
 from anyband.chips.plan import plan_reads
 
 windows = st.lists(
