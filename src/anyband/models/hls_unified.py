@@ -46,6 +46,7 @@ class HlsUnified(DenseMethod):
     options_type = HlsUnifiedOptions
     options: HlsUnifiedOptions
     trained_on = (S30, L30, S30 | L30)
+    endpoint_twins = True
     mean: Tensor
     std: Tensor
 

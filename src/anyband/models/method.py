@@ -74,6 +74,7 @@ class Method(nn.Module):
 
     options_type: ClassVar[type[Options]] = Options
     trained_on: ClassVar[tuple[frozenset[str], ...]]
+    endpoint_twins: ClassVar[bool] = False  # the primary endpoint is on the HLS twins of the same acquisitions
 
     def __init__(self, options: Options, statistics: Statistics, classes: int) -> None:
         """Keep what is needed to build the model again; `classes` is the number of logits."""
