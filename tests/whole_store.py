@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import zarr
 
-from anyband.chips.arrays import checksums, write_shard
+from anyband.chips.arrays import checksums
 from anyband.chips.encoding import ENCODINGS
+from anyband.chips.shards import Shards
 from anyband.chips.store import new_store
 
 Array = np.ndarray
@@ -79,8 +80,9 @@ def write_store(path: Path, content: SiteChips) -> None:
         for stack in content.stacks:
             name = store.add_bands(stack.product, stack.pixel_m, stack.bands, count)
             array: Any = zarr.open_array(store.path / name / "values", mode="r+")
-            for start in range(0, count, array.shards[0]):
-                write_shard(array, start, stack.values[start : start + array.shards[0]])
+            shards = Shards.of(array)
+            for start in range(0, count, shards.chips):
+                shards.write(start, stack.values[start : start + shards.chips])
             store.place(name, stack.offset_m, checksum=checksums(stack.values))
         names = ("site", "dataset", "epsg", "chips", "dropped", "simulated")
         store.finish({name: getattr(content, name) for name in names}, {})

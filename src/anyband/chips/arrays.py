@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from anyband.chips.encoding import Array
+from anyband.chips.shards import LEVEL, Shards
 from anyband.runtime import remove
 
 SHARD_CHIPS = 64
-
-_LEVEL = 3  # of the compression by zstd
 
 
 def create_chips(
@@ -38,7 +37,7 @@ def create_chips(
         dtype=dtype,
         chunks=(1, *shape[1:]),
         shards=(min(max(chips, 1), SHARD_CHIPS), *shape[1:]),
-        compressors=BloscCodec(cname="zstd", clevel=_LEVEL, shuffle="bitshuffle"),
+        compressors=BloscCodec(cname="zstd", clevel=LEVEL, shuffle="bitshuffle"),
         fill_value=fill,
         dimension_names=dims,
         attributes=dict(attributes),
@@ -60,50 +59,6 @@ def put(group: Any, name: str, array: Array, dims: tuple[str, ...], attributes: 
     )
     if array.size:
         target[...] = array
-
-
-def write_shard(array: Any, start: int, chips: Iterable[Array]) -> int:
-    """Write the chips from `start` on, a whole shard or what is there of the last one, each used before the next.
-
-    Returns the CRC-32C of the file.
-
-    The file is put together here, by the specification of zarr's sharding codec: zarr itself spends three times as much
-    on a shard of small chunks as their compression takes, and holds the interpreter's lock meanwhile.
-    """
-    import google_crc32c
-    from numcodecs import Blosc  # type: ignore[import-untyped]
-
-    path = _shard_path(array, start)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    codec = Blosc("zstd", _LEVEL, Blosc.BITSHUFFLE)
-    index = np.full((array.shards[0], 2), 2**64 - 1, "<u8")  # offset and length of every chunk; none
-    crc = 0
-    with path.open("wb") as file:
-        for chip, pixels in enumerate(chips):
-            packed = codec.encode(np.ascontiguousarray(pixels, array.dtype.newbyteorder("<")))
-            index[chip] = file.tell(), len(packed)
-            file.write(packed)
-            crc = google_crc32c.extend(crc, packed)
-        table = index.tobytes()
-        table += google_crc32c.value(table).to_bytes(4, "little")
-        file.write(table)
-    return int(google_crc32c.extend(crc, table))
-
-
-def has_shard(array: Any, start: int, crc: int) -> bool:
-    """Whether the shard from chip `start` on is there with this CRC-32C."""
-    import google_crc32c
-
-    path = _shard_path(array, start)
-    return path.is_file() and google_crc32c.value(path.read_bytes()) == crc
-
-
-def _shard_path(array: Any, start: int) -> Path:
-    number, rest = divmod(start, array.shards[0])
-    if rest:
-        raise ValueError(f"chip {start} does not begin a shard of {array.shards[0]} chips")
-    key = str(array.metadata.encode_chunk_key((number, *(0,) * (array.ndim - 1))))
-    return Path(array.store.root) / str(array.path) / key
 
 
 class Appender:
@@ -133,8 +88,9 @@ class Appender:
     def _write(self, values: Array) -> None:
         shard = self._array.shards[0]
         self._array.resize((self._written + len(values), *self._array.shape[1:]))
+        shards = Shards.of(self._array)
         for start in range(0, len(values), shard):
-            write_shard(self._array, self._written + start, values[start : start + shard])
+            shards.write(self._written + start, values[start : start + shard])
         self._written += len(values)
 
 
@@ -154,9 +110,10 @@ def keep_chips(group: Any, folder: Path, kept: Sequence[int], aside: Path) -> No
             old.attrs.asdict(),
             int(old.fill_value),
         )
-        for start in range(0, len(kept), copy.shards[0]):
-            wanted = kept[start : start + copy.shards[0]]
-            write_shard(copy, start, np.concatenate([old[first:end] for first, end in _runs(wanted)]))
+        shards = Shards.of(copy)
+        for start in range(0, len(kept), shards.chips):
+            wanted = kept[start : start + shards.chips]
+            shards.write(start, np.concatenate([old[first:end] for first, end in _runs(wanted)]))
         remove(aside / name)
         (aside / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).rename(aside / name)

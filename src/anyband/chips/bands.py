@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from anyband.catalog.acquisition import UnusableItemError
-from anyband.chips.arrays import SHARD_CHIPS, checksum, has_shard, write_shard
+from anyband.chips.arrays import SHARD_CHIPS, checksum
 from anyband.chips.encoding import ENCODINGS, Array
 from anyband.chips.parts import Group, Part
 from anyband.chips.read import Piece, Pixels, read_file
+from anyband.chips.shards import Shards
 from anyband.chips.unfinished import Journal
 from anyband.chips.workers import Graph, attempt, new_name
 
@@ -53,16 +54,22 @@ def read_bands(parts: Sequence[Part], store: Path, count: int, journal: Journal)
         count: number of chips.
         journal: where the reports go.
     """
+    import zarr
+
     run = new_name()
+    shards = {
+        group: Shards.of(zarr.open_array(store / group.name / "values", mode="r"))
+        for group in dict.fromkeys(part.group for part in parts)
+    }
     graph: Graph = {}
     keys: list[str] = []
     wanted: dict[str, list[int]] = {}  # parts by the key of the shard that is to be written
     for (group, start), members in _members(parts).items():
         keys.append(f"{run}-shard-{group.name}-{start}")
-        if report := _earlier(store, group, start, journal):
+        if report := _earlier(shards[group], group, start, journal):
             graph[keys[-1]] = (partial(_same, report),)
         else:
-            write = partial(_write, store, start, count, journal, [parts[index] for index in members])
+            write = partial(_write, shards[group], start, count, journal, [parts[index] for index in members])
             graph[keys[-1]] = (write, [f"{run}-read-{index}" for index in members])
             wanted[keys[-1]] = members
     _add_reads(graph, run, parts, wanted)
@@ -79,13 +86,10 @@ def _members(parts: Sequence[Part]) -> dict[tuple[Group, int], list[int]]:
     return members
 
 
-def _earlier(store: Path, group: Group, start: int, journal: Journal) -> ShardReport | None:
+def _earlier(shards: Shards, group: Group, start: int, journal: Journal) -> ShardReport | None:
     """The report of a shard that an earlier attempt wrote."""
-    import zarr
-
     report: ShardReport | None = journal.get(_shard_name(group, start))
-    array = zarr.open_array(store / group.name / "values", mode="r") if report else None
-    return report if report and has_shard(array, start, report.crc) else None
+    return report if report and shards.has(start, report.crc) else None
 
 
 def _add_reads(graph: Graph, run: str, parts: Sequence[Part], wanted: Mapping[str, Sequence[int]]) -> None:
@@ -127,7 +131,7 @@ def _read(part: Part, *_: None) -> Pixels:
 
 
 def _write(
-    store: Path,
+    shards: Shards,
     start: int,
     count: int,
     journal: Journal,
@@ -135,8 +139,6 @@ def _write(
     reads: Sequence[Pixels | UnusableItemError],
 ) -> ShardReport:
     """Put the pieces of all parts together chip by chip, write the shard and say what it holds, in the journal too."""
-    import zarr
-
     group, length = parts[0].group, min(SHARD_CHIPS, count - start)
     windows = np.full((length, 4), np.nan)
     pieces: list[list[tuple[int, Piece]]] = [[] for _ in range(length)]  # of every chip, with their bands
@@ -156,8 +158,7 @@ def _write(
             if 0 <= piece.chip + shift < length:
                 pieces[piece.chip + shift].append((part.band, piece))
     crcs: list[int] = []
-    array = zarr.open_array(store / group.name / "values", mode="r+")
-    crc = write_shard(array, start, _chips(group, pieces, crcs))
+    crc = shards.write(start, _chips(group, pieces, crcs))
     report = ShardReport(group, start, windows, np.array(crcs, np.uint32), tuple(lost), crc)
     journal.put(_shard_name(group, start), report)
     return report

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import zarr
 
-from anyband.chips.arrays import Appender, create_chips, keep_chips, write_shard
+from anyband.chips.arrays import Appender, create_chips, keep_chips
 from anyband.chips.bulk import band_groups, open_site, read_array
 from anyband.chips.encoding import shift_stored
+from anyband.chips.shards import Shards
 from anyband.runtime import UserError
 from fabricate import BANDS, fabricate_store
 
@@ -79,7 +80,7 @@ def test_all_nodata_chip_is_written_too(tmp_path):
     """zarr skips chunks of fill value: absence would then mean either nodata or damage."""
     group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=3)
     array = create_chips(group, "values", (2, 4, 4), np.uint16, ("chip", "y", "x"), {})
-    write_shard(array, 0, np.zeros((2, 4, 4), np.uint16))
+    Shards.of(array).write(0, np.zeros((2, 4, 4), np.uint16))
     assert (tmp_path / "a.zarr/values/c/0/0/0").is_file()
 
 
