@@ -24,7 +24,7 @@ def answerable(method: "Method", conditions: tuple[str, ...]) -> dict[str, froze
 
 
 TWINS = ("S30", "L30", "S30+L30")
-"""The same acquisitions as HLS products: they stand for the primary conditions of a method that reads only HLS."""
+"""The same acquisitions as HLS products, in the order of `PRIMARY`: they stand for it where a method reads only HLS."""
 
 
 def watched(method: "Method") -> dict[str, frozenset[str]]:

@@ -13,8 +13,13 @@ from anyband.models.method import Method
 
 
 def parameters(method: Method) -> int:
-    """Number of trained values."""
+    """Number of values that a trained method keeps."""
     return sum(p.numel() for p in method.parameters())
+
+
+def trainable_parameters(method: Method) -> int:
+    """Of these, the number that gradients change: none in a forest, not all in a network that is partly frozen."""
+    return sum(p.numel() for p in method.parameters() if p.requires_grad)
 
 
 def multiply_accumulates_per_km2(method: Method, table: ChipTable, products: frozenset[str]) -> int:

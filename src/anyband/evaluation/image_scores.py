@@ -13,6 +13,7 @@ Images = NDArray[np.floating]
 Mask = NDArray[np.bool_]
 # Window of Wang et al. 2004: 11 x 11 pixels, Gaussian of 1.5 pixels.
 SSIM_RADIUS, SSIM_SIGMA = 5, 1.5
+COLUMNS = ("band", "rmse", "psnr_db", "ssim", "ergas", "sam_deg")
 
 
 def rmse(reference: Images, estimate: Images, valid: Mask) -> NDArray[np.float64]:
@@ -114,4 +115,9 @@ def tidy(reference: Images, estimate: Images, valid: Mask, bands: tuple[str, ...
         "ergas": [*ergas_terms(reference, estimate, valid), ergas(reference, estimate, valid)],
         "sam_deg": [*(float("nan") for _ in bands), sam(reference, estimate, valid)],
     }
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns, columns=list(COLUMNS))
+
+
+def nothing() -> pd.DataFrame:
+    """The table of a method that makes no images: its columns and no row."""
+    return pd.DataFrame(columns=list(COLUMNS))

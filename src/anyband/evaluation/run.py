@@ -8,18 +8,17 @@ import pandas as pd
 
 from anyband.chips.loader import ChipTable, load_split
 from anyband.evaluation import calibration, confusion, cost
-from anyband.evaluation.availability import CONDITIONS
+from anyband.evaluation.availability import CONDITIONS, PRIMARY, TWINS
 from anyband.evaluation.inference import Maps, predict
 from anyband.evaluation.translated import score_images
 from anyband.evaluation.views import View, views
 from anyband.models.method import Method, UnsupportedInputError
 from anyband.models.storage import load
-from anyband.models.translation import Translation
 from anyband.runtime import UserError, atomic_path, progress, write_csv, write_json
 
 
 def evaluate_run(directory: Path, chips: Path, splits: Path, conditions: tuple[str, ...]) -> None:
-    """Write `confusion.csv`, `calibration.csv`, `cost.json` and `predictions.npz` (undisturbed inputs only) of a run.
+    """Write `confusion.csv`, `calibration.csv`, `image_scores.csv`, `cost.json` and `predictions.npz` of a run.
 
     Args:
         directory: of the trained run.
@@ -27,7 +26,8 @@ def evaluate_run(directory: Path, chips: Path, splits: Path, conditions: tuple[s
         splits: the table of splits.
         conditions: names as `evaluation.conditions` reads them.
 
-    A condition that the method cannot take has no rows. A method that translates images adds `image_scores.csv`.
+    A condition that the method cannot take has no rows. Only a method that translates images has rows in
+    `image_scores.csv`. Predictions are of undisturbed inputs.
 
     Raises:
         UserError: the method can take none of the conditions.
@@ -47,8 +47,7 @@ def evaluate_run(directory: Path, chips: Path, splits: Path, conditions: tuple[s
     write_csv(directory / "calibration.csv", _calibrations(table, maps, names))
     note = {"note": recipe.note} if recipe.note else {}
     write_json(directory / "cost.json", _costs(method, table, wanted, maps, directory) | note)
-    if isinstance(method, Translation) and method.training_products() <= products:
-        write_csv(directory / "image_scores.csv", score_images(method, table).round(5))
+    write_csv(directory / "image_scores.csv", score_images(method, table, products).round(5))
     with atomic_path(directory / "predictions.npz") as temporary, temporary.open("wb") as file:
         codes = np.asarray(table.classes, np.uint8)
         arrays: dict[str, Any] = {"chip": table.chip}
@@ -92,12 +91,17 @@ def _calibrations(table: ChipTable, maps: dict[str, Maps], names: dict[str, Any]
 
 def _costs(
     method: Method, table: ChipTable, wanted: dict[str, View], maps: dict[str, Maps], directory: Path
-) -> dict[str, float | str]:
-    """Cost on the condition with the most products, the dearest one, and nothing done to them where there is one."""
+) -> dict[str, Any]:
+    """Cost on the condition with the most products, the dearest one, and nothing done to them where there is one.
+
+    The conditions of the method's primary endpoint stand beside it, as the comparison knows no models.
+    """
     condition = max(maps, key=lambda key: (not wanted[key].steps, len(wanted[key].products)))
     area_km2 = len(table) * (table.chip_m / 1000) ** 2
     return {
+        "endpoint_conditions": list(TWINS if method.endpoint_twins else PRIMARY),
         "parameters": cost.parameters(method),
+        "trainable_parameters": cost.trainable_parameters(method),
         "macs_per_km2": cost.multiply_accumulates_per_km2(method, table, wanted[condition].products),
         "train_seconds": cost.read_train_seconds(directory / "history.csv"),
         "inference_km2_per_s": round(area_km2 / maps[condition].seconds, 2),

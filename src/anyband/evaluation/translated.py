@@ -5,16 +5,20 @@ import pandas as pd
 import torch
 
 from anyband.chips.loader import ChipTable
-from anyband.evaluation.image_scores import tidy
+from anyband.evaluation.image_scores import nothing, tidy
 from anyband.evaluation.inference import BATCH, label_grid
+from anyband.models.method import Method
 from anyband.models.translation import Translation
 
 
-def score_images(method: Translation, table: ChipTable) -> pd.DataFrame:
+def score_images(method: Method, table: ChipTable, products: frozenset[str]) -> pd.DataFrame:
     """Scores per band of Landsat translated to Sentinel-2, over all chips of a table and where both saw the ground.
 
-    The real image is of another moment than the translated one, so change and clouds' edges count as error.
+    The real image is of another moment than the translated one, so change and clouds' edges count as error. No row
+    for a method that translates nothing, or when the table's `products` lack the source or the target.
     """
+    if not isinstance(method, Translation) or not method.training_products() <= products:
+        return nothing()
     parts: list[tuple[np.ndarray, ...]] = []
     with torch.inference_mode():
         for indices in table.ordered_batches(BATCH):

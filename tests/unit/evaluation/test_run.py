@@ -17,7 +17,7 @@ from anyband.training.run import train_run
 from small_split import CLASSES, SMALL, fabricate_split
 
 ALL = tuple(CONDITIONS)
-FILES = ("confusion.csv", "calibration.csv", "cost.json", "predictions.npz")
+FILES = ("confusion.csv", "calibration.csv", "image_scores.csv", "cost.json", "predictions.npz")
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +30,10 @@ def runs(dataset, tmp_path_factory) -> dict[str, Path]:
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("runs")
     training = Training(steps=1, batch=1, crop_m=240, validations=1)
-    for name in ("anyband", "s2-only"):
+    for name in ("anyband", "s2-only", "hls-unified"):
         settings = Run(name=name, method=Method(model=name, options=SMALL), training=training, classes=CLASSES)
         train_run(settings, 3, *dataset, folder / name, lambda method, table: 0.0)
-    return {name: folder / name for name in ("anyband", "s2-only")}
+    return {name: folder / name for name in ("anyband", "s2-only", "hls-unified")}
 
 
 def test_a_run_gets_all_its_tables(dataset, runs):
@@ -50,9 +50,31 @@ def test_a_run_gets_all_its_tables(dataset, runs):
     calibration = pd.read_csv(runs["anyband"] / "calibration.csv")
     assert (calibration.groupby("condition")["count"].sum() == scored).all()
     cost = json.loads((runs["anyband"] / "cost.json").read_text())
-    wanted = ["parameters", "macs_per_km2", "train_seconds", "inference_km2_per_s", "peak_memory_mb"]
-    assert sorted(cost) == sorted(wanted)
+    wanted = ["parameters", "trainable_parameters", "macs_per_km2", "train_seconds", "inference_km2_per_s"]
+    assert sorted(cost) == sorted([*wanted, "peak_memory_mb", "endpoint_conditions"])
+    assert cost.pop("endpoint_conditions") == ["S2", "L9", "S2+L9"]
     assert all(value >= 0 for value in cost.values())
+    assert pd.read_csv(runs["anyband"] / "image_scores.csv").empty
+
+
+def test_the_twins_are_scored_on_the_pixels_of_the_primary_conditions(dataset, runs):
+    for name in ("anyband", "hls-unified"):
+        evaluate_run(runs[name], *dataset, ALL)
+    cost = json.loads((runs["hls-unified"] / "cost.json").read_text())
+    assert cost["endpoint_conditions"] == ["S30", "L30", "S30+L30"]
+    twins, primary = (pd.read_csv(runs[name] / "confusion.csv") for name in ("hls-unified", "anyband"))
+    assert list(twins["condition"].unique()) == cost["endpoint_conditions"]
+    reference = pd.concat([twins, primary]).groupby(["method", "condition", "block", "reference"])["count"].sum()
+    assert (reference.unstack(["method", "condition"]).nunique(axis=1) == 1).all()
+
+
+def test_frozen_weights_are_counted_but_not_as_trainable(runs):
+    from anyband.evaluation import cost
+
+    _, method = load(runs["s2-only"])
+    everything = cost.parameters(method)
+    frozen = sum(p.numel() for p in method.trunk.requires_grad_(False).parameters())
+    assert cost.trainable_parameters(method) == everything - frozen < cost.parameters(method) == everything
 
 
 def test_stored_maps_agree_with_the_confusion_table(dataset, runs):
