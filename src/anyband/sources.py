@@ -9,7 +9,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent
 
 # Settings reach a step on its command line, where Snakemake sees them; nothing in `runtime` decides a result.
-APART = frozenset({"config", "config_text", "runtime", "sources"})
+APART = frozenset({"config", "runtime", "sources"})
 REGISTRY = "models/registry.py"
 PROSE = frozenset({".md", ".pyc", ".typed"})
 

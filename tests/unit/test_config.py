@@ -1,25 +1,27 @@
 """The configuration: defaults, drift of the generated files, and one-line errors."""
 
+import csv
 import json
 
 import pytest
 import yaml
 
-from anyband import config, config_text
+from anyband import config
+from anyband.config import text
 from anyband.runtime import UserError
 
 
 def test_config_yaml_has_not_drifted_from_the_models(root):
-    assert (root / "config.yaml").read_text() == config_text.documented_yaml(), "run: python -m anyband.config"
+    assert (root / "config.yaml").read_text() == text.documented_yaml(), "run: python -m anyband.config"
 
 
 def test_schema_has_not_drifted_from_the_models(root):
     committed = (root / "workflow/schemas/config.schema.json").read_text()
-    assert committed == config_text.schema_json(), "run: python -m anyband.config"
+    assert committed == text.schema_json(), "run: python -m anyband.config"
 
 
 def test_documented_yaml_reads_back_as_the_defaults():
-    assert config.load(yaml.safe_load(config_text.documented_yaml())) == config.Config()
+    assert config.load(yaml.safe_load(text.documented_yaml())) == config.Config()
 
 
 def test_model_names_are_those_of_the_registry():
@@ -92,3 +94,56 @@ def test_settings_cross_as_sorted_json_so_that_key_order_reruns_nothing():
     assert text == '{"chip_m":960,"extent_m":3840}'
     assert config.Dataset.model_validate_json(config.Dataset().as_json()) == config.Dataset()
     assert list(json.loads(config.Config().as_json())) == sorted(config.Config.model_fields)
+
+
+def test_rivals_and_ablations_have_the_settings_of_the_main_experiment():
+    experiments = config.Config().experiments
+    for name in ("rivals", "ablations"):
+        same = experiments["main"].model_copy(update={"methods": experiments[name].methods, "target": name})
+        assert experiments[name] == same
+    styles = {name for name in config.MODEL_NAMES if name.endswith("-style")}
+    assert set(experiments["rivals"].methods) == styles | {"anyband", "input-fusion"}
+
+
+def test_what_changes_the_main_experiment_or_a_method_reaches_what_starts_as_its_copy():
+    change = {"methods": {"anyband": {"learning_rate": 0.01}}, "experiments": {"main": {"training": {"steps": 7}}}}
+    loaded = config.load(config.merge(yaml.safe_load(text.documented_yaml()), change))
+    assert loaded.run("ablations", "anyband-band-drop").training.learning_rate == 0.01
+    assert loaded.run("rivals", "dofa-style").training.steps == 7
+
+
+CALM = {"learning_rate": None, "weight_decay": 0.0}
+
+
+def test_a_methods_own_settings_replace_those_of_the_loop_for_it_alone():
+    loaded = config.load(config.merge(yaml.safe_load(text.documented_yaml()), {"methods": {"anyband": CALM}}))
+    usual = config.Training()
+    own, other = loaded.run("main", "anyband"), loaded.run("main", "pixel")
+    assert own.training.weight_decay == 0.0
+    assert other.training == usual
+    assert own.training.model_copy(update={"weight_decay": usual.weight_decay}) == usual
+    assert '"learning_rate"' not in own.method.as_json(), "said twice, in the method and in the loop"
+
+
+def test_what_a_target_reports_does_not_depend_on_the_other_targets():
+    everything = config.Config()
+    part = everything.of_target("all")
+    assert set(part.experiments) == {"main"}
+    assert set(part.methods) == set(everything.experiments["main"].methods)
+    assert config.Config.model_validate_json(part.as_json()) == part
+
+
+def test_a_seed_of_the_trials_is_not_one_of_the_comparison():
+    with pytest.raises(UserError, match="tuning.seed 3 is a seed of experiments.main"):
+        config.load({"tuning": {"seed": 3}})
+
+
+def test_chosen_settings_are_those_of_the_committed_ledgers(root):
+    """The ledger that led to the defaults is kept; defaults that are changed without it are not tuned."""
+    for path in (root / "docs/tuning").glob("*.csv"):
+        rows = list(csv.DictReader(path.read_text().splitlines()))
+        for row in (row for row in rows if row["chosen"] == "True"):
+            run = config.Config().run(path.stem, row["method"])
+            assert run.method.options == json.loads(row["options"]), row["method"]
+            for key in ("learning_rate", "weight_decay"):
+                assert not row[key] or getattr(run.training, key) == float(row[key]), (row["method"], key)

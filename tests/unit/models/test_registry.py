@@ -28,6 +28,23 @@ def test_methods_of_the_large_preset_are_of_equal_size(statistics, root):
     assert max(sizes.values()) < 1.05 * min(sizes.values()), sizes
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_what_tuning_may_draw_can_be_built(name, statistics):
+    for key, values in MODELS[name].search.items():
+        assert len(values) > 1
+        for value in values:
+            assert getattr(build(name, {key: value}, statistics, 8).options, key) == value
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in FLOORS])
+def test_tuning_may_draw_the_default_and_does_not_change_the_size(name, statistics):
+    default = build(name, {}, statistics, 8)
+    for key, values in MODELS[name].search.items():
+        assert getattr(default.options, key) in values
+        for value in values:
+            assert abs(parameters(build(name, {key: value}, statistics, 8)) / parameters(default) - 1) < 0.05
+
+
 def test_an_unknown_model_is_named(statistics):
     with pytest.raises(UserError, match="'anybnd' does not exist"):
         build("anybnd", {}, statistics, 8)
@@ -48,11 +65,8 @@ def test_a_whole_number_may_stand_for_a_real_one(statistics):
     assert build("input-fusion", {"cell_m": 80}, statistics, 8).options.cell_m == 80
 
 
-def test_every_method_of_the_baselines_preset_can_be_built(statistics, root):
-    default, preset = (
-        yaml.safe_load((root / p).read_text()) for p in ("config.yaml", "workflow/presets/baselines.yaml")
-    )
-    settings = config.load(config.merge(default, preset))
-    assert settings.experiments["baselines"].training == settings.experiments["main"].training
-    for name in settings.experiments["baselines"].methods:
+@pytest.mark.parametrize("experiment", ["main", "rivals", "ablations"])
+def test_every_method_of_the_default_experiments_can_be_built(statistics, experiment):
+    settings = config.Config()
+    for name in settings.experiments[experiment].methods:
         assert build(settings.methods[name].model, settings.methods[name].options, statistics, 8)

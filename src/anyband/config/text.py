@@ -6,10 +6,12 @@ from typing import Any
 import yaml
 from pydantic.fields import FieldInfo
 
-from anyband.config import Config, Method, Section, section_of
+from anyband.config.defaults import experiment_variants, method_entries
+from anyband.config.root import Config
+from anyband.config.section import Section, section_of
 
 HEADER = """\
-# anyband: every setting with its default. Generated from src/anyband/config.py; change values freely.
+# anyband: every setting with its default. Generated from src/anyband/config; change values freely.
 # A preset changes some of them:  snakemake --cores 8 all --configfile workflow/presets/smoke.yaml
 # An entry under datasets, methods or experiments may start as a copy of another:  {inherits: main, ...}
 """
@@ -40,11 +42,15 @@ def _document_field(key: str, field: FieldInfo, value: Any, depth: int) -> list[
     if inner is field.annotation:
         return [f"{pad}{key}:{comment}", *_document(inner, value, depth + 1)]
     lines = [f"{pad}{key}:{comment}"]
+    if key == "methods":
+        return lines + [f"{pad}  {name}: {_inline(entry)}" for name, entry in method_entries().items()]
+    variants = experiment_variants() if key == "experiments" else {}
     for name, entry in value.items():
-        if inner is Method:
-            lines.append(f"{pad}  {name}: {_inline({k: v for k, v in entry.items() if v != {}})}")
+        lines.append(f"{pad}  {name}:")
+        if name in variants:
+            lines += [f"{pad}    {setting}: {_inline(chosen)}" for setting, chosen in variants[name].items()]
         else:
-            lines += [f"{pad}  {name}:", *_document(inner, entry, depth + 2)]
+            lines += _document(inner, entry, depth + 2)
     return lines
 
 

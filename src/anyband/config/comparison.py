@@ -1,0 +1,121 @@
+"""What is compared: methods, the one training loop, experiments, and the search for settings."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from anyband.config.section import Name, Section, nearest
+from anyband.evaluation.conditions import check as check_condition
+
+ConditionName = Annotated[str, AfterValidator(check_condition)]
+Target = Literal["all", "rivals", "ablations"]
+
+# Methods by registry key, listed here so that a wrong name is caught before torch is imported; a test compares
+# the tuple with the registry itself.
+MODEL_NAMES = (
+    "s2-only",
+    "l9-only",
+    "input-fusion",
+    "feature-fusion",
+    "anyband",
+    "pixel",
+    "dofa-style",
+    "panopticon-style",
+    "channelvit-style",
+    "prediction-fusion",
+    "hls-unified",
+    "analytic",
+    "random-forest",
+    "satlas",
+    "senpa-style",
+    "ramen-style",
+    "translation",
+    "atomizer-style",
+)
+
+
+class Method(Section):
+    """One row of the comparison: a model of the registry and its own settings."""
+
+    model: str = Field(description="name in the registry of models")
+    options: dict[str, bool | int | float | str] = Field(default_factory=dict, description="settings of that model")
+    learning_rate: float | None = Field(None, gt=0, description="peak of the schedule; none: the experiment's")
+    weight_decay: float | None = Field(None, ge=0, description="of AdamW; none: the experiment's")
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if self.model not in MODEL_NAMES:
+            raise ValueError(f"model {self.model!r} does not exist{nearest(self.model, MODEL_NAMES)}")
+        return self
+
+
+class Training(Section):
+    """The one training loop, the same for every method of an experiment but for the settings that tuning chooses."""
+
+    steps: int = Field(1250, ge=1, description="optimiser steps")
+    batch: int = Field(4, ge=1, description="crops per step")
+    crop_m: int = Field(480, gt=0, multiple_of=60, description="side of the random training crop, m")
+    learning_rate: float = Field(5e-3, gt=0, description="peak of the one-cycle schedule")
+    weight_decay: float = Field(0.01, ge=0, description="of AdamW")
+    class_weights: Literal["none", "sqrt-inverse"] = Field("none", description="weights of the cross-entropy")
+    label_fraction: float = Field(
+        1.0, gt=0, le=1, description="share of the training blocks that is used; nested, drawn by seed"
+    )
+    leave_out: Literal["none", "sentinel2", "landsat", "hls_s30", "hls_l30"] = Field(
+        "none", description="a product that no method may train on (leave-one-sensor-out), or none"
+    )
+    validations: int = Field(1, ge=1, description="how often validation chips are scored during training")
+
+
+class Experiment(Section):
+    """A set of methods trained and tested on one dataset with the same seeds."""
+
+    dataset: Name = Field("main", description="key of datasets")
+    methods: list[Name] = Field(
+        [
+            "s2-only",
+            "l9-only",
+            "input-fusion",
+            "feature-fusion",
+            "prediction-fusion",
+            "translation",
+            "hls-unified",
+            "satlas",
+            "analytic",
+            "random-forest",
+            "anyband",
+            "pixel",
+        ],
+        description="keys of methods",
+    )
+    proposed: Name = Field("anyband", description="the method that every other one is compared with")
+    seeds: list[int] = Field([0, 1, 2, 3, 4], min_length=1, description="same seeds for every method; claims need 5")
+    conditions: list[ConditionName] = Field(
+        ["S2", "L9", "S2+L9", "S30", "L30", "S30+L30"],
+        description="sensors at hand at test time, and what is done to them (S2+L9/drop-red-edge; docs/protocol.md)",
+    )
+    target: Target = Field("all", description="the target that trains and reports it: all, rivals or ablations")
+    equivalence_margin: float = Field(0.01, gt=0, lt=1, description="mIoU difference that counts as none")
+    training: Training = Field(
+        default_factory=Training,
+        description="the same for every method, save what its entry tunes",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.proposed not in self.methods:
+            raise ValueError(f"proposed {self.proposed!r} is not among its methods {', '.join(self.methods)}")
+        for key, values in (("seeds", self.seeds), ("methods", self.methods), ("conditions", self.conditions)):
+            if len(set(values)) != len(values):
+                raise ValueError(f"{key} names the same entry twice")
+        for condition in self.conditions:
+            if (before := condition.split("/")[0]) not in self.conditions:
+                raise ValueError(f"conditions: {condition!r} is compared with {before!r}, which is not among them")
+        return self
+
+
+class Tuning(Section):
+    """The search for learning rate, weight decay and own options of every method, judged on the validation split."""
+
+    trials: int = Field(8, ge=1, description="trainings per method, the first with the settings of this file")
+    seed: int = Field(1000, ge=0, description="of the draws and of the trials' trainings; no experiment may use it")

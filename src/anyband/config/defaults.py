@@ -1,0 +1,70 @@
+"""The default methods and experiments as documents, from which config.yaml and the defaults of the models are made."""
+
+from typing import Any
+
+from anyband.config.comparison import MODEL_NAMES, Experiment, Method
+from anyband.config.inheritance import apply_inheritance
+
+Document = dict[str, Any]
+
+# Settings that tuning has chosen, as in docs/tuning/main.csv: {"anyband": {"learning_rate": 0.008}}.
+CHOSEN: dict[str, Document] = {}
+
+
+def _variant(parent: str, **options: bool | int | float | str) -> Document:
+    """A method that differs from another in some options."""
+    return {"inherits": parent, "options": options}
+
+
+# The methods of the ablations: each changes one thing of its parent.
+VARIANTS = {
+    "anyband-exact-responses": _variant("anyband", catalogue_response=0.0),
+    "anyband-gaussian-responses": _variant("anyband", catalogue_response=1.0),
+    "anyband-band-drop": _variant("anyband", band_drop=0.5),
+    "anyband-cell-means": _variant("anyband", moments=1),
+    "prediction-mean": _variant("prediction-fusion", rule="mean"),
+    "prediction-product": _variant("prediction-fusion", rule="product"),
+    "prediction-full-size": _variant("prediction-fusion", dim=64, fine=32, hidden=64, features=48),
+    "hls-red-edge": _variant("hls-unified", red_edge=True),
+    "translation-frozen": _variant("translation", specialist="frozen"),
+    "translation-plain": _variant("translation", translator="plain"),
+}
+
+RIVALS = (
+    "dofa-style",
+    "panopticon-style",
+    "channelvit-style",
+    "senpa-style",
+    "ramen-style",
+    "atomizer-style",
+)
+
+
+def method_entries() -> Document:
+    """Every model of the registry under its own name, and the variants."""
+    return {name: {"model": name, **CHOSEN.get(name, {})} for name in MODEL_NAMES} | VARIANTS
+
+
+def experiment_variants() -> Document:
+    """Experiments that differ from the main one in their methods and in the target that builds them."""
+    parents = dict.fromkeys(entry["inherits"] for entry in VARIANTS.values() if entry["inherits"] != "anyband")
+    return {
+        "rivals": {"inherits": "main", "target": "rivals", "methods": ["anyband", "input-fusion", *RIVALS]},
+        "ablations": {"inherits": "main", "target": "ablations", "methods": ["anyband", *parents, *VARIANTS]},
+    }
+
+
+def default_methods() -> dict[str, Method]:
+    """The default of `methods`."""
+    entries = apply_inheritance(method_entries(), "methods")
+    return {name: Method.model_validate(entry) for name, entry in entries.items()}
+
+
+def default_experiments() -> dict[str, Experiment]:
+    """The default of `experiments`."""
+    entries = {"main": Experiment().model_dump()} | experiment_variants()
+    resolved = apply_inheritance(entries, "experiments")
+    return {name: Experiment.model_validate(entry) for name, entry in resolved.items()}
+
+
+DEFAULT_METHODS = default_methods()

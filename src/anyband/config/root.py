@@ -1,0 +1,70 @@
+"""The whole configuration."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from anyband.config.comparison import Experiment, Method, Target, Tuning
+from anyband.config.data import Dataset, Extract
+from anyband.config.defaults import default_experiments, default_methods
+from anyband.config.section import Name, Section, nearest
+from anyband.config.steps import Run
+
+TUNED = ("learning_rate", "weight_decay")  # settings of the loop that a method may have of its own
+
+
+class Config(Section):
+    """Everything a run depends on."""
+
+    datasets: dict[Name, Dataset] = Field(
+        default_factory=lambda: {"main": Dataset()}, min_length=1, description="named sets of chips"
+    )
+    methods: dict[Name, Method] = Field(
+        default_factory=default_methods,
+        min_length=1,
+        description="rows of the comparison: model, and options, learning_rate, weight_decay of its own",
+    )
+    experiments: dict[Name, Experiment] = Field(
+        default_factory=default_experiments, min_length=1, description="comparisons; each gets its section"
+    )
+    tuning: Tuning = Field(default_factory=Tuning, description="the target tuning; the same trials for every method")
+    extract: Extract = Field(default_factory=Extract, description="reading of chips")
+    track_source: bool = Field(True, description="rerun a step when its own source code changes")
+
+    @model_validator(mode="after")
+    def _references(self) -> Self:
+        for name, experiment in self.experiments.items():
+            if experiment.dataset not in self.datasets:
+                hint = nearest(experiment.dataset, self.datasets)
+                raise ValueError(f"experiments.{name}.dataset {experiment.dataset!r} does not exist{hint}")
+            for method in experiment.methods:
+                if method not in self.methods:
+                    hint = nearest(method, self.methods)
+                    raise ValueError(f"experiments.{name}.methods: {method!r} does not exist{hint}")
+            if self.tuning.seed in experiment.seeds:
+                raise ValueError(f"tuning.seed {self.tuning.seed} is a seed of experiments.{name}: take another")
+        return self
+
+    def of_target(self, target: Target) -> Self:
+        """The experiments of one target with their methods and datasets: what its report depends on."""
+        experiments = {name: e for name, e in self.experiments.items() if e.target == target}
+        used = {method for experiment in experiments.values() for method in experiment.methods}
+        read = {experiment.dataset for experiment in experiments.values()}
+        return self.model_copy(
+            update={
+                "experiments": experiments,
+                "methods": {name: method for name, method in self.methods.items() if name in used},
+                "datasets": {name: dataset for name, dataset in self.datasets.items() if name in read},
+            }
+        )
+
+    def run(self, experiment: str, method: str) -> Run:
+        """What a training depends on: where the method has a learning rate or a weight decay of its own, that one."""
+        settings, own = self.experiments[experiment], self.methods[method]
+        tuned = {key: value for key in TUNED if (value := getattr(own, key)) is not None}
+        return Run(
+            name=method,
+            method=own.model_copy(update=dict.fromkeys(TUNED)),
+            training=settings.training.model_copy(update=tuned),
+            classes=self.datasets[settings.dataset].classes,
+        )
