@@ -43,6 +43,7 @@ class AnyBand(DenseMethod):
     options_type = AnyBandOptions
     options: AnyBandOptions
     trained_on = (SENTINEL2, LANDSAT, SENTINEL2 | LANDSAT)
+    search = {"band_drop": (0.0, 0.2), "catalogue_response": (0.0, 0.3)}
 
     def __init__(self, options: AnyBandOptions, statistics: Statistics, classes: int) -> None:
         """Build the hyper-network, the per-pixel layer and the fusion over acquisitions."""

@@ -58,6 +58,7 @@ class ChannelViT(DenseMethod):
     options_type = ChannelViTOptions
     options: ChannelViTOptions
     trained_on = TRAINED_ON
+    search = {"channel_sampling": (0.0, 0.3)}
 
     def __init__(self, options: ChannelViTOptions, statistics: Statistics, classes: int) -> None:
         """Build the patch projection and the channel embeddings of both levels."""

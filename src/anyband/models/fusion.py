@@ -1,10 +1,14 @@
-"""Specialists and the usual fusions, on inputs resampled to 10 m."""
+"""Specialists and input fusion: the bands of some sensors, resampled to one 10 m grid and stacked.
+
+Both usual fusions (the other is in `feature_fusion`) train with one sensor alone in two of three batches, know which
+sensor saw a pixel, and place every grid by its position in metres. Options take these away one by one, for comparisons
+with the weaker forms found in practice.
+"""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from anyband.models.features import CellTokens
 from anyband.models.layers import linear
@@ -12,6 +16,9 @@ from anyband.models.method import LANDSAT, SENTINEL2, DenseMethod, Options
 from anyband.models.resampled import StackEncoder
 from anyband.models.statistics import Statistics
 from anyband.observation import Observation, QueryGrid
+from anyband.runtime import UserError
+
+DROPOUT = (0.0, 1 / 3, 2 / 3)
 
 
 @dataclass(frozen=True)
@@ -27,18 +34,17 @@ class StackOptions(Options):
     features: int = 48
 
 
-class InputFusion(DenseMethod):
-    """All bands of the training products stacked at 10 m with presence channels; one encoder."""
+class OneStack(DenseMethod):
+    """The bands of some products stacked at 10 m; one encoder."""
 
-    options_type = StackOptions
+    options_type: ClassVar[type[Options]] = StackOptions
     options: StackOptions
-    trained_on: ClassVar[tuple[frozenset[str], ...]] = (SENTINEL2, LANDSAT, SENTINEL2 | LANDSAT)
-    products: ClassVar[tuple[str, ...]] = ("sentinel2", "landsat")
+    products: ClassVar[tuple[str, ...]]
 
-    def __init__(self, options: StackOptions, statistics: Statistics, classes: int) -> None:
-        """Build the stack encoder."""
+    def __init__(self, options: StackOptions, statistics: Statistics, classes: int, *, presence: bool = True) -> None:
+        """Build the stack encoder, with presence channels unless told otherwise."""
         super().__init__(options, statistics, classes)
-        self.encoder = StackEncoder(self.products, statistics, options.hidden, options.features)
+        self.encoder = StackEncoder(self.products, statistics, options.hidden, options.features, presence=presence)
         self.tokens = CellTokens(options.features, options.dim, options.moments, options.cell_m)
         self.fine = linear(options.features, options.fine)
 
@@ -50,70 +56,76 @@ class InputFusion(DenseMethod):
         return cells, self.fine(read)
 
 
-class Sentinel2Only(InputFusion):
+class Sentinel2Only(OneStack):
     """The specialist of Sentinel-2; it ignores every other product."""
 
     trained_on = (SENTINEL2,)
     products = ("sentinel2",)
 
 
-class LandsatOnly(InputFusion):
+class LandsatOnly(OneStack):
     """The specialist of Landsat; it ignores every other product."""
 
     trained_on = (LANDSAT,)
     products = ("landsat",)
 
 
+def with_dropout(trained_on: tuple[frozenset[str], ...], dropout: float, chance: float) -> frozenset[str]:
+    """The largest of the sets of products, or with the chance `dropout` another one.
+
+    Args:
+        trained_on: sets of products; all but the largest are equally likely.
+        dropout: in [0, 1].
+        chance: a uniform random number in [0, 1).
+    """
+    together = max(trained_on, key=len)
+    alone = [products for products in trained_on if products != together]
+    if chance >= dropout or not alone:
+        return together
+    return alone[int(chance / dropout * len(alone))]
+
+
+def check_chance(value: float) -> None:
+    """Refuse a `sensor_dropout` that is no chance.
+
+    Raises:
+        UserError: it lies outside [0, 1].
+    """
+    if not 0 <= value <= 1:
+        raise UserError(f"options.sensor_dropout: {value:g} is not between 0 and 1")
+
+
 @dataclass(frozen=True)
-class FeatureFusionOptions(StackOptions):
-    """Sizes that bring two smaller encoders to the size of one; `features` are those of both together."""
+class InputFusionOptions(StackOptions):
+    """Sizes, and what a weaker form lacks.
 
-    hidden: int = 96
-    features: int = 60
+    Attributes:
+        presence: tell by a channel per sensor where it saw the ground; else an unseen band looks like a mean one.
+        sensor_dropout: chance that a training batch has one sensor alone; 0 trains with both only.
+    """
+
+    presence: bool = True
+    sensor_dropout: float = 2 / 3
 
 
-class FeatureFusion(DenseMethod):
-    """One encoder per sensor; their latents are concatenated, with a learned latent where a sensor is absent."""
+class InputFusion(OneStack):
+    """All bands of the training products stacked at 10 m with presence channels; one encoder."""
 
-    options_type = FeatureFusionOptions
-    options: FeatureFusionOptions
+    options_type = InputFusionOptions
+    options: InputFusionOptions
     trained_on = (SENTINEL2, LANDSAT, SENTINEL2 | LANDSAT)
-    products: ClassVar[tuple[str, ...]] = ("sentinel2", "landsat")
+    products = ("sentinel2", "landsat")
+    search = {"sensor_dropout": DROPOUT}
 
-    def __init__(self, options: FeatureFusionOptions, statistics: Statistics, classes: int) -> None:
-        """Build one stack encoder and one cell summary per product, and the fusion of both levels."""
-        super().__init__(options, statistics, classes)
-        count, half = len(self.products), options.features // 2
-        self.encoders = nn.ModuleDict({p: StackEncoder((p,), statistics, options.hidden, half) for p in self.products})
-        self.tokens = nn.ModuleDict(
-            {p: CellTokens(half, options.dim // 2, options.moments, options.cell_m) for p in self.products}
-        )
-        self.absent_cell = nn.Parameter(torch.zeros(count, options.dim // 2))
-        self.absent_fine = nn.Parameter(torch.zeros(count, half))
-        self.fuse_cells = nn.Sequential(nn.GELU(), linear(options.dim // 2 * count, options.dim))
-        self.fuse_fine = linear(half * count, options.fine)
+    def __init__(self, options: InputFusionOptions, statistics: Statistics, classes: int) -> None:
+        """Build the stack encoder.
 
-    def encode(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, Tensor]:
-        """Cell tokens (B, Hc, Wc, D) and fine features (B, H, W, F)."""
-        cells: list[Tensor | None] = []
-        fine: list[Tensor | None] = []
-        for index, product in enumerate(self.products):
-            if not observation.of(product):
-                cells.append(None)
-                fine.append(None)
-                continue
-            features = self.encoders[product](observation, query)
-            tokens, covered = self.tokens[product](features, query)
-            read, weight = features.read(query, linear=True)
-            cells.append(torch.lerp(self.absent_cell[index].expand_as(tokens), tokens, (covered > 0).float()))
-            fine.append(torch.lerp(self.absent_fine[index].expand_as(read), read, weight))
-        return self.fuse_cells(_concatenate(cells, self.absent_cell)), self.fuse_fine(
-            _concatenate(fine, self.absent_fine)
-        )
+        Raises:
+            UserError: `sensor_dropout` is no chance.
+        """
+        check_chance(options.sensor_dropout)
+        super().__init__(options, statistics, classes, presence=options.presence)
 
-
-def _concatenate(parts: list[Tensor | None], absent: Tensor) -> Tensor:
-    """Concatenate maps (B, h, w, C) along channels; a missing one is its row of `absent` (products, C) everywhere."""
-    shape = next(part.shape[:3] for part in parts if part is not None)
-    filled = [absent[i].expand(*shape, -1) if part is None else part for i, part in enumerate(parts)]
-    return torch.cat(filled, dim=-1)
+    def products_of(self, chance: float) -> frozenset[str]:
+        """Products that a training batch sees, for a uniform random number in [0, 1)."""
+        return with_dropout(self.trained_on, self.options.sensor_dropout, chance)

@@ -1,7 +1,7 @@
 """What every method has in common: options, the products it looks at, and front end, trunk and decoder in a row."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self
 
@@ -69,11 +69,13 @@ class Method(nn.Module):
     """A model of the comparison.
 
     Subclasses set `trained_on`, the sets of products among which training draws at random what a batch may see, and
-    `options_type` where they have options of their own, and implement `forward`.
+    `options_type` where they have options of their own, and implement `forward`. `search` holds the options of its own
+    that tuning draws from, with the values of each; none changes the size of the model.
     """
 
     options_type: ClassVar[type[Options]] = Options
     trained_on: ClassVar[tuple[frozenset[str], ...]]
+    search: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
     endpoint_twins: ClassVar[bool] = False  # the primary endpoint is on the HLS twins of the same acquisitions
 
     def __init__(self, options: Options, statistics: Statistics, classes: int) -> None:
@@ -93,6 +95,10 @@ class Method(nn.Module):
     def training_products(cls) -> frozenset[str]:
         """Products that training and the statistics of its pixels need."""
         return frozenset[str]().union(*cls.trained_on)
+
+    def products_of(self, chance: float) -> frozenset[str]:
+        """Products that a training batch sees, for a uniform random number in [0, 1)."""
+        return self.trained_on[int(chance * len(self.trained_on))]
 
     def forward(self, observation: Observation, query: QueryGrid) -> Tensor:
         """Logits (B, classes, H, W) on the query grid.

@@ -48,6 +48,7 @@ class Panopticon(AnySensorMethod):
 
     options_type = PanopticonOptions
     options: PanopticonOptions
+    search = {"channel_sampling": (0.0, 0.3)}
 
     def __init__(self, options: PanopticonOptions, statistics: Statistics, classes: int) -> None:
         """Build the attention over bands and what follows it."""

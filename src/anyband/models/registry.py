@@ -7,7 +7,8 @@ from anyband.models.anyband import AnyBand
 from anyband.models.atomizer import Atomizer
 from anyband.models.channelvit import ChannelViT
 from anyband.models.dofa import Dofa
-from anyband.models.fusion import FeatureFusion, InputFusion, LandsatOnly, Sentinel2Only
+from anyband.models.feature_fusion import FeatureFusion
+from anyband.models.fusion import InputFusion, LandsatOnly, Sentinel2Only
 from anyband.models.hls_unified import HlsUnified
 from anyband.models.method import Method
 from anyband.models.panopticon import Panopticon

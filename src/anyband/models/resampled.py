@@ -14,20 +14,25 @@ GRID_M = 10.0
 
 
 class BandStack(nn.Module):
-    """Stack of z-scored bands in a fixed order, with one presence channel per product; 0 where nothing was seen."""
+    """Stack of z-scored bands in a fixed order, 0 where nothing was seen, then one presence channel per product."""
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, products: tuple[str, ...], statistics: Statistics, *, linear: bool = True) -> None:
-        """Bands of `products` in the order of `statistics`; `linear` interpolates, else the nearest pixel is taken."""
+    def __init__(
+        self, products: tuple[str, ...], statistics: Statistics, *, linear: bool = True, presence: bool = True
+    ) -> None:
+        """Bands of `products` in the order of `statistics`; `linear` interpolates, else the nearest pixel is taken.
+
+        Without `presence` there are no presence channels, so an unseen band looks like one at its mean.
+        """
         super().__init__()
-        self.products, self.linear = products, linear
+        self.products, self.linear, self.presence = products, linear, presence
         self.bands = {product: tuple(band.name for band in statistics.of([product])) for product in products}
         entries = statistics.of(products)
         self.register_buffer("mean", torch.tensor([entry.mean for entry in entries]), persistent=False)
         self.register_buffer("std", torch.tensor([max(entry.std, 1e-6) for entry in entries]), persistent=False)
-        self.channels = len(entries) + len(products)
+        self.channels = len(entries) + len(products) * presence
 
     def forward(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, Tensor]:
         """Stack (B, H, W, channels) and weight (B, H, W, 1) on the 10 m grid that covers the query's extent."""
@@ -45,7 +50,9 @@ class BandStack(nn.Module):
             presence.append(valid[..., start:stop].any(dim=-1, keepdim=True).float())
             start = stop
         present = torch.cat(presence, dim=-1)
-        return torch.cat((stacked, present), dim=-1), present.amax(dim=-1, keepdim=True)
+        if self.presence:
+            stacked = torch.cat((stacked, present), dim=-1)
+        return stacked, present.amax(dim=-1, keepdim=True)
 
     def _product(self, observation: Observation, product: str, height: int, width: int) -> tuple[Tensor, Tensor]:
         """Values and validity (B, H, W, bands) of one product, in the unit of the data."""
@@ -89,10 +96,12 @@ def resample(group: BandGroup, height: int, width: int, *, linear: bool) -> tupl
 class StackEncoder(nn.Module):
     """Per-pixel features of a stack of bands on the 10 m grid."""
 
-    def __init__(self, products: tuple[str, ...], statistics: Statistics, hidden: int, features: int) -> None:
-        """Two linear layers per pixel, `hidden` wide, to `features` channels."""
+    def __init__(
+        self, products: tuple[str, ...], statistics: Statistics, hidden: int, features: int, *, presence: bool = True
+    ) -> None:
+        """Two linear layers per pixel, `hidden` wide, to `features` channels; `presence` as for the stack."""
         super().__init__()
-        self.stack = BandStack(products, statistics)
+        self.stack = BandStack(products, statistics, presence=presence)
         self.layers = nn.Sequential(linear(self.stack.channels, hidden), nn.ReLU(), linear(hidden, features), nn.ReLU())
 
     def forward(self, observation: Observation, query: QueryGrid) -> FeatureMap:

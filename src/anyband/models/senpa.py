@@ -87,6 +87,7 @@ class Senpa(AnySensorMethod):
 
     options_type = SenpaOptions
     options: SenpaOptions
+    search = {"channel_sampling": (0.0, 0.3), "superposition": (0.0, 0.3)}
 
     def __init__(self, options: SenpaOptions, statistics: Statistics, classes: int) -> None:
         """Build the patch projection and the perceptrons of the sensor parameters."""

@@ -71,6 +71,7 @@ class Translation(Method):
     options_type = TranslationOptions
     options: TranslationOptions
     trained_on = (SENTINEL2 | LANDSAT,)
+    search = {"specialist": ("fine-tuned", "frozen")}
     mean: Tensor
     std: Tensor
     plain_weight: Tensor

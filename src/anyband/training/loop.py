@@ -106,7 +106,7 @@ def training_batch(
     """One batch with its labels: draw a symmetry, a brightness and which sensors are at hand."""
     torch.manual_seed(seed)
     symmetry = int(torch.randint(SYMMETRIES, ()))
-    products = method.trained_on[int(torch.rand(()) * len(method.trained_on))]
+    products = method.products_of(float(torch.rand(())))
     observation = table.observation(indices, products, crop)
     observation, labels = turn(observation, table.labels(indices, crop), symmetry, crop.side_m)
     size = labels.shape[-1]

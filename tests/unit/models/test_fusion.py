@@ -3,18 +3,33 @@ from dataclasses import replace
 import pytest
 import torch
 
+from anyband.evaluation.cost import parameters
+from anyband.models.feature_fusion import CrossAttention
 from anyband.models.registry import build
 from anyband.models.resampled import BandStack, resample
+from anyband.models.trunk import rotary_angles, rotate
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
 
 QUERY = QueryGrid(10.0, 24, 24)
-FUSIONS = ("input-fusion", "feature-fusion", "pixel")
+WEAKER = {
+    "input-fusion, no presence": {"presence": False, "sensor_dropout": 0.0},
+    "feature-fusion, attention": {"fusion": "attention"},
+    "feature-fusion, mean": {"fusion": "mean", "sensor_dropout": 0.0},
+}
+FUSIONS = ("input-fusion", "feature-fusion", "pixel", *WEAKER)
+ALONE = [frozenset({"sentinel2"}), frozenset({"landsat"})]
+BOTH = frozenset({"sentinel2", "landsat"})
 
 
-def make(name: str, statistics, small):
+def make(name: str, statistics, small, **options):
     torch.manual_seed(0)
-    return build(name, {} if name == "pixel" else small, statistics, 4).eval()
+    model, options = name.split(",")[0], WEAKER.get(name, {}) | options
+    built = build(model, {} if name == "pixel" else small | options, statistics, 4)
+    with torch.no_grad():  # attention that is fresh adds nothing; tests want all of it at work
+        for parameter in built.parameters():
+            parameter += 0.05 * torch.randn_like(parameter)
+    return built.eval()
 
 
 @pytest.mark.parametrize("name", FUSIONS)
@@ -89,3 +104,141 @@ def test_learned_absence_is_used(statistics, small, observe):
         model.absent_fine[0] += 1.0
     assert not torch.allclose(model(observe(("landsat",)), QUERY), before)
     assert torch.isfinite(model(observe(), QUERY)).all()
+
+
+def test_a_resampled_plane_is_the_same_at_every_pixel_size(observe):
+    # A plane in metres is what linear interpolation reproduces exactly: any error of place or phase shows.
+    group, size = observe(("landsat",)).groups[0], 48
+    centres = torch.arange(5.0, 10.0 * size, 10.0)
+    for pixel_m in (10.0, 20.0, 30.0, 60.0):
+        count = int(480 / pixel_m) + 1
+        offset = torch.tensor([[-pixel_m / 2, -pixel_m / 3]]).repeat(2, 1)
+        x, y = ((torch.arange(count) + 0.5) * pixel_m + float(o) for o in offset[0])
+        plane = (0.001 * x[None, :] + 0.0003 * y[:, None]).expand(2, 7, count, count).contiguous()
+        ground = replace(group, values=plane, valid=torch.ones_like(plane).bool(), pixel_m=pixel_m, offset_m=offset)
+        read, seen = resample(ground, size, size, linear=True)
+        expected = 0.001 * centres[None, :] + 0.0003 * centres[:, None]
+        inner = slice(3, 42)
+        assert seen.all()
+        assert torch.allclose(read[0, inner, inner, 0], expected[inner, inner], atol=1e-5), pixel_m
+
+
+def test_without_presence_an_absent_sensor_looks_like_a_mean_one(statistics, small, observe):
+    only = observe(("sentinel2",))
+    mean = torch.tensor([band.mean for band in statistics.of(["landsat"])])[None, :, None, None]
+    landsat = observe(("landsat",)).groups[0]
+    dull = Observation((*only.groups, replace(landsat, values=mean.expand_as(landsat.values).contiguous())))
+    blind, told = (make("input-fusion", statistics, small, presence=presence) for presence in (False, True))
+    assert torch.allclose(blind(only, QUERY), blind(dull, QUERY), atol=1e-5)
+    assert not torch.allclose(told(only, QUERY), told(dull, QUERY), atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["input-fusion", "feature-fusion"])
+def test_sensor_dropout_is_the_chance_of_a_single_sensor(name, statistics, small):
+    chances = [(i + 0.5) / 600 for i in range(600)]
+    for dropout in (0.0, 0.5, 2 / 3, 1.0):
+        model = make(name, statistics, small, sensor_dropout=dropout)
+        drawn = [model.products_of(chance) for chance in chances]
+        assert drawn.count(BOTH) == pytest.approx(600 * (1 - dropout), abs=1)
+        assert [drawn.count(alone) for alone in ALONE] == pytest.approx([300 * dropout] * 2, abs=1)
+
+
+@pytest.mark.parametrize("name", ["input-fusion", "feature-fusion"])
+def test_by_default_every_method_draws_the_same_sensors(name, statistics, small):
+    fusion, other = make(name, statistics, small), build("anyband", small, statistics, 4)
+    for number in range(1000):
+        assert fusion.products_of((number + 0.5) / 1000) == other.products_of((number + 0.5) / 1000)
+
+
+@pytest.mark.parametrize("name", ["input-fusion", "feature-fusion"])
+def test_a_chance_above_one_is_refused(name, statistics):
+    with pytest.raises(UserError, match="sensor_dropout: 1.5 is not between"):
+        build(name, {"sensor_dropout": 1.5}, statistics, 4)
+
+
+def test_an_unknown_fusion_is_named(statistics):
+    with pytest.raises(UserError, match="'sum' does not exist; known: concat, attention, mean"):
+        build("feature-fusion", {"fusion": "sum"}, statistics, 4)
+
+
+def test_fresh_attention_is_plain_concatenation(statistics, small, observe):
+    torch.manual_seed(0)
+    attention = build("feature-fusion", small | {"fusion": "attention"}, statistics, 4).eval()
+    concat = build("feature-fusion", small, statistics, 4).eval()
+    state = {name: value for name, value in attention.state_dict().items() if not name.startswith("cross.")}
+    concat.load_state_dict(state)
+    assert torch.equal(attention(observe(), QUERY), concat(observe(), QUERY))
+
+
+def test_cross_attention_reads_the_other_sensor_alone():
+    torch.manual_seed(0)
+    cross = CrossAttention(16, 2, 60.0)
+    with torch.no_grad():
+        cross.out.weight.normal_()
+    latents, seen = torch.randn(2, 1, 3, 3, 16), torch.ones(2, 1, 3, 3, 1)
+    seen[1, :, 0] = 0.0
+    before = cross(latents, seen)
+    changed = latents.clone()
+    changed[1, :, 0] *= -9.0  # what the second sensor did not see
+    changed[0, :, 2, 2] *= -5.0  # a cell of the first sensor
+    after = cross(changed, seen)
+    assert torch.allclose(after[0, :, :2], before[0, :, :2], atol=1e-5), "it read its own cells, or unseen ones"
+    assert not torch.allclose(after[1, :, 1:], before[1, :, 1:], atol=1e-2)
+    assert torch.equal(cross(latents, seen * torch.tensor([1.0, 0.0]).reshape(2, 1, 1, 1, 1))[0], latents[0])
+
+
+def test_cross_attention_is_the_textbook_formula():
+    torch.manual_seed(0)
+    cross = CrossAttention(8, 1, 60.0)
+    with torch.no_grad():
+        cross.out.weight.normal_()
+    latents = torch.randn(2, 1, 1, 2, 8)
+    cosine, sine = rotary_angles(1, 2, 60.0, 4)
+    query, key, value = cross.query_key_value(cross.norm(latents)).reshape(2, 2, 3, 8).unbind(2)
+    query, key = rotate(query, cosine, sine), rotate(key, cosine, sine)
+    weight = (query[0] @ key[1].T / 8**0.5).softmax(dim=-1)
+    expected = latents[0, 0, 0] + cross.out(weight @ value[1])
+    assert torch.allclose(cross(latents, torch.ones(2, 1, 1, 2, 1))[0, 0, 0], expected, atol=1e-5)
+
+
+def test_the_mean_of_latents_leaves_out_who_saw_nothing(statistics, small, observe):
+    model = make("feature-fusion, mean", statistics, small)
+    with torch.no_grad():
+        model.absent_cell += 7.0
+        model.absent_fine += 7.0
+    one = model(observe(("sentinel2",)), QUERY)
+    with torch.no_grad():
+        model.absent_cell += 7.0
+        model.absent_fine += 7.0
+    assert torch.allclose(model(observe(("sentinel2",)), QUERY), one, atol=1e-5)
+
+
+@pytest.mark.parametrize("options", [{"fusion": "attention"}, {"fusion": "mean"}])
+def test_every_fusion_of_features_is_of_the_same_size(options, statistics):
+    plain = parameters(build("feature-fusion", {}, statistics, 8))
+    assert abs(parameters(build("feature-fusion", options, statistics, 8)) / plain - 1) < 0.05
+
+
+def test_full_size_encoders_are_those_of_the_specialists(statistics):
+    def size(*modules):
+        return sum(p.numel() for module in modules for p in module.parameters())
+
+    full = build("feature-fusion", {"hidden": 64, "features": 96, "latent": 64}, statistics, 8)
+    for name, product in (("s2-only", "sentinel2"), ("l9-only", "landsat")):
+        specialist = build(name, {}, statistics, 8)
+        expected = size(specialist.encoder, specialist.tokens)
+        assert size(full.encoders[product], full.tokens[product]) == expected
+
+
+def test_the_gradient_reaches_every_parameter_of_attention(statistics, small, observe):
+    model = make("feature-fusion, attention", statistics, small)
+    groups = []
+    for group in observe().groups:
+        valid = group.valid.clone()
+        valid[..., : valid.shape[-1] // 2] = group.product != "landsat"
+        valid[..., -1:] &= group.product != "sentinel2"
+        valid[..., :, : valid.shape[-1] // 4] &= group.product != "sentinel2"
+        groups.append(replace(group, valid=valid, values=group.values * valid))
+    model(Observation(tuple(groups)), QUERY).square().mean().backward()
+    silent = [key for key, value in model.named_parameters() if value.grad is None or not value.grad.any()]
+    assert silent == []

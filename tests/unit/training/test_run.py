@@ -139,7 +139,7 @@ def test_a_method_of_two_specialists_trains_both_and_calibrates_once(dataset, tm
 
 
 def test_the_loss_is_the_mean_over_heads(monkeypatch):
-    method = SimpleNamespace(trained_on=(frozenset({"sentinel2"}),))
+    method = SimpleNamespace(products_of=lambda _: frozenset({"sentinel2"}))
     labels = torch.zeros(1, 4, 4, dtype=torch.int64)
     logits = [torch.randn(1, 3, 4, 4) for _ in range(2)]
     table = SimpleNamespace(
