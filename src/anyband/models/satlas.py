@@ -1,8 +1,17 @@
 """SatlasPretrain: one Swin-v2 with a feature pyramid per sensor, as published, and a linear head on the query grid.
 
 Bastani et al., "SatlasPretrain: a large-scale dataset for remote sensing image understanding", ICCV 2023
-(arXiv 2211.15660). Parameter names and band scaling follow the public code (github.com/allenai/satlas, model.py and
-Normalization.md; github.com/allenai/satlaspretrain_models), so a published checkpoint file loads strictly.
+(arXiv 2211.15660). Parameter names and band scaling are as published, so a checkpoint file loads strictly:
+
+* github.com/allenai/satlas, Normalization.md at commit 149d271: Sentinel-2 in three channels is the colour image of
+  Level-1C / 255 in the order red, green, blue; in nine it is that, then B05, B06, B07, B08, B11, B12 as 16-bit number
+  / 8160, clipped to 0..1. Landsat 8 and 9 are B1 to B11 in order, (number - 4000) / 16320, clipped to 0..1. The
+  `Channels` of configs/sentinel2/swinb_si_ms_fixed.txt and configs/landsat/swinb_mi.txt say the same.
+* The same, ModelArchitecture.md: four maps of the backbone at 1/4 to 1/32; over several images of one place each map
+  is max-pooled before the pyramid; the pyramid has 128 channels; prefixes of the parameter names.
+* github.com/allenai/satlaspretrain_models, README.md: which sizes and bands there are, of one image and of several.
+
+A model of several images has the backbone of one image, trained under that pooling; here every sensor gives one image.
 """
 
 import math
@@ -48,7 +57,10 @@ class SatlasOptions(Options):
 
 
 class Satlas(Method):
-    """One network per sensor; with both at hand their feature maps are max-pooled, as the published ones pool images.
+    """One network per sensor; with both at hand their last feature maps are max-pooled.
+
+    The published models of several images pool those of the backbone, which is one for all of them; here there are two,
+    of different sensors, whose channels mean the same only after training together.
 
     Both sensors are interpolated to 10 m first, the spacing of the images that the published models saw.
     """
@@ -139,12 +151,13 @@ class Satlas(Method):
         return scaled * seen[:, None], seen[..., None].float()
 
 
-# The colour image (red, green, blue), then six bands: Normalization.md and configs/sentinel2/swinb_si_ms.txt.
+# The colour image (red, green, blue), then six bands.
 SENTINEL2_BANDS = ("B04", "B03", "B02", "B05", "B06", "B07", "B08", "B11", "B12")
 LANDSAT_BANDS = ("coastal", "blue", "green", "red", "nir08", "swir16", "swir22")
-# Reflectance at which ESA's 8-bit colour image of Level-1C saturates (digital number 3558).
+# Reflectance at which ESA's 8-bit colour image of Level-1C saturates (number 3558; Sentinel-2 user guide, definitions).
 COLOUR_SATURATION = 0.3558
-# Level-1 thermal radiance of Landsat 8, band 10: W / (m2 sr um) per digital number and at 0, and Planck's constants.
+# Level-1 thermal radiance of Landsat 8, band 10: W / (m2 sr um) per digital number and at 0, and the constants of its
+# brightness temperature, as its metadata files give them (RADIANCE_MULT, RADIANCE_ADD, K1 and K2 of band 10).
 RADIANCE_GAIN, RADIANCE_OFFSET, K1, K2 = 3.342e-4, 0.1, 774.8853, 1321.0789
 
 

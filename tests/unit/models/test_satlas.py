@@ -87,6 +87,14 @@ def test_sentinel2_scaling_and_order_are_as_published(make):
     assert sentinel2_channels(values, rgb).flatten().tolist() == pytest.approx(scaled[:3].tolist())
 
 
+def test_the_other_channels_saturate_where_the_published_bytes_do(make):
+    # Published in two ways, number / 8160 and min(number // 32, 255) / 255: they agree but for the rounding to bytes.
+    for number in (0, 31, 4000, 8159, 8160, 12000):
+        values = {f"B{i:02d}": torch.full((1, 1, 1), number / 10000) for i in range(1, 13)}
+        scaled = sentinel2_channels(values, make().options).flatten()[3:]
+        assert scaled.tolist() == pytest.approx([min(number // 32, 255) / 255] * 6, abs=1 / 255)
+
+
 def test_landsat_scaling_and_order_are_as_published(make):
     options = make(sun_elevation=30.0).options
     names = ("coastal", "blue", "green", "red", "nir08", "swir16", "swir22")
