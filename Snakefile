@@ -5,9 +5,11 @@
 #     pairs/{dataset}/{site}.csv                         Sentinel-2 and Landsat scenes that belong together
 #     chips/{dataset}/{site}.zarr                        chips at native resolution
 #     splits/{dataset}.csv, .leakage.json                blocks, and the proof that they are apart
+#     tuning/{experiment}/ledger.csv, best.yaml          trials of every method, and the settings chosen (target tuning)
 #     runs/{experiment}/{method}/seed-{seed}/            weights, then confusion matrices
 #     comparison/{experiment}/                           statistics
 #     report.html, report_data/                          what people read
+#     rivals/, ablations/                                the same of the targets rivals and ablations
 from snakemake.utils import min_version
 
 min_version("9.25")
@@ -27,6 +29,7 @@ include: "workflow/rules/archive.smk"
 include: "workflow/rules/scenes.smk"
 include: "workflow/rules/chips.smk"
 include: "workflow/rules/models.smk"
+include: "workflow/rules/tuning.smk"
 include: "workflow/rules/comparison.smk"
 include: "workflow/rules/targets.smk"
 

@@ -1,4 +1,4 @@
-"""The command `anyband`: looks at results between the steps of the workflow.
+"""The command `anyband`: looks at results between the steps of the workflow, and searches settings.
 
 Only typer is imported at first, so that help comes at once.
 """
@@ -61,6 +61,21 @@ def verify(
     chips, layers = sum(result.chips for result in found), sum(result.layers for result in found)
     sys.stdout.write(f"{dataset}: {layers} layers of {chips} chips at {len(stores)} sites, {len(problems)} differ\n")
     raise typer.Exit(code=bool(problems))
+
+
+@app.command()
+def tune(
+    experiment: Annotated[str | None, typer.Argument(help="Name in the config; all of target all.")] = None,  # noqa: UP045
+    methods: Annotated[str, typer.Option(help="Some of its methods, with commas between them.")] = "",
+    cores: Annotated[str, typer.Option(help="Processor cores, a number or all.")] = "all",
+    configfile: Annotated[Optional[list[Path]], typer.Option(help="A preset; may be given again.")] = None,  # noqa: UP045
+) -> None:
+    """Search settings for every method, the same number of trials each, and show the ledger."""
+    from anyband.tuning.command import tune as run_trials
+
+    chosen = [name.strip() for name in methods.split(",") if name.strip()]
+    for text in run_trials(experiment, chosen, cores, configfile or []):
+        sys.stdout.write(text)
 
 
 @contextmanager

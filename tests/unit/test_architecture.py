@@ -14,9 +14,21 @@ ALLOWED = {
     "models": {"sensors"},
     "training": {"models", "sensors", "chips"},
     "evaluation": {"models", "sensors", "chips", "training"},
+    "tuning": {"models"},
     "statistics": set(),
     "report": {"statistics", "sensors"},
-    "steps": {"archive", "catalog", "chips", "models", "training", "evaluation", "statistics", "report", "sensors"},
+    "steps": {
+        "archive",
+        "catalog",
+        "chips",
+        "models",
+        "training",
+        "evaluation",
+        "tuning",
+        "statistics",
+        "report",
+        "sensors",
+    },  # fmt: skip
 }
 OPEN = {"runtime", "config", "observation", "sources"}
 

@@ -1,4 +1,5 @@
 # Functions that the rules share. The configuration is checked here, before any job starts.
+import hashlib
 import sys
 from pathlib import Path
 
@@ -50,6 +51,8 @@ wildcard_constraints:
     experiment="|".join(CONFIG.experiments),
     method="|".join(CONFIG.methods),
     seed=r"\d+",
+    trial=r"\d+",
+    folder="(rivals/|ablations/)?",
 
 
 def source_hash(step):
@@ -83,14 +86,7 @@ def experiment_of(wildcards):
 
 def training_settings(wildcards):
     """What a training depends on: the loop's settings and the scored classes, not the other methods."""
-    experiment = experiment_of(wildcards)
-    classes = CONFIG.datasets[experiment.dataset].classes
-    return settings_model.Run(
-        name=wildcards.method,
-        method=CONFIG.methods[wildcards.method],
-        training=experiment.training,
-        classes=classes,
-    ).as_json()
+    return CONFIG.run(wildcards.experiment, wildcards.method).as_json()
 
 
 def evaluation_settings(wildcards):
@@ -125,24 +121,66 @@ def split_file(wildcards):
     return f"results/splits/{experiment_of(wildcards).dataset}.csv"
 
 
-def all_sites(pattern):
-    """`pattern` for every site of every dataset."""
+def all_sites(pattern, datasets=SITES):
+    """`pattern` for every site of the datasets, by default of all."""
     return [
         file
-        for name, sites in SITES.items()
-        for file in expand(pattern, dataset=name, site=sites)
+        for name in datasets
+        for file in expand(pattern, dataset=name, site=SITES[name])
     ]
 
 
-def all_runs(pattern):
-    """`pattern` for every method and seed of every experiment."""
+def all_runs(pattern, target="all"):
+    """`pattern` for every method and seed of every experiment of a target."""
     return [
         file
-        for name, experiment in CONFIG.experiments.items()
+        for name, experiment in CONFIG.of_target(target).experiments.items()
         for file in expand(
             pattern, experiment=name, method=experiment.methods, seed=experiment.seeds
         )
     ]
+
+
+def all_trials(pattern):
+    """Input function: `pattern` for every method and trial of an experiment, the same number for each method."""
+
+    def files(wildcards):
+        return expand(
+            pattern,
+            experiment=wildcards.experiment,
+            method=experiment_of(wildcards).methods,
+            trial=range(CONFIG.tuning.trials),
+        )
+
+    return files
+
+
+def target_of(wildcards):
+    """The target of a report, whose folder is empty for the target `all`."""
+    return Path(wildcards.folder).name or "all"
+
+
+def report_inputs(wildcards):
+    """What the report of a target is made of."""
+    target = target_of(wildcards)
+    part = CONFIG.of_target(target)
+    if not part.experiments:
+        sys.exit(
+            f"anyband: no experiment has target {target}: give one `target: {target}`"
+        )
+    return [
+        *expand("results/comparison/{experiment}", experiment=part.experiments),
+        *all_runs(
+            "results/runs/{experiment}/{method}/seed-{seed}/predictions.npz", target
+        ),
+        *all_sites("results/pairs/{dataset}/{site}.csv", part.datasets),
+        *expand("results/splits/{dataset}.leakage.json", dataset=part.datasets),
+    ]
+
+
+def report_settings(wildcards):
+    """The part of the configuration that the report of a target depends on."""
+    return CONFIG.of_target(target_of(wildcards)).as_json()
 
 
 def run_files(pattern):
@@ -158,6 +196,14 @@ def run_files(pattern):
         )
 
     return files
+
+
+def ledgers(wildcards):
+    """Fingerprint of the ledgers that a report shows if they exist; as inputs they would start their trials."""
+    names = CONFIG.of_target(target_of(wildcards)).experiments
+    files = [Path(f"results/tuning/{name}/ledger.csv") for name in names]
+    content = b"".join(file.read_bytes() for file in files if file.is_file())
+    return hashlib.sha256(content).hexdigest()[:12] if content else ""
 
 
 def archive_folder(wildcards):

@@ -20,30 +20,27 @@ rule compare:
         " --runs=results/runs/{wildcards.experiment} --out={output:q}"
 
 
+# One report for each target: that of `all` in results itself, the others in results/rivals and results/ablations.
 rule report:
     input:
-        comparisons=expand(
-            "results/comparison/{experiment}", experiment=CONFIG.experiments
-        ),
-        predictions=all_runs(
-            "results/runs/{experiment}/{method}/seed-{seed}/predictions.npz"
-        ),
-        scenes=all_sites("results/pairs/{dataset}/{site}.csv"),
-        splits=expand("results/splits/{dataset}.leakage.json", dataset=CONFIG.datasets),
+        report_inputs,
     output:
         page=report(
-            "results/report.html", caption="../report/report.rst", category="Report"
+            "results/{folder}report.html",
+            caption="../report/report.rst",
+            category="Report",
         ),
-        data=directory("results/report_data"),
+        data=directory("results/{folder}report_data"),
     log:
-        "results/logs/report.log",
+        "results/logs/report/{folder}report.log",
     benchmark:
-        "results/benchmarks/report.jsonl"
+        "results/benchmarks/report/{folder}report.jsonl"
     params:
-        settings=CONFIG.as_json(),
+        settings=report_settings,
+        ledgers=ledgers,
         source=source_hash("report"),
     message:
-        "Writing results/report.html"
+        "Writing {output.page}"
     shell:
         "step {log:q} python -m anyband.steps.report --settings={params.settings:q}"
         " --results=results --out={output.page:q} --data={output.data:q}"

@@ -3,6 +3,9 @@ localrules:
     scenes,
     chips,
     models,
+    tuning,
+    rivals,
+    ablations,
 
 
 rule scenes:
@@ -18,3 +21,21 @@ rule chips:
 rule models:
     input:
         all_runs("results/runs/{experiment}/{method}/seed-{seed}/confusion.csv"),
+
+
+rule tuning:
+    input:
+        expand(
+            "results/tuning/{experiment}/ledger.csv",
+            experiment=CONFIG.of_target("all").experiments,
+        ),
+
+
+rule rivals:
+    input:
+        "results/rivals/report.html",
+
+
+rule ablations:
+    input:
+        "results/ablations/report.html",
