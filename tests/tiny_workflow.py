@@ -16,15 +16,15 @@ class Workflow:
 
     folder: Path
 
-    def command(self, *arguments, configs=()):
+    def command(self, *arguments, configs=(), target="all"):
         files = [str(ROOT / "config.yaml"), str(TINY), *map(str, configs)]
-        base = [sys.executable, "-m", "snakemake", "--cores", "8", "all", "--snakefile", str(ROOT / "Snakefile")]
+        base = [sys.executable, "-m", "snakemake", "--cores", "8", target, "--snakefile", str(ROOT / "Snakefile")]
         return [*base, "--directory", str(self.folder), "--configfile", *files, *arguments]
 
-    def run(self, *arguments, configs=()):
+    def run(self, *arguments, configs=(), target="all"):
         """Run it to the end and give (exit status, everything printed)."""
         done = subprocess.run(
-            self.command(*arguments, configs=configs),
+            self.command(*arguments, configs=configs, target=target),
             cwd=self.folder,
             env=environment(),
             capture_output=True,

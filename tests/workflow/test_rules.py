@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from anyband.config import Config
+from tiny_workflow import Workflow
+
+RIVALS, ABLATIONS = (Config().experiments[name].methods for name in ("rivals", "ablations"))
 SNAKEMAKE = [sys.executable, "-m", "snakemake"]
 
 
@@ -74,3 +78,30 @@ def test_default_run_is_the_promised_size(root, tmp_path):
     assert int(counts["simulate"]) >= 20
     assert int(counts["train"]) >= 5 * 5
     assert int(counts["report"]) == 1
+
+
+def test_rivals_and_ablations_cost_nothing_unless_asked(root, tmp_path):
+    for target, trainings in (("all", {"s2-only", "anyband"}), ("rivals", RIVALS), ("ablations", ABLATIONS)):
+        status, printed = Workflow(tmp_path).run("--dry-run", target=target)
+        assert status == 0, printed
+        assert set(re.findall(r"Training ([\w-]+), seed", printed)) == set(trainings), target
+        page = "results/report.html" if target == "all" else f"results/{target}/report.html"
+        assert re.findall(r"Writing (\S+)", printed) == [page]
+
+
+def test_a_target_without_experiments_is_one_line(root, tmp_path):
+    (tmp_path / "change.yaml").write_text(yaml.safe_dump({"experiments": {"rivals": {"target": "all"}}}))
+    status, printed = Workflow(tmp_path).run("--dry-run", configs=[tmp_path / "change.yaml"], target="rivals")
+    assert status != 0
+    assert [line for line in printed.splitlines() if line.startswith("anyband:")] == [
+        "anyband: no experiment has target rivals: give one `target: rivals`"
+    ]
+
+
+def test_every_method_has_the_same_number_of_trials(root, tmp_path):
+    (tmp_path / "change.yaml").write_text(yaml.safe_dump({"tuning": {"trials": 3}}))
+    status, printed = Workflow(tmp_path).run("--dry-run", configs=[tmp_path / "change.yaml"], target="tuning")
+    assert status == 0, printed
+    trials = set(re.findall(r"Trial (\d+) of ([\w-]+)", printed))
+    assert trials == {(str(trial), method) for method in ("s2-only", "anyband") for trial in range(3)}
+    assert not re.search("Training|Evaluating|Writing", printed)

@@ -24,7 +24,9 @@ def test_methods_are_of_equal_size(statistics):
 def test_methods_of_the_large_preset_are_of_equal_size(statistics, root):
     methods = yaml.safe_load((root / "workflow/presets/paper.yaml").read_text())["methods"]
     sizes = {name: parameters(build(name, entry["options"], statistics, 8)) for name, entry in methods.items()}
-    assert set(sizes) == {"s2-only", "l9-only", "input-fusion", "feature-fusion", "anyband"}
+    experiments = config.Config().experiments
+    compared = {*experiments["main"].methods, *experiments["rivals"].methods}
+    assert set(sizes) == compared - FLOORS - OWN_NETWORK
     assert max(sizes.values()) < 1.05 * min(sizes.values()), sizes
 
 
