@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from anyband.config import Config
-from anyband.report import audit, ledger, narrative, provenance, results_tables, timing
+from anyband.report import audit, cost_table, ledger, narrative, provenance, results_tables, timing, tuning
 from anyband.report import formatting as form
 from anyband.report.figures import Style
 from anyband.report.graphics import data_graphics, experiment_graphics
@@ -25,7 +25,7 @@ from anyband.statistics.settings import label
 
 FRAMES = (
     "general", "conditions", "robustness", "per_class", "pairwise", "calibration", "reliability", "cost", "variance",
-    "units",
+    "units", "image_scores",
 )  # fmt: skip
 
 
@@ -94,6 +94,7 @@ def experiment_sections(
     """Result, conditions, classes, uncertainty, maps, calibration and cost of one experiment."""
     design, frames = entry.design, entry.frames
     tables = {t.key: replace(t, key=f"{name}-{t.key}") for t in results_tables.all_tables(frames, design)}
+    tables |= {t.key: replace(t, key=f"{name}-{t.key}") for t in _budget_tables(config, results, name, entry)}
     graphics = experiment_graphics(frames, design, style)
     evidence = [f"{name}-headline", f"{name}-forest", f"{name}-sensitivity"]
     claims = Claims(entry.claims["claims"], entry.claims["reason"], evidence)
@@ -108,14 +109,26 @@ def experiment_sections(
         section("claims", "Claims", claims, tables.get("sensitivity"), paragraphs=[CLAIMS_NOTE]),
         section("sensors", "Sensors at test time", tables.get("conditions"), graphics.get("conditions"),
                 tables.get("zero-shot"), tables.get("robustness")),
+        section("images", "Translated images", tables.get("image-scores")),
         section("classes", "Classes", tables.get("per-class")),
         section("uncertainty", "Where the uncertainty comes from", graphics.get("units"), tables.get("variance"),
                 paragraphs=[text] if (text := narrative.advice(frames)) else []),
         section("maps", "Maps", panels),
         section("calibration", "Calibration", tables.get("calibration"), graphics.get("reliability")),
-        section("cost", "Cost", tables.get("cost"), graphics.get("cost")),
+        section("cost", "Cost and tuning", tables.get("cost"), graphics.get("cost"), tables.get("tuning"),
+                paragraphs=[tuning.fairness(tuning.read_ledger(results, name), design)]),
     ]  # fmt: skip
     return [part for part in sections if part.items]
+
+
+def _budget_tables(config: Config, results: Path, name: str, entry: Compared) -> list[Table]:
+    """What every method was given: cost, and trials where it was tuned."""
+    found = tuning.read_ledger(results, name)
+    memory = timing.training_memory(timing.read_benchmarks(results, config), name)
+    tables = [cost_table.cost(entry.frames, entry.design, memory, tuning.trials(found))]
+    if found is not None:
+        tables.append(tuning.ledger_table(found, entry.design, config, name))
+    return [table for table in tables if table.rows]
 
 
 def _panel_set(results: Path, name: str, entry: Compared) -> PanelSet | None:
@@ -195,10 +208,12 @@ def _origin_sections(
     paragraphs = [
         paragraph
         for name, entry in compared.items()
-        for paragraph in narrative.methods_text(entry.design, config.experiments[name], entry.data, entry.frames)
+        for paragraph in narrative.methods_text(
+            entry.design, config.experiments[name], config.methods, entry.data, entry.frames
+        )
     ]
     sections = [Section("methods", "Methods", (), paragraphs)]
-    jobs = timing.read_benchmarks(results)
+    jobs = timing.read_benchmarks(results, config)
     if len(jobs):
         sections.append(Section("time", "Time", [timing.timing_table(jobs)]))
     return [*sections, Section("provenance", "Versions and hashes", provenance.provenance_tables(origin))]

@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 
 from anyband.report.palette import method_markers
 from anyband.report.svg import BAND, INK, MUTED, PAPER, RULE
-from anyband.statistics.settings import PRIMARY
+from anyband.statistics.settings import PRIMARY, PRIMARY_CONDITIONS
 
 WIDE, NARROW = 900, 360
 
@@ -136,16 +136,15 @@ def unit_dots(units: pd.DataFrame, style: Style, width: int) -> Figure:
 
 
 def condition_scores(table: pd.DataFrame, methods: Sequence[str], style: Style, width: int) -> Figure:
-    """Score and interval of every method under every condition; zero-shot conditions lie on a shaded ground."""
+    """Score and interval of every method under every condition; HLS products lie on a shaded ground."""
     conditions = list(dict.fromkeys(table["condition"]))
-    zero_shot = table.groupby("condition")["zero_shot"].first()
     wide = width > 500
     rows = 1 if wide or len(conditions) < 4 else 2
     figure, axes = canvas(width, 320 if wide else 520, (46, 8, 60 if wide else 92, 30), 1, rows, sharey=True)
     figure.subplots_adjust(hspace=0.28)
     for panel, chosen in zip(axes, np.array_split(conditions, rows), strict=True):
         for x, condition in enumerate(chosen):
-            if zero_shot[condition]:
+            if condition not in PRIMARY_CONDITIONS:
                 panel.axvspan(x - 0.5, x + 0.5, color=BAND, linewidth=0)
             _condition_marks(panel, x, table[table["condition"] == condition], methods, style)
         panel.set_xticks(range(len(chosen)), list(chosen))

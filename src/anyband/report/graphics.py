@@ -11,6 +11,7 @@ from anyband.report import figures
 from anyband.report import formatting as form
 from anyband.report.figures import NARROW, WIDE, Style
 from anyband.report.records import DataRecord
+from anyband.report.results_tables import trained_on_hls
 from anyband.report.svg import RC, to_svg
 from anyband.report.tables import Graphic
 from anyband.statistics.settings import FLOORS, PRIMARY, PRIMARY_CONDITIONS
@@ -48,7 +49,7 @@ def experiment_graphics(frames: Frames, design: Mapping[str, Any], style: Style)
     methods = [m for m in frames["general"]["method"] if m != "majority"]
     result["conditions"] = graphic(
         _key(design, "conditions-figure"), "Scores under every condition",
-        "Pooled mIoU with 95 % intervals, mean over seeds. Shaded: inputs no method was trained on. " + n,
+        "Pooled mIoU with 95 % intervals, mean over seeds. Shaded: HLS products. " + trained_on_hls(design) + " " + n,
         lambda width: figures.condition_scores(frames["conditions"], methods, style, width), style,
         "Scores and intervals of every method under every sensor condition",
     )  # fmt: skip
@@ -111,7 +112,7 @@ def _cost(frames: Frames, design: Mapping[str, Any], style: Style) -> dict[str, 
             _key(design, "cost-figure"),
             "Score against cost",
             "Endpoint mIoU with 95 % interval against multiply-accumulates per km² and against the training time of "
-            "one seed (mean). Up and to the left is better. Floors are left out.",
+            "one seed (median). Up and to the left is better. Floors are left out.",
             lambda width: figures.cost_scores(table, style, width),
             style,
             "Endpoint score against work and time",

@@ -5,10 +5,11 @@ from typing import Any
 
 import pandas as pd
 
-from anyband.config import Experiment
+from anyband.config import Experiment, Method
 from anyband.report import formatting as form
 from anyband.report.panels import best_baseline
 from anyband.report.records import DataRecord
+from anyband.report.results_tables import twins
 from anyband.report.tables import by_method
 
 Frames = Mapping[str, pd.DataFrame]
@@ -96,9 +97,11 @@ def advice(frames: Frames) -> str:
     )
 
 
-def methods_text(design: Mapping[str, Any], experiment: Experiment, data: DataRecord, frames: Frames) -> list[str]:
-    """Paragraphs for the methods section of a paper, filled from the run."""
-    settings, training, labels = data.settings, experiment.training, design["labels"]
+def methods_text(
+    design: Mapping[str, Any], experiment: Experiment, methods: Mapping[str, Method], data: DataRecord, frames: Frames
+) -> list[str]:
+    """Paragraphs for the methods section of a paper, filled from the run; `methods` are those of the configuration."""
+    settings, labels = data.settings, design["labels"]
     baselines = [m for m in frames["general"]["method"] if _role(frames, m) == "baseline"]
     scenes = "simulated" if data.simulated else "real"
     paragraphs = [
@@ -110,13 +113,10 @@ def methods_text(design: Mapping[str, Any], experiment: Experiment, data: DataRe
         f"blocks of {settings.split.block_m / 1000:g} km with at least {settings.split.buffer_m} m between splits. "
         "Training and scoring use only pixels that are clear in both scenes, so every method and condition has "
         "identical reference pixels.",
-        f"Training. Every method was trained for {form.count(training.steps)} steps of {training.batch} crops of "
-        f"{training.crop_m} m with AdamW (peak learning rate {training.learning_rate:g}, weight decay "
-        f"{training.weight_decay:g}, class weights: {training.class_weights}), with seeds "
-        f"{form.listing([str(seed) for seed in design['seeds']])}. Settings, data and seeds are the same for "
-        "all methods.",
+        _training(design, experiment, methods),
         f"Endpoint. Fixed in the code and not chosen from results: mIoU pooled over test blocks, over the classes that "
-        f"occur in the test reference, averaged over seeds and over {form.listing(design['endpoint'])}. Confusion "
+        f"occur in the test reference, averaged over seeds and over {form.listing(design['endpoint'])}. "
+        f"{''.join(f'{sentence} ' for sentence in twins(design))}Confusion "
         "matrices are stored per method, seed, condition and block; everything on this page is computed from them.",
         "Statistics. Intervals (95 %) are two-way jackknife intervals over "
         f"{form.plural(len(design['blocks']), 'test block')} and {form.plural(len(design['seeds']), 'seed')} with "
@@ -127,6 +127,26 @@ def methods_text(design: Mapping[str, Any], experiment: Experiment, data: DataRe
         f"Equivalence: two one-sided tests against {form.points(design['equivalence_margin'])} points.",
     ]  # fmt: skip
     return paragraphs
+
+
+def _training(design: Mapping[str, Any], experiment: Experiment, methods: Mapping[str, Method]) -> str:
+    """What all trainings share, and the settings that single methods have of their own."""
+    training = experiment.training
+    own = []
+    for method in design["methods"]:
+        entry = methods.get(method)
+        changed = {"learning rate": entry.learning_rate, "weight decay": entry.weight_decay} if entry else {}
+        words = [f"{name} {value:.3g}" for name, value in changed.items() if value is not None]
+        own += [f"{design['labels'][method]} ({', '.join(words)})"] if words else []
+    text = (
+        f"Training. Every method saw {form.count(training.steps)} steps of {training.batch} crops of "
+        f"{training.crop_m} m; those with gradients were trained with AdamW (peak learning rate "
+        f"{training.learning_rate:g}, weight decay {training.weight_decay:g}, class weights: {training.class_weights}"
+        f"), with seeds {form.listing([str(seed) for seed in design['seeds']])}. "
+    )
+    if not own:
+        return text + "Settings, data and seeds are the same for all methods."
+    return text + f"Settings of their own: {form.listing(own)}. Steps, data and seeds are the same for all methods."
 
 
 def _role(frames: Frames, method: str) -> str:

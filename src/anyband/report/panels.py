@@ -14,7 +14,7 @@ from anyband.report.maps import Bytes, Panel, Tile
 from anyband.report.palette import METHOD_COLOURS, method_colours, rgb
 from anyband.report.records import DataRecord
 
-CONDITIONS = ("S2+L9", "S2", "L9")  # the first one that a method takes is shown
+CONDITIONS = ("S2+L9", "S2", "L9", "S30+L30", "S30", "L30")  # the first one that a method takes is shown
 
 
 def build_panels(

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 
 from anyband.report import formatting as form
+from anyband.report.image_table import images
 from anyband.report.robustness_table import robustness
 from anyband.report.tables import Cell, Column, Table
-from anyband.statistics.settings import PRIMARY
+from anyband.statistics.settings import PRIMARY, PRIMARY_CONDITIONS
 
 Frames = Mapping[str, pd.DataFrame]
 
@@ -18,7 +19,7 @@ def headline(frames: Frames, design: Mapping[str, Any]) -> Table:
     """T1: every method on the primary endpoint, and the proposed method minus each."""
     general = frames["general"].merge(frames["cost"][["method", "parameters"]], how="left", on="method")
     proposed = design["labels"][design["proposed"]]
-    rows = [_headline_row(row) for row in general.to_dict("records")]
+    rows = [_headline_row(row, design) for row in general.to_dict("records")]
     columns = [
         Column("Method", numeric=False),
         Column("mIoU [95 %]", hint="points, pooled over test blocks, mean over seeds and the endpoint's conditions"),
@@ -35,6 +36,7 @@ def headline(frames: Frames, design: Mapping[str, Any]) -> Table:
         "declared family and get no p value. Ties are judged after Holm over all pairs, which asks more than the "
         "declared family does.",
     ]
+    notes += twins(design)
     if design["absent_classes"]:
         absent = form.listing(design["absent_classes"])
         notes.append(f"Not in the test reference, so left out for every method: {absent}.")
@@ -46,9 +48,21 @@ def headline(frames: Frames, design: Mapping[str, Any]) -> Table:
     )  # fmt: skip
 
 
-def _headline_row(row: Mapping[Any, Any]) -> list[Cell]:
+def twins(design: Mapping[str, Any]) -> list[str]:
+    """A sentence on each method whose endpoint is on HLS twins of the others' conditions."""
+    return [
+        f"{design['labels'][method]} reads only HLS, so its endpoint is averaged over {form.listing(own)}: the same "
+        "acquisitions as HLS products at 30 m, scored on the same reference pixels and paired with the others' by "
+        "block and seed."
+        for method, own in design["endpoint_twins"].items()
+    ]
+
+
+def _headline_row(row: Mapping[Any, Any], design: Mapping[str, Any]) -> list[Cell]:
     below = not form.missing(row["difference"]) and abs(row["difference"]) < row["resolution"]
     tag = row["role"] if row["role"] in ("proposed", "floor") else ""
+    if row["method"] in design["endpoint_twins"] and not form.missing(row["miou"]):
+        tag = f"{tag} on its HLS twins".strip()
     ranks = ""
     if not form.missing(row["rank_best"]):
         best, worst = int(row["rank_best"]), int(row["rank_worst"])
@@ -86,9 +100,9 @@ def _plain_interval(lower: float, upper: float) -> str:
 
 
 def conditions(frames: Frames, design: Mapping[str, Any], zero_shot: bool) -> Table:
-    """Scores under each condition: those of the endpoint, or (`zero_shot`) those no method was trained on."""
+    """Scores under each condition: those of the endpoint, or (`zero_shot`) HLS, which most methods never trained on."""
     table = frames["conditions"]
-    table = table[table["zero_shot"] == zero_shot]
+    table = table[table["condition"].isin(PRIMARY_CONDITIONS) != zero_shot]
     names = list(dict.fromkeys(table["condition"]))
     best = table[~table["method"].isin(["majority"])].groupby("condition")["miou"].max()
     rows, css = [], []
@@ -105,14 +119,23 @@ def conditions(frames: Frames, design: Mapping[str, Any], zero_shot: bool) -> Ta
         rows.append(cells)
         css.append(_role(frames, method))
     caption = (
-        "No method was trained on these inputs: HLS surface reflectance at 30 m, of the same acquisitions and the same "
-        "reference pixels. mIoU, points [95 %]." if zero_shot else
         "mIoU, points [95 %], on the same reference pixels under every condition; the highest of a column is bold, "
         "which is not a test."
-    )  # fmt: skip
-    key, title = ("zero-shot", "Products never trained on") if zero_shot else ("conditions", "Sensors at test time")
+    )
+    key, title = "conditions", "Sensors at test time"
+    if zero_shot:
+        key, title = "zero-shot", "HLS products of the same acquisitions"
+        caption = f"HLS surface reflectance at 30 m. {trained_on_hls(design)} {caption}"
     columns = [Column("Method", numeric=False), *(Column(name) for name in names)]
     return Table(key, title, caption + _units(design), columns, rows, css)
+
+
+def trained_on_hls(design: Mapping[str, Any]) -> str:
+    """Who was trained on HLS products: a sentence."""
+    trained = [design["labels"][method] for method in design["endpoint_twins"]]
+    if not trained:
+        return "No method was trained on these products."
+    return f"Only {form.listing(trained)} {'was' if len(trained) == 1 else 'were'} trained on these products."
 
 
 def secondary(frames: Frames, design: Mapping[str, Any]) -> Table:
@@ -132,30 +155,32 @@ def secondary(frames: Frames, design: Mapping[str, Any]) -> Table:
 
 
 def per_class(frames: Frames, design: Mapping[str, Any]) -> Table:
-    """T2: IoU of each class on the endpoint, with the class's support."""
+    """T2: IoU of each class on the endpoint, a row per method, under the class's support."""
     table = frames["per_class"]
     table = table[table["condition"] == PRIMARY]
     methods = [m for m in frames["general"]["method"] if m in set(table["method"]) and m != "majority"]
-    rows, css = [], []
-    for code, info in design["classes"].items():
-        cells = [Cell(info["name"], value=int(code), css=f"class-{code}")]
-        cells += [Cell(form.count(info["pixels"]), value=float(info["pixels"])),
-                  Cell(str(info["blocks"]), value=float(info["blocks"]))]  # fmt: skip
-        chosen = table[table["class"] == int(code)].set_index("method")
-        top = chosen["iou"].max()
-        for method in methods:
-            row = chosen.loc[method]
+    classes = {int(code): info for code, info in design["classes"].items()}
+    best = table[table["method"].isin(methods)].groupby("class")["iou"].max()
+    rows = [
+        [Cell("Labelled pixels"), *(Cell(form.count(info["pixels"])) for info in classes.values())],
+        [Cell("Test blocks"), *(Cell(str(info["blocks"])) for info in classes.values())],
+    ]
+    for method in methods:
+        own = table[table["method"] == method].set_index("class")
+        cells = [Cell(design["labels"][method], value=design["labels"][method], method=method)]
+        for code in classes:
+            row = own.loc[code]
             cells.append(Cell(form.points(row["iou"]), form.interval(row["iou_lower"], row["iou_upper"]),
-                              float(row["iou"]), css="best" if row["iou"] == top else ""))  # fmt: skip
+                              float(row["iou"]), css="best" if row["iou"] == best[code] else ""))  # fmt: skip
         rows.append(cells)
-        css.append("floor" if info["pixels"] == 0 else "")
-    columns = [Column("Class", numeric=False), Column("Pixels"), Column("Blocks"),
-               *(Column(design["labels"][method]) for method in methods)]  # fmt: skip
-    few = [i["name"] for i in design["classes"].values() if 0 < i["blocks"] < 5]
+    css = ["floor", "floor", *(_role(frames, method) for method in methods)]
+    few = [i["name"] for i in classes.values() if 0 < i["blocks"] < 5]
     notes = [f"In fewer than five test blocks, so the interval says little: {form.listing(few)}."] if few else []
     return Table("per-class", "Classes",
-                 "IoU on the endpoint, points [95 %]; support in labelled pixels and in test blocks. Exploratory: no "
-                 "correction for many classes." + _units(design), columns, rows, css, notes)  # fmt: skip
+                 "IoU on the endpoint, points [95 %], under the support in labelled pixels and in test blocks. A dash: "
+                 "a class without any. Exploratory: no correction for many classes." + _units(design),
+                 [Column("Method", numeric=False), *(Column(info["name"]) for info in classes.values())],
+                 rows if methods else [], css if methods else [], notes)  # fmt: skip
 
 
 def variance(frames: Frames, design: Mapping[str, Any]) -> Table:
@@ -233,45 +258,14 @@ def calibration(frames: Frames, design: Mapping[str, Any]) -> Table:
                  [_role(frames, method) for method in methods])  # fmt: skip
 
 
-def cost(frames: Frames, design: Mapping[str, Any]) -> Table:
-    """T7: parameters, work per ground area, times and memory."""
-    table = frames["cost"].set_index("method")
-    methods = [method for method in frames["general"]["method"] if method in table.index]
-    rows = []
-    for method in methods:
-        row = table.loc[method]
-        spread = f"{form.duration(row['train_seconds_min'])} to {form.duration(row['train_seconds_max'])}"
-        rows.append([
-            Cell(design["labels"][method], value=design["labels"][method], method=method),
-            Cell(form.magnitude(row["parameters"]), value=float(row["parameters"])),
-            Cell(form.magnitude(row["macs_per_km2"]), value=float(row["macs_per_km2"])),
-            Cell(form.duration(row["train_seconds"]), f"({spread})", float(row["train_seconds"])),
-            Cell(form.decimal(row["inference_km2_per_s"], 1), value=float(row["inference_km2_per_s"])),
-            Cell(f"{row['peak_memory_mb']:.0f} MB", value=float(row["peak_memory_mb"])),
-        ])  # fmt: skip
-    columns = [Column("Method", numeric=False), Column("Parameters"), Column("MACs per km²"),
-               Column("Training, one seed"), Column("km² per second"), Column("Peak memory")]  # fmt: skip
-    return Table("cost", "Cost",
-                 "Multiply-accumulates (MACs) of one forward pass per km² with the most products a method takes; "
-                 f"training time as mean (range) over {form.plural(len(design['seeds']), 'seed')}; times and memory as "
-                 "measured in this run on this machine.", columns, rows,
-                 [_role(frames, method) for method in methods], _starts(table, design))  # fmt: skip
-
-
-def _starts(table: pd.DataFrame, design: Mapping[str, Any]) -> list[str]:
-    """A footnote on what each method started from, of those that note it."""
-    notes = table["note"].dropna() if "note" in table else pd.Series(dtype=str)
-    return [f"{design['labels'][method]} started from: {note}." for method, note in notes.items() if note]
-
-
 def all_tables(frames: Frames, design: Mapping[str, Any]) -> Sequence[Table]:
     """Every table the comparison has data for, in the order of the page."""
     tables = [headline(frames, design), conditions(frames, design, zero_shot=False)]
-    if frames["conditions"]["zero_shot"].any():
+    if not set(frames["conditions"]["condition"]) <= set(PRIMARY_CONDITIONS):
         tables.append(conditions(frames, design, zero_shot=True))
     tables.append(robustness(frames, design))
     tables += [secondary(frames, design), per_class(frames, design), sensitivity(frames, design),
-               variance(frames, design), calibration(frames, design), cost(frames, design)]  # fmt: skip
+               variance(frames, design), calibration(frames, design), images(frames, design)]  # fmt: skip
     return [table for table in tables if table.rows]
 
 

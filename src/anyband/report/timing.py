@@ -5,27 +5,47 @@ from pathlib import Path
 
 import pandas as pd
 
+from anyband.config import Config
 from anyband.report import formatting as form
 from anyband.report.tables import Cell, Column, Table
 
-ORDER = ("simulate", "search", "pair", "extract", "split", "train", "evaluate", "compare")
+ORDER = ("simulate", "search", "pair", "extract", "audit", "split", "trial", "ledger", "train", "evaluate", "compare")
+OF_EXPERIMENTS = ("trial", "ledger", "train", "evaluate", "compare")
+"""Rules whose files lie under the name of an experiment, and then of a method; others' under that of a dataset."""
 
 
-def read_benchmarks(results: Path) -> pd.DataFrame:
-    """Wall seconds and peak memory (MB) of every job, columns rule, s, max_rss.
+def read_benchmarks(results: Path, config: Config) -> pd.DataFrame:
+    """Wall seconds and peak memory (MB) of every job of the configuration: rule, name, method, s, max_rss.
 
+    Jobs of other experiments, methods and datasets, which earlier runs or other targets left, do not count.
     Snakemake writes "NA" where a job was too short to be sampled; those become NaN. Its CPU times are left out: they
     stop at the last sample, up to half a minute before a job's end.
     """
     rows = []
     for path in sorted((results / "benchmarks").rglob("*.jsonl")):
-        rule = path.relative_to(results / "benchmarks").parts[0].removesuffix(".jsonl")
+        rule, name, method = (*(path.relative_to(results / "benchmarks").with_suffix("").parts[:3]), "", "")[:3]
+        if not _of_config(rule, name, method, config):
+            continue
         lines = [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
-        rows += [{"rule": rule, **{key: line.get(key) for key in ("s", "max_rss")}} for line in lines]
-    table = pd.DataFrame(rows, columns=["rule", "s", "max_rss"])
+        names = {"rule": rule, "name": name, "method": method}
+        rows += [names | {key: line.get(key) for key in ("s", "max_rss")} for line in lines]
+    table = pd.DataFrame(rows, columns=["rule", "name", "method", "s", "max_rss"])
     for name in ("s", "max_rss"):
         table[name] = pd.to_numeric(table[name], errors="coerce")
     return table
+
+
+def _of_config(rule: str, name: str, method: str, config: Config) -> bool:
+    if rule not in OF_EXPERIMENTS:
+        return not name or name in {experiment.dataset for experiment in config.experiments.values()}
+    experiment = config.experiments.get(name)
+    return experiment is not None and (not method or method in experiment.methods)
+
+
+def training_memory(table: pd.DataFrame, experiment: str) -> dict[str, float]:
+    """Method -> peak memory of its trainings, MB; NaN where all were too short to be sampled."""
+    jobs = table[(table["rule"] == "train") & (table["name"] == experiment)]
+    return {str(method): float(peak) for method, peak in jobs.groupby("method")["max_rss"].max().items()}
 
 
 def timing_table(table: pd.DataFrame) -> Table:

@@ -17,7 +17,7 @@ from anyband.statistics.cube import ConfusionCube, build_cube, read_runs
 from anyband.statistics.latex import latex_table
 from anyband.statistics.ranking import general, pairwise
 from anyband.statistics.robustness import robustness
-from anyband.statistics.settings import endpoint, label
+from anyband.statistics.settings import PRIMARY_CONDITIONS, endpoint, label
 
 CAPTIONS = {
     "general": "Primary endpoint of every method and its difference to the proposed one",
@@ -27,6 +27,7 @@ CAPTIONS = {
     "pairwise": "Paired differences between methods",
     "calibration": "Expected calibration error",
     "cost": "Cost of training and use",
+    "image_scores": "Scores of translated images",
     "variance": "Variance over test blocks and training seeds",
 }
 
@@ -46,7 +47,8 @@ def write_comparison(settings: ComparisonSettings, runs: Path, out: Path) -> Non
     done = {key: folder for key, folder in folders.items() if (folder / "confusion.csv").is_file()}
     if not done:
         raise UserError(f"{runs}: no confusion.csv of any method or seed of experiment {settings.name}; evaluate first")
-    full = build_cube(read_runs(list(done.values()), "confusion.csv"), settings)
+    costs = {key: _read_cost(folder) for key, folder in done.items()}
+    full = build_cube(read_runs(list(done.values()), "confusion.csv"), settings, _own_endpoints(costs))
     cube = full.undisturbed()
     pairs, family = pairwise(cube, settings)
     confidence = read_runs(list(done.values()), "calibration.csv")
@@ -58,9 +60,10 @@ def write_comparison(settings: ComparisonSettings, runs: Path, out: Path) -> Non
         "per_class": tables.per_class(cube, settings),
         "pairwise": pairs,
         "calibration": tables.calibration(confidence, cube),
-        "cost": tables.cost({key: _read_cost(folder) for key, folder in done.items()}),
-        "variance": tables.variance(cube, settings, pairs),
-        "units": tables.units(cube, settings),
+        "cost": tables.cost(costs),
+        "image_scores": tables.image_scores({key: read_runs([done[key]], "image_scores.csv") for key in done}),
+        "variance": tables.variance(cube, pairs),
+        "units": tables.units(cube),
         "reliability": tables.reliability(confidence),
     }
     with atomic_path(out) as folder:
@@ -78,6 +81,23 @@ def _read_cost(folder: Path) -> dict[str, Any]:
     path = folder / "cost.json"
     content: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
     return content
+
+
+def _own_endpoints(costs: dict[tuple[str, int], dict[str, Any]]) -> dict[str, list[str]]:
+    """Conditions of every method's primary endpoint, as its evaluation names them.
+
+    Raises:
+        UserError: not as many as there are primary conditions, so they cannot be paired.
+    """
+    own = {}
+    for (method, seed), content in costs.items():
+        own[method] = content.get("endpoint_conditions", list(PRIMARY_CONDITIONS))
+        if len(own[method]) != len(PRIMARY_CONDITIONS):
+            raise UserError(
+                f"cost.json of {method}, seed {seed}: endpoint_conditions {own[method]} are not one for each of "
+                f"{', '.join(PRIMARY_CONDITIONS)}: evaluate this run again"
+            )
+    return own
 
 
 def _claims(
@@ -110,6 +130,7 @@ def _design(cube: ConfusionCube, settings: ComparisonSettings, pairs: pd.DataFra
         "blocks": list(cube.blocks),
         "conditions": list(cube.conditions),
         "endpoint": list(endpoint(settings)),
+        "endpoint_twins": {method: list(own) for method, own in cube.endpoints.items() if own != endpoint(settings)},
         "classes": {
             str(code): {"name": name, "pixels": int(pixels), "blocks": int(blocks)}
             for code, name, pixels, blocks in zip(

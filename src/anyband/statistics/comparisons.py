@@ -1,6 +1,7 @@
 """Paired comparison of two methods on the same blocks and seeds."""
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,19 +69,22 @@ def block_scores(cube: ConfusionCube, method: str, conditions: tuple[str, ...]) 
     return scores
 
 
-def compare(cube: ConfusionCube, first: str, second: str, conditions: tuple[str, ...], margin: float) -> Comparison:
-    """Compare two methods on the mean over `conditions` of the pooled mIoU.
+def compare(
+    cube: ConfusionCube, first: str, second: str, conditions: Mapping[str, tuple[str, ...]], margin: float
+) -> Comparison:
+    """Compare two methods on the mean over conditions of the pooled mIoU, paired by block and seed.
 
     Args:
         cube: confusion counts; both methods must take every condition.
         first: key of a method; positive differences favour it.
         second: key of the other method.
-        conditions: one condition, or those of the primary endpoint.
+        conditions: method -> the same condition for all, or those of its primary endpoint.
         margin: equivalence margin in mIoU.
     """
-    difference = estimate(score(cube, first, conditions) - score(cube, second, conditions), LEVEL)
-    cells = block_scores(cube, first, conditions) - block_scores(cube, second, conditions)  # (S, B)
-    per_seed = seed_scores(cube, first, conditions) - seed_scores(cube, second, conditions)
+    one, other = conditions[first], conditions[second]
+    difference = estimate(score(cube, first, one) - score(cube, second, other), LEVEL)
+    cells = block_scores(cube, first, one) - block_scores(cube, second, other)  # (S, B)
+    per_seed = seed_scores(cube, first, one) - seed_scores(cube, second, other)
     per_block = cells.mean(axis=0)
     return Comparison(
         first=first,

@@ -1,6 +1,6 @@
 """The stored atom: one integer confusion matrix per method, seed, condition and test block."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from anyband.config import Comparison as ComparisonSettings
 from anyband.runtime import UserError
-from anyband.statistics.settings import MAJORITY, label
+from anyband.statistics.settings import MAJORITY, endpoint, label
 
 COLUMNS = ("method", "seed", "condition", "block", "reference", "prediction", "count")
 
@@ -29,6 +29,8 @@ class ConfusionCube:
         counts: `(method, seed, condition, block, reference, prediction)` int64.
         present: `(method, condition)`; False where a method cannot take the input.
         notes: sentences on what is missing, for the report.
+        endpoints: method -> conditions of its primary endpoint. They are paired by position: those of a method that
+            reads only HLS are the twins of all others', the same acquisitions on the same reference pixels.
     """
 
     methods: tuple[str, ...]
@@ -39,6 +41,7 @@ class ConfusionCube:
     counts: NDArray[np.int64]
     present: NDArray[np.bool_]
     notes: tuple[str, ...]
+    endpoints: Mapping[str, tuple[str, ...]]
 
     def cells(self, method: str, condition: str) -> NDArray[np.int64]:
         """Counts of one method under one condition, `(seed, block, reference, prediction)`."""
@@ -48,7 +51,16 @@ class ConfusionCube:
     def takes(self, method: str, conditions: Sequence[str]) -> bool:
         """Say whether a method has results under every one of the conditions (False for none)."""
         row = self.present[self.methods.index(method)]
-        return len(conditions) > 0 and all(row[self.conditions.index(condition)] for condition in conditions)
+        known = [self.conditions.index(condition) for condition in conditions if condition in self.conditions]
+        return len(conditions) > 0 and len(known) == len(conditions) and bool(row[known].all())
+
+    def complete(self, method: str) -> bool:
+        """Say whether a method has results under every condition of its primary endpoint."""
+        return self.takes(method, self.endpoints[method])
+
+    def same(self, condition: str) -> dict[str, tuple[str, ...]]:
+        """One condition for every method, in the form of `endpoints`."""
+        return dict.fromkeys(self.methods, (condition,))
 
     def undisturbed(self) -> "ConfusionCube":
         """The cube without the conditions under which something was done to the input (named `availability/...`)."""
@@ -81,11 +93,14 @@ def read_runs(folders: Sequence[Path], name: str) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def build_cube(table: pd.DataFrame, settings: ComparisonSettings) -> ConfusionCube:
+def build_cube(
+    table: pd.DataFrame, settings: ComparisonSettings, own: Mapping[str, Sequence[str]] | None = None
+) -> ConfusionCube:
     """Arrange the tidy confusion table of an experiment as one array and check that methods are comparable.
 
     Rows whose reference is not a scored class are left out (ignored class). Seeds that some method lacks are left
     out for all, so that differences stay paired; the notes say so. The best constant map is added as `majority`.
+    `own` holds the endpoint of methods that have one of their own.
 
     Raises:
         UserError: a column is missing, or two methods were scored on different reference pixels.
@@ -101,12 +116,15 @@ def build_cube(table: pd.DataFrame, settings: ComparisonSettings) -> ConfusionCu
     conditions = tuple(c for c in settings.experiment.conditions if c in set(table["condition"]))
     blocks = tuple(sorted(set(table["block"])))
     classes = tuple(sorted(settings.classes))
-    counts, cells = _fill(table, (tuple(known), seeds, conditions, blocks, classes))
+    axes = (tuple(known), seeds, conditions, blocks, classes)
+    counts, cells = _fill(table, axes)
     present: NDArray[np.bool_] = np.asarray(cells.all(axis=(1, 3)))
     for method, condition in np.argwhere(np.any(cells, axis=(1, 3)) & ~present):
         name = label(known[method])
         notes.append(f"{name} lacks some blocks or seeds under {conditions[condition]}: that condition is left out.")
-    cube = ConfusionCube(tuple(known), seeds, conditions, blocks, classes, counts, present, tuple(notes + seed_notes))
+    own = own or {}
+    endpoints = {method: endpoint(settings, *([own[method]] if method in own else [])) for method in (*known, MAJORITY)}
+    cube = ConfusionCube(*axes, counts, present, tuple(notes + seed_notes), endpoints)
     _check_reference(cube)
     return cube if MAJORITY in known else _with_majority(cube)
 

@@ -12,7 +12,7 @@ from anyband.statistics.cube import ConfusionCube
 from anyband.statistics.jackknife import average, estimate, replicate
 from anyband.statistics.metrics import macro_f1, mean_iou, overall_agreement
 from anyband.statistics.multiplicity import benjamini_hochberg, holm, rank_intervals, tie_letters
-from anyband.statistics.settings import ALPHA, LEVEL, PRIMARY, endpoint, label, role
+from anyband.statistics.settings import ALPHA, LEVEL, PRIMARY, label, role
 
 METRICS = {"miou": mean_iou, "macro_f1": macro_f1, "agreement": overall_agreement}
 
@@ -28,10 +28,10 @@ def pairwise(cube: ConfusionCube, settings: ComparisonSettings) -> tuple[pd.Data
     """
     proposed, margin = settings.experiment.proposed, settings.experiment.equivalence_margin
     ordered = sorted(cube.methods, key=lambda method: method != proposed)
-    targets = [(PRIMARY, endpoint(settings)), *((condition, (condition,)) for condition in cube.conditions)]
+    targets = [(PRIMARY, cube.endpoints), *((condition, cube.same(condition)) for condition in cube.conditions)]
     rows, family = [], []
     for (name, conditions), (first, second) in itertools.product(targets, itertools.combinations(ordered, 2)):
-        if not (cube.takes(first, conditions) and cube.takes(second, conditions)):
+        if not (cube.takes(first, conditions[first]) and cube.takes(second, conditions[second])):
             continue
         result = compare(cube, first, second, conditions, margin)
         declared = name == PRIMARY and first == proposed and role(second, proposed, complete=True) == "baseline"
@@ -82,13 +82,15 @@ def general(cube: ConfusionCube, settings: ComparisonSettings, pairs: pd.DataFra
 
     Methods without the full endpoint keep their row with NaN and follow the complete ones.
     """
-    primary, proposed = endpoint(settings), settings.experiment.proposed
+    proposed = settings.experiment.proposed
     rows = []
     for method in cube.methods:
-        complete = cube.takes(method, primary)
+        complete = cube.complete(method)
         taken = [condition for condition in cube.conditions if cube.takes(method, (condition,))]
         names = {"method": method, "label": label(method), "role": role(method, proposed, complete)}
-        rows.append(names | {"inputs": " ".join(taken)} | scores(cube, method, primary if complete else ()))
+        rows.append(
+            names | {"inputs": " ".join(taken)} | scores(cube, method, cube.endpoints[method] if complete else ())
+        )
     chosen = pairs[(pairs["endpoint"] == PRIMARY) & (pairs["first"] == proposed)]
     chosen = chosen.assign(p_holm=chosen["p_adjusted"].where(chosen["family"] == "declared"))
     columns = ["difference", "difference_lower", "difference_upper", "p_holm", "resolution", "improvement",

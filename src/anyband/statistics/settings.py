@@ -1,5 +1,6 @@
 """The fixed numbers of the protocol, and the names and roles of methods."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from anyband.config import Comparison as ComparisonSettings
@@ -24,11 +25,19 @@ LABELS = {
     "l9-only": "Landsat specialist",
     "input-fusion": "Input fusion",
     "feature-fusion": "Feature fusion",
-    "pixel": "Pixel classifier",
     "prediction-fusion": "Prediction fusion",
-    "hls-unified": "HLS, unified",
+    "translation": "Translation to S2",
+    "hls-unified": "HLS unified",
+    "satlas": "SatlasPretrain",
     "analytic": "Analytic conversion",
     "random-forest": "Random forest",
+    "pixel": "Pixel classifier",
+    "dofa-style": "DOFA style",
+    "panopticon-style": "Panopticon style",
+    "senpa-style": "SenPa style",
+    "ramen-style": "RAMEN style",
+    "atomizer-style": "Atomizer style",
+    "channelvit-style": "ChannelViT style",
     MAJORITY: "Majority class",
 }
 
@@ -47,6 +56,13 @@ def role(method: str, proposed: str, complete: bool) -> Role:
     return "baseline" if complete else "specialist"
 
 
-def endpoint(settings: ComparisonSettings) -> tuple[str, ...]:
-    """Conditions of the primary endpoint that the experiment tests."""
-    return tuple(condition for condition in PRIMARY_CONDITIONS if condition in settings.experiment.conditions)
+def endpoint(settings: ComparisonSettings, own: Sequence[str] = PRIMARY_CONDITIONS) -> tuple[str, ...]:
+    """Conditions of the primary endpoint that the experiment tests.
+
+    Args:
+        settings: of the experiment.
+        own: the endpoint of one method, as its evaluation wrote it; its conditions stand in the order of those of all
+            other methods. Those whose counterpart the experiment tests are returned.
+    """
+    tested = settings.experiment.conditions
+    return tuple(twin for condition, twin in zip(PRIMARY_CONDITIONS, own, strict=True) if condition in tested)

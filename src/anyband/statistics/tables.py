@@ -12,27 +12,30 @@ from anyband.statistics.cube import ConfusionCube
 from anyband.statistics.jackknife import Array, average, estimate, replicate
 from anyband.statistics.metrics import class_f1, class_iou
 from anyband.statistics.ranking import scores
-from anyband.statistics.settings import LEVEL, PRIMARY, PRIMARY_CONDITIONS, endpoint, label
+from anyband.statistics.settings import LEVEL, PRIMARY, PRIMARY_CONDITIONS, label
 
 
 def conditions(cube: ConfusionCube) -> pd.DataFrame:
-    """Scores of each method under each test condition; `zero_shot` marks sensors that no method was trained on."""
+    """Scores of each method under each test condition.
+
+    `zero_shot` marks products that this method was not trained on: training is on those of its primary endpoint.
+    """
     rows = []
     for method, condition in itertools.product(cube.methods, cube.conditions):
         taken = cube.takes(method, (condition,))
-        names = {"method": method, "label": label(method), "condition": condition}
-        rows.append(
-            names | {"zero_shot": condition not in PRIMARY_CONDITIONS} | scores(cube, method, (condition,) * taken)
-        )
+        names: dict[str, Any] = {"method": method, "label": label(method), "condition": condition}
+        names["zero_shot"] = condition not in (*PRIMARY_CONDITIONS, *cube.endpoints[method])
+        rows.append(names | scores(cube, method, (condition,) * taken))
     return pd.DataFrame(rows)
 
 
 def per_class(cube: ConfusionCube, settings: ComparisonSettings) -> pd.DataFrame:
     """IoU and F1 of each class on the primary endpoint and under each condition, with the class's support."""
     reference = cube.reference()  # (block, class)
-    targets = [(PRIMARY, endpoint(settings)), *((condition, (condition,)) for condition in cube.conditions)]
+    targets = [(PRIMARY, cube.endpoints), *((condition, cube.same(condition)) for condition in cube.conditions)]
     rows = []
-    for method, (name, chosen) in itertools.product(cube.methods, targets):
+    for method, (name, conditions_of) in itertools.product(cube.methods, targets):
+        chosen = conditions_of[method]
         if not cube.takes(method, chosen):
             continue
         iou, f1 = (
@@ -52,15 +55,15 @@ def per_class(cube: ConfusionCube, settings: ComparisonSettings) -> pd.DataFrame
     return pd.DataFrame(rows)
 
 
-def variance(cube: ConfusionCube, settings: ComparisonSettings, pairs: pd.DataFrame) -> pd.DataFrame:
+def variance(cube: ConfusionCube, pairs: pd.DataFrame) -> pd.DataFrame:
     """Where the uncertainty comes from: variances over blocks and seeds, and the error after doubling either.
 
     Rows are the score of each complete method and the declared differences, all on the primary endpoint.
     """
     rows = []
     for method in cube.methods:
-        if cube.takes(method, endpoint(settings)):
-            result = estimate(score(cube, method, endpoint(settings)), LEVEL)
+        if cube.complete(method):
+            result = estimate(score(cube, method, cube.endpoints[method]), LEVEL)
             parts = (float(result.variance_blocks), float(result.variance_seeds), float(result.degrees_of_freedom))
             rows.append(_variance_row("score", label(method), *parts))
     for pair in pairs[pairs["family"] == "declared"].to_dict("records"):
@@ -86,13 +89,13 @@ def _variance_row(kind: str, name: str, blocks: float, seeds: float, freedom: fl
     }
 
 
-def units(cube: ConfusionCube, settings: ComparisonSettings) -> pd.DataFrame:
+def units(cube: ConfusionCube) -> pd.DataFrame:
     """Primary endpoint seed by seed (pooled blocks) and block by block (averaged over seeds) for complete methods."""
-    primary = endpoint(settings)
     rows = []
     for method in cube.methods:
-        if not cube.takes(method, primary):
+        if not cube.complete(method):
             continue
+        primary = cube.endpoints[method]
         by_seed = zip(map(str, cube.seeds), seed_scores(cube, method, primary), strict=True)
         by_block = zip(cube.blocks, block_scores(cube, method, primary).mean(axis=0), strict=True)
         rows += [{"method": method, "kind": "seed", "unit": unit, "miou": value} for unit, value in by_seed]
@@ -146,7 +149,7 @@ def _calibration_error(pooled: Array) -> Array:
 
 
 def cost(runs: dict[tuple[str, int], dict[str, Any]]) -> pd.DataFrame:
-    """Cost of each method: size and work of the model, and time and memory as mean over its seeds.
+    """Cost of each method: size and work of the model, median training time and mean speed and memory over its seeds.
 
     Where a run notes what it started from besides random weights, there is a column for it.
 
@@ -156,10 +159,13 @@ def cost(runs: dict[tuple[str, int], dict[str, Any]]) -> pd.DataFrame:
     frame = pd.DataFrame([{"method": method, "seed": seed} | content for (method, seed), content in runs.items()])
     if frame.empty:
         return frame
-    numbers = ["parameters", "macs_per_km2", "train_seconds", "inference_km2_per_s", "peak_memory_mb"]
+    numbers = [
+        "parameters", "trainable_parameters", "macs_per_km2", "train_seconds", "inference_km2_per_s", "peak_memory_mb",
+    ]  # fmt: skip
     noted = "note" in frame
     frame = frame.reindex(columns=["method", "seed", *numbers, "note"])
     means = frame.groupby("method", sort=False)[numbers].mean().reset_index()
+    means["train_seconds"] = frame.groupby("method", sort=False)["train_seconds"].median().to_numpy()
     spread = frame.groupby("method", sort=False)["train_seconds"].agg(["min", "max", "count"]).reset_index(drop=True)
     means["train_seconds_min"], means["train_seconds_max"], means["seeds"] = (
         spread[c] for c in ("min", "max", "count")
@@ -167,4 +173,20 @@ def cost(runs: dict[tuple[str, int], dict[str, Any]]) -> pd.DataFrame:
     means.insert(1, "label", means["method"].map(label))
     if noted:
         means["note"] = frame["note"].fillna("").groupby(frame["method"], sort=False).first().to_numpy()
+    return means
+
+
+def image_scores(runs: dict[tuple[str, int], pd.DataFrame]) -> pd.DataFrame:
+    """Scores of translated images by method and band, mean over its seeds; no row where nothing is translated.
+
+    Args:
+        runs: (method, seed) -> content of `image_scores.csv`.
+    """
+    scores = ["rmse", "psnr_db", "ssim", "ergas", "sam_deg"]
+    frames = [table.assign(method=method, seed=seed) for (method, seed), table in runs.items() if len(table)]
+    if not frames:
+        return pd.DataFrame(columns=["method", "label", "band", *scores, "seeds"])
+    groups = pd.concat(frames, ignore_index=True).groupby(["method", "band"], sort=False)
+    means = groups[scores].mean().assign(seeds=groups["seed"].nunique()).reset_index()
+    means.insert(1, "label", means["method"].map(label))
     return means

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from anyband.config import Comparison, Config, Dataset, Experiment
+from anyband.config import Comparison, Config, Dataset, Experiment, Method
 from anyband.statistics.comparison import write_comparison
 from fabricate import CODES, fabricate_store
 
@@ -17,7 +17,18 @@ SKILL = {  # logit of a right pixel under each condition
     "feature-fusion": {"S2": 1.8, "L9": 0.9, "S2+L9": 2.0},
     "anyband": {"S2": 2.05, "L9": 1.25, "S2+L9": 2.3, "S30": 1.1, "L30": 1.05, "S30+L30": 1.3},
     "pixel": {"S2": 0.7, "L9": 0.2, "S2+L9": 0.75},
+    "prediction-fusion": {"S2": 1.85, "L9": 1.0, "S2+L9": 2.05},
+    "translation": {"S2": 1.9, "L9": 1.1, "S2+L9": 1.9},
+    "translation-plain": {"S2": 1.9, "L9": 0.8, "S2+L9": 1.9},
+    "hls-unified": {"S30": 1.3, "L30": 1.2, "S30+L30": 1.5},
+    "satlas": {"S2": 1.6, "L9": 0.9, "S2+L9": 1.7},
+    "analytic": {"S2": 0.6, "L9": 0.3, "S2+L9": 0.65},
+    "random-forest": {"S2": 0.9, "L9": 0.4, "S2+L9": 1.0, "S30": 0.3, "L30": 0.2, "S30+L30": 0.4},
 }
+METHODS = (
+    "s2-only", "l9-only", "input-fusion", "feature-fusion", "prediction-fusion", "translation", "hls-unified", "satlas",
+    "analytic", "random-forest", "anyband", "pixel",
+)  # fmt: skip
 NAMES = ("alder", "birch", "cedar", "damson", "elder", "fir", "gorse", "hazel", "iris", "juniper", "kale", "larch")
 TEST_SITES = [f"{name}-moor" for name in NAMES]
 OTHER_SITES = {"maple-heath": "train", "nettle-heath": "train", "oak-heath": "val"}
@@ -31,8 +42,14 @@ COLLECTIONS = {
 
 
 def fabricate_config(seeds=(0, 1, 2, 3, 4), **experiment):
-    """A configuration with the default methods and the given seeds."""
-    return Config(datasets={"main": Dataset()}, experiments={"main": Experiment(seeds=list(seeds), **experiment)})
+    """A configuration with the methods of the default comparison and the given seeds."""
+    experiment = {"methods": list(METHODS)} | experiment
+    methods = {"translation-plain": Method(model="translation", options={"translator": "plain"})}
+    return Config(
+        datasets={"main": Dataset()},
+        methods={name: Method(model=name) for name in METHODS} | methods,
+        experiments={"main": Experiment(seeds=list(seeds), **experiment)},
+    )
 
 
 def fabricate_results(
@@ -148,15 +165,27 @@ def _run(results, method, seed, table, effect, rng, config):
     _write(folder / "confusion.csv", frame.to_csv(index=False))
     frame = pd.DataFrame(calibration, columns=[*columns, "bin", "count", "confidence_sum", "correct"])
     _write(folder / "calibration.csv", frame.to_csv(index=False))
+    twins = ["S30", "L30", "S30+L30"] if method == "hls-unified" else ["S2", "L9", "S2+L9"]
     size = 3000 if method == "pixel" else 880_000 + 9000 * len(method)
-    cost = {"parameters": size, "macs_per_km2": size * 1.1e3, "train_seconds": 40 + 3 * len(method) + seed,
+    forest = method == "random-forest"
+    cost = {"endpoint_conditions": twins, "parameters": size, "trainable_parameters": 0 if forest else size,
+            "macs_per_km2": 0 if forest else size * 1.1e3, "train_seconds": 40 + 3 * len(method) + seed,
             "inference_km2_per_s": 6.5, "peak_memory_mb": 900 + 10 * len(method)}  # fmt: skip
+    _write(folder / "image_scores.csv", _images(method, seed).to_csv(index=False))
     _write(folder / "cost.json", json.dumps(cost))
     if seed == config.experiments["main"].seeds[0]:
         chips = table["chip"].tolist()
         maps = {c: rng.choice(CODES, (len(chips), 4, 4)).repeat(24, 1).repeat(24, 2).astype(np.uint8)
                 for c in SKILL[method]}  # fmt: skip
         np.savez_compressed(folder / "predictions.npz", chip=np.array(chips), **maps)
+
+
+def _images(method, seed):
+    """Scores of translated images; no rows for a method that translates nothing."""
+    error = {"translation": 0.021, "translation-plain": 0.034}.get(method, 0.0) + 0.0004 * seed
+    bands = ("B02", "B03", "B04", "B8A", "B11", "all") if method.startswith("translation") else ()
+    rows = [(band, error, -20 * np.log10(error), 0.9, 90 * error, 2.5 if band == "all" else None) for band in bands]
+    return pd.DataFrame(rows, columns=["band", "rmse", "psnr_db", "ssim", "ergas", "sam_deg"])
 
 
 def _benchmarks(results, config):

@@ -5,7 +5,9 @@ import pytest
 
 from anyband.statistics.comparisons import compare, improvement_probability, sign_flip_p
 from anyband.statistics.cube import build_cube
-from anyband.statistics.settings import PRIMARY_CONDITIONS
+from anyband.statistics.metrics import mean_iou
+from anyband.statistics.ranking import general, pairwise
+from anyband.statistics.settings import PRIMARY, endpoint
 
 FULL = {"S2": 0.8, "L9": 0.7, "S2+L9": 0.85}
 
@@ -17,8 +19,8 @@ def cube(confusion_table, comparison_settings):
 
 
 def test_comparison_is_antisymmetric(cube):
-    one = compare(cube, "anyband", "input-fusion", PRIMARY_CONDITIONS, 0.01)
-    other = compare(cube, "input-fusion", "anyband", PRIMARY_CONDITIONS, 0.01)
+    one = compare(cube, "anyband", "input-fusion", cube.endpoints, 0.01)
+    other = compare(cube, "input-fusion", "anyband", cube.endpoints, 0.01)
     assert one.difference.value == pytest.approx(-other.difference.value)
     assert one.difference.lower == pytest.approx(-other.difference.upper)
     assert one.improvement.value == pytest.approx(1 - other.improvement.value)
@@ -27,14 +29,14 @@ def test_comparison_is_antisymmetric(cube):
 
 
 def test_method_against_itself(cube):
-    same = compare(cube, "anyband", "anyband", PRIMARY_CONDITIONS, 0.01)
+    same = compare(cube, "anyband", "anyband", cube.endpoints, 0.01)
     assert same.difference.value == 0 and same.difference.p_value == 1
     assert same.improvement.value == 0.5
     assert same.equivalence_p == 0
 
 
 def test_five_seeds_are_not_tested_by_sign_flips(cube):
-    assert np.isnan(compare(cube, "anyband", "input-fusion", PRIMARY_CONDITIONS, 0.01).seed_flip_p)
+    assert np.isnan(compare(cube, "anyband", "input-fusion", cube.endpoints, 0.01).seed_flip_p)
 
 
 def test_sign_flip_floor_is_two_to_the_one_minus_n():
@@ -55,6 +57,51 @@ def test_ties_count_one_half():
 
 
 def test_equivalence_needs_a_margin_wider_than_the_difference(cube):
-    result = compare(cube, "anyband", "input-fusion", PRIMARY_CONDITIONS, 0.01)
+    result = compare(cube, "anyband", "input-fusion", cube.endpoints, 0.01)
     assert result.equivalence_p > 0.5
-    assert compare(cube, "anyband", "input-fusion", PRIMARY_CONDITIONS, 0.5).equivalence_p < 0.001
+    assert compare(cube, "anyband", "input-fusion", cube.endpoints, 0.5).equivalence_p < 0.001
+
+
+TWINS = {"S30": 0.75, "L30": 0.65, "S30+L30": 0.8}
+
+
+@pytest.fixture
+def with_twins(confusion_table, comparison_settings):
+    """A method that reads only HLS, beside one that reads everything."""
+    conditions = [*FULL, *TWINS]
+    experiment = comparison_settings.experiment.model_copy(
+        update={"conditions": conditions, "methods": ["input-fusion", "anyband", "hls-unified"]}
+    )
+    settings = comparison_settings.model_copy(update={"experiment": experiment})
+    table = confusion_table({"input-fusion": FULL, "anyband": FULL | TWINS, "hls-unified": TWINS})
+    return settings, build_cube(table, settings, {"hls-unified": list(TWINS)})
+
+
+def test_a_method_that_reads_only_hls_competes_with_its_twins(with_twins):
+    settings, cube = with_twins
+    assert cube.endpoints["hls-unified"] == tuple(TWINS) and cube.endpoints["anyband"] == tuple(FULL)
+    pairs, family = pairwise(cube, settings)
+    table = general(cube, settings, pairs).set_index("method")
+    assert table.loc["hls-unified", "role"] == "baseline"
+    expected = np.mean([mean_iou(cube.cells("hls-unified", key).sum(axis=1)).mean() for key in TWINS])
+    assert table.loc["hls-unified", "miou"] == pytest.approx(expected)
+    assert table.loc["hls-unified", "difference"] == pytest.approx(table.loc["anyband", "miou"] - expected)
+    assert [result.second for result in family] == ["input-fusion", "hls-unified"]
+    of_twins = pairs.loc[pairs["second"] == "hls-unified", "endpoint"]
+    assert set(of_twins) == {PRIMARY, *TWINS}  # never the endpoint's conditions, which it cannot take
+
+
+def test_twins_stand_only_for_the_conditions_that_are_tested(comparison_settings):
+    experiment = comparison_settings.experiment.model_copy(update={"conditions": ["S2", "S2+L9", "L30"]})
+    settings = comparison_settings.model_copy(update={"experiment": experiment})
+    assert endpoint(settings) == ("S2", "S2+L9")
+    assert endpoint(settings, ["S30", "L30", "S30+L30"]) == ("S30", "S30+L30")
+
+
+def test_without_results_for_its_twins_a_method_has_no_endpoint(confusion_table, with_twins):
+    settings, _ = with_twins
+    table = confusion_table({"input-fusion": FULL, "anyband": FULL, "hls-unified": {"S30": 0.7}})
+    cube = build_cube(table, settings, {"hls-unified": list(TWINS)})
+    pairs, _ = pairwise(cube, settings)
+    row = general(cube, settings, pairs).set_index("method").loc["hls-unified"]
+    assert np.isnan(row["miou"]) and np.isnan(row["difference"]) and row["role"] == "specialist"

@@ -1,0 +1,47 @@
+"""Costs and image scores over the seeds of a run, and what the evaluation says of the endpoint."""
+
+import pandas as pd
+import pytest
+
+from anyband.runtime import UserError
+from anyband.statistics import tables
+from anyband.statistics.comparison import _own_endpoints
+
+
+def costs(seconds):
+    content = {"parameters": 10, "trainable_parameters": 8, "macs_per_km2": 5, "inference_km2_per_s": 2}
+    return {
+        ("anyband", seed): content | {"train_seconds": value, "peak_memory_mb": 3} for seed, value in enumerate(seconds)
+    }
+
+
+def test_one_slow_seed_does_not_decide_the_training_time():
+    row = tables.cost(costs([10.0, 12.0, 500.0])).iloc[0]
+    assert (row["train_seconds"], row["train_seconds_max"], row["seeds"]) == (12, 500, 3)
+    assert (row["parameters"], row["trainable_parameters"]) == (10, 8)
+
+
+def images(rmse):
+    return pd.DataFrame(
+        {"band": ["B02", "all"], "rmse": rmse, "psnr_db": 30.0, "ssim": 0.9, "ergas": 2.0, "sam_deg": 4}
+    )
+
+
+def test_image_scores_are_means_over_seeds_of_the_methods_that_translate():
+    nothing = images([0, 0]).iloc[:0]
+    frame = tables.image_scores(
+        {("pixel", 0): nothing, ("translation", 0): images([0.1, 0.2]), ("translation", 1): images([0.3, 0.4])}
+    )
+    assert set(frame["method"]) == {"translation"}
+    assert frame.set_index("band")["rmse"].to_dict() == pytest.approx({"B02": 0.2, "all": 0.3})
+    assert set(frame["seeds"]) == {2}
+    assert tables.image_scores({("pixel", 0): nothing}).empty
+
+
+def test_an_endpoint_that_cannot_be_paired_is_one_clear_line():
+    assert _own_endpoints({("a", 0): {}, ("b", 0): {"endpoint_conditions": ["S30", "L30", "S30+L30"]}}) == {
+        "a": ["S2", "L9", "S2+L9"],
+        "b": ["S30", "L30", "S30+L30"],
+    }
+    with pytest.raises(UserError, match="cost.json of b, seed 0: endpoint_conditions"):
+        _own_endpoints({("b", 0): {"endpoint_conditions": ["S30"]}})
