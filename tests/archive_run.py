@@ -16,6 +16,7 @@ import zarr
 from anyband.archive.places import load_places
 from anyband.archive.server import ArchiveServer, archive_environment
 from anyband.archive.simulate import simulate_place
+from anyband.chips.bulk import chip_entries
 from anyband.config import Simulation
 
 ATTEMPTS = 3  # as the rules have it: `retries: 2`
@@ -99,7 +100,8 @@ class Steps:
 
     def entries(self, which="chips"):
         """What the store says of its chips, or of those that it `dropped`."""
-        return zarr.open_group(self.store, mode="r").attrs[which]
+        root = zarr.open_group(self.store, mode="r")
+        return [root.attrs["pairs"][str(entry["pair"])] | entry for entry in root.attrs[which]]
 
     def chips(self):
         """What the store holds of each chip, by chip: arrays in physical units (NaN for nodata), quality, label."""
@@ -112,7 +114,7 @@ def chips_of(store):
     assert root.attrs["complete"]
     arrays = {name: array for name, array in root.members(max_depth=None) if isinstance(array, zarr.Array)}
     chips = {}
-    for number, entry in enumerate(root.attrs["chips"]):
+    for number, entry in enumerate(chip_entries(root)):
         found = {"entry": {key: entry[key] for key in ("row", "col", "x0", "y0", "epsg", "platforms", "datetimes")}}
         for name, array in arrays.items():
             if array.ndim < 2 or name.endswith(("/x", "/y")):

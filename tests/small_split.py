@@ -7,6 +7,7 @@ import pandas as pd
 import zarr
 
 from anyband.chips.blocks import Positions
+from anyband.chips.bulk import chip_entries
 from anyband.chips.survey import Survey, Windows
 from fabricate import fabricate_store
 
@@ -20,7 +21,7 @@ def fabricate_split(folder: Path, chips: int = 6) -> tuple[Path, Path]:
     for seed, split in enumerate(("train", "val", "test")):
         codes = np.array(sorted(CLASSES), np.uint8)
         store = fabricate_store(folder / "chips" / f"{split}.zarr", chips, seed, codes=codes, chip_m=480)
-        for chip in zarr.open_group(store, mode="r").attrs["chips"]:
+        for chip in chip_entries(zarr.open_group(store, mode="r")):
             block = f"{split}-{chip['row'] % 2}"
             place = {"x": chip["x0"], "y": chip["y0"], "epsg": chip["epsg"]}
             rows.append({"site": split, "chip": chip["chip"], "block": block, "split": split, **place})

@@ -48,7 +48,7 @@ class QualityStack:
 class SiteChips:
     """All chips of one site; `label` and `clear` are (chip, y, x) uint8 on the 10 m grid.
 
-    `chips` and `dropped` hold one JSON object a chip, `chips` in the order of the arrays.
+    `chips` and `dropped` hold one JSON object a chip, that of its pair in it, `chips` in the order of the arrays.
     """
 
     site: str
@@ -84,8 +84,16 @@ def write_store(path: Path, content: SiteChips) -> None:
             for start in range(0, count, shards.chips):
                 shards.write(start, stack.values[start : start + shards.chips])
             store.place(name, stack.offset_m, checksum=checksums(stack.values))
-        names = ("site", "dataset", "epsg", "chips", "dropped", "simulated")
-        store.finish({name: getattr(content, name) for name in names}, {})
+        listed = {"chips": content.chips, "dropped": content.dropped}
+        shared = {str(entry["pair"]): _only(entry, of_pair=True) for entry in [*content.dropped, *content.chips]}
+        known = {name: [_only(entry, of_pair=False) for entry in entries] for name, entries in listed.items()}
+        names = ("site", "dataset", "epsg", "simulated")
+        store.finish(known | {"pairs": shared} | {name: getattr(content, name) for name in names}, {})
+
+
+def _only(entry: dict[str, Any], of_pair: bool) -> dict[str, Any]:
+    """What the store says of a chip's pair, or of the chip alone."""
+    return {k: v for k, v in entry.items() if (k in ("epsg", "items", "platforms", "datetimes")) == of_pair}
 
 
 def _check(content: SiteChips) -> None:

@@ -63,7 +63,7 @@ def test_truncated_file_costs_its_pair_and_names_item_and_asset(copy):
     lost = [entry for entry in store["dropped"] if entry["reason"] == "unusable"]
     assert lost
     assert all(item["id"] in entry["detail"] and "B03" in entry["detail"] for entry in lost)
-    assert item["id"] not in {entry["items"]["sentinel2"] for entry in store["chips"]}
+    assert item["id"] not in {store["pairs"][str(entry["pair"])]["items"]["sentinel2"] for entry in store["chips"]}
     log = (copy.folder / "results/logs/extract/main/aspen.log").read_text()
     assert any("B03" in line and item["id"] in line for line in log.splitlines())
 

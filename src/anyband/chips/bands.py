@@ -29,7 +29,7 @@ BATCH_BYTES = 32 << 20
 
 @dataclass(frozen=True)
 class ShardReport:
-    """A shard that was written: window of every chip (row, col, dx, dy), CRC-32, and files that cannot be used.
+    """A shard that was written: window of every chip (row, col, dx, dy), CRC-32C, and files that cannot be used.
 
     `lost` holds position of a chip of the pair that is to be dropped, and the reason; `crc` is the CRC-32C of the file.
     """

@@ -42,6 +42,15 @@ def open_site(path: Path) -> Any:
     return group
 
 
+def chip_entries(group: Any) -> list[dict[str, Any]]:
+    """What an open store says about each of its chips, that of their pairs with it, in the order of the arrays.
+
+    Keys: chip (name), pair, row, col, x0, y0 (m), clear_joint; the pair's epsg; items, platforms, datetimes by product.
+    """
+    pairs = group.attrs["pairs"]
+    return [pairs[str(entry["pair"])] | entry for entry in group.attrs["chips"]]
+
+
 def read_array(group: Any, name: str, chips: Sequence[int] | Array | None = None) -> Array:
     """All of an array, or its entries `chips` along the first axis, in the stored integer type.
 
@@ -105,7 +114,7 @@ class SiteSelection:
     @cached_property
     def entries(self) -> list[dict[str, Any]]:
         """What the store says about each of the chips."""
-        listed = self.group.attrs["chips"]
+        listed = chip_entries(self.group)
         return [listed[row] for row in self.rows]
 
     def platforms(self, product: str) -> list[str]:

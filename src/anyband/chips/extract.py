@@ -26,7 +26,7 @@ from anyband.chips.workers import REMOTE_THREADS, Compute, Graph, attempt, new_n
 from anyband.runtime import UserError
 from anyband.sources import step_fingerprint
 
-JUDGED_BYTES = 16 << 20
+JUDGED_BYTES = 4 << 20
 """Pixels of the label's grid that are judged at a time; several times as much is needed for it."""
 
 Unit = tuple[Pair, Sequence[Footprint]]
@@ -67,6 +67,7 @@ def extract_site(site: Site, pairs: Sequence[Pair], path: Path) -> None:
             "dataset": site.dataset,
             "epsg": pairs[0].epsg if pairs else utm_epsg(site.longitude, site.latitude),
             "chips": tally.entries,
+            "pairs": tally.pairs,
             "dropped": sorted(tally.dropped, key=lambda entry: (entry["pair"], entry["row"], entry["col"])),
             "simulated": ", ".join(sorted(simulated)) or None,
         }

@@ -7,8 +7,8 @@ Layout (`chip` is the first dimension of every array)::
     /{product}/{m}m     values (chip, band, y, x), offset_m, window (chip, 2), checksum (chip), x, y
     /{product}/qa       values, clear (chip, y, x), offset_m, window (chip, 2), x, y
 
-Root attributes name every chip (position, source items, platforms), every chip that was dropped and why; `complete`
-is written last.
+Root attributes list every chip (name, pair, position), every chip that was dropped and why, and the pairs by number
+(source items, platforms, times); `complete` is written last.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ from anyband.chips.encoding import ENCODINGS, LABEL_NAMES, LABEL_NODATA, LABEL_P
 from anyband.chips.unfinished import Journal, unfinished_folder
 from anyband.runtime import UserError
 
-LAYOUT = 2
+LAYOUT = 3
 """Version of the layout above, kept in the root attributes."""
 
 
@@ -125,7 +125,7 @@ class StoreWriter:
         return name
 
     def place(self, name: str, offset_m: Array, window: Array | None = None, checksum: Array | None = None) -> None:
-        """Say where the pixels of the group `name` are: (chip, 2) metres, (chip, 2) row and column, (chip,) CRC-32."""
+        """Say where the pixels of the group `name` are: (chip, 2) metres, (chip, 2) row and column, (chip,) CRC-32C."""
         group = self._root[name]
         size = group["values"].shape[-1]
         offset = "ground offset (dx right, dy down) of the first pixel's corner from the chip's upper-left corner"
@@ -134,7 +134,7 @@ class StoreWriter:
             source = {"long_name": "row and column of the chip's first pixel in the source files"}
             put(group, "window", window.astype(np.int32), ("chip", "rowcol"), source)
         if checksum is not None:
-            put(group, "checksum", checksum, ("chip",), {"long_name": "CRC-32 of the chip's integers, little endian"})
+            put(group, "checksum", checksum, ("chip",), {"long_name": "CRC-32C of the chip's integers, little endian"})
         _put_axes(group, size, int(group.attrs["pixel_m"]))
 
     def keep(self, kept: Sequence[int]) -> None:
@@ -143,9 +143,11 @@ class StoreWriter:
 
     def finish(self, attributes: Mapping[str, Any], sources: Mapping[str, Any]) -> None:
         """Write root attributes, the attribute `sources` by product, and the chips' corners: the store is whole."""
+        import zarr
+
         title = f"anyband chips of site {attributes['site']}, dataset {attributes['dataset']}"
         known = {"Conventions": "CF-1.11", "title": title, "layout": LAYOUT, "chip_m": self.chip_m}
-        self._root.attrs.update(known | dict(attributes))
+        whole = known | dict(attributes) | {"complete": True}
         for product, source in sources.items():
             self._root[product].attrs["sources"] = source
         chips = attributes["chips"]
@@ -155,7 +157,9 @@ class StoreWriter:
             put(self._root, name, corners, ("chip",), words)
         _put_axes(self._root, self.chip_m // LABEL_PIXEL_M, LABEL_PIXEL_M)
         put(self._root, "spatial_ref", np.array(0, np.int32), (), crs_attributes(attributes["epsg"]))
-        self._root.attrs["complete"] = True
+        # Once and on one line: with indents, Python needs kilobytes for each of the chips that are listed.
+        with zarr.config.set({"json_indent": None}):
+            self._root.attrs.update(whole)
 
 
 def label_attributes() -> dict[str, Any]:

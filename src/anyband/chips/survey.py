@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from anyband.chips.blocks import Positions
-from anyband.chips.bulk import band_groups, open_site, read_array, read_parts
+from anyband.chips.bulk import band_groups, chip_entries, open_site, read_array, read_parts
 from anyband.chips.encoding import ENCODINGS, LABEL_NODATA, LABEL_PIXEL_M, Array
 from anyband.runtime import UserError
 
@@ -101,7 +101,7 @@ def _survey_site(path: Path, codes: Sequence[int], chip_m: int) -> _Site | None:
     group = open_site(path)
     if int(group.attrs["chip_m"]) != chip_m:
         raise UserError(f"{path} holds chips of {group.attrs['chip_m']} m, the settings say {chip_m} m: extract again")
-    chips = list(group.attrs["chips"])
+    chips = chip_entries(group)
     if not chips:
         return None
     label = read_array(group, "label")

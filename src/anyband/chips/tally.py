@@ -23,6 +23,7 @@ class Tally:
         kept: chips in the order of the arrays, and
         entries: what the store says about each of them.
         dropped: what the store says about the others.
+        pairs: by number as text, what the store says about the pairs of all of them.
         lost: by number of the pair, why none of its chips can be had.
     """
 
@@ -32,13 +33,15 @@ class Tally:
         self.kept: list[Chip] = []
         self.entries: list[dict[str, Any]] = []
         self.dropped: list[dict[str, Any]] = []
+        self.pairs: dict[str, dict[str, Any]] = {}
         self.lost: dict[int, str] = {}
-        # By group of the store, a row for each kept chip: row, column, dx, dy; and CRC-32.
+        # By group of the store, a row for each kept chip: row, column, dx, dy; and CRC-32C.
         self._windows: dict[str, Array] = {}
         self._checksums: dict[str, Array] = {}
 
     def add(self, pair: Pair, footprints: Sequence[Footprint], verdict: Verdict) -> None:
         """Take some chips of a pair, which have been judged."""
+        self.pairs[str(pair.number)] = _pair(pair)
         for footprint, share, reason in zip(footprints, verdict.clear, verdict.reasons, strict=True):
             entry = self._entry(pair, footprint) | {"clear_joint": round(float(share), 4)}
             if reason is None:
@@ -77,6 +80,7 @@ class Tally:
     def give_up(self, pair: Pair, footprints: Sequence[Footprint]) -> None:
         """List all chips of a lost pair as dropped, whatever else was found out about them."""
         self.dropped = [entry for entry in self.dropped if entry["pair"] != pair.number]
+        self.pairs[str(pair.number)] = _pair(pair)
         why = {"reason": "unusable", "detail": self.lost[pair.number]}
         self.dropped += [self._entry(pair, footprint) | why for footprint in footprints]
 
@@ -92,7 +96,7 @@ class Tally:
         return {product: [_source(pair, product) for pair in pairs.values()] for product in products}
 
     def _entry(self, pair: Pair, footprint: Footprint) -> dict[str, Any]:
-        """What the store says about a chip."""
+        """What the store says about a chip; what its pair shares is said once, for there may be very many chips."""
         return {
             "chip": f"{self.site}-{pair.number}-r{footprint.row}c{footprint.col}",
             "pair": pair.number,
@@ -100,12 +104,17 @@ class Tally:
             "col": footprint.col,
             "x0": footprint.x0,
             "y0": footprint.y0,
-            "epsg": footprint.epsg,
-            "items": {p: a.item_id for p, a in pair.optical.items()}
-            | {"label": " ".join(label.item_id for label in pair.labels)},
-            "platforms": {product: a.platform for product, a in pair.optical.items()},
-            "datetimes": {product: a.datetime.isoformat() for product, a in pair.optical.items()},
         }
+
+
+def _pair(pair: Pair) -> dict[str, Any]:
+    return {
+        "epsg": pair.epsg,
+        "items": {p: a.item_id for p, a in pair.optical.items()}
+        | {"label": " ".join(label.item_id for label in pair.labels)},
+        "platforms": {product: a.platform for product, a in pair.optical.items()},
+        "datetimes": {product: a.datetime.isoformat() for product, a in pair.optical.items()},
+    }
 
 
 def _source(pair: Pair, product: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from anyband.catalog.acquisition import UnusableItemError
 from anyband.chips.arrays import checksums
-from anyband.chips.bulk import band_groups, open_site
+from anyband.chips.bulk import band_groups, chip_entries, open_site
 from anyband.chips.encoding import Array, shift_stored
 from anyband.chips.grid import northing_shift
 from anyband.chips.read import RasterFile, read_header
@@ -44,7 +44,7 @@ def verify_store(path: Path, sample: int, seed: int = 0) -> Verification:
         UserError: no store there, one of another version, access is refused, or the provider stays out of reach.
     """
     store = open_site(path)
-    entries = store.attrs["chips"]
+    entries = chip_entries(store)
     chosen = np.random.default_rng(seed).permutation(len(entries))[:sample]
     problems: list[str] = []
     layers = 0

@@ -193,8 +193,8 @@ def test_damaged_array_names_store_and_array(dataset):
     ("attributes", "message"),
     [
         ({"complete": False}, "is not complete: delete it"),
-        ({"layout": 1}, "has the layout of 1, not 2: delete it and run the extract step again"),
-        ({"layout": None}, "not 2: delete it"),
+        ({"layout": 1}, "has the layout of 1, not 3: delete it and run the extract step again"),
+        ({"layout": None}, "not 3: delete it"),
     ],
 )
 def test_store_that_cannot_be_used_is_one_line(dataset, attributes, message):
@@ -218,10 +218,10 @@ def test_store_of_other_chips_is_named(dataset):
 
 def test_chip_without_a_product_is_named(dataset):
     group = zarr.open_group(dataset[0] / "birch.zarr", mode="a")
-    chips = group.attrs["chips"]
-    del chips[2]["platforms"]["landsat"]
-    group.attrs["chips"] = chips
-    with pytest.raises(UserError, match=r"birch.zarr: chip birch-0-r0c2 has no landsat"):
+    pairs = group.attrs["pairs"]
+    del pairs["0"]["platforms"]["landsat"]
+    group.attrs["pairs"] = pairs
+    with pytest.raises(UserError, match=r"birch.zarr: chip birch-0-r0c0 has no landsat"):
         load_split(*dataset, "train", PRODUCTS, CLASSES)
 
 

@@ -290,7 +290,7 @@ def test_every_dialect_gives_the_same_chips(tmp_path, monkeypatch, patient, epsg
     stores = {api: served(scenes, monkeypatch, api) for api in APIS}
     expected = arrays(stores["stac"])
     for api, store in stores.items():
-        assert {chip["platforms"]["hls_l30"] for chip in store.attrs["chips"]} == {"landsat-9"}, api
+        assert {pair["platforms"]["hls_l30"] for pair in store.attrs["pairs"].values()} == {"landsat-9"}, api
         for name, values in arrays(store).items():
             assert np.array_equal(values, expected[name]), (api, name)
 

@@ -11,11 +11,9 @@ from scenes import SceneFolder
 PEAK = """
 import sys
 from pathlib import Path
-from anyband.chips import bands, extract, parts
 from anyband.chips.extract import extract_site
 from anyband.chips.inputs import read_pairs
 from anyband.chips.judge import Site
-extract.JUDGED_BYTES, parts.PART_BYTES, bands.BATCH_BYTES = 2 << 20, 1 << 19, 4 << 20
 table, manifests, out, longitude, latitude, extent_m = sys.argv[1:]
 site = Site("aspen", "main", float(longitude), float(latitude), int(extent_m), 960, 0.8, 2)
 extract_site(site, read_pairs(Path(table), Path(manifests)), Path(out))
@@ -25,12 +23,12 @@ print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM"
 
 @pytest.mark.slow
 def test_ten_times_the_chips_need_the_same_memory(tmp_path):
-    """300 and 3,000 chips, 45 and 450 MB of pixels; batches are an eighth of the usual, so that 300 chips fill many."""
+    """1,000 and 10,000 chips, some 0.1 and 1 GB of pixels; the smaller number fills all batches, too."""
     scenes = SceneFolder(tmp_path, 32633, (600_000.0, 5_200_020.0), extent_m=9_600)
     scenes.add_pair(dt.date(2022, 5, 3))
     place = [str(value) for value in (scenes.longitude, scenes.latitude, scenes.extent_m)]
     row, peaks = scenes.rows[0], []
-    for pairs in (3, 30):
+    for pairs in (10, 100):
         scenes.rows = [row | {"pair": number} for number in range(pairs)]
         table, manifests = scenes.write()
         out = tmp_path / f"{pairs}.zarr"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from anyband.chips.audit.cells import Grid, area_means
-from anyband.chips.bulk import band_groups
+from anyband.chips.bulk import band_groups, chip_entries
 from anyband.chips.encoding import ENCODINGS, Array
 from anyband.runtime import UserError
 
@@ -120,7 +120,7 @@ class PairImages:
 
 def pairs_of(group: Any) -> Iterator[PairImages]:
     """Pairs of an open store in the order of its chips, which are neighbours in the arrays."""
-    chips = list(group.attrs["chips"])
+    chips = chip_entries(group)
     starts = [i for i, chip in enumerate(chips) if i == 0 or chip["pair"] != chips[i - 1]["pair"]]
     for start, stop in zip(starts, [*starts[1:], len(chips)], strict=False):
         yield PairImages(group, chips[start:stop], start)
