@@ -4,12 +4,13 @@
 
 First, forward and backward pass of the shared trunk at the default sizes (batch and crop of the default training)
 against the rate of plain float32 matrix products in the same process with the same threads: those that the trunk
-itself is made of, and one large square. Below half of the former, the operations that take the time are listed.
+itself is made of, and one large square. Below half of the former, the operations that take the time are listed. The
+same at the sizes of the preset `paper` tells waste in the code from the fixed cost of small operations.
 
 Then, training steps as the loop takes them (forward, loss, backward, clipping, fused AdamW) on batches in memory:
-crops a second of each model, and its time over that of input-fusion. Sensors at hand follow the methods' own draw.
-Batches are noise with a cloud: what counts is their shape. Every number is a median over repetitions, which run all
-ways in turn.
+crops a second of each model, the rate of its matrix products and convolutions, and its time over that of input-fusion.
+Sensors at hand follow the methods' own draw. Batches are noise with a cloud: what counts is their shape. Every number
+is a median over repetitions, which run all ways in turn.
 """
 
 import argparse
@@ -35,6 +36,7 @@ from anyband.training.run import keep_large_blocks
 CLASSES = 8
 SQUARE = 1024
 LOW = 0.5
+LARGE = Options(dim=384, depth=8, heads=8, mlp_ratio=4.0)
 S30 = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 SENSORS = {
     "sentinel2": (("sentinel-2a", "sentinel-2b"), (*S30, "B09"), 0.0),
@@ -145,9 +147,8 @@ def repeated(function: Callable[[], None], count: int) -> Callable[[], None]:
     return run
 
 
-def report_trunk(timer: Timer, steps: int, settings: Training, *, profile: bool) -> None:
+def report_trunk(timer: Timer, options: Options, steps: int, settings: Training, *, profile: bool) -> None:
     """Rates of the trunk and of plain products, their ratios, and a profile where the trunk is slow."""
-    options = Options()
     cells = round(settings.crop_m / options.cell_m)
     trunk, plain = trunk_pass(options, settings.batch, cells), own_products(options, settings.batch, cells)
     left, right = torch.randn(SQUARE, SQUARE), torch.randn(SQUARE, SQUARE)
@@ -220,10 +221,11 @@ def report_models(timer: Timer, names: list[str], steps: int, settings: Training
         name: statistics.median(a / b for a, b in zip(times, seconds["input-fusion"], strict=True))
         for name, times in seconds.items()
     }
-    print(f"{'model':20}{'ms a step':>10}{'crops/s':>9}{'x input-fusion':>16}")
+    print(f"{'model':20}{'ms a step':>10}{'crops/s':>9}{'GFLOP/s':>9}{'x input-fusion':>16}")
     for name in sorted(ratio, key=lambda name: -ratio[name]):
-        each = statistics.median(seconds[name]) / steps
-        print(f"{name:20}{1000 * each:10.1f}{settings.batch / each:9.1f}{ratio[name]:16.2f}")
+        each, flops = statistics.median(seconds[name]) / steps, count_flops(ways[name]) / steps
+        crops, rate = settings.batch / each, flops / each / 1e9
+        print(f"{name:20}{1000 * each:10.1f}{crops:9.1f}{rate:9.1f}{ratio[name]:16.2f}")
         if profile:
             print_profile(repeated(ways[name], 1))
 
@@ -241,7 +243,8 @@ def main() -> None:
     keep_large_blocks()
     torch.manual_seed(0)
     timer, settings = Timer(arguments.repetitions), Training()
-    report_trunk(timer, arguments.steps, settings, profile=arguments.profile)
+    report_trunk(timer, Options(), arguments.steps, settings, profile=arguments.profile)
+    report_trunk(timer, LARGE, 1, settings, profile=False)
     names = list(MODELS) if arguments.models == "all" else arguments.models.split(",")
     report_models(timer, names, arguments.steps, settings, profile=arguments.profile)
 

@@ -12,7 +12,8 @@ Different, because trunk and decoder are shared: the latents are the trunk's cel
 queries and reads all atoms whose centre lies in it, none is left out at random; one reading, not several; a score is
 one linear map of the token; and a query pixel of the decoder reads, by the same means, the atoms of the pixels that
 contain it. The bumps are spaced evenly in the logarithm of the wavelength. Scores are kept within 10 smoothly, so that
-exponentials can be summed grid by grid without a maximum per latent. No masked pretraining, no time.
+exponentials can be summed grid by grid without a maximum per latent; the last linear map of an atom's content is taken
+after the weighted mean, which is the same. No masked pretraining, no time.
 Not to be claimed: that these are the authors' results, or their cost: this reading is separable per grid.
 """
 
@@ -93,7 +94,7 @@ class Atomizer(AnySensorMethod):
         self.from_band = linear(len(ANCHORS_NM), width, gain=4.0)  # a band fills few of the bumps
         self.from_distance = linear(2 * DISTANCE_FREQUENCIES, width, gain=0.3)
         self.from_place = linear(4 * PLACE_FREQUENCIES, width, gain=0.5)
-        self.content = nn.Sequential(nn.GELU(), linear(width, width, gain=0.7))
+        self.content = linear(width, width, gain=0.7)
         self.cell_score = nn.Linear(width, options.latents, bias=False)
         self.fine_score = nn.Linear(width, 1, bias=False)
         self.to_cell = linear(options.latents * width, options.dim, gain=0.2)
@@ -124,11 +125,10 @@ class Atomizer(AnySensorMethod):
         return atoms
 
     def sum_bands(self, group: BandGroup, atoms: Tensor, score: nn.Linear) -> Tensor:
-        """Sums over the bands of each pixel of exp(score) * content and of exp(score): (B, h, w, Q * (E + 1))."""
-        content = self.content(atoms)
+        """Sums over the bands of each pixel of exp(score) * gelu(atom) and of exp(score): (B, h, w, Q * (E + 1))."""
         scores = HIGHEST_SCORE * torch.tanh(score(torch.relu(atoms)) / HIGHEST_SCORE)
         weight = scores.exp() * group.valid.permute(0, 2, 3, 1)[..., None]  # (B, h, w, C, Q)
-        sums = torch.einsum("bhwcq,bhwce->bhwqe", weight, content)
+        sums = torch.einsum("bhwcq,bhwce->bhwqe", weight, nn.functional.gelu(atoms))
         return torch.cat((sums, weight.sum(dim=3)[..., None]), dim=-1).flatten(3)
 
     def gather(self, group: BandGroup, atoms: Tensor, grid: tuple[int, int, float]) -> Tensor:
@@ -141,10 +141,16 @@ class Atomizer(AnySensorMethod):
         return apply_separable(rows, columns, self.sum_bands(group, atoms, self.cell_score))
 
     def mean(self, parts: list[Tensor]) -> Tensor:
-        """Attention's result (B, h, w, Q * E) from the sums (B, h, w, Q * (E + 1)) of each group; 0 without an atom."""
+        """Attention's result (B, h, w, Q * E) from the sums (B, h, w, Q * (E + 1)) of each group; 0 without an atom.
+
+        The content of an atom is linear in gelu(atom), so it is taken of their weighted mean: the same numbers for a
+        fraction of the products.
+        """
         total = torch.stack(parts).sum(dim=0)
         sums = total.reshape(*total.shape[:3], -1, self.options.features + 1)
-        return (sums[..., :-1] / sums[..., -1:].clamp_min(1e-6)).flatten(3)
+        weight = sums[..., -1:]
+        content: Tensor = self.content(sums[..., :-1] / weight.clamp_min(1e-6)) * (weight > 0)
+        return content.flatten(3)
 
 
 def membership(pixels: int, pixel_m: float, offset_m: Tensor, cells: int, cell_m: float) -> Tensor:

@@ -9,6 +9,8 @@ Different, because trunk and decoder are shared: a patch is a 60 m cell of bands
 moments; its projection has a hidden layer, whose width brings the method to the size of the others; positions are the
 trunk's; there is no class token, cells are the mean over channels; and the decoder's fine features come from patches of
 one pixel, whose channels a learned query reads by attention. Sampling is done in a share of the batches, not in all.
+By nature slower than the other methods: tokens grow with the number of bands and attention with its square, so a
+training step with Sentinel-2 and Landsat takes four to five times that of input fusion (benchmarks/training.py).
 Not to be claimed: that these are the authors' results, or anything on bands that training has not seen. A channel is
 known by its embedding alone, so another product's bands are refused: that is the published design.
 """

@@ -12,6 +12,8 @@ its cosine moments; positions are the trunk's; cells are the mean over bands; th
 patches of one pixel, whose bands a learned query reads by attention. The response, of area 1, enters as its exact
 integrals over bins of 10 nm, not as 2301 samples; the sampling distance as its logarithm; perceptrons have fewer
 layers; one band per grid is mixed, with one other, in a share of the batches. No masked autoencoding.
+By nature slower than the other methods: tokens grow with the number of bands and attention with its square, so a
+training step with Sentinel-2 and Landsat takes four to five times that of input fusion (benchmarks/training.py).
 Not to be claimed: that these are the authors' results. Bands with less than half of their response between 300 and
 2600 nm, thermal ones above all, lie outside the published design: they are left out of the input.
 """

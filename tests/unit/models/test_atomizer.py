@@ -34,7 +34,7 @@ def model(statistics, small) -> Atomizer:
 def written_out(model: Atomizer, atoms: torch.Tensor, score) -> torch.Tensor:
     """Attention over a list of atoms (N, E) with the exponentials written out."""
     scores = 10 * torch.tanh(score(torch.relu(atoms)) / 10)
-    return (scores.softmax(dim=0).T @ model.content(atoms)).flatten()
+    return (scores.softmax(dim=0).T @ model.content(torch.nn.functional.gelu(atoms))).flatten()
 
 
 def test_bumps_are_the_maximum_over_samples_of_the_interval():
