@@ -7,9 +7,10 @@ virtual bands, mu and K mean and covariance of spectra and R the noise of the ba
     Var[B rho | y] = B K B^T - B K A^T (A K A^T + R)^-1 A K B^T
 
 (Rasmussen and Williams 2006, Gaussian Processes for Machine Learning, equations 2.23 and 2.24, with linear functionals
-in place of points). The prior is generic and no spectral library: mean and standard deviation over wavelength are those
-of the training pixels' bands, and the correlation of two wavelengths is a constant, brightness, plus a Matern 3/2
-kernel in ln(wavelength). Only the classifier is trained.
+in place of points). The prior is no spectral library, because a library from which training or test scenes may have
+been made would give this method alone a look at them. It stands for smooth random spectra at the level of the training
+pixels: mean and standard deviation over wavelength are those of their bands, and the correlation of two wavelengths is
+a constant, brightness, plus a Matern 3/2 kernel in ln(wavelength). Only the classifier is trained.
 """
 
 import math

@@ -11,8 +11,8 @@ Bastani et al., "SatlasPretrain: a large-scale dataset for remote sensing image 
   is max-pooled before the pyramid; the pyramid has 128 channels; prefixes of the parameter names.
 * github.com/allenai/satlaspretrain_models, README.md: which sizes and bands there are, of one image and of several.
 
-The network is as large as published, hence hundreds of times the parameters of the other methods and more than ten times the
-time of a training step of input fusion (benchmarks/training.py).
+The network is as large as published, hence hundreds of times the parameters of the other methods and more than ten
+times the time of a training step of input fusion (benchmarks/training.py).
 
 A model of several images has the backbone of one image, trained under that pooling; here every sensor gives one image.
 """
