@@ -70,7 +70,7 @@ class Method(nn.Module):
 
     Subclasses set `trained_on`, the sets of products among which training draws at random what a batch may see, and
     `options_type` where they have options of their own, and implement `forward`. `search` holds the options of its own
-    that tuning draws from, with the values of each; none changes the size of the model.
+    that tuning draws from, with the values of each; none changes the size of a network.
     """
 
     options_type: ClassVar[type[Options]] = Options
