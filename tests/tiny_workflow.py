@@ -1,6 +1,7 @@
 """The workflow as a test runs it: in a folder of its own, on the tiny preset."""
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -38,3 +39,8 @@ def environment():
     return {
         key: value for key, value in os.environ.items() if not key.startswith(("SNAKEMAKE", "ANYBAND_CORES", "MAKE"))
     }
+
+
+def jobs(printed):
+    """Number of jobs by rule in Snakemake's table."""
+    return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", printed, re.M) if name != "total"}

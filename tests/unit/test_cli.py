@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from itertools import combinations
+from pathlib import Path
 
 import matplotlib as mpl
 import pytest
@@ -203,3 +204,91 @@ def test_help_needs_nothing_heavy():
     assert answer.stdout.strip() == "[]"
     assert "pairs" in run("--help").output
     assert run().exit_code != 0
+
+
+@pytest.fixture
+def repository(root, tmp_path, monkeypatch):
+    """A folder with the configuration, and Snakemake replaced by a record of its commands."""
+    (tmp_path / "config.yaml").write_text((root / "config.yaml").read_text())
+    (tmp_path / "two.yaml").write_text("tuning: {trials: 2}\n")
+    monkeypatch.chdir(tmp_path)
+    commands = []
+    monkeypatch.setattr(
+        "anyband.tuning.command.subprocess.run", lambda command: commands.append(command) or type("", (), STATUS)
+    )
+    return commands
+
+
+STATUS = {"returncode": 0}
+LEDGER = """\
+method,trial,learning_rate,weight_decay,options,validation_miou,seconds,chosen
+pixel,0,0.005,0.01,{},0.25,10.0,False
+pixel,1,0.002,0.03,"{""dim"": 32}",0.5,12.0,True
+"""
+
+
+def test_tune_asks_snakemake_for_the_ledger_and_shows_it(repository):
+    ledger = Path("results/tuning/main/ledger.csv")
+    ledger.parent.mkdir(parents=True)
+    ledger.write_text(LEDGER)
+    lines = run("tune", "--cores", 3, "--configfile", "two.yaml").output.splitlines()
+    assert repository == [
+        [sys.executable, "-m", "snakemake", str(ledger), "--cores", "3", "--configfile", "two.yaml"],
+    ]
+    assert [line.split() for line in lines[1:3]] == [
+        ["pixel", "0", "0.005", "0.01", "-", "0.2500", "10"],
+        ["pixel", "1", "0.002", "0.03", "dim", "32", "0.5000", "12", "*"],
+    ]
+    assert lines[-1].endswith("snakemake --cores 3 all --configfile two.yaml results/tuning/main/best.yaml")
+
+
+def test_tune_of_some_methods_runs_their_trials_only_and_writes_no_ledger(repository):
+    for trial, rate in enumerate((0.005, 0.002)):
+        folder = Path(f"results/tuning/main/pixel/trial-{trial}")
+        folder.mkdir(parents=True)
+        training = {"learning_rate": rate, "weight_decay": 0.01}
+        (folder / "settings.json").write_text(json.dumps({"model": "pixel", "options": {}, "training": training}))
+        (folder / "history.csv").write_text(f"step,loss,val_miou,seconds\n6,1.0,{0.1 + trial},2.0\n")
+    answer = run("tune", "main", "--methods", "pixel", "--configfile", "two.yaml").output
+    (command,) = repository
+    assert command[3:-4] == [f"results/tuning/main/pixel/trial-{trial}/history.csv" for trial in range(2)]
+    assert not Path("results/tuning/main/ledger.csv").exists()
+    best = "results/tuning/main/best-pixel.yaml"
+    assert answer.endswith(f"--configfile two.yaml {best}\n")
+    assert "learning_rate: 0.002" in Path(best).read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["mian"], "experiment 'mian' does not exist; did you mean 'main'?"),
+        (["main", "--methods", "pixel,anybnd"], "--methods: 'anybnd' is not in experiments.main; did you mean 'any"),
+        (["--configfile", "none.yaml"], "none.yaml cannot be read (No such file or directory)"),
+        (["--configfile", "broken.yaml"], "broken.yaml is not valid YAML"),
+        (["--configfile", "list.yaml"], "list.yaml: a configuration has keys and values"),
+    ],
+)
+def test_mistakes_stop_tune_before_any_trial(repository, monkeypatch, arguments, line):
+    Path("broken.yaml").write_text("tuning: {trials: 2\n")
+    Path("list.yaml").write_text("[tuning]\n")
+    monkeypatch.setattr(sys, "argv", ["anyband", "tune", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert str(stopped.value).startswith(f"anyband: {line}") or line in str(stopped.value)
+    assert "\n" not in str(stopped.value)
+    assert not repository
+
+
+def test_tune_says_in_one_line_what_is_missing(repository, monkeypatch):
+    from anyband.tuning import command
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(STATUS, "returncode", 1)
+        with pytest.raises(UserError, match="snakemake stopped with status 1"):
+            list(command.tune("main", [], "1", []))
+    monkeypatch.setattr("anyband.tuning.command.importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UserError, match="snakemake is not installed"):
+        list(command.tune("main", [], "1", []))
+    Path("config.yaml").unlink()
+    with pytest.raises(UserError, match=r"config\.yaml cannot be read .*: run this in the repository"):
+        list(command.tune("main", [], "1", []))

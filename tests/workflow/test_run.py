@@ -10,12 +10,7 @@ import time
 import pytest
 import yaml
 
-from tiny_workflow import Workflow, environment
-
-
-def jobs(printed):
-    """Number of jobs by rule in Snakemake's table."""
-    return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", printed, re.M) if name != "total"}
+from tiny_workflow import Workflow, environment, jobs
 
 
 def tables(folder):

@@ -142,7 +142,7 @@ def test_the_command_shows_the_ledger_and_where_the_preset_lies(tuned, two_trial
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
     assert [line.split()[0] for line in lines[1:5]] == ["anyband", "anyband", "s2-only", "s2-only"]
-    assert lines[-1].endswith("--configfile results/tuning/main/best.yaml")
+    assert lines[-1].endswith("two.yaml results/tuning/main/best.yaml")
 
 
 def classes(settings):

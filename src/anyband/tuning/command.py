@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import yaml
@@ -37,7 +38,8 @@ def tune(experiment: str | None, methods: Sequence[str], cores: str, presets: Se
     for name in names:
         ledger, best = finished(config, name, methods)
         yield format_ledger(ledger)
-        yield f"\n{best} has the settings marked *: snakemake --cores {cores} all --configfile {best}\n"
+        files = " ".join(map(str, (*presets, best)))
+        yield f"\n{best} has the settings marked *; use it: snakemake --cores {cores} all --configfile {files}\n"
 
 
 def read_config(presets: Sequence[Path]) -> Config:
@@ -46,16 +48,17 @@ def read_config(presets: Sequence[Path]) -> Config:
     Raises:
         UserError: a file is missing or no YAML, or the configuration has a mistake.
     """
-    document: object = {}
+    document: dict[str, Any] = {}
     for path in (CONFIG, *presets):
         try:
-            document = merge(document, yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+            change = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
         except OSError as error:
             raise UserError(f"{path} cannot be read ({error.strerror}): run this in the repository") from None
         except yaml.YAMLError:
             raise UserError(f"{path} is not valid YAML") from None
-    if not isinstance(document, dict):
-        raise UserError(f"{', '.join(map(str, (CONFIG, *presets)))}: a configuration has keys and values")
+        if not isinstance(change, dict):
+            raise UserError(f"{path}: a configuration has keys and values")
+        document = merge(document, change)
     return load(document)
 
 
