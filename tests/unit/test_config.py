@@ -2,13 +2,16 @@
 
 import csv
 import json
+from pathlib import Path
 
 import pytest
 import yaml
 
 from anyband import config
-from anyband.config import text
+from anyband.config import defaults, text
 from anyband.runtime import UserError
+
+PRESETS = Path(__file__).parents[2] / "workflow/presets"
 
 
 def test_config_yaml_has_not_drifted_from_the_models(root):
@@ -30,11 +33,26 @@ def test_model_names_are_those_of_the_registry():
     assert tuple(MODELS) == config.MODEL_NAMES
 
 
-@pytest.mark.parametrize("preset", ["smoke", "paper", "null-twin"])
-def test_presets_are_valid(root, preset):
-    defaults = yaml.safe_load((root / "config.yaml").read_text())
-    changes = yaml.safe_load((root / f"workflow/presets/{preset}.yaml").read_text())
-    assert config.load(config.merge(defaults, changes)) != config.Config()
+def preset_named(root, name):
+    usual = yaml.safe_load((root / "config.yaml").read_text())
+    return config.load(config.merge(usual, yaml.safe_load((root / f"workflow/presets/{name}.yaml").read_text())))
+
+
+@pytest.mark.parametrize("preset", sorted(path.stem for path in PRESETS.glob("*.yaml")))
+def test_presets_are_valid_and_change_something(root, preset):
+    assert preset_named(root, preset) != config.Config()
+
+
+def test_the_large_preset_takes_no_setting_that_was_tuned_at_the_small_size(root, monkeypatch):
+    """A method's own learning rate wins over the experiment's, also over the one that the preset sets."""
+    monkeypatch.setitem(defaults.CHOSEN, "feature-fusion", {"learning_rate": 0.008, "weight_decay": 0.03})
+    tuned = yaml.safe_load(text.documented_yaml())
+    assert config.load(tuned).run("main", "feature-fusion").training.learning_rate == 0.008
+    change = yaml.safe_load((root / "workflow/presets/paper.yaml").read_text())
+    large = config.load(config.merge(tuned, change))
+    assert large.run("main", "feature-fusion").training == large.experiments["main"].training
+    sized = {name for name in large.methods if large.methods[name].options.get("dim") and name in change["methods"]}
+    assert all({"learning_rate", "weight_decay"} <= set(change["methods"][name]) for name in sized)
 
 
 @pytest.mark.parametrize(
