@@ -27,13 +27,15 @@ from torch.utils.data import DataLoader, Dataset
 from anyband.chips import cache
 from anyband.chips.encoding import ENCODINGS, LABEL_PIXEL_M
 from anyband.chips.loader import ChipTable, Crop, load_split
-from anyband.chips.store import BandStack, QualityStack, SiteChips, write_store
 from anyband.config import DEFAULT_METHODS, WORLDCOVER, Experiment, Training
 from anyband.models.registry import build
 from anyband.observation import Observation
 from anyband.runtime import set_threads
 from anyband.training.loop import training_loss
 from anyband.training.statistics import measure
+
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
+from whole_store import BandStack, QualityStack, SiteChips, write_store  # noqa: E402
 
 CHIP_M = 960
 PRODUCTS = ("sentinel2", "landsat")
@@ -76,6 +78,7 @@ def write_chips(path: Path, count: int) -> None:
             "x0": 600_000.0 + CHIP_M * (index % side),
             "y0": 5_200_020.0 - CHIP_M * (index // side),
             "epsg": 32632,
+            "clear_joint": 1.0,
             "items": {product: f"{product}-0" for product in (*PRODUCTS, "label")},
             "platforms": PLATFORMS,
         }
