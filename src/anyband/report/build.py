@@ -98,7 +98,7 @@ def experiment_sections(
     graphics = experiment_graphics(frames, design, style)
     evidence = [f"{name}-headline", f"{name}-forest", f"{name}-sensitivity"]
     claims = Claims(entry.claims["claims"], entry.claims["reason"], evidence)
-    panels = _panel_set(results, name, entry)
+    panels = _panel_set(results, name, entry, style)
 
     def section(key: str, title: str, *items: Item | None, **words: Any) -> Section:
         return Section(f"section-{name}-{key}", prefix + title, [item for item in items if item is not None], **words)
@@ -131,14 +131,14 @@ def _budget_tables(config: Config, results: Path, name: str, entry: Compared) ->
     return [table for table in tables if table.rows]
 
 
-def _panel_set(results: Path, name: str, entry: Compared) -> PanelSet | None:
+def _panel_set(results: Path, name: str, entry: Compared, style: Style) -> PanelSet | None:
     """The qualitative figure; None without predictions."""
-    panels = build_panels(results, name, entry.data, entry.frames, entry.design)
+    panels = build_panels(results, name, entry.data, entry.frames, entry.design, style.colours)
     rival = best_baseline(entry.frames["general"])
     if not panels or rival is None:
         return None
     labels, proposed = entry.design["labels"], entry.design["proposed"]
-    colours = ["#{:02x}{:02x}{:02x}".format(*c) for c in difference_colours(proposed, rival).values()]
+    colours = ["#{:02x}{:02x}{:02x}".format(*c) for c in difference_colours(style.colours, proposed, rival).values()]
     words = ["both right", f"only {labels[proposed]} right", f"only {labels[rival]} right", "both wrong"]
     classes = [
         (CLASS_COLOURS[int(code)], info["name"])

@@ -85,7 +85,8 @@ def _sizes(table: pd.DataFrame, design: Mapping[str, Any]) -> list[str]:
     if others.empty or not own > 0:
         return []
     unlike = others[others.abs() > ALIKE]
-    listed = [f"{design['labels'][m]} ({100 * share:+.0f} %)".replace("-", form.MINUS) for m, share in unlike.items()]
+    shares = {m: f"{100 * share:+.0f} %".replace("-", form.MINUS) for m, share in unlike.items()}
+    listed = [f"{design['labels'][m]} ({share})" for m, share in shares.items()]
     within = f"within {100 * ALIKE:.0f} % of the parameters of {name}"
     if not listed:
         return [f"Every other method but the floors is {within}."]

@@ -20,6 +20,7 @@ from anyband.report.svg import BAND, INK, MUTED, PAPER, RULE
 from anyband.statistics.settings import PRIMARY, PRIMARY_CONDITIONS
 
 WIDE, NARROW = 900, 360
+SIDE_BY_SIDE = 5  # methods whose names fit under half the width
 
 
 @dataclass(frozen=True)
@@ -113,10 +114,13 @@ def unit_dots(units: pd.DataFrame, style: Style, width: int) -> Figure:
     """Endpoint seed by seed and block by block: a dot each, thin lines join the same seed or block."""
     methods = list(units.groupby("method", sort=False).size().index)
     wide = width > 500
+    beside = wide and len(methods) <= SIDE_BY_SIDE
+    slanted = len(methods) > (14 if wide else 5)  # names would run into each other
+    bottom = 84 if slanted else 44
     figure, axes = canvas(
-        width, 300 if wide else 560, (46, 8, 28, 44), 2 if wide else 1, 1 if wide else 2, sharey=False
+        width, 300 if beside else 480 + 2 * bottom, (46, 8, 28, bottom), 2 if beside else 1, 1 if beside else 2
     )
-    figure.subplots_adjust(wspace=0.22, hspace=0.42)
+    figure.subplots_adjust(wspace=0.22, hspace=(30 + bottom) / 200)
     for panel, kind, title in zip(axes, ("seed", "block"), ("Training seeds, blocks pooled",
                                                             "Test blocks, mean over seeds"), strict=True):  # fmt: skip
         table = units[units["kind"] == kind].pivot(index="unit", columns="method", values="miou")[methods] * 100
@@ -127,7 +131,12 @@ def unit_dots(units: pd.DataFrame, style: Style, width: int) -> Figure:
                        markersize=5.5, markeredgecolor=PAPER, markeredgewidth=0.6, linestyle="none")  # fmt: skip
             panel.plot([x - 0.22, x + 0.22], [table[method].mean()] * 2, color=INK, linewidth=1.6)
         panel.set_title(title, fontweight="bold")
-        panel.set_xticks(range(len(methods)), [style.labels[m].replace(" ", "\n", 1) for m in methods])
+        names = [style.labels[m] if slanted else style.labels[m].replace(" ", "\n", 1) for m in methods]
+        panel.set_xticks(range(len(methods)), names)
+        if slanted:
+            panel.tick_params(axis="x", labelrotation=40)
+            for text in panel.get_xticklabels():
+                text.set(ha="right", rotation_mode="anchor")
         panel.tick_params(axis="x", length=0)
         panel.set_xlim(-0.5, len(methods) - 0.5)
         panel.grid(axis="y")
@@ -140,7 +149,9 @@ def condition_scores(table: pd.DataFrame, methods: Sequence[str], style: Style, 
     conditions = list(dict.fromkeys(table["condition"]))
     wide = width > 500
     rows = 1 if wide or len(conditions) < 4 else 2
-    figure, axes = canvas(width, 320 if wide else 520, (46, 8, 60 if wide else 92, 30), 1, rows, sharey=True)
+    columns = 4 if wide else 2
+    top = _legend_height(methods, columns)
+    figure, axes = canvas(width, (260 if wide else 430) + top, (46, 8, top, 30), 1, rows, sharey=True)
     figure.subplots_adjust(hspace=0.28)
     for panel, chosen in zip(axes, np.array_split(conditions, rows), strict=True):
         for x, condition in enumerate(chosen):
@@ -152,7 +163,7 @@ def condition_scores(table: pd.DataFrame, methods: Sequence[str], style: Style, 
         panel.tick_params(axis="x", length=0)
         panel.grid(axis="y")
         panel.set_ylabel("mIoU, points")
-    _legend(figure, methods, style, width, columns=4 if wide else 2)
+    _legend(figure, methods, style, width, columns)
     return figure
 
 
@@ -169,8 +180,9 @@ def _condition_marks(panel: Axes, x: float, rows: pd.DataFrame, methods: Sequenc
 
 def reliability(table: pd.DataFrame, methods: Sequence[str], style: Style, width: int) -> Figure:
     """Share of right pixels against confidence, one line per method; the diagonal is perfect calibration."""
-    side = min(width, 420)
-    figure, (panel,) = canvas(width, side, (48, width - side + 10 if width > 500 else 10, 12, 46))
+    side, wide = min(width, 420), width > 500
+    top = 12 if wide else _legend_height(methods, 2)
+    figure, (panel,) = canvas(width, side - 12 + top, (48, width - side + 10 if wide else 10, top, 46))
     panel.plot([0, 100], [0, 100], color=MUTED, linewidth=1, dashes=(4, 3))
     for method in methods:
         rows = table[table["method"] == method]
@@ -181,17 +193,20 @@ def reliability(table: pd.DataFrame, methods: Sequence[str], style: Style, width
     panel.set_xlim(0, 100)
     panel.set_ylim(0, 100)
     panel.grid()
-    if width > 500:
+    if wide:
         figure.legend(loc="center left", bbox_to_anchor=(side / width, 0.5))
     else:
-        panel.legend(loc="upper left", handlelength=1.4)
+        _legend(figure, methods, style, width, 2)
     return figure
 
 
 def cost_scores(table: pd.DataFrame, style: Style, width: int) -> Figure:
     """Endpoint with interval against work per square kilometre and against training time of one seed."""
     wide = width > 500
-    figure, axes = canvas(width, *((300, (46, 10, 40, 46), 2, 1) if wide else (560, (46, 10, 62, 46), 1, 2)))
+    columns = 4 if wide else 2
+    top = _legend_height(table["method"].tolist(), columns)
+    shape = (260 + top, (46, 10, top, 46), 2, 1) if wide else (500 + top, (46, 10, top, 46), 1, 2)
+    figure, axes = canvas(width, *shape)
     figure.subplots_adjust(wspace=0.18, hspace=0.3)
     work = (1e-9, "macs_per_km2", "multiply-accumulates per km², 10⁹")
     time = (1 / 60, "train_seconds", "training of one seed, minutes")
@@ -205,7 +220,7 @@ def cost_scores(table: pd.DataFrame, style: Style, width: int) -> Figure:
         panel.set_xlabel(name)
         panel.set_ylabel("endpoint mIoU, points")
         panel.grid()
-    _legend(figure, table["method"].tolist(), style, width, columns=6 if wide else 2)
+    _legend(figure, table["method"].tolist(), style, width, columns)
     return figure
 
 
@@ -226,6 +241,11 @@ def pair_quality(pairs: pd.DataFrame, width: int) -> Figure:
         panel.yaxis.set_major_locator(MaxNLocator(integer=True))
         panel.grid(axis="y")
     return figure
+
+
+def _legend_height(methods: Sequence[str], columns: int) -> int:
+    """Pixels that a legend above a figure needs."""
+    return 16 + 16 * -(-len(methods) // columns)
 
 
 def _legend(figure: Figure, methods: Sequence[str], style: Style, width: int, columns: int) -> None:

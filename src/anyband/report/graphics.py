@@ -93,7 +93,8 @@ def _reliability(frames: Frames, design: Mapping[str, Any], style: Style, n: str
             _key(design, "reliability"),
             f"Confidence and agreement, {condition}",
             "Share of right pixels in bins of confidence, pooled over blocks and seeds. On the dashed line confidence "
-            "and agreement are the same; below it a method is too sure of itself. " + n,
+            "and agreement are the same; below it a method is too sure of itself. Methods that cannot take "
+            f"{condition} are left out. " + n,
             lambda width: figures.reliability(table, methods, style, width),
             style,
             f"Reliability diagram under {condition}",

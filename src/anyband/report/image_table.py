@@ -11,7 +11,7 @@ from anyband.report.tables import Cell, Column, Table
 COLUMNS = (
     Column("Band", numeric=False),
     Column("Method", numeric=False),
-    Column("RMSE", hint="reflectance × 100"),
+    Column("RMSE × 100", hint="of reflectance"),
     Column("PSNR, dB", hint="against a peak reflectance of 1"),
     Column("SSIM", hint="mean over windows; values of different bands do not compare"),
     Column("ERGAS", hint="relative global error, 0 is perfect"),
@@ -23,7 +23,7 @@ def images(frames: Mapping[str, pd.DataFrame], design: Mapping[str, Any]) -> Tab
     """Scores by band, the methods of a band beneath each other; no rows where no method translates."""
     table = frames["image_scores"]
     known = set(table["method"])
-    methods = [method for method in frames["general"]["method"] if method in known]
+    methods = [method for method in design["methods"] if method in known]
     bands = sorted(dict.fromkeys(table["band"]), key=lambda band: band != "all")
     found = table.set_index(["band", "method"])
     rows = [

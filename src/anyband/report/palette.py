@@ -1,25 +1,39 @@
 """Colours: one per method everywhere, safe for colour-blind readers, one variant for paper and one for dark screens.
 
-Method colours follow Okabe and Ito (2008); the dark variants are lightened. Class colours keep the hues of the
+The colours of the methods of the default comparison were chosen to differ as much as possible at once for full colour
+vision and for simulated protanopia and deuteranopia (Machado et al. 2009, doi:10.1109/TVCG.2009.113); a test holds the
+least distance. A marker of its own tells each method apart where colour does not. Class colours keep the hues of the
 WorldCover legend, toned down.
 """
 
 from collections.abc import Sequence
 
-# method -> (light, dark)
-METHOD_COLOURS = {
-    "anyband": ("#c8500a", "#ff8a4c"),
-    "input-fusion": ("#0b6bab", "#5aaeec"),
-    "feature-fusion": ("#0a8a66", "#3fc79d"),
-    "s2-only": ("#6a4fb3", "#a594ee"),
-    "l9-only": ("#b3568c", "#e79ac6"),
-    "pixel": ("#77736b", "#a5a199"),
-    "majority": ("#a39f97", "#78756f"),
+# method -> (light, dark) and matplotlib marker
+METHOD_STYLES = {
+    "anyband": (("#c8500a", "#ff8a4c"), "o"),
+    "input-fusion": (("#0b6bab", "#5aaeec"), "s"),
+    "feature-fusion": (("#32574b", "#b4ddb6"), "D"),
+    "prediction-fusion": (("#842001", "#a66139"), "h"),
+    "translation": (("#323aac", "#fce2ff"), "p"),
+    "hls-unified": (("#309cb2", "#7db2b8"), ">"),
+    "satlas": (("#4c0b0d", "#9e8173"), "*"),
+    "s2-only": (("#211365", "#2782f8"), "^"),
+    "l9-only": (("#268bfe", "#0575ae"), "v"),
+    "analytic": (("#8e975a", "#fdfd76"), "<"),
+    "random-forest": (("#779381", "#c2f89d"), "P"),
+    "pixel": (("#08324a", "#43798c"), "d"),
+    "majority": (("#a39f97", "#78756f"), "X"),
 }
-SPARE_COLOURS = (
-    ("#8a7a00", "#d3c24a"), ("#12788f", "#56c0d8"), ("#8f2d3c", "#ea8090"), ("#4a5a1f", "#aebf6d"),
-    ("#5a3a1b", "#cfa57c"), ("#2f3b73", "#93a3ea"), ("#6d6d00", "#c9c955"), ("#7a3b7a", "#d193d1"),
-)  # fmt: skip
+# Any-sensor front ends are compared with each other and not with the methods whose colours they share.
+RIVALS = {
+    "dofa-style": ("prediction-fusion", "p"),
+    "panopticon-style": ("translation", ">"),
+    "channelvit-style": ("l9-only", "D"),
+    "senpa-style": ("hls-unified", "*"),
+    "ramen-style": ("analytic", "h"),
+    "atomizer-style": ("s2-only", "P"),
+}
+METHOD_STYLES |= {method: (METHOD_STYLES[like][0], marker) for method, (like, marker) in RIVALS.items()}
 # matplotlib marker -> the same shape as an SVG path in a box from -6 to 6, for tables
 MARKERS = {
     "o": "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0z",
@@ -32,6 +46,9 @@ MARKERS = {
     "<": "M-5 0L4.4-5V5z",
     ">": "M5 0L-4.4-5V5z",
     "h": "M0-5L4.3-2.5V2.5L0 5L-4.3 2.5V-2.5z",
+    "p": "M0-5L4.8-1.5L2.9 4.1H-2.9L-4.8-1.5z",
+    "*": "M0-5.6L1.3-1.8L5.3-1.7L2.1.7L3.3 4.5L0 2.2L-3.3 4.5L-2.1.7L-5.3-1.7L-1.3-1.8z",
+    "d": "M0-5.6L3.2 0L0 5.6L-3.2 0z",
 }
 
 # colour of the page -> (light, dark)
@@ -53,16 +70,23 @@ CLASS_COLOURS = {
 
 
 def method_colours(methods: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """(light, dark) colour of every method; methods without a colour of their own take spare ones by name."""
-    others = sorted(set(methods) - set(METHOD_COLOURS))
-    spare = {name: SPARE_COLOURS[index % len(SPARE_COLOURS)] for index, name in enumerate(others)}
-    return {method: METHOD_COLOURS.get(method) or spare[method] for method in methods}
+    """(light, dark) colour of every method; those without one of their own take unused ones, in the order of names."""
+    return {method: colour for method, (colour, _) in _styles(methods).items()}
 
 
 def method_markers(methods: Sequence[str]) -> dict[str, str]:
     """A marker per method, so that colour never carries the meaning alone."""
-    known = [*METHOD_COLOURS, *sorted(set(methods) - set(METHOD_COLOURS))]
-    return {method: list(MARKERS)[known.index(method) % len(MARKERS)] for method in methods}
+    return {method: marker for method, (_, marker) in _styles(methods).items()}
+
+
+def _styles(methods: Sequence[str]) -> dict[str, tuple[tuple[str, str], str]]:
+    known = {method: METHOD_STYLES[method] for method in methods if method in METHOD_STYLES}
+    free = [style for style in dict.fromkeys(METHOD_STYLES.values()) if style not in known.values()]
+    used = {colour for colour, _ in known.values()}
+    free.sort(key=lambda style: style[0] in used)  # a colour that no other method of the page has comes first
+    others = sorted(set(methods) - set(known))
+    spare = {method: free[index % len(free)] for index, method in enumerate(others)}
+    return {method: known.get(method) or spare[method] for method in methods}
 
 
 def rgb(colour: str) -> tuple[int, int, int]:

@@ -11,16 +11,21 @@ from numpy.typing import NDArray
 from anyband.report import formatting as form
 from anyband.report import maps
 from anyband.report.maps import Bytes, Panel, Tile
-from anyband.report.palette import METHOD_COLOURS, method_colours, rgb
+from anyband.report.palette import rgb
 from anyband.report.records import DataRecord
 
 CONDITIONS = ("S2+L9", "S2", "L9", "S30+L30", "S30", "L30")  # the first one that a method takes is shown
 
 
 def build_panels(
-    results: Path, experiment: str, data: DataRecord, frames: Mapping[str, pd.DataFrame], design: Mapping[str, Any]
+    results: Path,
+    experiment: str,
+    data: DataRecord,
+    frames: Mapping[str, pd.DataFrame],
+    design: Mapping[str, Any],
+    colours: Mapping[str, tuple[str, str]],
 ) -> list[Panel]:
-    """Read the chosen chips and the predictions of every method's first seed.
+    """Read the chosen chips and the predictions of every method's first seed; `colours` are the page's, by method.
 
     Returns:
         Panels, or nothing when there is no baseline to compare with or no predictions were kept.
@@ -44,7 +49,7 @@ def build_panels(
         content = maps.read_chip(results / "chips" / data.name / f"{site}.zarr", chip, names)
         shown = {method: kept[chip] for method, kept in predictions.items()}
         words = f"{reason} {design['labels'][proposed]}" if reason.endswith("for") else reason
-        panels.append(Panel(words, block, chip, difference, _tiles(content, shown, (proposed, rival), design)))
+        panels.append(Panel(words, block, chip, difference, _tiles(content, shown, (proposed, rival), design, colours)))
     return panels
 
 
@@ -74,6 +79,7 @@ def _tiles(
     shown: Mapping[str, tuple[str, Bytes]],
     pair: tuple[str, str],
     design: Mapping[str, Any],
+    colours: Mapping[str, tuple[str, str]],
 ) -> Sequence[Tile]:
     """True colours, reference, difference map and prediction of the proposed method; then the other predictions."""
     labels, (proposed, rival) = design["labels"], pair
@@ -82,7 +88,7 @@ def _tiles(
     codes = maps.difference_map(content["label"], scored, shown[proposed][1], shown[rival][1])
     first, second = (_share(codes == value, scored) for value in (maps.ONLY_FIRST, maps.ONLY_SECOND))
     explained = f"only {labels[proposed]} right on {first} %, only {labels[rival]} right on {second} % of scored pixels"
-    difference = maps.palette_png(codes, difference_colours(proposed, rival))
+    difference = maps.palette_png(codes, difference_colours(colours, proposed, rival))
     tiles = [
         Tile("Sentinel-2, 10 m", "Sentinel-2 true colour", maps.colour_png(content["sentinel2"])),
         Tile("Landsat, 30 m", "Landsat true colour", maps.colour_png(content["landsat"])),
@@ -102,9 +108,10 @@ def _share(mask: NDArray[np.bool_], scored: NDArray[np.bool_]) -> str:
     return form.points(float(mask[scored].mean()) if scored.any() else None)
 
 
-def difference_colours(proposed: str, rival: str) -> dict[int, tuple[int, int, int]]:
-    """Colours of the difference map: each method's own where it alone is right."""
-    colours = method_colours([proposed, rival, *METHOD_COLOURS])
+def difference_colours(
+    colours: Mapping[str, tuple[str, str]], proposed: str, rival: str
+) -> dict[int, tuple[int, int, int]]:
+    """Colours of the difference map: each method's own on this page where it alone is right."""
     return {
         maps.BOTH_RIGHT: rgb("#e9e6df"),
         maps.ONLY_FIRST: rgb(colours[proposed][0]),

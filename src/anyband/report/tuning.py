@@ -98,13 +98,14 @@ def _options(text: Any) -> dict[str, Any]:
 
 
 def _options_tried(own: pd.DataFrame) -> str:
-    """Own options that differ between trials, with their values."""
-    tried: dict[str, list[str]] = {}
-    for options in map(_options, own["options"]):
-        for key, value in options.items():
-            tried.setdefault(key, []).append(json.dumps(value))
-    varied = {key: sorted(set(values)) for key, values in tried.items() if len(set(values)) > 1}
-    return "; ".join(f"{key}: {', '.join(values)}" for key, values in varied.items()) or form.DASH
+    """Own options that differ between trials, with their values; "default" where a trial does not name one."""
+    named = [_options(text) for text in own["options"]]
+    tried = {
+        key: {json.dumps(options[key]) if key in options else "default" for options in named}
+        for key in sorted({key for options in named for key in options})
+    }
+    varied = [f"{key}: {', '.join(sorted(values))}" for key, values in tried.items() if len(values) > 1]
+    return "; ".join(varied) or form.DASH
 
 
 def _chosen(own: pd.DataFrame) -> str:

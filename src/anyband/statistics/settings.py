@@ -28,7 +28,7 @@ LABELS = {
     "prediction-fusion": "Prediction fusion",
     "translation": "Translation to S2",
     "hls-unified": "HLS unified",
-    "satlas": "SatlasPretrain",
+    "satlas": "Satlas",
     "analytic": "Analytic conversion",
     "random-forest": "Random forest",
     "pixel": "Pixel classifier",

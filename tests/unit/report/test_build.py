@@ -171,3 +171,83 @@ def test_every_figure_is_a_valid_file_of_its_own(report):
 def test_latex_tables_are_plain_ascii(report):
     for path in report[1].rglob("*.tex"):
         assert path.read_text().isascii(), path
+
+
+def test_the_endpoint_on_twins_is_said_beside_its_number(report):
+    headline = pd.read_csv(report[1] / "tables/main-headline.csv").set_index("Method")
+    row = headline.loc["HLS unified on its HLS twins"]
+    assert row["mIoU [95 %]"][0].isdigit() and row["Inputs"] == "HLS"
+    assert headline.index.str.contains("twins").sum() == 1
+    text = text_of(report[0])
+    assert "HLS unified reads only HLS, so its endpoint is averaged over S30, L30 and S30+L30" in text
+    assert "Only HLS unified was trained on these products." in text
+    assert "No method was trained on" not in text
+
+
+def test_a_method_without_its_twins_has_dashes_and_no_note(tmp_path):
+    config = fabricate_config(seeds=(0, 1), methods=[*SMALL, "hls-unified"], conditions=["S2", "L9", "S2+L9", "S30"])
+    text = rebuild(tmp_path, config, stores=False)
+    row = pd.read_csv(tmp_path / "data/tables/main-headline.csv").set_index("Method").loc["HLS unified"]
+    assert row["mIoU [95 %]"] == form.DASH
+    assert "on its HLS twins" not in text
+
+
+def test_a_baseline_that_reads_only_hls_still_gets_its_maps(tmp_path):
+    config = fabricate_config(seeds=(0, 1), methods=["hls-unified", "anyband"])
+    text = rebuild(tmp_path, config)
+    assert "HLS unified, S30+L30" in text and "Difference to HLS unified" in text
+
+
+def test_translated_images_stand_beside_their_plain_variant(tmp_path):
+    config = fabricate_config(seeds=(0, 1), methods=["translation", "translation-plain", "anyband"])
+    rebuild(tmp_path, config, stores=False)
+    table = pd.read_csv(tmp_path / "data/tables/main-image-scores.csv")
+    assert table["Method"].tolist()[:2] == ["Translation to S2", "translation-plain"]
+    assert table["Band"].tolist()[:3] == ["all bands", "all bands", "B02"]
+    assert table["RMSE × 100"].tolist()[:2] == [2.12, 3.42]
+
+
+def test_without_translation_there_is_no_table_of_images(tmp_path):
+    text = rebuild(tmp_path, fabricate_config(seeds=(0, 1), methods=SMALL), stores=False)
+    assert not (tmp_path / "data/tables/main-image-scores.csv").exists()
+    assert "Translated images" not in text
+
+
+def test_only_the_experiments_of_the_configuration_are_read(tmp_path):
+    config = fabricate_config(seeds=(0, 1), methods=SMALL)
+    results = fabricate_results(tmp_path / "results", config, stores=False)
+    shutil.copytree(results / "runs/main", results / "runs/rivals")
+    shutil.copytree(results / "benchmarks/train/main", results / "benchmarks/train/rivals")
+    both = config.model_copy(update={"experiments": config.experiments | {"rivals": config.experiments["main"]}})
+    compare_all(results, both)
+    (results / "comparison/main/design.json").write_text("broken")
+    only = config.model_copy(update={"experiments": {"rivals": config.experiments["main"]}})
+    write_report(only, results, results / "rivals/report.html", results / "rivals/report_data")
+    html = (results / "rivals/report.html").read_text()
+    assert 'id="rivals-headline"' in html and "main-headline" not in html
+    assert sorted(path.name for path in (results / "rivals/report_data/comparison").iterdir()) == ["rivals"]
+    timing = pd.read_csv(results / "rivals/report_data/tables/timing.csv").set_index("Rule")
+    assert timing.loc["train", "Jobs"] == 6
+
+
+def test_tuning_is_told_with_its_ledger_or_said_not_to_be(tmp_path, monkeypatch):
+    monkeypatch.setattr("anyband.report.tuning.FROZEN", tmp_path / "none")
+    config = fabricate_config(seeds=(0, 1), methods=SMALL)
+    results = fabricate_results(tmp_path / "results", config, stores=False)
+    assert "Not tuned; settings as in the config." in rebuild(tmp_path, config, results)
+    rows = [(m, t, 0.005, 0.01, "{}", 0.4 + t / 100, 9.0, t == 1) for m in SMALL for t in (0, 1)]
+    columns = ["method", "trial", "learning_rate", "weight_decay", "options", "validation_miou", "seconds", "chosen"]
+    (results / "tuning/main").mkdir(parents=True)
+    pd.DataFrame(rows, columns=columns).to_csv(results / "tuning/main/ledger.csv", index=False)
+    text = rebuild(tmp_path, config, results)
+    assert "Every method had the same number of tuning trials (2 trials)" in text
+    cost = pd.read_csv(tmp_path / "data/tables/main-cost.csv").set_index("Method")
+    assert set(cost["Tuning trials"]) == {2}
+    assert len(pd.read_csv(tmp_path / "data/tables/main-tuning.csv")) == 3
+
+
+def test_settings_of_a_method_of_its_own_are_in_the_methods_text(tmp_path):
+    config = fabricate_config(seeds=(0, 1), methods=SMALL)
+    entry = config.methods["anyband"].model_copy(update={"learning_rate": 0.008})
+    text = rebuild(tmp_path, config.model_copy(update={"methods": config.methods | {"anyband": entry}}), stores=False)
+    assert "Settings of their own: anyband (learning rate 0.008)." in text

@@ -1,0 +1,46 @@
+"""Only jobs of what the configuration names count."""
+
+import json
+
+import pytest
+
+from anyband.report.timing import read_benchmarks, training_memory
+from unit.report.fabricated import fabricate_config
+
+FILES = {
+    "train/main/anyband/seed-0": 1200.0,
+    "train/main/anyband/seed-1": 1500.0,
+    "train/main/pixel/seed-0": "NA",
+    "train/main/satlas/seed-0": 9000.0,
+    "train/rivals/anyband/seed-0": 8000.0,
+    "evaluate/main/anyband/seed-0": 7000.0,
+    "trial/main/anyband/trial-3": 7100.0,
+    "compare/main": 100.0,
+    "compare/rivals": 100.0,
+    "extract/main/aspen": 310.0,
+    "extract/other/aspen": 310.0,
+    "split/main": 90.0,
+}
+
+
+@pytest.fixture
+def table(tmp_path):
+    for name, memory in FILES.items():
+        path = tmp_path / f"benchmarks/{name}.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"s": 1.0, "max_rss": memory}) + "\n")
+    return read_benchmarks(tmp_path, fabricate_config(methods=["anyband", "pixel"]))
+
+
+def test_other_experiments_methods_and_datasets_do_not_count(table):
+    assert table["rule"].value_counts().to_dict() == {
+        "train": 3, "evaluate": 1, "trial": 1, "compare": 1, "extract": 1, "split": 1,
+    }  # fmt: skip
+    assert set(table["name"]) == {"main"} and "satlas" not in set(table["method"])
+
+
+def test_training_memory_is_the_largest_of_the_seeds(table):
+    memory = training_memory(table, "main")
+    assert memory["anyband"] == 1500
+    assert memory["pixel"] != memory["pixel"]  # too short to be sampled: unknown, not 0
+    assert "satlas" not in memory
