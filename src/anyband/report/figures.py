@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from anyband.report import formatting as form
 from anyband.report.palette import method_markers
 from anyband.report.svg import BAND, INK, MUTED, PAPER, RULE
 from anyband.statistics.settings import PRIMARY, PRIMARY_CONDITIONS
@@ -101,7 +102,8 @@ def _forest_row(axes: Axes, y: float, row: pd.Series, style: Style, wide: bool) 
     axes.plot([lower, upper], [y, y], color=colour, linewidth=2.2 if main else 1.3, solid_capstyle="butt")
     axes.plot(value, y, style.marker(str(row["second"])), color=colour, markersize=7 if main else 4.5)
     if wide:
-        text = f"{value:+.1f} [{lower:+.1f}, {upper:+.1f}]".replace("-", "−")
+        low, high = (form.signed_points(float(row[k])) for k in ("difference_lower", "difference_upper"))
+        text = f"{form.signed_points(float(row['difference']))} [{low}, {high}]"
         axes.text(1.02, y, text, va="center", transform=axes.get_yaxis_transform(),
                   weight="bold" if main else "normal", fontsize=11, color=INK if main else MUTED)  # fmt: skip
 
@@ -115,8 +117,9 @@ def unit_dots(units: pd.DataFrame, style: Style, width: int) -> Figure:
     methods = list(units.groupby("method", sort=False).size().index)
     wide = width > 500
     beside = wide and len(methods) <= SIDE_BY_SIDE
-    slanted = len(methods) > (14 if wide else 5)  # names would run into each other
-    bottom = 84 if slanted else 44
+    names = [style.labels[method] for method in methods]
+    angle = _name_angle(names, (width - 54) / (2 if beside else 1) / len(methods))
+    bottom = {0: 44, 40: 24 + 4 * max(map(len, names)), 90: 16 + 7 * max(map(len, names))}[angle]
     figure, axes = canvas(
         width, 300 if beside else 480 + 2 * bottom, (46, 8, 28, bottom), 2 if beside else 1, 1 if beside else 2
     )
@@ -131,17 +134,22 @@ def unit_dots(units: pd.DataFrame, style: Style, width: int) -> Figure:
                        markersize=5.5, markeredgecolor=PAPER, markeredgewidth=0.6, linestyle="none")  # fmt: skip
             panel.plot([x - 0.22, x + 0.22], [table[method].mean()] * 2, color=INK, linewidth=1.6)
         panel.set_title(title, fontweight="bold")
-        names = [style.labels[m] if slanted else style.labels[m].replace(" ", "\n", 1) for m in methods]
-        panel.set_xticks(range(len(methods)), names)
-        if slanted:
-            panel.tick_params(axis="x", labelrotation=40)
+        panel.set_xticks(range(len(methods)), names if angle else [name.replace(" ", "\n", 1) for name in names])
+        if angle:
             for text in panel.get_xticklabels():
-                text.set(ha="right", rotation_mode="anchor")
+                text.set(rotation=angle, ha="right", va="center" if angle == 90 else "top", rotation_mode="anchor")
         panel.tick_params(axis="x", length=0)
         panel.set_xlim(-0.5, len(methods) - 0.5)
         panel.grid(axis="y")
         panel.set_ylabel("mIoU, points")
     return figure
+
+
+def _name_angle(names: Sequence[str], room: float) -> int:
+    """Degrees by which names under an axis are turned so that they do not collide, with `room` pixels for each."""
+    if max(len(word) for name in names for word in name.split(" ", 1)) * 6.5 < room:
+        return 0
+    return 40 if room > 24 and max(map(len, names)) < 20 else 90
 
 
 def condition_scores(table: pd.DataFrame, methods: Sequence[str], style: Style, width: int) -> Figure:

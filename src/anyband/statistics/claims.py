@@ -99,4 +99,5 @@ def _bounds(comparison: Comparison, flip: bool) -> tuple[float, float]:
 
 
 def _signed(value: float) -> str:
-    return f"{value:+.1f}".replace("-", "−")
+    text = f"{value:+.1f}".replace("-", "−")
+    return "0.0" if text == "−0.0" else text

@@ -1,0 +1,37 @@
+"""Names under an axis stay readable however many methods there are."""
+
+import pytest
+
+from anyband.report.figures import Style, _name_angle, unit_dots
+from anyband.report.palette import method_colours
+
+
+@pytest.mark.parametrize(
+    ("names", "room", "angle"),
+    [
+        (["anyband", "Input fusion"], 120, 0),
+        (["anyband", "Prediction fusion"], 43, 40),
+        (["anyband", "anyband-gaussian-responses"], 43, 90),
+        (["anyband", "Prediction fusion"], 14, 90),
+    ],
+)
+def test_names_are_turned_when_they_would_collide(names, room, angle):
+    assert _name_angle(names, room) == angle
+
+
+@pytest.mark.parametrize("width", [360, 900])
+@pytest.mark.parametrize("count", [2, 7, 22])
+def test_names_of_many_methods_neither_overlap_nor_leave_the_figure(width, count):
+    import pandas as pd
+
+    methods = [f"method-with-name-{i:02d}" for i in range(count)]
+    rows = [(m, kind, str(u), 0.5 + u / 10) for m in methods for kind in ("seed", "block") for u in (0, 1)]
+    units = pd.DataFrame(rows, columns=["method", "kind", "unit", "miou"])
+    style = Style(method_colours(methods), {m: m for m in methods})
+    figure = unit_dots(units, style, width)
+    figure.canvas.draw()
+    for axes in figure.axes:
+        boxes = [text.get_window_extent() for text in axes.get_xticklabels()]
+        assert min(box.y0 for box in boxes) >= -1
+        if boxes[0].width < boxes[0].height:  # upright: each stands beside the next
+            assert all(a.x1 <= b.x0 + 2 for a, b in zip(boxes, boxes[1:], strict=False))
