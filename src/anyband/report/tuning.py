@@ -23,8 +23,7 @@ COLUMNS = (
     Column("Learning rates tried"),
     Column("Weight decays tried"),
     Column("Options tried", numeric=False),
-    Column("Best validation mIoU", hint="points; one seed, used for nothing else"),
-    Column("All trials", hint="lowest and highest validation mIoU, points"),
+    Column("Best validation mIoU", hint="points; beside it the spread, lowest to highest of all trials"),
     Column("Time", hint="training of all trials"),
     Column("Chosen", numeric=False),
 )
@@ -65,7 +64,8 @@ def ledger_table(ledger: pd.DataFrame, design: Mapping[str, Any], config: Config
     return Table("tuning", "Tuning",
                  "Trainings that chose the settings of each method: learning rate and weight decay from one search "
                  "space for all methods that are trained by gradients, and the method's own options where it has any; "
-                 "the first trial is the config's. Test data play no part.", COLUMNS, rows, notes=notes)  # fmt: skip
+                 "the first trial is the config's. In brackets: lowest and highest score of all trials, no interval. "
+                 "Test data play no part.", COLUMNS, rows, notes=notes)  # fmt: skip
 
 
 def _row(method: str, own: pd.DataFrame, design: Mapping[str, Any]) -> list[Cell]:
@@ -77,8 +77,7 @@ def _row(method: str, own: pd.DataFrame, design: Mapping[str, Any]) -> list[Cell
         Cell(_range(own["learning_rate"])),
         Cell(_range(own["weight_decay"])),
         Cell(_options_tried(own), css="wrap"),
-        Cell(form.points(scores.max()), value=float(scores.max())),
-        Cell(f"{form.points(scores.min())} to {form.points(scores.max())}", value=float(scores.max() - scores.min())),
+        Cell(form.points(scores.max()), form.interval(scores.min(), scores.max()), float(scores.max())),
         Cell(form.duration(seconds), value=seconds),
         Cell(_chosen(own), css="wrap"),
     ]

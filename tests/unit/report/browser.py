@@ -34,7 +34,7 @@ def visit(
     page: Path, width: int, scripts: dict[str, str], *, dark=False, media="", picture=None, pdf=None, script_off=False
 ):
     """Open `page` at a width, evaluate JavaScript expressions and optionally keep a picture or a PDF."""
-    with tempfile.TemporaryDirectory() as profile:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:  # its processes end a little later
         browser = subprocess.Popen(
             [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

@@ -72,6 +72,13 @@ def test_page_opens_without_requests_errors_or_overflow(report, width, dark, med
 
 
 @browser
+def test_every_table_shows_all_its_columns_on_a_desktop(report):
+    hidden = "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth + 1)"
+    seen = visit(report[0], 1280, {"hidden": f"{hidden}.map(e => e.parentElement.id).join()"})
+    assert seen.values["hidden"] == ""
+
+
+@browser
 def test_tables_sort_by_value_and_not_by_text(report):
     order = visit(report[0], 1280, {"order": SORT}).values["order"]
     assert order[0] == "Pixel classifier"  # 3 k parameters come before 943 k and 1.01 M
