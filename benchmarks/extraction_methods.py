@@ -209,7 +209,8 @@ def _ours(task: Task, folder: Path, stored: bool) -> dict[str, np.ndarray]:
         if not stored:
             bands.Shards.write = lambda _shards, _start, chips: sum(0 for _ in chips)
         read, lost = parts.plan_parts(chips, groups)
-        reports = compute(*bands.read_bands(read, store.path, len(chips), store.journal), "ours")
+        work = bands.read_bands(read, store.path, len(chips), store.journal, queues=compute.queues)
+        reports = compute(*work, "ours")
         assert not lost and not any(report.lost for report in reports)
     reports.sort(key=lambda report: report.start)
     names = task.groups()

@@ -7,8 +7,8 @@ of a batch, not on the number of chips.
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from anyband.chips.parts import Group, Part
 from anyband.chips.read import Piece, Pixels, read_file
 from anyband.chips.shards import Shards
 from anyband.chips.unfinished import Journal
-from anyband.chips.workers import Graph, attempt, new_name
+from anyband.chips.workers import Graph, Task, attempt, new_name
 
 BATCH_BYTES = 32 << 20
 """Pixels of chips that are read before earlier ones have been written."""
@@ -42,7 +42,13 @@ class ShardReport:
     crc: int
 
 
-def read_bands(parts: Sequence[Part], store: Path, count: int, journal: Journal) -> tuple[Graph, list[str]]:
+Read = tuple[Part, ...]
+"""What one task reads, one after the other: parts of the same chips."""
+
+
+def read_bands(
+    parts: Sequence[Part], store: Path, count: int, journal: Journal, queues: bool = False
+) -> tuple[Graph, list[str]]:
     """A dask graph that reads parts and writes shards, and the keys of the `ShardReport` of every shard, in order.
 
     Shards that the journal holds are left alone. The graph is made by hand: dask's delayed functions would each carry a
@@ -53,6 +59,8 @@ def read_bands(parts: Sequence[Part], store: Path, count: int, journal: Journal)
         store: the store, with the arrays of all groups.
         count: number of chips.
         journal: where the reports go.
+        queues: for workers that hold back reads themselves (they would run all that is behind a gate where the gate
+            was), and to which a task is to bring all bands that are written together: less is moved between them.
     """
     import zarr
 
@@ -63,23 +71,30 @@ def read_bands(parts: Sequence[Part], store: Path, count: int, journal: Journal)
     }
     graph: Graph = {}
     keys: list[str] = []
-    wanted: dict[str, list[int]] = {}  # parts by the key of the shard that is to be written
-    for (group, start), members in _members(parts).items():
-        keys.append(f"{run}-shard-{group.name}-{start}")
+    reads = _together(parts) if queues else [(part,) for part in parts]
+    wanted: dict[str, list[int]] = {}  # reads by the key of the shard that is to be written
+    for (group, start), members in _members(reads).items():
+        keys.append(f"shard-{run}-{group.name}-{start}")
         if report := _earlier(shards[group], group, start, journal):
-            graph[keys[-1]] = (partial(_same, report),)
+            graph[keys[-1]] = (Task(_same, report),)
         else:
-            write = partial(_write, shards[group], start, count, journal, [parts[index] for index in members])
-            graph[keys[-1]] = (write, [f"{run}-read-{index}" for index in members])
+            light = [replace(part, footprints=()) for index in members for part in reads[index]]
+            write = Task(_write, shards[group], start, count, journal, light)
+            graph[keys[-1]] = (write, [f"read-{run}-{index}" for index in members])
             wanted[keys[-1]] = members
-    _add_reads(graph, run, parts, wanted)
+    _add_reads(graph, run, reads, wanted, gates=not queues)
     return graph, keys
 
 
-def _members(parts: Sequence[Part]) -> dict[tuple[Group, int], list[int]]:
-    """Positions of the parts of every shard, by group and first chip."""
+def _together(parts: Sequence[Part]) -> list[Read]:
+    """All bands of a group in one read; those of the same chips and rows are neighbours."""
+    return [tuple(same) for _, same in groupby(parts, key=lambda part: (part.group, part.start, part.rows))]
+
+
+def _members(reads: Sequence[Read]) -> dict[tuple[Group, int], list[int]]:
+    """Positions of the reads of every shard, by group and first chip."""
     members: dict[tuple[Group, int], list[int]] = defaultdict(list)
-    for index, part in enumerate(parts):
+    for index, (part, *_) in enumerate(reads):
         first, last = part.start, part.start + len(part.footprints) - 1
         for shard in range(first // SHARD_CHIPS, last // SHARD_CHIPS + 1):
             members[part.group, shard * SHARD_CHIPS].append(index)
@@ -92,19 +107,21 @@ def _earlier(shards: Shards, group: Group, start: int, journal: Journal) -> Shar
     return report if report and shards.has(start, report.crc) else None
 
 
-def _add_reads(graph: Graph, run: str, parts: Sequence[Part], wanted: Mapping[str, Sequence[int]]) -> None:
-    """Add the reads of all parts that the shards `wanted` need, and what holds them back."""
+def _add_reads(graph: Graph, run: str, reads: Sequence[Read], wanted: Mapping[str, Sequence[int]], gates: bool) -> None:
+    """Add all reads that the shards `wanted` need, and what holds them back."""
     needed = sorted({index for members in wanted.values() for index in members})
-    batches = dict(zip(needed, _batches([parts[index] for index in needed]), strict=True))
+    batches = dict(zip(needed, _batches([reads[index] for index in needed]), strict=True))
     for index, batch in batches.items():
-        gate = [f"{run}-gate-{batch}"] if batch > 1 else []
-        graph[f"{run}-read-{index}"] = (partial(attempt, _read, parts[index]), *gate)
+        gate = [f"gate-{run}-{batch}"] if gates and batch > 1 else []
+        graph[f"read-{run}-{index}"] = (Task(_read, reads[index]), *gate)
+    if not gates:
+        return
     completed: dict[int, list[str]] = defaultdict(list)  # shards by the batch with the last of their parts
     for key, members in wanted.items():
         completed[batches[members[-1]]].append(key)
     for batch in range(2, max(batches.values(), default=0) + 1):
-        before = [f"{run}-gate-{batch - 1}"] if batch > 2 else []
-        graph[f"{run}-gate-{batch}"] = (_nothing, *before, completed[batch - 2])
+        before = [f"gate-{run}-{batch - 1}"] if batch > 2 else []
+        graph[f"gate-{run}-{batch}"] = (_nothing, *before, completed[batch - 2])
 
 
 def _same(report: ShardReport) -> ShardReport:
@@ -116,9 +133,9 @@ def _shard_name(group: Group, start: int) -> str:
     return f"shard {group.name} {start}"
 
 
-def _batches(parts: Sequence[Part]) -> list[int]:
-    """Number of the batch of every part, not decreasing."""
-    totals = np.cumsum([0, *(part.nbytes for part in parts)])
+def _batches(reads: Sequence[Read]) -> list[int]:
+    """Number of the batch of every read, not decreasing."""
+    totals = np.cumsum([0, *(sum(part.nbytes for part in read) for read in reads)])
     return [int(total // BATCH_BYTES) for total in totals[:-1]]
 
 
@@ -126,8 +143,8 @@ def _nothing(*_: Any) -> None:
     """Done when its arguments are."""
 
 
-def _read(part: Part, *_: None) -> Pixels:
-    return read_file(part.file, part.footprints, part=part.rows)
+def _read(parts: Read, *_: None) -> list[Pixels | UnusableItemError]:
+    return [attempt(read_file, part.file, part.footprints, None, part.rows) for part in parts]
 
 
 def _write(
@@ -136,14 +153,14 @@ def _write(
     count: int,
     journal: Journal,
     parts: Sequence[Part],
-    reads: Sequence[Pixels | UnusableItemError],
+    reads: Sequence[Sequence[Pixels | UnusableItemError]],
 ) -> ShardReport:
     """Put the pieces of all parts together chip by chip, write the shard and say what it holds, in the journal too."""
     group, length = parts[0].group, min(SHARD_CHIPS, count - start)
     windows = np.full((length, 4), np.nan)
     pieces: list[list[tuple[int, Piece]]] = [[] for _ in range(length)]  # of every chip, with their bands
     lost = []
-    for part, pixels in zip(parts, reads, strict=True):
+    for part, pixels in zip(parts, chain.from_iterable(reads), strict=True):
         shift = part.start - start  # from the part's chips to the shard's
         if isinstance(pixels, UnusableItemError):
             lost.append((part.start, str(pixels)))

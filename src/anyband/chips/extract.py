@@ -22,7 +22,7 @@ from anyband.chips.read import Pixels, read_file
 from anyband.chips.store import StoreWriter, new_store
 from anyband.chips.tally import Tally
 from anyband.chips.unfinished import Journal
-from anyband.chips.workers import REMOTE_THREADS, Compute, Graph, attempt, new_name, workers
+from anyband.chips.workers import REMOTE_THREADS, Compute, Graph, Task, attempt, new_name, workers
 from anyband.runtime import UserError
 from anyband.sources import step_fingerprint
 
@@ -83,7 +83,9 @@ def _identity(site: Site, pairs: Sequence[Pair]) -> str:
 def _named(pairs: Sequence[Pair], tally: Tally, journal: Journal, compute: Compute) -> list[Pair]:
     """The pairs with the satellite of every acquisition, which some catalogues leave to the files."""
     unknown = [pair for pair in pairs if not all(a.platform for a in pair.optical.values())]
-    graph: Graph = {f"{new_name()}-{pair.number}": (partial(attempt, _with_platforms, pair),) for pair in unknown}
+    graph: Graph = {
+        f"satellite-{new_name()}-{pair.number}": (Task(attempt, _with_platforms, pair),) for pair in unknown
+    }
     results = journal.once("satellites", partial(compute, graph, list(graph), "satellites"))
     told = dict(zip((pair.number for pair in unknown), results, strict=True))
     named = []
@@ -161,9 +163,9 @@ def _add_verdict(graph: Graph, site: Site, pair: Pair, chips: Sequence[Footprint
     """Add the tasks that judge some chips of a pair, one for each file; returns the key of the verdict."""
     name = f"{new_name()}-{pair.number}"
     for product in pair.optical:
-        graph[f"{product}-{name}"] = (partial(attempt, _read_quality, pair, product, chips),)
+        graph[f"{product}-{name}"] = (Task(attempt, _read_quality, pair, product, chips),)
     label = attempt(labels.read, pair, chips)
-    judge_it = partial(attempt, _verdict, pair, chips, label, site.chip_min_clear)
+    judge_it = Task(attempt, _verdict, pair, chips, label, site.chip_min_clear)
     graph[f"verdict-{name}"] = (judge_it, [f"{product}-{name}" for product in pair.optical])
     return f"verdict-{name}"
 
@@ -239,7 +241,8 @@ def _read_all(tally: Tally, store: StoreWriter, compute: Compute) -> None:
         parts, lost = store.journal.once("plan", partial(plan_parts, chips, groups))
         tally.lost |= lost
         tally.begin_bands(groups)
-        for report in compute(*read_bands(parts, store.path, len(chips), store.journal), f"bands, {tally.site}"):
+        work = read_bands(parts, store.path, len(chips), store.journal, queues=compute.queues)
+        for report in compute(*work, f"bands, {tally.site}"):
             tally.add_shard(report)
         tally.forget_lost(store)
     tally.place(store)

@@ -74,6 +74,26 @@ class Pixels:
     windows: tuple[Window, ...]
     pieces: tuple[Piece, ...]
 
+    def __sizeof__(self) -> int:
+        """Bytes of the pixels, by which dask's scheduler decides what to move to another worker."""
+        return sum(piece.values.nbytes for piece in self.pieces)
+
+    def __reduce__(self) -> Any:
+        """Travel to another worker as one buffer: pickled one by one, pieces take longer than decoding them."""
+        places = np.array([(p.chip, p.row, p.col, *p.values.shape) for p in self.pieces], np.int64).reshape(-1, 5)
+        flat = np.concatenate([p.values.ravel() for p in self.pieces]) if self.pieces else np.zeros(0)
+        return _arrived, (self.windows, places, flat)
+
+
+def _arrived(windows: tuple[Window, ...], places: Array, flat: Array) -> Pixels:
+    """What `Pixels.__reduce__` took apart."""
+    ends = np.cumsum(places[:, 3] * places[:, 4]).tolist()
+    pieces = [
+        Piece(chip, row, col, flat[start:end].reshape(height, width))
+        for (chip, row, col, height, width), start, end in zip(places.tolist(), [0, *ends], ends, strict=False)
+    ]
+    return Pixels(windows, tuple(pieces))
+
 
 @dataclass(frozen=True)
 class Header:

@@ -8,6 +8,8 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -24,12 +26,50 @@ PATIENCE = "10s"
 Graph = dict[str, tuple[Any, ...]]
 """Dask's tasks by key: a function and its arguments, in which keys stand for results."""
 
-Compute = Callable[[Graph, Sequence[str], str], list[Any]]
-"""Runs a graph under the name of a progress bar and returns the results of some keys, in order."""
+
+@dataclass(frozen=True)
+class Compute:
+    """Who runs graphs.
+
+    Attributes:
+        run: runs a graph under the name of a progress bar and returns the results of some keys, in order.
+        queues: whether tasks that need no other result wait until a worker has room for them, as dask's scheduler does
+            it; dask's threads take them one after the other, whatever lies in memory already.
+    """
+
+    run: Callable[[Graph, Sequence[str], str], list[Any]]
+    queues: bool
+
+    def __call__(self, graph: Graph, keys: Sequence[str], label: str) -> list[Any]:
+        """Run a graph."""
+        return self.run(graph, keys, label)
+
+
+class Task:
+    """A function and its first arguments, for a graph; those that stand behind it there follow.
+
+    Unlike `functools.partial` it is not searched by dask for a name that its content would give: with the chips of a
+    scene among the arguments, that takes longer than reading them.
+    """
+
+    def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """To be called."""
+        self._function, self._arguments = function, arguments
+
+    def __call__(self, *more: Any) -> Any:
+        """Do it."""
+        return self._function(*self._arguments, *more)
+
+    def __dask_tokenize__(self) -> str:
+        """Nothing equals it: results are found by the keys of the graph alone."""
+        return new_name()
 
 
 def new_name() -> str:
-    """A beginning for the keys of a graph: sites that share the workers of one cluster must not share keys."""
+    """A part of the keys of a graph: sites that share the workers of one cluster must not share keys.
+
+    What comes before it in a key says what the task does: dask's scheduler tells kinds of tasks apart by that.
+    """
     return uuid4().hex
 
 
@@ -53,15 +93,15 @@ def workers(threads: int) -> Iterator[Compute]:
     """
     kind = os.environ.get(VARIABLE, "threads")
     if kind == "threads":
-        yield lambda graph, keys, label: _in_threads(graph, keys, label, threads)
+        yield Compute(partial(_in_threads, threads), queues=False)
     elif kind == "processes" or "://" in kind:
         with _client(kind, threads) as client:
-            yield lambda graph, keys, label: _on_workers(client, graph, keys, label)
+            yield Compute(partial(_on_workers, client), queues=True)
     else:
         raise UserError(f"{VARIABLE} is {kind!r}: threads, processes or the address of a dask scheduler is needed")
 
 
-def _in_threads(graph: Graph, keys: Sequence[str], label: str, threads: int) -> list[Any]:
+def _in_threads(threads: int, graph: Graph, keys: Sequence[str], label: str) -> list[Any]:
     from dask.callbacks import Callback
     from dask.threaded import get
     from tqdm import tqdm
