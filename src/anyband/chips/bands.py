@@ -1,8 +1,8 @@
 """The bands of all chips of a site, from parts of their files into the shards of the store, in bounded memory.
 
 A shard is written as soon as the parts that reach into it have been read. The parts go in batches, and a batch does not
-start before the shards that the batch before the last one completed are written: what is in memory depends on the size
-of a batch, not on the number of chips.
+start before the shards that an earlier one completed are written: what is in memory depends on the size of a batch, not
+on the number of chips.
 """
 
 from collections import defaultdict
@@ -23,8 +23,12 @@ from anyband.chips.shards import Shards
 from anyband.chips.unfinished import Journal
 from anyband.chips.workers import Graph, Task, attempt, new_name
 
-BATCH_BYTES = 32 << 20
-"""Pixels of chips that are read before earlier ones have been written."""
+BATCH_BYTES = 16 << 20
+"""Pixels of chips of a batch."""
+
+AHEAD = 6
+"""Batches that may be begun before the shards that the first of them completes are written; several small ones keep
+threads busier than two large ones, which wait for each other at every border."""
 
 
 @dataclass(frozen=True)
@@ -112,16 +116,16 @@ def _add_reads(graph: Graph, run: str, reads: Sequence[Read], wanted: Mapping[st
     needed = sorted({index for members in wanted.values() for index in members})
     batches = dict(zip(needed, _batches([reads[index] for index in needed]), strict=True))
     for index, batch in batches.items():
-        gate = [f"gate-{run}-{batch}"] if gates and batch > 1 else []
+        gate = [f"gate-{run}-{batch}"] if gates and batch >= AHEAD else []
         graph[f"read-{run}-{index}"] = (Task(_read, reads[index]), *gate)
     if not gates:
         return
     completed: dict[int, list[str]] = defaultdict(list)  # shards by the batch with the last of their parts
     for key, members in wanted.items():
         completed[batches[members[-1]]].append(key)
-    for batch in range(2, max(batches.values(), default=0) + 1):
-        before = [f"gate-{run}-{batch - 1}"] if batch > 2 else []
-        graph[f"gate-{run}-{batch}"] = (_nothing, *before, completed[batch - 2])
+    for batch in range(AHEAD, max(batches.values(), default=0) + 1):
+        before = [f"gate-{run}-{batch - 1}"] if batch > AHEAD else []
+        graph[f"gate-{run}-{batch}"] = (_nothing, *before, completed[batch - AHEAD])
 
 
 def _same(report: ShardReport) -> ShardReport:
@@ -188,7 +192,8 @@ def _chips(group: Group, pieces: Sequence[Sequence[tuple[int, Piece]]], crcs: li
     for mine in pieces:
         if sum(piece.values.size for _, piece in mine) < chip.size:  # it reaches beyond its files
             chip.fill(encoding.nodata)
-        for band, p in mine:
-            chip[band, p.row : p.row + p.values.shape[0], p.col : p.col + p.values.shape[1]] = p.values
+        for band, (_, row, col, values) in mine:
+            height, width = values.shape
+            chip[band, row : row + height, col : col + width] = values
         crcs.append(checksum(chip))
         yield chip

@@ -7,9 +7,8 @@ their corner from the chip's is kept as the offset in metres.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,8 +25,7 @@ Affine6 = tuple[float, float, float, float, float, float]
 """Pixel to ground, GDAL order a, b, c, d, e, f of rasterio: x = a*col + b*row + c, y = d*col + e*row + f."""
 
 
-@dataclass(frozen=True)
-class Footprint:
+class Footprint(NamedTuple):
     """A chip on the ground: UTM `epsg`, upper-left corner (x0, y0) in metres, `row` and `col` within the site."""
 
     epsg: int
@@ -38,8 +36,7 @@ class Footprint:
     col: int
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(NamedTuple):
     """Native pixels of one chip in one raster, and the corner's ground offset (x right, y down) from the chip's."""
 
     row: int

@@ -8,12 +8,12 @@ chips.
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from anyband.chips.grid import Window
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """Pixels of one read that go to one chip: `height` x `width` from (row, col) of the read to those of the chip."""
 
     chip: int
@@ -36,8 +36,7 @@ class Read:
     pieces: tuple[Piece, ...]
 
 
-@dataclass(frozen=True)
-class _Part:
+class _Part(NamedTuple):
     """The part of a chip window that lies inside the raster and inside one row of tiles."""
 
     chip: int

@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -57,9 +57,8 @@ class RasterFile:
         return UnusableItemError(f"{self.name}: {reason}")
 
 
-@dataclass(frozen=True)
-class Piece:
-    """Pixels (y, x) of a chip, the first of them at (`row`, `col`) of the chip."""
+class Piece(NamedTuple):
+    """Pixels (y, x) of a chip, the first of them at (`row`, `col`) of the chip; there are very many."""
 
     chip: int
     row: int
@@ -197,9 +196,9 @@ def _pieces(source: Any, file: RasterFile, reads: Sequence[Read]) -> list[Piece]
         block = source.read(1, window=RasterWindow(read.col, read.row, read.width, read.height))
         shift_stored(block, file.shift, file.nodata)
         sparse = 2 * sum(p.height * p.width for p in read.pieces) < block.size
-        for p in read.pieces:
-            cut = block[p.source_row : p.source_row + p.height, p.source_col : p.source_col + p.width]
-            pieces.append(Piece(p.chip, p.target_row, p.target_col, cut.copy() if sparse else cut))
+        for chip, row, col, target_row, target_col, height, width in read.pieces:
+            cut = block[row : row + height, col : col + width]
+            pieces.append(Piece(chip, target_row, target_col, cut.copy() if sparse else cut))
     return pieces
 
 
