@@ -120,7 +120,7 @@ def test_rivals_and_ablations_have_the_settings_of_the_main_experiment():
         same = experiments["main"].model_copy(update={"methods": experiments[name].methods, "target": name})
         assert experiments[name] == same
     styles = {name for name in config.MODEL_NAMES if name.endswith("-style")}
-    assert set(experiments["rivals"].methods) == styles | {"anyband", "input-fusion"}
+    assert set(experiments["rivals"].methods) == styles | {"anyband", "input-fusion", "satlas"}
 
 
 def test_what_changes_the_main_experiment_or_a_method_reaches_what_starts_as_its_copy():

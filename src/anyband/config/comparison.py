@@ -80,7 +80,6 @@ class Experiment(Section):
             "prediction-fusion",
             "translation",
             "hls-unified",
-            "satlas",
             "analytic",
             "random-forest",
             "anyband",

@@ -43,6 +43,7 @@ RIVALS = (
     "senpa-style",
     "ramen-style",
     "atomizer-style",
+    "satlas",
 )
 
 

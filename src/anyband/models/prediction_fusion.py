@@ -58,7 +58,6 @@ class PredictionFusion(Method):
     options_type = PredictionFusionOptions
     options: PredictionFusionOptions
     trained_on = (SENTINEL2 | LANDSAT,)
-    search = {"rule": RULES}
     products = ("sentinel2", "landsat")
     log_temperature: Tensor
     stack_weight: Tensor

@@ -139,7 +139,7 @@ def test_file_that_is_not_what_was_announced(tmp_path, said, words):
 def test_chip_of_another_zone_is_refused(tmp_path):
     path = write_raster(tmp_path / "a.tif", np.ones((72, 72), np.uint16), corner(), 30)
     with pytest.raises(UnusableItemError, match="EPSG:32632 is not the UTM zone of EPSG:32633"):
-        read(make_file(path), [replace(chip, epsg=32633) for chip in CHIPS])
+        read(make_file(path), [chip._replace(epsg=32633) for chip in CHIPS])
 
 
 def test_hls_crs_without_a_code_is_known_by_its_parameters(tmp_path):
