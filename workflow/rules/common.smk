@@ -99,9 +99,12 @@ def evaluation_settings(wildcards):
 def comparison_settings(wildcards):
     """What a comparison depends on besides the confusion matrices."""
     experiment = experiment_of(wildcards)
+    model = CONFIG.methods[experiment.proposed].model
+    others = [name for name in experiment.methods if name != experiment.proposed]
     return settings_model.Comparison(
         name=wildcards.experiment,
         experiment=experiment,
+        variants=[name for name in others if CONFIG.methods[name].model == model],
         classes=CONFIG.datasets[experiment.dataset].classes,
     ).as_json()
 

@@ -25,7 +25,7 @@ WORLDCOVER = {
 class Simulation(Section):
     """The embedded archive. Its configuration is hashed into every item; no setting favours a method."""
 
-    seed: int = Field(2022, ge=0, description="random seed of surfaces, skies and sensors")
+    seed: int = Field(2026, ge=0, description="random seed of surfaces, skies and sensors")
     second_sensor: Literal["informative", "uninformative"] = Field(
         "informative",
         description="uninformative: Landsat adds nothing to Sentinel-2 (the null twin: no gain may be found)",

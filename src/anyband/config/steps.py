@@ -26,4 +26,5 @@ class Comparison(Section):
 
     name: Name = Field(description="key of experiments")
     experiment: Experiment = Field(description="methods, seeds, endpoint")
+    variants: list[Name] = Field([], description="methods with the proposed one's model: its ablations, no baselines")
     classes: dict[int, str] = Field(description="codes of the label product that are scored, with names")

@@ -58,9 +58,9 @@ def experiment_graphics(frames: Frames, design: Mapping[str, Any], style: Style)
 
 
 def forest_rows(frames: Frames, design: Mapping[str, Any]) -> pd.DataFrame:
-    """Pairs of the forest plot: proposed minus baselines and specialists, endpoint first, then its conditions."""
+    """Pairs of the forest plot: proposed minus baselines, specialists and variants, endpoint first, then its conditions."""
     table, general = frames["pairwise"], frames["general"]
-    rivals = general.loc[general["role"].isin(["baseline", "specialist"]), "method"].tolist()
+    rivals = general.loc[general["role"].isin(["baseline", "specialist", "variant"]), "method"].tolist()
     table = table[(table["first"] == design["proposed"]) & table["second"].isin(rivals)]
     table = table[table["endpoint"].isin([PRIMARY, *PRIMARY_CONDITIONS])]
     order = table["second"].map(rivals.index) * 10 + table["endpoint"].map([PRIMARY, *PRIMARY_CONDITIONS].index)

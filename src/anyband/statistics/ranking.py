@@ -34,7 +34,7 @@ def pairwise(cube: ConfusionCube, settings: ComparisonSettings) -> tuple[pd.Data
         if not (cube.takes(first, conditions[first]) and cube.takes(second, conditions[second])):
             continue
         result = compare(cube, first, second, conditions, margin)
-        declared = name == PRIMARY and first == proposed and role(second, proposed, complete=True) == "baseline"
+        declared = name == PRIMARY and first == proposed and role(second, settings, complete=True) == "baseline"
         family += [result] if declared else []
         rows.append({"endpoint": name, "family": "declared" if declared else "exploratory"} | _pair_row(result))
     table = pd.DataFrame(rows, columns=PAIR_COLUMNS)
@@ -87,7 +87,7 @@ def general(cube: ConfusionCube, settings: ComparisonSettings, pairs: pd.DataFra
     for method in cube.methods:
         complete = cube.complete(method)
         taken = [condition for condition in cube.conditions if cube.takes(method, (condition,))]
-        names = {"method": method, "label": label(method), "role": role(method, proposed, complete)}
+        names = {"method": method, "label": label(method), "role": role(method, settings, complete)}
         rows.append(
             names | {"inputs": " ".join(taken)} | scores(cube, method, cube.endpoints[method] if complete else ())
         )

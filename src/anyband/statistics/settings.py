@@ -5,7 +5,7 @@ from typing import Literal
 
 from anyband.config import Comparison as ComparisonSettings
 
-Role = Literal["proposed", "baseline", "specialist", "floor"]
+Role = Literal["proposed", "variant", "baseline", "specialist", "floor"]
 
 PRIMARY_CONDITIONS = ("S2", "L9", "S2+L9")
 PRIMARY = "primary"  # name of the primary endpoint where a table has a column for the condition
@@ -47,10 +47,15 @@ def label(method: str) -> str:
     return LABELS.get(method, method)
 
 
-def role(method: str, proposed: str, complete: bool) -> Role:
-    """Role of a method; `complete` says whether it takes every condition of the primary endpoint."""
-    if method == proposed:
+def role(method: str, settings: ComparisonSettings, complete: bool) -> Role:
+    """Role of a method; `complete` says whether it takes every condition of the primary endpoint.
+
+    A variant of the proposed method is no baseline: that the two differ is no merit of the proposed one.
+    """
+    if method == settings.experiment.proposed:
         return "proposed"
+    if method in settings.variants:
+        return "variant"
     if method in FLOORS:
         return "floor"
     return "baseline" if complete else "specialist"

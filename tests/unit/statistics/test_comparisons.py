@@ -105,3 +105,11 @@ def test_without_results_for_its_twins_a_method_has_no_endpoint(confusion_table,
     pairs, _ = pairwise(cube, settings)
     row = general(cube, settings, pairs).set_index("method").loc["hls-unified"]
     assert np.isnan(row["miou"]) and np.isnan(row["difference"]) and row["role"] == "specialist"
+
+
+def test_an_ablation_of_the_proposed_method_is_no_baseline_to_beat(cube, comparison_settings):
+    """Otherwise the headline names it as the best baseline, and its comparison takes part in Holm's correction."""
+    settings = comparison_settings.model_copy(update={"variants": ["input-fusion"]})
+    pairs, family = pairwise(cube, settings)
+    assert not family and set(pairs["family"]) == {"exploratory"}
+    assert general(cube, settings, pairs).set_index("method").loc["input-fusion", "role"] == "variant"
