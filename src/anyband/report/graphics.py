@@ -58,7 +58,7 @@ def experiment_graphics(frames: Frames, design: Mapping[str, Any], style: Style)
 
 
 def forest_rows(frames: Frames, design: Mapping[str, Any]) -> pd.DataFrame:
-    """Pairs of the forest plot: proposed minus baselines, specialists and variants, endpoint first, then its conditions."""
+    """Pairs of the forest plot: proposed minus all others but floors, endpoint first, then its conditions."""
     table, general = frames["pairwise"], frames["general"]
     rivals = general.loc[general["role"].isin(["baseline", "specialist", "variant"]), "method"].tolist()
     table = table[(table["first"] == design["proposed"]) & table["second"].isin(rivals)]
