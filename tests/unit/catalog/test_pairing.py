@@ -120,6 +120,19 @@ def test_the_tile_in_the_zone_of_the_landsat_scene_is_taken():
         assert [(drop.sentinel2, drop.landsat, drop.reason) for drop in drops] == [("a", "l", "zone")]
 
 
+def test_three_zones_at_one_site_are_never_mixed():
+    """Every pair lies in one zone; what has no partner in its zone is listed, nothing is lost."""
+    zones = (32631, 32632, 32633)
+    tiles = [scene("sentinel2", f"s{epsg}", tile=f"{epsg - 32600}TQM", epsg=epsg) for epsg in zones]
+    scenes = [scene("landsat", f"l{epsg}", float(day), epsg=epsg) for day, epsg in enumerate(zones[1:])]
+    matches, drops = match_all(tiles, scenes)
+    assert {(match.sentinel2.epsg, match.landsat.epsg) for match in matches} <= {(epsg, epsg) for epsg in zones}
+    assert {match.landsat.item_id for match in matches} == {found.item_id for found in scenes}
+    assert {(d.sentinel2, d.landsat) for d in drops if d.reason == "zone"} == {
+        (tile.item_id, found.item_id) for tile in tiles for found in scenes if tile.epsg != found.epsg
+    }
+
+
 def test_at_the_equator_the_tile_of_the_landsat_scene_s_own_crs_is_preferred():
     """Tiles of both hemispheres lie in one zone; Landsat is always in that of the north."""
     tiles = [scene("sentinel2", "a", tile="32MPE", epsg=32732), scene("sentinel2", "b", tile="32NPF")]
