@@ -136,7 +136,7 @@ CALM = {"learning_rate": None, "weight_decay": 0.0}
 def test_a_methods_own_settings_replace_those_of_the_loop_for_it_alone():
     loaded = config.load(config.merge(yaml.safe_load(text.documented_yaml()), {"methods": {"anyband": CALM}}))
     usual = config.Training()
-    own, other = loaded.run("main", "anyband"), loaded.run("main", "pixel")
+    own, other = loaded.run("main", "anyband"), loaded.run("rivals", "dofa-style")
     assert own.training.weight_decay == 0.0
     assert other.training == usual
     assert own.training.model_copy(update={"weight_decay": usual.weight_decay}) == usual

@@ -7,8 +7,26 @@ from anyband.config.inheritance import apply_inheritance
 
 Document = dict[str, Any]
 
-# Settings that tuning has chosen, as in docs/tuning/main.csv: {"anyband": {"learning_rate": 0.008}}.
-CHOSEN: dict[str, Document] = {}
+# Settings that tuning has chosen, as in docs/tuning/main.csv; trial 0 of the others did best.
+CHOSEN: dict[str, Document] = {
+    "analytic": {"learning_rate": 0.00845, "weight_decay": 0.0237, "options": {"length": 0.1, "noise": 0.01}},
+    "feature-fusion": {
+        "learning_rate": 0.00324,
+        "weight_decay": 0.0345,
+        "options": {"fusion": "concat", "sensor_dropout": 0.3333333333333333},
+    },
+    "hls-unified": {"learning_rate": 0.00196, "weight_decay": 0.00314},
+    "input-fusion": {
+        "learning_rate": 0.00577,
+        "weight_decay": 0.0234,
+        "options": {"sensor_dropout": 0.3333333333333333},
+    },
+    "l9-only": {"learning_rate": 0.00129, "weight_decay": 0.00849},
+    "pixel": {"learning_rate": 0.018, "weight_decay": 0.0193},
+    "prediction-fusion": {"learning_rate": 0.0057, "weight_decay": 0.0541},
+    "random-forest": {"options": {"levels": 18, "trees": 64}},
+    "s2-only": {"learning_rate": 0.00597, "weight_decay": 0.0356},
+}
 
 
 def _variant(parent: str, **options: bool | int | float | str) -> Document:
