@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from anyband.catalog.position import Position, distance_m
 from anyband.catalog.search import EARTH_RADIUS_M
 from anyband.runtime import UserError
-
-Position = tuple[float, float]
-"""Longitude and latitude, degrees (WGS 84)."""
 
 COLUMNS = ("site", "longitude", "latitude")
 NAMES = ("site", "name", "id")
@@ -167,13 +165,6 @@ def _position(row: _Row) -> Position:
             raise UserError(f"{row.where}: {name} is {value:g}: write degrees from {least:g} to {most:g}")
         values.append(value)
     return values[0], values[1]
-
-
-def distance_m(first: Position, second: Position) -> float:
-    """Metres between two positions on a sphere."""
-    (lon1, lat1), (lon2, lat2) = (map(math.radians, position) for position in (first, second))
-    half = math.sin((lat2 - lat1) / 2) ** 2 + math.cos(lat1) * math.cos(lat2) * math.sin((lon2 - lon1) / 2) ** 2
-    return 2 * EARTH_RADIUS_M * math.asin(math.sqrt(min(half, 1.0)))
 
 
 def _check_distances(path: Path, sites: Mapping[str, Position], extent_m: float) -> None:

@@ -11,8 +11,9 @@ import yaml
 from pyproj import Transformer
 
 from anyband import config
+from anyband.catalog.position import distance_m
 from anyband.catalog.search import Site
-from anyband.catalog.sites import distance_m, load_sites
+from anyband.catalog.sites import load_sites
 
 PRESETS = sorted(path.stem for path in (Path(__file__).parents[3] / "workflow/presets").glob("*.yaml"))
 REAL = ("planetary-computer", "earth-search", "lpcloud")

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anyband.catalog.draw import LAND, LEAST_DISTANCE_M, draw_sites
+from anyband.catalog.position import distance_m
 from anyband.catalog.search import Site
-from anyband.catalog.sites import distance_m, load_sites
+from anyband.catalog.sites import load_sites
 from anyband.runtime import UserError
 
 BLOCK_M = 20_000
