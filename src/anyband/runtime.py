@@ -103,13 +103,18 @@ def progress(iterable: Iterable[T], label: str, total: int | None = None) -> Ite
     return tqdm(iterable, desc=label, total=total, file=sys.stderr, mininterval=1.0, dynamic_ncols=True)
 
 
+def visible_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def usable_threads(requested: int) -> int:
     """Threads a job may really use.
 
     Snakemake divides the cores that the user names (`ANYBAND_CORES`), which may be more than the machine has:
     the job's share of the named cores is turned into the same share of the visible ones.
     """
-    visible = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    visible = visible_cores()
     named = max(int(os.environ.get("ANYBAND_CORES", visible)), 1)
     return max(1, min(requested, visible, round(requested * visible / max(named, visible))))
 

@@ -30,6 +30,13 @@ def test_rules_are_formatted(root):
     assert done.returncode == 0, done.stderr
 
 
+def test_unlock_needs_no_number_of_cores(root, tmp_path):
+    """README says so; the rules ask for the cores, which Snakemake then does not know."""
+    files = ["--snakefile", str(root / "Snakefile"), "--configfile", str(root / "config.yaml")]
+    done = run(["--unlock", *files, "--directory", str(tmp_path)], tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_every_path_placeholder_is_quoted(root):
     for path in (root / "workflow/rules").glob("*.smk"):
         for shell in re.findall(r"shell:\n((?:\s+\".*\"\n)+)", path.read_text()):

@@ -3,6 +3,8 @@ import hashlib
 import sys
 from pathlib import Path
 
+from snakemake.exceptions import WorkflowError
+
 ROOT = Path(str(workflow.current_basedir)).parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
@@ -10,7 +12,7 @@ from anyband import config as settings_model
 from anyband.archive.places import check_sites
 from anyband.catalog.providers import PRODUCTS
 from anyband.catalog.sites import load_sites
-from anyband.runtime import UserError
+from anyband.runtime import UserError, visible_cores
 from anyband.sources import step_fingerprint
 
 
@@ -33,13 +35,27 @@ except UserError as error:
     sys.exit(f"anyband: {error}")
 
 
+def named_cores():
+    """What the user gave as --cores; 1 for commands that run nothing, such as --unlock."""
+    try:
+        return workflow.cores
+    except WorkflowError:
+        return 1
+
+
+CORES = named_cores()
+# The share of --cores that is one core of this machine: small trainings side by side, a core each, are sooner done than
+# one after the other with all cores. With `--cores 8` on a machine of two, two of them run.
+ONE_CORE = max(1, round(CORES / visible_cores()))
+
+
 # Steps run in Snakemake's own environment, activated or not.
 # PASSIVE: waiting threads sleep instead of spinning, which costs several times the speed on a busy machine.
 # `step LOG COMMAND` keeps what a command prints in its log; at a terminal it is shown too, with its progress bars,
 # elsewhere only the end of it when the command fails.
 shell.prefix(
     f"export PATH='{Path(sys.executable).parent}':\"$PATH\" PYTHONPATH='{ROOT}/src' OMP_WAIT_POLICY=PASSIVE "
-    f"ANYBAND_CORES={workflow.cores or 1} ANYBAND_SCHEDULER='{CONFIG.extract.scheduler}'; "
+    f"ANYBAND_CORES={CORES} ANYBAND_SCHEDULER='{CONFIG.extract.scheduler}'; "
     'step() {{ local log="$1"; shift; if [ -t 2 ]; then "$@" 2>&1 | tee "$log" >&2; return; fi; '
     '"$@" >"$log" 2>&1 || {{ local code=$?; tail -n 3 "$log" >&2; return "$code"; }}; }}; '
 )

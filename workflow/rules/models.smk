@@ -10,7 +10,7 @@ rule train:
         "results/logs/train/{experiment}/{method}/seed-{seed}.log",
     benchmark:
         "results/benchmarks/train/{experiment}/{method}/seed-{seed}.jsonl"
-    threads: 1
+    threads: ONE_CORE
     resources:
         mem_mb=2000,
     params:
@@ -41,7 +41,7 @@ rule evaluate:
         "results/logs/evaluate/{experiment}/{method}/seed-{seed}.log",
     benchmark:
         "results/benchmarks/evaluate/{experiment}/{method}/seed-{seed}.jsonl"
-    threads: 1
+    threads: ONE_CORE
     resources:
         mem_mb=2000,
     params:

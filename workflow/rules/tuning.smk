@@ -13,7 +13,7 @@ rule trial:
         "results/logs/trial/{experiment}/{method}/trial-{trial}.log",
     benchmark:
         "results/benchmarks/trial/{experiment}/{method}/trial-{trial}.jsonl"
-    threads: 1
+    threads: ONE_CORE
     resources:
         mem_mb=2000,
     params:
