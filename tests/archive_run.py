@@ -20,13 +20,14 @@ from anyband.chips.bulk import chip_entries
 from anyband.config import Simulation
 
 ATTEMPTS = 3  # as the rules have it: `retries: 2`
+SETTINGS = Simulation(seed=2022)  # a seed of its own: with this one the southern place has reflectance below zero
 
 
 def simulate(root, *names, extent_m=960):
     """Write the scenes of some places below `root`."""
     for place in load_places():
         if place.name in names:
-            simulate_place(place, Simulation(), root / place.name, extent_m)
+            simulate_place(place, SETTINGS, root / place.name, extent_m)
     return root
 
 

@@ -10,7 +10,7 @@ import sys
 import pytest
 import yaml
 
-from anyband.config import Method, Run, Training
+from anyband.config import Config, Method, Run, Training
 from tiny_workflow import ROOT, TINY, Workflow, environment
 
 TWO_TRIALS = {"tuning": {"trials": 2}}
@@ -48,7 +48,7 @@ def test_the_ledger_has_as_many_trials_of_every_method_and_chooses_the_best(tune
         own = [row for row in ledger if row["method"] == method]
         (chosen,) = (row for row in own if row["chosen"] == "True")
         assert float(chosen["validation_miou"]) == max(float(row["validation_miou"]) for row in own)
-        assert float(own[0]["learning_rate"]) == Training().learning_rate
+        assert float(own[0]["learning_rate"]) == Config().run("main", method).training.learning_rate
         assert len({row["learning_rate"] for row in own}) == 2
         for row in own:
             folder = tuned.folder / "results/tuning/main" / method / f"trial-{row['trial']}"
