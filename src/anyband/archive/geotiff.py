@@ -52,19 +52,23 @@ def write_raster(
     scale: float | None = None,
     tags: Mapping[str, str] = NO_TAGS,
 ) -> None:
-    """Write one band (rows, columns); `nodata` None writes no tag, `scale` sets GDAL's scale tag.
+    """Write one band (rows, columns) or several (bands, rows, columns).
 
+    `nodata` None writes no tag, `scale` sets GDAL's scale tag.
     ZSTD level 1 with the horizontal predictor decodes three times as fast as DEFLATE at almost the same size.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    tile = tile_size(max(values.shape))
+    tile = tile_size(max(values.shape[-2:]))
+    stack = values if values.ndim == 3 else values[None]
+    # One band after the other: a reader who wants some bands need not fetch them all.
+    order = {"interleave": "band"} if len(stack) > 1 else {}
     with rasterio.open(
         os.fspath(path),
         "w",
         driver="GTiff",
-        width=values.shape[1],
-        height=values.shape[0],
-        count=1,
+        width=stack.shape[2],
+        height=stack.shape[1],
+        count=len(stack),
         dtype=values.dtype,
         crs=crs,
         transform=Affine(*transform),
@@ -75,8 +79,9 @@ def write_raster(
         compress="zstd",
         zstd_level=1,
         predictor=2,
+        **order,
     ) as file:
-        file.write(values, 1)
+        file.write(stack)
         file.update_tags(**tags)
         if scale is not None:
-            file.scales = (scale,)
+            file.scales = (scale,) * len(stack)

@@ -110,15 +110,19 @@ class Scene:
 
         The direct part of the light falls on the terrain, the diffuse part on everything alike.
         """
-        first, second = (np.take(table, rows, mode="clip") for rows in self.materials)
-        second -= first
-        second *= self.state.fraction_b.ravel()
-        second += first
-        result = second.reshape(self.state.fraction_b.shape)
+        result = self.mixture(table)
         light = np.float32(direct_share) * self.lit
         light += np.float32(1 - direct_share) * self.state.illumination
         result *= light
         return result
+
+    def mixture(self, table: NDArray[np.float32]) -> Field:
+        """Mean of the two materials of every cell, (n, n), without light, from one value per material."""
+        first, second = (np.take(table, rows, mode="clip") for rows in self.materials)
+        second -= first
+        second *= self.state.fraction_b.ravel()
+        second += first
+        return second.reshape(self.state.fraction_b.shape)
 
     def optics(self, wavelength_nm: float, assumed: Field | None = None) -> Optics:
         """Atmosphere of one band on the coarse nodes: the true one, or what follows from an `assumed` AOT."""

@@ -20,6 +20,7 @@ from anyband.runtime import write_json
 
 # Days from acquisition to publication, by product.
 PUBLISHED_AFTER = {"sentinel2": 0.7, "landsat": 9.3, "hls_s30": 2.4, "hls_l30": 11.2}
+EXTRA_PUBLISHED_AFTER = 1.2
 HLS_SCALE = 1e-4  # HLS files carry it as a tag; Sentinel-2 and Landsat files do not
 
 Raster = tuple[PixelGrid, NDArray[np.generic], float | None]  # pixels and their nodata tag (None: no tag)
@@ -75,7 +76,7 @@ class SiteWriter:
             view_zenith=seen.view_zenith,
             view_azimuth=seen.view_azimuth,
             baseline=acquisition.baseline if product in ("sentinel2", "hls_s30") else None,
-            generation_time=acquisition.when + timedelta(days=PUBLISHED_AFTER[product]),
+            generation_time=acquisition.when + timedelta(days=PUBLISHED_AFTER.get(product, EXTRA_PUBLISHED_AFTER)),
             simulated=self.simulated,
         )
 

@@ -60,7 +60,10 @@ def northern(hidden: HiddenGrid) -> tuple[int, float]:
 
 
 def sentinel2_grid(hidden: HiddenGrid, pixel_m: int) -> PixelGrid:
-    """Sentinel-2 pixels of 10, 20 or 60 m over the scene; all share one corner, as in a real tile."""
+    """Sentinel-2 pixels of 10, 20 or 60 m over the scene; all share one corner, as in a real tile.
+
+    Extra sensors come in the same tiling, with pixels of 30 m too.
+    """
     inset = HIDDEN_MARGIN_M - SCENE_MARGIN_M
     size = round((hidden.size * hidden.step_m - 2 * inset) / pixel_m)
     return PixelGrid(hidden.epsg, hidden.x0 + inset, hidden.y0 - inset, float(pixel_m), size, size)
@@ -122,6 +125,11 @@ class Sampler:
         self.rows = psf_operator(y + shift[1], sigma_m, first, hidden.step_m, hidden.size)
         self.columns = psf_operator(x + shift[0], sigma_m, first, hidden.step_m, hidden.size)
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the product's grid."""
+        return self.rows.shape[0], self.columns.shape[0]
+
     def __call__(self, image: Floats) -> Floats:
         """Sample an image (size, size) of the hidden grid."""
         return apply(self.rows, self.columns, image)
@@ -141,13 +149,14 @@ def _linear(first: float, step: float, count: int, start: float, pixel: float, s
 def interpolate(
     field: Floats, first: float, step: float, grid: PixelGrid, hidden: HiddenGrid, shift: tuple[float, float] = (0, 0)
 ) -> Floats:
-    """Bilinear values of a coarse square field at the pixel centres of `grid`, moved by `shift` (x, y down, metres).
+    """Bilinear values of a coarse square field (..., n, n) at the pixel centres of `grid`, moved by `shift`.
 
-    `first` is the local position of the field's first node on both axes, `step` its spacing; outside it is held.
+    `first` is the local position of the field's first node on both axes, `step` its spacing; outside it is held. The
+    shift is in metres, x to the right and y down.
     """
     y, x = grid.local_centres(hidden)
-    rows = _linear(first, step, field.shape[0], float(y[0]) + shift[1], grid.pixel_m, grid.rows)
-    columns = _linear(first, step, field.shape[1], float(x[0]) + shift[0], grid.pixel_m, grid.columns)
+    rows = _linear(first, step, field.shape[-2], float(y[0]) + shift[1], grid.pixel_m, grid.rows)
+    columns = _linear(first, step, field.shape[-1], float(x[0]) + shift[0], grid.pixel_m, grid.columns)
     return np.asarray(rows @ field @ columns.T)
 
 

@@ -9,12 +9,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anyband.archive import encode, hls, masks, products, quality
 from anyband.archive.acquisitions import Acquisition, plan
+from anyband.archive.extra_sensors import observe_extra
 from anyband.archive.figures import (
     SCL_CLEAR,
     PairFigures,
@@ -32,6 +34,7 @@ from anyband.archive.observe import Scene
 from anyband.archive.places import Place
 from anyband.archive.products import Image
 from anyband.archive.publish import Raster, SiteWriter, publish_label
+from anyband.archive.publish_extra import publish_extra
 from anyband.archive.sampling import HIDDEN_MARGIN_M, hls_grid, landsat_grid, sentinel2_grid
 from anyband.archive.streams import stream
 from anyband.archive.surface import compose, label_codes
@@ -45,10 +48,13 @@ EXTENT_M = 3_840
 
 def config_hash(settings: Simulation, extent_m: int) -> str:
     """Hash of everything that a place's scenes follow from, beside its entry in the table of places."""
-    text = json.dumps(
-        {"version": VERSION, "extent_m": extent_m, "settings": settings.model_dump(mode="json")}, sort_keys=True
-    )
+    text = json.dumps({"version": VERSION, "extent_m": extent_m, "settings": chosen(settings)}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def chosen(settings: Simulation) -> dict[str, Any]:
+    """The settings without those that change nothing: an archive without extra sensors is as it was before them."""
+    return settings.model_dump(mode="json", exclude=set() if settings.extra_sensors else {"extra_sensors"})
 
 
 @dataclass
@@ -86,6 +92,8 @@ class PairSimulator:
             found_l30 = masks.find(oli, "hls_l30", l30, hls_grid(oli.hidden))
         qa = self._landsat(oli, landsat, found)
         mask_l30 = self._hls(oli, "hls_l30", l30, found_l30)
+        for product in self.settings.extra_sensors:
+            publish_extra(self.writer, product, msi.acquisition, observe_extra(msi, product))
         return self._figures(first, second, (level2, classes), (landsat, qa), (s30, l30, mask_s30 | mask_l30), labels)
 
     def _figures(
@@ -208,7 +216,7 @@ def simulate_place(
                 "archetype": place.archetype,
                 "version": VERSION,
                 "configuration": digest,
-                "settings": settings.model_dump(mode="json"),
+                "settings": chosen(settings),
                 "extent_m": extent_m,
                 "items": sorted(writer.written),
                 "pairs": [figure.as_dict() for figure in figures],

@@ -28,6 +28,9 @@ QA_PIXEL_BLOCKED = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4
 FMASK_BLOCKED = 1 << 1 | 1 << 2 | 1 << 3
 FMASK_FILL = 255
 
+# The mask of a described product (`dialects.described`), whose item says what its values mean.
+MASK_CLEAR = 1
+
 
 def scl_clear(values: Flags) -> Mask:
     """Clear mask of Sentinel-2 SCL classes, any shape, uint8."""
@@ -46,13 +49,20 @@ def fmask_clear(values: Flags) -> Mask:
     return clear
 
 
+def mask_clear(values: Flags) -> Mask:
+    """Clear mask of a mask whose only clear value is `MASK_CLEAR`, any shape, uint8."""
+    clear: Mask = np.equal(values, MASK_CLEAR)
+    return clear
+
+
 DECODERS: dict[str, Callable[[Flags], Mask]] = {
     "scl": scl_clear,
     "qa_pixel": qa_pixel_clear,
     "fmask": fmask_clear,
+    "mask": mask_clear,
 }
 
-FILL = {"scl": 0, "qa_pixel": 1, "fmask": 255}
+FILL = {"scl": 0, "qa_pixel": 1, "fmask": 255, "mask": 0}
 """Value of each layer where there is no data; not clear by its decoder."""
 
 

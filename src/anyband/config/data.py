@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from anyband.catalog.providers import CATALOGUES
 from anyband.config.section import Fraction, Section, nearest
@@ -22,6 +22,9 @@ WORLDCOVER = {
 }
 
 
+ExtraSensor = Literal["broadband", "narrowband", "hyperspectral"]
+
+
 class Simulation(Section):
     """The embedded archive. Its configuration is hashed into every item; no setting favours a method."""
 
@@ -30,6 +33,16 @@ class Simulation(Section):
         "informative",
         description="uninformative: Landsat adds nothing to Sentinel-2 (the null twin: no gain may be found)",
     )
+    extra_sensors: list[ExtraSensor] = Field(
+        [], description="sensors for tests only, at each Sentinel-2 overpass: broadband, narrowband, hyperspectral"
+    )
+
+    @field_validator("extra_sensors")
+    @classmethod
+    def _once(cls, value: list[ExtraSensor]) -> list[ExtraSensor]:
+        if len(set(value)) != len(value):
+            raise ValueError("names the same sensor twice")
+        return value
 
 
 class Draw(Section):

@@ -9,6 +9,20 @@ REFLECTANCE = "surface_reflectance"
 TEMPERATURE = "surface_temperature"
 QUANTITIES = (REFLECTANCE, TEMPERATURE)
 
+CONCEPT_NM = {
+    "coastal": 443.0, "blue": 490.0, "green": 560.0, "red": 665.0, "red_edge_1": 705.0, "red_edge_2": 740.0,
+    "red_edge_3": 783.0, "nir_broad": 833.0, "nir_narrow": 865.0, "swir1": 1610.0, "swir2": 2200.0,
+}  # fmt: skip
+"""What bands of reflectance measure, with the wavelength that stands for it, nm; the rounded centres of Sentinel-2.
+
+`water_vapour` is missing on purpose: only a band that was placed in the absorption measures it, and says so itself.
+"""
+
+
+def nearest_concept(centre_nm: float) -> str:
+    """The concept nearest in wavelength, for a band of a sensor whose description names none."""
+    return min(CONCEPT_NM, key=lambda concept: abs(CONCEPT_NM[concept] - centre_nm))
+
 
 @dataclass(frozen=True)
 class Band:
@@ -16,7 +30,8 @@ class Band:
 
     Attributes:
         name: the product's own name ("B8A", "nir08").
-        concept: what it measures across sensors ("nir_narrow"), for correspondence between sensors.
+        concept: what it measures across sensors ("nir_narrow"), for correspondence between sensors; several bands of
+            one sensor may share it.
         response: spectral response, nm.
         gsd_m: effective ground sampling distance, m (60 for an HLS S30 B01 on its 30 m grid).
         pixel_m: spacing of the delivered pixels, m.

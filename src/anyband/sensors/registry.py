@@ -9,6 +9,9 @@ Format, shown with one band of each kind::
     bands:
       B02: {concept: blue, response: B02, gsd_m: 10, pixel_m: 10}
       X1:  {concept: thermal, centre_nm: 10895, fwhm_nm: 590, gsd_m: 100, pixel_m: 30, quantity: surface_temperature}
+      X2:  {centre_nm: 1665, fwhm_nm: 170, gsd_m: 20, pixel_m: 20}
+
+A band of reflectance without a concept gets the nearest one by wavelength (`nearest_concept`).
 """
 
 from functools import cache
@@ -19,7 +22,7 @@ import numpy as np
 import yaml
 
 from anyband.runtime import UserError
-from anyband.sensors.band import REFLECTANCE, Band, Sensor
+from anyband.sensors.band import REFLECTANCE, Band, Sensor, nearest_concept
 from anyband.sensors.response import SpectralResponse
 
 DATA = Path(__file__).parent / "data"
@@ -51,6 +54,20 @@ def _response(path: Path, name: str, spec: dict[str, Any], table: dict[str, Spec
     raise UserError(f"{path.name}: band {name} has no wavelength: give `response`, or `centre_nm` and `fwhm_nm`")
 
 
+def _band(name: str, spec: dict[str, Any], response: SpectralResponse) -> Band:
+    """One band; raises KeyError for what is missing and ValueError for what is wrong."""
+    quantity = spec.get("quantity", REFLECTANCE)
+    derived = "concept" not in spec and quantity == REFLECTANCE
+    return Band(
+        name=name,
+        concept=nearest_concept(response.centre_nm) if derived else spec["concept"],
+        response=response,
+        gsd_m=float(spec["gsd_m"]),
+        pixel_m=float(spec["pixel_m"]),
+        quantity=quantity,
+    )
+
+
 def load_sensor(path: Path) -> tuple[Sensor, ...]:
     """Read one sensor YAML; one Sensor per platform that it names.
 
@@ -65,16 +82,7 @@ def load_sensor(path: Path) -> tuple[Sensor, ...]:
     bands = []
     for name, spec in document["bands"].items():
         try:
-            bands.append(
-                Band(
-                    name=name,
-                    concept=spec["concept"],
-                    response=_response(path, name, spec, table),
-                    gsd_m=float(spec["gsd_m"]),
-                    pixel_m=float(spec["pixel_m"]),
-                    quantity=spec.get("quantity", REFLECTANCE),
-                )
-            )
+            bands.append(_band(name, spec, _response(path, name, spec, table)))
         except KeyError as error:
             raise UserError(f"{path.name}: band {name} lacks {error.args[0]!r}") from None
         except ValueError as error:

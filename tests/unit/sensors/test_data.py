@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from anyband.sensors import get_sensor, platforms
+from anyband.runtime import UserError
+from anyband.sensors import get_sensor, load_sensor, platforms
+from anyband.sensors.band import nearest_concept
 
 # SRF-weighted centres published by ESA for Sentinel-2A and -2B (COPE-GSEG-EOPG-TN-15-0007), nm.
 PUBLISHED_MSI = {
@@ -97,3 +99,50 @@ def test_effective_gsd_is_kept_apart_from_pixel_spacing():
 def test_sentinel_2c_is_not_a_copy_of_2a():
     red_edge = [get_sensor(f"sentinel-2{unit}", "sentinel2").band("B05").response.centre_nm for unit in "ac"]
     assert red_edge[1] - red_edge[0] > 2.5
+
+
+EXTRA = {"broadband": (4, 20), "narrowband": (8, 10), "hyperspectral": (200, 30)}
+
+
+@pytest.mark.parametrize("product", EXTRA)
+def test_extra_sensors_have_the_promised_bands_and_pixels(product):
+    sensor = get_sensor(f"{product}-1", product)
+    count, pixel_m = EXTRA[product]
+    assert len(sensor.bands) == count and {band.pixel_m for band in sensor.bands} == {pixel_m}
+    centres = [band.response.centre_nm for band in sensor.bands]
+    assert centres == sorted(centres)
+    assert centres[0] > 400 and centres[-1] <= 2450
+
+
+def test_hyperspectral_bands_leave_out_the_water_vapour_windows():
+    centres = [band.response.centre_nm for band in get_sensor("hyperspectral-1", "hyperspectral").bands]
+    for low, high in ((932, 955), (1345, 1455), (1795, 1955)):
+        assert not [centre for centre in centres if low < centre < high]
+
+
+def test_bands_without_a_concept_get_the_nearest_one_by_wavelength():
+    concepts = {band.name: band.concept for band in get_sensor("narrowband-1", "narrowband").bands}
+    assert concepts == {
+        "coastal_blue": "coastal", "blue": "blue", "green_i": "green", "green": "green", "yellow": "green",
+        "red": "red", "red_edge": "red_edge_1", "nir": "nir_narrow",
+    }  # fmt: skip
+    broad = [band.concept for band in get_sensor("broadband-1", "broadband").bands]
+    assert broad == ["green", "red", "nir_broad", "swir1"]
+
+
+@pytest.mark.parametrize(("product", "platform"), [(q, p) for q, p in PRODUCTS if q in ("sentinel2", "landsat")])
+def test_rule_for_concepts_agrees_with_the_concepts_that_are_given(product, platform):
+    """The rule stands in for a description; where there is one it must say the same."""
+    for band in get_sensor(platform, product).bands:
+        if band.concept not in ("water_vapour", "thermal"):
+            assert nearest_concept(band.response.centre_nm) == band.concept
+
+
+def test_band_of_temperature_without_a_concept_is_an_error(tmp_path):
+    path = tmp_path / "x.yaml"
+    path.write_text(
+        "product: x\nplatforms: [x]\nsource: none\nbands:\n"
+        "  T: {centre_nm: 10900, fwhm_nm: 500, gsd_m: 100, pixel_m: 30, quantity: surface_temperature}\n"
+    )
+    with pytest.raises(UserError, match="band T lacks 'concept'"):
+        load_sensor(path)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from anyband.archive.scene import COLLECTIONS
+from anyband.archive.scene import COLLECTIONS, EXTRA_COLLECTIONS
 from anyband.archive.server.dialects import earth_search, lp_daac, stac_1_1, usgs
 from anyband.archive.server.dialects.common import BASE, Published, as_stored
 
@@ -52,6 +52,11 @@ class Api:
     collections: Mapping[str, str]
     dialects: Mapping[str, Render]
     paging: Paging
+
+    @property
+    def stored(self) -> dict[str, str]:
+        """Collection in the archive of each of the API's collections."""
+        return {own: (COLLECTIONS | EXTRA_COLLECTIONS)[product] for product, own in self.collections.items()}
 
     @property
     def root(self) -> str:
@@ -104,3 +109,6 @@ APIS = {
     )
 }
 """By the first part of their paths."""
+
+SENSORS = Api("sensors", "a catalogue of other sensors, in STAC 1.1", EXTRA_COLLECTIONS, {}, Paging())
+"""The extra sensors (`archive.extra_sensors`), which none of the providers above has."""

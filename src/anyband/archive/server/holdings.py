@@ -57,7 +57,9 @@ class Holdings:
     def _shelf(self, api: Api) -> tuple[ItemIndex, dict[str, str]]:
         with self._lock:
             if api.name not in self._shelves:
-                published = newest(api.publish(copy.deepcopy(item)) for item in self.items)
+                own = set(api.stored.values())
+                mine = (item for item in self.items if item["collection"] in own)
+                published = newest(api.publish(copy.deepcopy(item)) for item in mine)
                 items = traps.spring(self.traps, [entry.item for entry in published], traps.EMITTED)
                 for item in items if self.faults.tokens else ():
                     move_to_azure(item)

@@ -19,7 +19,7 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from anyband.archive.server.apis import APIS, Api
+from anyband.archive.server.apis import APIS, SENSORS, Api
 from anyband.archive.server.faults import CALM, Faults, Weather
 from anyband.archive.server.handler import Handler
 from anyband.archive.server.holdings import Holdings
@@ -51,7 +51,7 @@ class ArchiveServer(ThreadingHTTPServer):
         self.holdings = Holdings(root, traps, faults)
         self.weather = Weather(faults)
         most = 1 if SMALL_PAGES in traps else faults.page_items
-        self.apis = {name: with_pages(api, most, faults.repeated_items) for name, api in APIS.items()}
+        self.apis = {api.name: with_pages(api, most, faults.repeated_items) for api in (*APIS.values(), SENSORS)}
         try:
             super().__init__(("127.0.0.1", port), Handler)
         except OSError as error:

@@ -4,7 +4,6 @@ import json
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
-from anyband.archive.scene import COLLECTIONS
 from anyband.archive.server.apis import APIS, Api
 from anyband.archive.server.dialects.common import BASE, HOST, template
 from anyband.archive.server.item_filters import BadRequestError
@@ -65,10 +64,9 @@ def collection(api: Api, name: str) -> dict[str, Any]:
     Raises:
         NotFoundError: no such collection.
     """
-    stored = {own: COLLECTIONS[product] for product, own in api.collections.items()}
-    if name not in stored:
-        raise NotFoundError(f"no collection {name!r}, known: {', '.join(stored)}")
-    described = template(stored[name])["collection"]
+    if name not in api.stored:
+        raise NotFoundError(f"no collection {name!r}, known: {', '.join(api.stored)}")
+    described = template(api.stored[name])["collection"]
     url = f"{api.root}/collections/{name}"
     link = {"type": "application/json", "href": api.root}
     return {
