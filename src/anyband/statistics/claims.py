@@ -8,7 +8,9 @@ import numpy as np
 from anyband.statistics.comparisons import Comparison
 from anyband.statistics.settings import ALPHA, CLAIM_BLOCKS, CLAIM_SEEDS
 
-Kind = Literal["better", "equivalent", "not worse", "no difference shown"]
+Kind = Literal[
+    "better", "equivalent", "not worse", "no difference shown", "second sensor helps", "unseen sensor"
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class Claim:
         kind: which template.
         first, second: keys of the methods in the order of the sentence.
         text: the sentence.
-        checks: condition of "better" in words -> whether it holds.
+        checks: condition in words -> whether it holds.
     """
 
     kind: Kind
@@ -90,7 +92,7 @@ def _numbers(comparison: Comparison, adjusted_p: float, flip: bool) -> str:
     sign = -1 if flip else 1
     value, lower, upper = (100 * sign * float(x) for x in (comparison.difference.value, *_bounds(comparison, flip)))
     p = "p < 0.001" if adjusted_p < 0.001 else f"p = {adjusted_p:.3f}"
-    return f"({_signed(value)} points mIoU, 95 % interval {_signed(lower)} to {_signed(upper)}, Holm-adjusted {p})"
+    return f"({signed(value)} points mIoU, 95 % interval {signed(lower)} to {signed(upper)}, Holm-adjusted {p})"
 
 
 def _bounds(comparison: Comparison, flip: bool) -> tuple[float, float]:
@@ -98,6 +100,7 @@ def _bounds(comparison: Comparison, flip: bool) -> tuple[float, float]:
     return (upper, lower) if flip else (lower, upper)
 
 
-def _signed(value: float) -> str:
+def signed(value: float) -> str:
+    """A number with its sign and a typographic minus; no sign before a rounded zero."""
     text = f"{value:+.1f}".replace("-", "−")
     return "0.0" if text == "−0.0" else text

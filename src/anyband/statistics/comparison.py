@@ -14,10 +14,16 @@ from anyband.statistics import tables
 from anyband.statistics.claims import make_claim, why_no_claims
 from anyband.statistics.comparisons import Comparison
 from anyband.statistics.cube import ConfusionCube, build_cube, read_runs
+from anyband.statistics.details import block_differences, confusions, learning, read_history
+from anyband.statistics.fusion import fusion
+from anyband.statistics.gap_closed import gap_closed
 from anyband.statistics.latex import latex_table
+from anyband.statistics.products import Trained, trained_on
 from anyband.statistics.ranking import general, pairwise
 from anyband.statistics.robustness import robustness
+from anyband.statistics.sensor_claims import sensor_claims
 from anyband.statistics.settings import PRIMARY_CONDITIONS, endpoint, label
+from anyband.statistics.transfer import decomposition, transfer
 
 CAPTIONS = {
     "general": "Primary endpoint of every method and its difference to the proposed one",
@@ -29,6 +35,10 @@ CAPTIONS = {
     "cost": "Cost of training and use",
     "image_scores": "Scores of translated images",
     "variance": "Variance over test blocks and training seeds",
+    "fusion": "Both sensors against the better one alone",
+    "gap_closed": "Share of the gap to the specialist that is closed on sensors never trained on",
+    "transfer": "Scores by what was trained on and what was tested on",
+    "decomposition": "Difference between two sensors, one factor at a time",
 }
 
 
@@ -49,7 +59,7 @@ def write_comparison(settings: ComparisonSettings, runs: Path, out: Path) -> Non
         raise UserError(f"{runs}: no confusion.csv of any method or seed of experiment {settings.name}; evaluate first")
     costs = {key: _read_cost(folder) for key, folder in done.items()}
     full = build_cube(read_runs(list(done.values()), "confusion.csv"), settings, _own_endpoints(costs))
-    cube = full.undisturbed()
+    cube, trained, margin = full.undisturbed(), trained_on(costs), settings.experiment.equivalence_margin
     pairs, family = pairwise(cube, settings)
     confidence = read_runs(list(done.values()), "calibration.csv")
     confidence = confidence[confidence["condition"].isin(cube.conditions)]
@@ -65,6 +75,13 @@ def write_comparison(settings: ComparisonSettings, runs: Path, out: Path) -> Non
         "variance": tables.variance(cube, pairs),
         "units": tables.units(cube),
         "reliability": tables.reliability(confidence),
+        "fusion": fusion(cube, margin),
+        "gap_closed": gap_closed(full, trained, margin),
+        "transfer": transfer(full, trained),
+        "decomposition": decomposition(full),
+        "confusions": confusions(cube),
+        "block_differences": block_differences(cube, settings.experiment.proposed),
+        "learning": learning({key: read_history(folder) for key, folder in done.items()}),
     }
     with atomic_path(out) as folder:
         folder.mkdir()
@@ -72,8 +89,8 @@ def write_comparison(settings: ComparisonSettings, runs: Path, out: Path) -> Non
             write_csv(folder / f"{name}.csv", frame.round(9))
             if name in CAPTIONS:
                 write_text(folder / f"{name}.tex", latex_table(frame, CAPTIONS[name]))
-        write_json(folder / "claims.json", _claims(cube, settings, pairs, family))
-        write_json(folder / "design.json", _design(cube, settings, pairs))
+        write_json(folder / "claims.json", _claims(cube, settings, pairs, family, frames))
+        write_json(folder / "design.json", _design(cube, settings, pairs) | {"trained_on": _listed(trained)})
 
 
 def _read_cost(folder: Path) -> dict[str, Any]:
@@ -101,19 +118,32 @@ def _own_endpoints(costs: dict[tuple[str, int], dict[str, Any]]) -> dict[str, li
 
 
 def _claims(
-    cube: ConfusionCube, settings: ComparisonSettings, pairs: pd.DataFrame, family: list[Comparison]
+    cube: ConfusionCube,
+    settings: ComparisonSettings,
+    pairs: pd.DataFrame,
+    family: list[Comparison],
+    frames: dict[str, pd.DataFrame],
 ) -> dict[str, Any]:
-    """Claims of the declared family, or the sentence that says why there are none."""
+    """Claims of the declared family and those about sensors, or the sentence that says why there are none."""
     reason = why_no_claims(len(cube.seeds), len(cube.blocks))
+    sensors = [] if reason else sensor_claims(frames["fusion"], frames["gap_closed"], len(cube.seeds))
     if not family:
         reason = reason or "No claims are made: no baseline takes every input of the primary endpoint."
     if reason:
-        return {"claims": [], "reason": reason}
+        return {"claims": [], "sensor_claims": [asdict(claim) for claim in sensors], "reason": reason}
     names = {method: label(method) for method in cube.methods}
     adjusted = pairs.loc[pairs["family"] == "declared", "p_adjusted"]
     margin = settings.experiment.equivalence_margin
     claims = [make_claim(result, p, margin, names) for result, p in zip(family, adjusted, strict=True)]
-    return {"claims": [asdict(claim) for claim in claims], "reason": None}
+    return {
+        "claims": [asdict(claim) for claim in claims],
+        "sensor_claims": [asdict(claim) for claim in sensors],
+        "reason": None,
+    }
+
+
+def _listed(trained: Trained) -> dict[str, list[str]]:
+    return {method: sorted(products) for method, products in trained.items()}
 
 
 def _design(cube: ConfusionCube, settings: ComparisonSettings, pairs: pd.DataFrame) -> dict[str, Any]:

@@ -81,14 +81,27 @@ def compare(
         conditions: method -> the same condition for all, or those of its primary endpoint.
         margin: equivalence margin in mIoU.
     """
-    one, other = conditions[first], conditions[second]
-    difference = estimate(score(cube, first, one) - score(cube, second, other), LEVEL)
-    cells = block_scores(cube, first, one) - block_scores(cube, second, other)  # (S, B)
-    per_seed = seed_scores(cube, first, one) - seed_scores(cube, second, other)
+    return contrast(cube, (first, conditions[first]), (second, conditions[second]), margin)
+
+
+def contrast(
+    cube: ConfusionCube, one: tuple[str, tuple[str, ...]], other: tuple[str, tuple[str, ...]], margin: float
+) -> Comparison:
+    """Compare a method under its conditions with the same or another one under others, paired by block and seed.
+
+    Args:
+        cube: confusion counts.
+        one: key of a method and the conditions it is averaged over; positive differences favour it.
+        other: the same of its rival.
+        margin: equivalence margin in mIoU.
+    """
+    difference = estimate(score(cube, *one) - score(cube, *other), LEVEL)
+    cells = block_scores(cube, *one) - block_scores(cube, *other)  # (S, B)
+    per_seed = seed_scores(cube, *one) - seed_scores(cube, *other)
     per_block = cells.mean(axis=0)
     return Comparison(
-        first=first,
-        second=second,
+        first=one[0],
+        second=other[0],
         difference=difference,
         resolution=RESOLUTION_FACTOR * float(difference.standard_error),
         equivalence_p=equivalence_p(difference, margin),

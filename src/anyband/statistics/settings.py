@@ -38,6 +38,13 @@ LABELS = {
     "ramen-style": "RAMEN style",
     "atomizer-style": "Atomizer style",
     "channelvit-style": "ChannelViT style",
+    "broad-only": "Broadband specialist",
+    "narrow-only": "Narrowband specialist",
+    "hyper-only": "Hyperspectral specialist",
+    "s30-only": "HLS S30 specialist",
+    "l30-only": "HLS L30 specialist",
+    "anyband-without-landsat": "anyband without Landsat",
+    "anyband-without-sentinel2": "anyband without Sentinel-2",
     MAJORITY: "Majority class",
 }
 

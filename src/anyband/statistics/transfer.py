@@ -1,0 +1,130 @@
+"""Tables that explain sensors: trained on X and tested on Y, and why one sensor's score differs from another's.
+
+Scores are fractions in [0, 1]. Both are exploratory: no claim rests on them.
+"""
+
+import itertools
+from typing import Any
+
+import pandas as pd
+
+from anyband.statistics.comparisons import score
+from anyband.statistics.cube import ConfusionCube
+from anyband.statistics.jackknife import estimate
+from anyband.statistics.products import AS, PRODUCTS, Trained, short_names, specialist
+from anyband.statistics.settings import LEVEL, MAJORITY, label
+
+TRANSFER = [
+    "method", "label", "trained_on", "condition", "mapped", "seen", "miou", "miou_lower", "miou_upper", "reference",
+    "change", "change_lower", "change_upper",
+]  # fmt: skip
+# Ways from one sensor to another, one factor at a time: (condition, what changes on the way to it).
+PATHS = {
+    "S2 to L9": (
+        ("S2", ""),
+        ("S2/gsd-30", "resolution: all bands at 30 m"),
+        ("S2/gsd-30/drop-red-edge", "bands: no red edge"),
+        ("L9", "instrument, radiometry, registration and date"),
+    ),
+    "S2 to L9, by HLS": (
+        ("S2", ""),
+        ("S30", "resolution and HLS processing"),
+        ("S30/drop-red-edge", "bands: no red edge"),
+        ("L30", "instrument and date, radiometry harmonised"),
+        ("L9", "HLS processing undone"),
+    ),
+}
+NEEDED = {"S2/gsd-30", "S2/gsd-30/drop-red-edge"}
+"""Conditions beyond sensors themselves that tell resolution and bands apart."""
+DECOMPOSITION = [
+    "path", "method", "label", "order", "condition", "factor", "miou", "change", "change_lower", "change_upper",
+]  # fmt: skip
+
+
+def transfer(cube: ConfusionCube, trained: Trained) -> pd.DataFrame:
+    """Every method under every sensor alone, and its difference to the specialist of that sensor.
+
+    A specialist of another sensor reads the nearest bands (`L9/as-S2`, column `mapped`) where that was evaluated;
+    what it makes of two sensors, of which it reads one, has no row. Nor have methods whose runs do not say what they
+    were trained on.
+    """
+    rows = []
+    sensors = [c for c in cube.conditions if "/" not in c]
+    for method, condition in itertools.product(cube.methods, sensors):
+        used = _answered(cube, trained, method, condition)
+        ignores = "+" in condition and len(trained.get(method, ())) == 1
+        if method == MAJORITY or method not in trained or used is None or ignores:
+            continue
+        own = score(cube, method, (used,))
+        level = estimate(own, LEVEL, "bounded")
+        row: dict[str, Any] = {"method": method, "label": label(method), "trained_on": short_names(trained[method])}
+        row |= {"condition": condition, "mapped": used != condition}
+        row["seen"] = all(PRODUCTS[part] in trained[method] for part in condition.split("+"))
+        row |= {"miou": float(level.value), "miou_lower": float(level.lower), "miou_upper": float(level.upper)}
+        reference = specialist(cube, trained, condition) if condition in PRODUCTS else None
+        if reference is not None and reference != method and cube.takes(reference, (condition,)):
+            change = estimate(own - score(cube, reference, (condition,)), LEVEL)
+            row |= {"reference": reference, "change": float(change.value)}
+            row |= {"change_lower": float(change.lower), "change_upper": float(change.upper)}
+        rows.append(row)
+    return pd.DataFrame(rows, columns=TRANSFER)
+
+
+def _answered(cube: ConfusionCube, trained: Trained, method: str, condition: str) -> str | None:
+    """The condition itself, or the same as the nearest bands of the one sensor that the method knows."""
+    if cube.takes(method, (condition,)):
+        return condition
+    own = short_names(trained.get(method, ()))
+    mapped = f"{condition}/{AS}{own}"
+    return mapped if own in PRODUCTS and cube.takes(method, (mapped,)) else None
+
+
+def decomposition(cube: ConfusionCube) -> pd.DataFrame:
+    """Step by step from one sensor's score to another's, for every method that answers both ends.
+
+    Steps whose condition was not evaluated, or that the method cannot take, are merged with the next one. Every change
+    is paired on the same pixels; the changes of a path add up to the whole difference.
+
+    Returns:
+        No rows for a path of which only the two ends are there: that tells nothing apart.
+    """
+    rows = []
+    for (path, steps), method in itertools.product(PATHS.items(), cube.methods):
+        ends = (steps[0][0], steps[-1][0])
+        if method == MAJORITY or not all(cube.takes(method, (end,)) for end in ends):
+            continue
+        merged = _merged(cube, method, steps)
+        if len(merged) > 2:
+            rows += _path_rows(cube, path, method, merged)
+    return pd.DataFrame(rows, columns=DECOMPOSITION)
+
+
+def _merged(cube: ConfusionCube, method: str, steps: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
+    """Steps that the method answers; the factors of those it does not answer go to the next."""
+    result, waiting = [], []
+    for condition, factor in steps:
+        waiting += [factor] if factor else []
+        if cube.takes(method, (condition,)):
+            result.append((condition, "; ".join(waiting)))
+            waiting = []
+    return result
+
+
+def _path_rows(cube: ConfusionCube, path: str, method: str, steps: list[tuple[str, str]]) -> list[dict[str, Any]]:
+    """A row per step with its change from the one before; then the whole difference."""
+    names = {"path": path, "method": method, "label": label(method)}
+    scores = [score(cube, method, (condition,)) for condition, _ in steps]
+    rows: list[dict[str, Any]] = []
+    changes = [None, *(after - before for before, after in itertools.pairwise(scores)), scores[-1] - scores[0]]
+    listed = [*steps, (steps[-1][0], "all together")]
+    for order, ((condition, factor), value, change) in enumerate(
+        zip(listed, [*scores, scores[-1]], changes, strict=True)
+    ):
+        row: dict[str, Any] = names | {"order": order, "condition": condition, "factor": factor}
+        row["miou"] = float(value.value)
+        if change is not None:
+            result = estimate(change, LEVEL)
+            row |= {"change": float(result.value), "change_lower": float(result.lower)}
+            row["change_upper"] = float(result.upper)
+        rows.append(row)
+    return rows
