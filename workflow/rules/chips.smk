@@ -1,9 +1,6 @@
 rule extract:
     input:
-        scenes=expand(
-            "results/scenes/{{dataset}}/{{site}}/{product}.json",
-            product=PRODUCTS,
-        ),
+        scenes=manifests,
         pairs="results/pairs/{dataset}/{site}.csv",
         archive=archive_folder,
     output:

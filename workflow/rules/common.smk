@@ -10,7 +10,7 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from anyband import config as settings_model
 from anyband.archive.places import check_sites
-from anyband.catalog.providers import PRODUCTS
+from anyband.catalog.providers import EXTRA, PRODUCTS
 from anyband.catalog.sites import load_sites
 from anyband.runtime import UserError, visible_cores
 from anyband.sources import step_fingerprint
@@ -223,6 +223,14 @@ def ledgers(wildcards):
     files = [Path(f"results/tuning/{name}/ledger.csv") for name in names]
     content = b"".join(file.read_bytes() for file in files if file.is_file())
     return hashlib.sha256(content).hexdigest()[:12] if content else ""
+
+
+def manifests(wildcards):
+    """The manifests of a site's scenes: of the usual products, and of the extra ones that the dataset names."""
+    return expand(
+        f"results/scenes/{wildcards.dataset}/{wildcards.site}/{{product}}.json",
+        product=[*PRODUCTS, *CONFIG.datasets[wildcards.dataset].extra_products],
+    )
 
 
 def archive_folder(wildcards):

@@ -23,12 +23,34 @@ rule search:
         " --settings={params.settings:q} --out-dir=results/scenes/{wildcards.dataset}/{wildcards.site}"
 
 
+rule search_extra:
+    input:
+        archive_folder,
+    output:
+        expand(
+            "results/scenes/{{dataset}}/{{site}}/{product}.json",
+            product=EXTRA,
+        ),
+    log:
+        "results/logs/search_extra/{dataset}/{site}.log",
+    benchmark:
+        "results/benchmarks/search_extra/{dataset}/{site}.jsonl"
+    retries: 2
+    params:
+        settings=dataset_settings("catalog", "start", "end", "extent_m"),
+        place=coordinates,
+        server=server,
+        source=source_hash("search_extra"),
+    message:
+        "Searching scenes of extra sensors of {wildcards.site}"
+    shell:
+        "step {log:q} {params.server} python -m anyband.steps.search_extra --site={wildcards.site:q} {params.place}"
+        " --settings={params.settings:q} --out-dir=results/scenes/{wildcards.dataset}/{wildcards.site}"
+
+
 rule pair:
     input:
-        scenes=expand(
-            "results/scenes/{{dataset}}/{{site}}/{product}.json",
-            product=PRODUCTS,
-        ),
+        scenes=manifests,
         archive=archive_folder,
     output:
         pairs="results/pairs/{dataset}/{site}.csv",
@@ -39,7 +61,9 @@ rule pair:
         "results/benchmarks/pair/{dataset}/{site}.jsonl"
     retries: 2
     params:
-        settings=dataset_settings("extent_m", "exclude", "max_day_gap", "min_clear"),
+        settings=dataset_settings(
+            "catalog", "simulation", "extent_m", "exclude", "max_day_gap", "min_clear"
+        ),
         place=coordinates,
         server=server,
         source=source_hash("pair"),

@@ -41,6 +41,7 @@ class BandAsset:
         scale, offset: from our own table; contradicting metadata is an error, missing metadata is not.
         nodata: DN without data.
         store_shift: to be added to every DN other than `nodata` to bring all products of this kind to one encoding.
+        index, count: which band of the file it is, from 1, and how many the file has.
     """
 
     band: str
@@ -53,6 +54,8 @@ class BandAsset:
     offset: float
     nodata: int
     store_shift: int = 0
+    index: int = 1
+    count: int = 1
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class Acquisition:
     """One scene of one product, in terms that do not depend on the catalogue.
 
     Attributes:
-        product: sentinel2, landsat, hls_s30, hls_l30 or label.
+        product: sentinel2, landsat, hls_s30, hls_l30, label, or that of another sensor of the registry.
         platform: "sentinel-2a", "landsat-9" and so on; "" for the label, and for HLS of a catalogue that leaves it
             to the files (`header.with_platform` reads it there).
         collection, item_id: where it came from; the collection is "" for an item outside of any.

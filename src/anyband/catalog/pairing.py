@@ -7,24 +7,31 @@ at most once, best match first. Whatever is left out is recorded with its reason
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from anyband.catalog.acquisition import Acquisition, UnusableItemError
 from anyband.catalog.selection import SAME_PASS, Drop, drop, find_passes
 
 SECONDS_PER_DAY = 86_400
+SAME_MOMENT = timedelta(minutes=1)
+"""What an extra sensor's scene may be off the Sentinel-2 scene that it goes with."""
 
 
 @dataclass(frozen=True)
 class Match:
-    """Scenes that belong together, whatever the sky; `day_gap` is the time between them in days, rounded."""
+    """Scenes that belong together, whatever the sky; `day_gap` is the time between them in days, rounded.
+
+    `extra` has scenes of other sensors at the time of the Sentinel-2 scene, by product.
+    """
 
     sentinel2: Acquisition
     landsat: Acquisition
     hls_s30: Acquisition
     hls_l30: Acquisition
     day_gap: int
+    extra: Mapping[str, Acquisition] = field(default_factory=dict)
 
     @property
     def ids(self) -> tuple[str, str]:
@@ -122,6 +129,19 @@ class HlsVersions:
                 self._identified[scene.item_id] = None
                 self.drops.append(drop(scene.product, scene.item_id, error.reason, str(error)))
         return self._identified[scene.item_id]
+
+
+def find_extra(
+    scene: Acquisition, extra: Mapping[str, Sequence[Acquisition]]
+) -> tuple[dict[str, Acquisition], str | None]:
+    """By product, the extra sensors' scenes of the time of a Sentinel-2 scene; and the first product without one."""
+    found = {}
+    for product, scenes in extra.items():
+        near = [other for other in scenes if abs(other.datetime - scene.datetime) <= SAME_MOMENT]
+        if not near:
+            return {}, product
+        found[product] = min(near, key=lambda other: (abs(other.datetime - scene.datetime), other.item_id))
+    return found, None
 
 
 def select_pairs(

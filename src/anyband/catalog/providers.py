@@ -23,6 +23,13 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
 
 PAGE = 100
 
+EXTRA: Mapping[str, str] = {
+    "broadband": "broadband-l2a",
+    "narrowband": "narrowband-l2a",
+    "hyperspectral": "hyperspectral-l2a",
+}
+"""Collections of the sensors that only the embedded archive has, and only where a dataset names them."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -34,6 +41,7 @@ class Source:
 
 
 EMBEDDED = "http://archive.anyband.test/stac"
+EMBEDDED_EXTRA = "http://archive.anyband.test/sensors"
 PLANETARY_COMPUTER = "https://planetarycomputer.microsoft.com/api/stac/v1"
 EARTH_SEARCH = "https://earth-search.aws.element84.com/v1"
 USGS = "https://landsatlook.usgs.gov/stac-server"
@@ -64,6 +72,11 @@ CATALOGUES: Mapping[str, Mapping[str, Source]] = {
     | {"hls_s30": Source(LP_DAAC, "HLSS30_2.0"), "hls_l30": Source(LP_DAAC, "HLSL30_2.0")},
 }
 """Source of each product by name of the catalogue."""
+
+
+def extra_sources(extra: Iterable[str]) -> dict[str, Source]:
+    """Where to ask for the extra products of a dataset of the embedded archive."""
+    return {product: Source(EMBEDDED_EXTRA, EXTRA[product]) for product in extra}
 
 
 def sources(catalog: str, collections_of: Callable[[str], Iterable[str]]) -> dict[str, Source]:

@@ -11,7 +11,16 @@ from anyband.catalog.acquisition import Acquisition, UnusableItemError
 from anyband.catalog.clear import Look, look_at
 from anyband.catalog.footprints import covering_labels, find_coverage, site_square
 from anyband.catalog.header import with_platform
-from anyband.catalog.pairing import Clarity, HlsVersions, Match, Pair, day_gap, find_candidates, select_pairs
+from anyband.catalog.pairing import (
+    Clarity,
+    HlsVersions,
+    Match,
+    Pair,
+    day_gap,
+    find_candidates,
+    find_extra,
+    select_pairs,
+)
 from anyband.catalog.providers import PRODUCTS
 from anyband.catalog.search import Site
 from anyband.catalog.selection import Drop, drop, parse_all, select_scenes
@@ -29,12 +38,18 @@ PAIR_COLUMNS = (
 DROP_COLUMNS = ("sentinel2", "landsat", "reason", "detail")
 
 
+def pair_columns(extra: Collection[str] = ()) -> tuple[str, ...]:
+    """Columns of the table of pairs; one more for every extra product of the dataset."""
+    return (*PAIR_COLUMNS, *extra)
+
+
 def pair_site(
     site: Site,
     items: Mapping[str, Sequence[Mapping[str, Any]]],
     max_day_gap: int,
     min_clear: float,
     exclude: Collection[str] = (),
+    extra: Collection[str] = (),
 ) -> tuple[list[dict[str, Any]], list[Drop]]:
     """Rows of the table of pairs, and what was left out; no rows when nothing is left.
 
@@ -46,6 +61,7 @@ def pair_site(
         max_day_gap: most days between the two scenes of a pair.
         min_clear: least share of the site that must be clear in both.
         exclude: ids of items that are not to be used.
+        extra: further products that every pair must have, at the time of its Sentinel-2 scene.
 
     Raises:
         UserError: no label covers the site, access is refused, or a provider is out of reach.
@@ -54,11 +70,11 @@ def pair_site(
 
     scenes: dict[str, list[Acquisition]] = {}
     drops: list[Drop] = []
-    for product in PRODUCTS:
+    for product in (*PRODUCTS, *extra):
         scenes[product], more = parse_all(items[product], product, exclude)
         drops += more
     square = site_square(site, {scene.epsg for scene in scenes["sentinel2"]} or {site.utm_epsg})
-    for product in OPTICAL:
+    for product in (*OPTICAL, *extra):
         scenes[product], more = select_scenes(scenes[product], find_coverage(square))
         drops += more
     labels = covering_labels(scenes["label"], square)
@@ -66,7 +82,7 @@ def pair_site(
         found = len(scenes["label"])
         raise UserError(f"site {site.name}: label missing, none of {found} label items covers the whole site")
     with rasterio.Env(**gdal_env()):
-        matches, clarity, more = _find_matches(site, scenes, max_day_gap)
+        matches, clarity, more = _find_matches(site, scenes, max_day_gap, extra)
     pairs, unclear = select_pairs(matches, clarity, min_clear)
     drops += more + unclear
     rows = [_row(number, pair, labels) for number, pair in enumerate(pairs)]
@@ -82,7 +98,7 @@ def why_none(site: Site, drops: Sequence[Drop]) -> str:
 
 
 def _find_matches(
-    site: Site, scenes: Mapping[str, Sequence[Acquisition]], max_day_gap: int
+    site: Site, scenes: Mapping[str, Sequence[Acquisition]], max_day_gap: int, extra: Collection[str]
 ) -> tuple[list[Match], dict[tuple[str, str], Clarity], list[Drop]]:
     """One match for each two passes, with what it shows of the site: the first candidate that can be read."""
     groups, drops = find_candidates(scenes["sentinel2"], scenes["landsat"], max_day_gap)
@@ -103,9 +119,13 @@ def _find_matches(
                 detail = f"no {missing} of the same acquisition in tile {sentinel2.tile}"
                 drops.append(Drop(*ids, "no HLS", detail))
                 continue
+            others, lacking = find_extra(sentinel2, {product: scenes[product] for product in extra})
+            if lacking is not None:
+                drops.append(Drop(*ids, "no extra sensor", f"no {lacking} scene at the time of {sentinel2.item_id}"))
+                continue
             first, second = looks.at(sentinel2), looks.at(landsat)
             if first is not None and second is not None:
-                taken = Match(sentinel2, landsat, versions[0], versions[1], day_gap(sentinel2, landsat))
+                taken = Match(sentinel2, landsat, versions[0], versions[1], day_gap(sentinel2, landsat), others)
                 clarity[ids] = _clarity(first, second)
                 matches.append(taken)
     return matches, clarity, drops + s30.drops + l30.drops + looks.drops
@@ -143,9 +163,9 @@ def _unnamed(
 ) -> list[Drop]:
     """Items that neither a pair nor a drop names: partners of unusable scenes, and versions that no pair needs."""
     named = {name for entry in drops for name in (entry.sentinel2, entry.landsat)}
-    named |= {name for row in rows for product in PRODUCTS for name in str(row[product]).split()}
+    named |= {name for row in rows for product in items for name in str(row[product]).split()}
     left = []
-    for product in PRODUCTS:
+    for product in items:
         for name in sorted({str(item["id"]) for item in items[product]} - named):
             if product in ("sentinel2", "landsat"):
                 left.append(
@@ -169,7 +189,8 @@ def _row(number: int, pair: Pair, labels: Sequence[Acquisition]) -> dict[str, An
         *("" if zenith is None else f"{zenith:.3f}" for zenith in (sentinel2.sun_zenith, landsat.sun_zenith)),
         sentinel2.epsg, landsat.epsg,
     )  # fmt: skip
-    return dict(zip(PAIR_COLUMNS, values, strict=True))
+    row = dict(zip(PAIR_COLUMNS, values, strict=True))
+    return row | {product: scene.item_id for product, scene in match.extra.items()}
 
 
 def _iso(scene: Acquisition) -> str:

@@ -18,7 +18,7 @@ from anyband.catalog.acquisition import UnusableItemError
 from anyband.chips.arrays import SHARD_CHIPS, checksum
 from anyband.chips.encoding import ENCODINGS, Array
 from anyband.chips.parts import Group, Part
-from anyband.chips.read import Piece, Pixels, read_file
+from anyband.chips.read import Piece, Pixels, read_bands_of
 from anyband.chips.shards import Shards
 from anyband.chips.unfinished import Journal
 from anyband.chips.workers import Graph, Task, attempt, new_name
@@ -75,7 +75,7 @@ def read_bands(
     }
     graph: Graph = {}
     keys: list[str] = []
-    reads = _together(parts) if queues else [(part,) for part in parts]
+    reads = _together(parts, queues)
     wanted: dict[str, list[int]] = {}  # reads by the key of the shard that is to be written
     for (group, start), members in _members(reads).items():
         keys.append(f"shard-{run}-{group.name}-{start}")
@@ -90,9 +90,13 @@ def read_bands(
     return graph, keys
 
 
-def _together(parts: Sequence[Part]) -> list[Read]:
-    """All bands of a group in one read; those of the same chips and rows are neighbours."""
-    return [tuple(same) for _, same in groupby(parts, key=lambda part: (part.group, part.start, part.rows))]
+def _together(parts: Sequence[Part], groups: bool) -> list[Read]:
+    """The bands of one file in one read, or with `groups` all of a group; those of one read are neighbours."""
+
+    def same(part: Part) -> tuple[Any, ...]:
+        return part.group, part.start, part.rows, None if groups else part.file.href
+
+    return [tuple(alike) for _, alike in groupby(parts, key=same)]
 
 
 def _members(reads: Sequence[Read]) -> dict[tuple[Group, int], list[int]]:
@@ -148,7 +152,13 @@ def _nothing(*_: Any) -> None:
 
 
 def _read(parts: Read, *_: None) -> list[Pixels | UnusableItemError]:
-    return [attempt(read_file, part.file, part.footprints, None, part.rows) for part in parts]
+    pixels: list[Pixels | UnusableItemError] = []
+    for _, same in groupby(parts, key=lambda part: part.file.href):
+        bands = list(same)
+        files = [part.file for part in bands]
+        found = attempt(read_bands_of, files, bands[0].footprints, None, bands[0].rows)
+        pixels += [found] * len(bands) if isinstance(found, UnusableItemError) else found
+    return pixels
 
 
 def _write(

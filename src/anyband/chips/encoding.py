@@ -28,6 +28,10 @@ ENCODINGS: dict[str, Encoding] = {
     # HLS User Guide v2.0, table of scale factors.
     "hls_s30": Encoding("int16", 1e-4, 0.0, -9999),
     "hls_l30": Encoding("int16", 1e-4, 0.0, -9999),
+    # Extra sensors of the simulated archive (archive/publish_extra.py).
+    "broadband": Encoding("int16", 1e-4, 0.0, -9999),
+    "narrowband": Encoding("int16", 1e-4, 0.0, -9999),
+    "hyperspectral": Encoding("int16", 1e-4, 0.0, -9999),
 }
 
 TITLES = {
@@ -35,6 +39,9 @@ TITLES = {
     "landsat": "Landsat Collection 2 Level-2",
     "hls_s30": "HLS v2.0 S30",
     "hls_l30": "HLS v2.0 L30",
+    "broadband": "broad bands at 20 m (simulated only)",
+    "narrowband": "eight narrow bands at 10 m (simulated only)",
+    "hyperspectral": "two hundred bands at 30 m (simulated only)",
 }
 
 LABEL_NODATA = 0

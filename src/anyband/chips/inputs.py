@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from anyband.catalog.dialects import parse_item
+from anyband.chips.encoding import ENCODINGS
 from anyband.chips.judge import Pair
 from anyband.runtime import UserError
-
-OPTICAL = ("sentinel2", "landsat", "hls_s30", "hls_l30")
 
 
 def read_pairs(table: Path, scenes: Path) -> list[Pair]:
@@ -28,7 +27,8 @@ def read_pairs(table: Path, scenes: Path) -> list[Pair]:
         rows = list(csv.DictReader(file))
     if not rows:
         return []
-    items = {product: _items(scenes / f"{product}.json") for product in (*OPTICAL, "label")}
+    optical = [product for product in ENCODINGS if product in rows[0]]
+    items = {product: _items(scenes / f"{product}.json") for product in (*optical, "label")}
 
     def find(row: Mapping[str, str], product: str, item_id: str) -> dict[str, Any]:
         found = items[product].get(item_id)
@@ -39,7 +39,7 @@ def read_pairs(table: Path, scenes: Path) -> list[Pair]:
     return [
         Pair(
             number=int(row["pair"]),
-            optical={p: parse_item(find(row, p, row[p])) for p in OPTICAL if row.get(p)},
+            optical={p: parse_item(find(row, p, row[p])) for p in optical if row.get(p)},
             labels=tuple(
                 parse_item(find(row, "label", item_id)) for item_id in (row.get("label") or "").split() or [""]
             ),

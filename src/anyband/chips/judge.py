@@ -14,7 +14,7 @@ from anyband.chips.read import Pixels, RasterFile, assemble
 JOINT = ("sentinel2", "landsat")
 """Products that must both be clear for a pixel to count."""
 
-_QA_DTYPES = {"scl": "uint8", "qa_pixel": "uint16", "fmask": "uint8"}
+_QA_DTYPES = {"scl": "uint8", "qa_pixel": "uint16", "fmask": "uint8", "mask": "uint8"}
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,8 @@ def band_file(acquisition: Acquisition, band: str) -> RasterFile:
         transform=asset.transform,
         shape=asset.shape,
         shift=asset.store_shift,
+        index=asset.index,
+        count=asset.count,
     )
 
 

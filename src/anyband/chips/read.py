@@ -25,7 +25,7 @@ CACHE_MB = 64
 
 @dataclass(frozen=True)
 class RasterFile:
-    """One single-band file as its item announces it.
+    """One band of a file as its item announces it.
 
     Attributes:
         item, asset: what messages call it; `asset` is the provider's key.
@@ -34,6 +34,7 @@ class RasterFile:
         dtype, pixel_m, nodata: of its pixels.
         transform, shape: its grid, None where the item does not say.
         shift: added to every pixel other than nodata.
+        index, count: which band of the file is meant, from 1, and how many it has.
     """
 
     item: str
@@ -46,6 +47,8 @@ class RasterFile:
     transform: Affine6 | None = None
     shape: tuple[int, int] | None = None
     shift: int = 0
+    index: int = 1
+    count: int = 1
 
     @property
     def name(self) -> str:
@@ -121,9 +124,22 @@ def read_file(
         UnusableItemError: the file is missing, stays damaged, or is not what its item announces.
         UserError: access is refused, or the provider stays out of reach.
     """
+    (pixels,) = read_bands_of([file], footprints, promised, part)
+    return pixels
+
+
+def read_bands_of(
+    files: Sequence[RasterFile],
+    footprints: Sequence[Footprint],
+    promised: Sequence[bool] | None = None,
+    part: tuple[int, int] | None = None,
+) -> list[Pixels]:
+    """Read the chips of several bands of one file, which is opened once; else as `read_file`."""
     import rasterio
 
-    def act(source: Any) -> Pixels:
+    file = files[0]
+
+    def act(source: Any) -> list[Pixels]:
         header = check_header(source, file)
         try:
             windows, reads = _plan(tuple(footprints), file.epsg, header, part)
@@ -133,7 +149,7 @@ def read_file(
             if inside and not overlaps(window, header.shape):
                 name = f"chip r{chip.row}c{chip.col}"
                 raise file.unusable(f"{name} is inside by the item, outside by the file ({_place(file, header)})")
-        return Pixels(windows, tuple(_pieces(source, file, reads)))
+        return [Pixels(windows, tuple(_pieces(source, band, reads))) for band in files]
 
     with rasterio.Env(**gdal_env(), GDAL_CACHEMAX=CACHE_MB):
         return read_raster(file.href, act, file.name)
@@ -162,8 +178,9 @@ def check_header(source: Any, file: RasterFile) -> Header:
         UnusableItemError: bands, type, CRS, grid or size differ; the message says what either of them has.
     """
     header = Header(tuple(source.transform)[:6], tuple(source.shape), tuple(source.block_shapes[0]))
-    if source.count != 1 or source.dtypes[0] != file.dtype:
-        raise file.unusable(f"{source.count} band(s) of {source.dtypes[0]}, expected one of {file.dtype}")
+    if source.count != file.count or source.dtypes[0] != file.dtype:
+        wanted = "one" if file.count == 1 else str(file.count)
+        raise file.unusable(f"{source.count} band(s) of {source.dtypes[0]}, expected {wanted} of {file.dtype}")
     found, wanted = _crs(source.crs.to_wkt()) if source.crs else "none", _crs_of(file.epsg)
     if found != wanted:
         raise file.unusable(f"its CRS is {wanted} by the item, {found} by the file")
@@ -193,7 +210,7 @@ def _pieces(source: Any, file: RasterFile, reads: Sequence[Read]) -> list[Piece]
 
     pieces = []
     for read in reads:
-        block = source.read(1, window=RasterWindow(read.col, read.row, read.width, read.height))
+        block = source.read(file.index, window=RasterWindow(read.col, read.row, read.width, read.height))
         shift_stored(block, file.shift, file.nodata)
         sparse = 2 * sum(p.height * p.width for p in read.pieces) < block.size
         for chip, row, col, target_row, target_col, height, width in read.pieces:

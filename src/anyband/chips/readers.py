@@ -76,6 +76,13 @@ def plain_item(file: RasterFile, address: str, number: int = 0) -> dict[str, Any
     }
 
 
+def one_band(file: RasterFile, address: str) -> str:
+    """An address of a file's band alone: stackstac reads no file of several bands."""
+    if file.count == 1:
+        return address
+    return f"vrt://{f'/vsicurl/{address}' if '://' in address else address}?bands={file.index}"
+
+
 def _with_retries(files: Sequence[RasterFile], read: Any) -> Array:
     """Sign, build the items, read; the headers are read first, for they tell which file is at fault, and its grid."""
     import rasterio
@@ -90,7 +97,8 @@ def _with_retries(files: Sequence[RasterFile], read: Any) -> Array:
         def act(first: str) -> Array:
             addresses = [first, *(sign(file.href) for file in known[1:])]
             pairs = zip(known, addresses, strict=True)
-            values: Array = read([plain_item(file, address, n) for n, (file, address) in enumerate(pairs)])
+            items = [plain_item(file, one_band(file, address), n) for n, (file, address) in enumerate(pairs)]
+            values: Array = read(items)
             return values
 
         name = files[0].name if len(files) == 1 else " ".join(file.name for file in files)

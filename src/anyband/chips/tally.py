@@ -121,11 +121,15 @@ def _source(pair: Pair, product: str) -> dict[str, Any]:
     acquisition: Acquisition = pair.optical[product]
     layer = quality_asset(acquisition)
     names = ("asset", "href", "scale", "offset", "nodata", "store_shift")
+    bands = {band: {name: getattr(asset, name) for name in names} for band, asset in acquisition.bands.items()}
+    for band, asset in acquisition.bands.items():
+        if asset.count > 1:
+            bands[band] |= {"index": asset.index, "count": asset.count}
     return {
         "pair": pair.number,
         "item": acquisition.item_id,
         "collection": acquisition.collection,
         "epsg": acquisition.epsg,
-        "bands": {band: {name: getattr(asset, name) for name in names} for band, asset in acquisition.bands.items()},
+        "bands": bands,
         "quality": {"asset": layer.asset, "href": layer.href, "fill": FILL[layer.decoder]},
     }

@@ -80,7 +80,15 @@ def _layers(store: Any, chip: int, entry: dict[str, Any], product: str) -> Itera
 
 def _file(source: dict[str, Any], described: dict[str, Any], dtype: Any, pixel_m: int, nodata: int) -> RasterFile:
     return RasterFile(
-        source["item"], described["asset"], described["href"], source["epsg"], np.dtype(dtype).name, pixel_m, nodata
+        source["item"],
+        described["asset"],
+        described["href"],
+        source["epsg"],
+        np.dtype(dtype).name,
+        pixel_m,
+        nodata,
+        index=described.get("index", 1),
+        count=described.get("count", 1),
     )
 
 

@@ -90,6 +90,11 @@ class Dataset(Section):
     simulation: Simulation = Field(default_factory=Simulation, description="read only when catalog is embedded")
     split: Split = Field(default_factory=Split, description="blocks and buffer")
 
+    @property
+    def extra_products(self) -> list[ExtraSensor]:
+        """Products beside the usual ones; only the embedded archive has any."""
+        return self.simulation.extra_sensors if self.catalog == "embedded" else []
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.catalog not in CATALOGUES and not self.catalog.startswith(("http://", "https://")):

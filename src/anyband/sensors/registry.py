@@ -111,6 +111,11 @@ def get_sensor(platform: str, product: str) -> Sensor:
     return _registry()[key]
 
 
+def products(platform: str) -> tuple[str, ...]:
+    """Products of a platform, sorted; none for one that is not known."""
+    return tuple(sorted(q for p, q in _registry() if p == platform))
+
+
 def platforms(product: str) -> tuple[str, ...]:
     """Platforms that deliver `product`, sorted."""
     return tuple(sorted(p for p, q in _registry() if q == product))

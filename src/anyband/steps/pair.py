@@ -7,7 +7,7 @@ from pathlib import Path
 
 from anyband.catalog.providers import PRODUCTS
 from anyband.catalog.search import Site, read_manifest
-from anyband.catalog.site_pairs import DROP_COLUMNS, PAIR_COLUMNS, as_csv, pair_site, why_none
+from anyband.catalog.site_pairs import DROP_COLUMNS, as_csv, pair_columns, pair_site, why_none
 from anyband.config import Dataset
 from anyband.runtime import step_main, write_text
 
@@ -26,11 +26,12 @@ def main() -> None:
 
     settings = Dataset.model_validate_json(arguments.settings)
     site = Site(arguments.site, arguments.longitude, arguments.latitude, settings.extent_m)
-    items = {product: read_manifest(arguments.scenes / f"{product}.json") for product in PRODUCTS}
-    rows, drops = pair_site(site, items, settings.max_day_gap, settings.min_clear, settings.exclude)
+    extra = settings.extra_products
+    items = {product: read_manifest(arguments.scenes / f"{product}.json") for product in (*PRODUCTS, *extra)}
+    rows, drops = pair_site(site, items, settings.max_day_gap, settings.min_clear, settings.exclude, extra)
     if not rows:
         sys.stderr.write(f"anyband: {why_none(site, drops)}\n")
-    write_text(arguments.pairs, as_csv(PAIR_COLUMNS, rows))
+    write_text(arguments.pairs, as_csv(pair_columns(extra), rows))
     write_text(arguments.dropped, as_csv(DROP_COLUMNS, [asdict(entry) for entry in drops]))
 
 

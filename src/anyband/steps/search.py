@@ -2,32 +2,43 @@
 
 import argparse
 import sys
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from anyband.catalog.providers import sources
+from anyband.catalog.providers import Source, sources
 from anyband.catalog.search import Catalogue, Site, site_query, write_manifest
 from anyband.config import Dataset
 from anyband.runtime import UserError, step_main
 
 NEEDED = ("sentinel2", "landsat", "label")  # without them there is nothing to pair or to learn
 
+open_catalogue = cache(Catalogue)  # one connection for all products of a provider
+
 
 def main() -> None:
     """Parse the command line, search, write."""
-    parser = argparse.ArgumentParser(description="Search the scenes of one site.")
+    arguments = parse("Search the scenes of one site.")
+    settings = Dataset.model_validate_json(arguments.settings)
+    search(arguments, settings, sources(settings.catalog, lambda url: open_catalogue(url).collections()))
+
+
+def parse(description: str) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--settings", required=True, help="settings of the dataset, JSON")
     parser.add_argument("--site", required=True)
     parser.add_argument("--longitude", type=float, required=True, help="degrees east")
     parser.add_argument("--latitude", type=float, required=True, help="degrees north")
     parser.add_argument("--out-dir", type=Path, required=True, help="folder of the manifests")
-    arguments = parser.parse_args()
+    return parser.parse_args()
 
-    settings = Dataset.model_validate_json(arguments.settings)
+
+def search(arguments: argparse.Namespace, settings: Dataset, wanted: Mapping[str, Source]) -> None:
+    """Ask for each product at its source; the manifests are written when all have answered."""
     site = Site(arguments.site, arguments.longitude, arguments.latitude, settings.extent_m)
-    open_catalogue = cache(Catalogue)  # one connection for all products of a provider
     manifests = {}
-    for product, source in sources(settings.catalog, lambda url: open_catalogue(url).collections()).items():
+    for product, source in wanted.items():
         # A label holds for its year; it need not overlap the dates of the scenes.
         days = None if product == "label" else (settings.start, settings.end)
         query = site_query(site, source.collection, days)
@@ -38,9 +49,8 @@ def main() -> None:
             what = f"no {source.collection} items{when} in {source.endpoint}"
             raise UserError(f"{place}: {product} missing, {what}: change site, dates or catalog")
         if found.repeated:
-            sys.stderr.write(
-                f"anyband: {source.endpoint} sent {found.repeated} items of {source.collection} twice, kept once\n"
-            )
+            repeated = f"{found.repeated} items of {source.collection} twice, kept once"
+            sys.stderr.write(f"anyband: {source.endpoint} sent {repeated}\n")
         manifests[product] = (source.endpoint, query, found.items)
     for product, manifest in manifests.items():
         write_manifest(arguments.out_dir / f"{product}.json", *manifest)

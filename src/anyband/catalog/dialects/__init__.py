@@ -17,6 +17,8 @@ telling sign                        dialect                          collections
 id HLS...                           `hls`                            Planetary Computer `hls2-s30`, `hls2-l30`,
                                                                      LP DAAC `HLSS30_2.0`, `HLSL30_2.0`
 `esa_worldcover:` properties        `worldcover`                     Planetary Computer `esa-worldcover`
+a platform of the registry of       `described`                      those of the simulated extra sensors
+sensors without another dialect
 ==================================  ===============================  =================================================
 
 The forms to come (STAC 1.1 `bands`, `proj:code`) need no dialect of their own: all of them read both.
@@ -27,7 +29,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from anyband.catalog.acquisition import Acquisition, UnusableItemError
-from anyband.catalog.dialects import hls, landsat, sentinel2, sentinel2_earth_search, worldcover
+from anyband.catalog.dialects import described, hls, landsat, sentinel2, sentinel2_earth_search, worldcover
 from anyband.runtime import UserError
 
 
@@ -51,7 +53,9 @@ def find_dialect(item: Mapping[str, Any]) -> Dialect | None:
         return sentinel2.parse if sentinel2.KEYS.keys() & item["assets"].keys() else sentinel2_earth_search.parse
     if "landsat" in prefixes:
         return landsat.parse
-    return worldcover.parse if "esa_worldcover" in prefixes else None
+    if "esa_worldcover" in prefixes:
+        return worldcover.parse
+    return described.parse if described.product_of(item) else None
 
 
 def parse_item(item: Mapping[str, Any]) -> Acquisition:
