@@ -1,4 +1,4 @@
-"""The command `anyband`: looks at results between the steps of the workflow, and searches settings.
+"""The command `anyband`: maps scenes, looks at results between the steps of the workflow, and searches settings.
 
 Only typer is imported at first, so that help comes at once.
 """
@@ -6,7 +6,7 @@ Only typer is imported at first, so that help comes at once.
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -15,13 +15,19 @@ import typer
 from anyband.runtime import UserError, step_main
 
 app = typer.Typer(
-    help="Looks at results of the anyband workflow.", pretty_exceptions_enable=False, add_completion=False
+    help="Maps scenes with trained models, and looks at results of the anyband workflow.",
+    pretty_exceptions_enable=False,
+    add_completion=False,
 )
+
+
+Box = tuple[float, float, float, float]
+BOX = "West, south, east, north in degrees; all ground that the items share if left out."
 
 
 @app.callback(invoke_without_command=False)
 def commands() -> None:
-    """Looks at results of the anyband workflow."""
+    """Maps scenes with trained models, and looks at results of the anyband workflow."""
 
 
 @app.command()
@@ -76,6 +82,32 @@ def tune(
     chosen = [name.strip() for name in methods.split(",") if name.strip()]
     for text in run_trials(experiment, chosen, cores, configfile or []):
         sys.stdout.write(text)
+
+
+@app.command()
+def predict(
+    items: Annotated[list[str], typer.Argument(help="STAC items, files or addresses; several are fused.")],
+    model: Annotated[Path, typer.Option(help="Folder of a trained run: results/runs/main/anyband/seed-0.")],
+    out: Annotated[Path, typer.Option(help="GeoTIFF of classes to write.")],
+    probabilities: Annotated[Optional[Path], typer.Option(help="GeoTIFF of a band per class.")] = None,  # noqa: UP045
+    gsd: Annotated[float, typer.Option(help="Pixel of the maps, metres.")] = 10.0,
+    bbox: Annotated[Optional[Box], typer.Option(help=BOX)] = None,  # noqa: UP045
+) -> None:
+    """Map the classes of an optical scene of any sensor whose item describes its bands."""
+    from anyband.predict.command import predict_items
+
+    with reachable(items):
+        area = predict_items(items, model, out, probabilities, gsd, bbox)
+    sys.stdout.write(f"{out}: {area.width} x {area.height} pixels of {area.pixel_m:g} m, EPSG:{area.epsg}\n")
+
+
+def reachable(items: list[str]) -> AbstractContextManager[None]:
+    """Serve the embedded archive that item files are of, `{archive}/{site}/items/{collection}/{item}.json`, if any."""
+    for item in items:
+        path = Path(item).resolve()
+        if path.is_file() and path.parts[-3] == "items" and (path.parents[2] / "simulation.json").is_file():
+            return served(path.parents[3])
+    return nullcontext()
 
 
 @contextmanager
