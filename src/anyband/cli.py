@@ -101,6 +101,44 @@ def predict(
     sys.stdout.write(f"{out}: {area.width} x {area.height} pixels of {area.pixel_m:g} m, EPSG:{area.epsg}\n")
 
 
+@app.command()
+def harmonise(
+    item: Annotated[str, typer.Argument(help="STAC item, file or address.")],
+    to: Annotated[str, typer.Option(help="Platform to predict: sentinel-2a, landsat-9, ...")],
+    out: Annotated[Path, typer.Option(help="GeoTIFF to write.")],
+    method: Annotated[str, typer.Option(help="bandpass, analytic or translation.")] = "bandpass",
+    model: Annotated[Optional[Path], typer.Option(help="Run that the method needs, if any.")] = None,  # noqa: UP045
+    resampling: Annotated[str, typer.Option(help="cubic or linear.")] = "cubic",
+    bbox: Annotated[Optional[Box], typer.Option(help=BOX)] = None,  # noqa: UP045
+) -> None:
+    """Predict the pixels of one sensor from an acquisition of another."""
+    from anyband.harmonise.command import harmonise_item
+
+    with reachable([item]):
+        area = harmonise_item(item, to, out, method, model, resampling, bbox)
+    sys.stdout.write(f"{out}: {area.width} x {area.height} pixels of {area.pixel_m:g} m, EPSG:{area.epsg}\n")
+
+
+@app.command()
+def harmonise_score(
+    converter: Annotated[list[str], typer.Option(help="NAME, or NAME=RUN; may be given again.")],
+    source: Annotated[str, typer.Option(help="Product at hand.")] = "landsat",
+    target: Annotated[str, typer.Option(help="Product that is predicted.")] = "sentinel2",
+    dataset: Annotated[str, typer.Option(help="Name in the config.")] = "main",
+    results: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results"),
+    out: Annotated[Optional[Path], typer.Option(help="CSV to write.")] = None,  # noqa: UP045
+) -> None:
+    """Compare what converters predict on test chips with what the other sensor saw there."""
+    from anyband.harmonise.score import Scored, score
+    from anyband.runtime import write_csv
+
+    entries = [Scored.parse(text) for text in converter]
+    table = score(results / "chips" / dataset, results / "splits" / f"{dataset}.csv", source, target, entries)
+    if out is not None:
+        write_csv(out, table.round(6))
+    sys.stdout.write(table.round(4).to_string(index=False, na_rep="-") + "\n")
+
+
 def reachable(items: list[str]) -> AbstractContextManager[None]:
     """Serve the embedded archive that item files are of, `{archive}/{site}/items/{collection}/{item}.json`, if any."""
     for item in items:

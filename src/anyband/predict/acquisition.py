@@ -69,7 +69,8 @@ class OpenScene:
         upper = frame.top - first * frame.pixel_m
         if start < stop:
             stored = self.pool.map(lambda file: file.rows(start, stop), group.files)
-            for band, (pixels, encoding) in enumerate(zip(stored, group.encodings, strict=True)):
+            planes = (plane for pixels in stored for plane in pixels)
+            for band, (pixels, encoding) in enumerate(zip(planes, group.encodings, strict=True)):
                 part = slice(start - first, stop - first)
                 values[band, part], valid[band, part] = reflectance(pixels, *encoding)
             if clear is not None:
@@ -86,7 +87,7 @@ class OpenScene:
         start, stop = max(frame.row(top + margin), 0), min(frame.row(top - side_m - margin) + 1, frame.shape[0])
         if start >= stop:
             return Clear(np.zeros((1, 1), bool), replace(frame, shape=(1, 1), top=np.inf))
-        mask = DECODERS[self.scene.quality.decoder](file.rows(start, stop))
+        mask = DECODERS[self.scene.quality.decoder](file.rows(start, stop)[0])
         return Clear(mask, Frame(frame.left, frame.top - start * frame.pixel_m, frame.pixel_m, mask.shape))
 
 
@@ -120,10 +121,15 @@ def _groups(scene: Scene, headers: dict[str, Header], shift: float) -> list[Grou
         members.setdefault(_frame(headers[layer.href], shift), []).append(layer)
     groups = []
     for frame, layers in sorted(members.items(), key=lambda entry: entry[0].pixel_m):
+        addresses = list(dict.fromkeys(layer.href for layer in layers))
+        layers.sort(key=lambda layer: addresses.index(layer.href))
         bands = [Band(x.name, x.concept, x.response, x.gsd_m or frame.pixel_m, frame.pixel_m) for x in layers]
-        names = [f"item {scene.item}: asset {x.asset}" for x in layers]
-        files = [RowFile(x.href, name, headers[x.href], x.index) for x, name in zip(layers, names, strict=True)]
-        encodings = [_encoding(x, headers[x.href], name) for x, name in zip(layers, names, strict=True)]
+        encodings = [_encoding(x, headers[x.href], f"item {scene.item}: asset {x.asset}") for x in layers]
+        files = []
+        for href in addresses:
+            mine = [layer for layer in layers if layer.href == href]
+            name = f"item {scene.item}: asset {mine[0].asset}"
+            files.append(RowFile(href, name, headers[href], [layer.index for layer in mine]))
         groups.append(Group(BandSet(scene.platform, tuple(bands)), frame, tuple(files), tuple(encodings)))
     return groups
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from anyband.catalog.acquisition import QualityAsset
 from anyband.catalog.dialects.common import RawItem, grid
+from anyband.catalog.qa import FILL, MASK_CLEAR
 from anyband.predict.layers import Layer, Scene
 from anyband.runtime import UserError
 from anyband.sensors import SpectralResponse
@@ -16,7 +17,7 @@ from anyband.sensors import SpectralResponse
 PRODUCT = "described"
 REFLECTIVE_UM = (0.4, 2.5)
 """Micrometres; bands beyond are thermal and not of reflectance."""
-NO_REFLECTANCE = {"thumbnail", "overview", "visual", "metadata", "temperature", "emissivity", "saturation", "cloud"}
+NO_REFLECTANCE = {"thumbnail", "overview", "visual", "metadata", "temperature", "emissivity", "saturation", "data-mask"}
 QUALITY = {"qa_pixel": "qa_pixel", "scl": "scl", "fmask": "fmask"}
 """Keys, in lower case, of quality layers whose coding is known, whoever publishes them."""
 CENTRE, WIDTH = "center_wavelength", "full_width_half_max"
@@ -134,4 +135,7 @@ def _quality(item: RawItem) -> QualityAsset | None:
     for key, asset in item["assets"].items():
         if key.lower() in QUALITY and asset.get("href"):
             return QualityAsset(key, QUALITY[key.lower()], asset["href"], 0.0, *grid(item, key))
+        classes = {entry.get("value"): entry.get("name") for entry in asset.get("classification:classes") or ()}
+        if classes.get(MASK_CLEAR) == "clear" and classes.get(FILL["mask"]) == "no_data":
+            return QualityAsset(key, "mask", asset["href"], 0.0, *grid(item, key))
     return None

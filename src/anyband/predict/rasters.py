@@ -1,6 +1,7 @@
 """Files of a scene: their grids, and their pixels row by row, so that no more than a strip is in memory."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,28 +88,28 @@ def _middle(source: Any) -> tuple[float, float]:
 
 
 class RowFile:
-    """Rows of one band of a file, asked for downwards; every internal tile is decoded once.
+    """Rows of some bands of a file, asked for downwards; every internal tile is decoded once.
 
     The file is opened for each row of its tiles and closed again, so signatures are fresh however long it takes.
     """
 
-    def __init__(self, href: str, name: str, header: Header, index: int = 1) -> None:
-        """Nothing is read yet; `name` is what messages call the file, `index` the number of the band, from 1."""
-        self.href, self.name, self.header, self.index = href, name, header, index
-        self.first, self.held = 0, np.zeros((0, header.shape[1]), header.dtypes[index - 1])
+    def __init__(self, href: str, name: str, header: Header, indexes: Sequence[int] = (1,)) -> None:
+        """Nothing is read yet; `name` is what messages call the file, `indexes` the numbers of the bands, from 1."""
+        self.href, self.name, self.header, self.indexes = href, name, header, list(indexes)
+        self.first, self.held = 0, np.zeros((len(indexes), 0, header.shape[1]), header.dtypes[indexes[0] - 1])
 
     def rows(self, start: int, stop: int) -> Array:
-        """Rows `start` to `stop` of the file (rows, width); those above `start` cannot be asked for again."""
+        """Rows `start` to `stop` of the file (bands, rows, width); those above `start` cannot be asked for again."""
         block = self.header.block_rows
-        if start >= self.first + len(self.held):
-            self.first, self.held = start // block * block, self.held[:0]
+        if start >= self.first + self.held.shape[1]:
+            self.first, self.held = start // block * block, self.held[:, :0]
         else:
-            self.first, self.held = start, self.held[start - self.first :]
-        end = self.first + len(self.held)
+            self.first, self.held = start, self.held[:, start - self.first :]
+        end = self.first + self.held.shape[1]
         if stop > end:
             fresh = self._read(end, min(math.ceil(stop / block) * block, self.header.shape[0]))
-            self.held = np.concatenate([self.held, fresh])
-        found: Array = self.held[start - self.first : stop - self.first]
+            self.held = np.concatenate([self.held, fresh], axis=1)
+        found: Array = self.held[:, start - self.first : stop - self.first]
         return found
 
     def _read(self, start: int, stop: int) -> Array:
@@ -117,5 +118,5 @@ class RowFile:
 
         window = Window(0, start, self.header.shape[1], stop - start)
         with rasterio.Env(**gdal_env(), GDAL_CACHEMAX=CACHE_MB):
-            pixels: Array = read_raster(self.href, lambda source: source.read(self.index, window=window), self.name)
+            pixels: Array = read_raster(self.href, lambda source: source.read(self.indexes, window=window), self.name)
         return pixels

@@ -47,6 +47,7 @@ def from_acquisition(acquisition: Acquisition) -> Scene:
             nodata=float(found.nodata),
             transform=found.transform,
             shape=found.shape,
+            index=found.index,
         )
         for name, found in acquisition.bands.items()
     )

@@ -47,7 +47,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Group:
-    """Bands of one grid; per band its file and (scale, offset, nodata)."""
+    """Bands of one grid in the order of their files, and (scale, offset, nodata) of each."""
 
     bands: BandSet
     frame: Frame

@@ -1,0 +1,1 @@
+"""Pixels of one sensor predicted from an acquisition of another."""
