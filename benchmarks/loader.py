@@ -31,7 +31,7 @@ from anyband.config import DEFAULT_METHODS, WORLDCOVER, Experiment, Training
 from anyband.models.registry import build
 from anyband.observation import Observation
 from anyband.runtime import set_threads
-from anyband.training.loop import training_loss
+from anyband.training.loop import training_batch, training_loss
 from anyband.training.statistics import measure
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
@@ -166,7 +166,7 @@ def trainer(table: ChipTable, settings: Training) -> Callable[[list[tuple[np.nda
 
     def run(steps: list[tuple[np.ndarray, Crop]]) -> int:
         for number, (indices, crop) in enumerate(steps):
-            loss = training_loss(method, table, indices, crop, None, number)
+            loss = training_loss(method.heads, training_batch(method, table, indices, crop, number), None)
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(method.parameters(), 1.0)

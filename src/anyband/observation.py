@@ -47,6 +47,11 @@ class BandGroup:
         if self.band_set_index.shape != (batch,) or self.offset_m.shape != (batch, 2):
             raise ValueError(f"{self.product}: band_set_index must be ({batch},) and offset_m ({batch}, 2)")
 
+    def part(self, samples: slice, device: torch.device) -> "BandGroup":
+        """Some samples of the batch, on a device."""
+        names = ("values", "valid", "band_set_index", "offset_m")
+        return replace(self, **{name: getattr(self, name)[samples].to(device) for name in names})
+
     def select_bands(self, indices: tuple[int, ...]) -> "BandGroup":
         """The same group with only the bands at `indices`, in that order."""
         chosen = list(indices)
@@ -81,6 +86,10 @@ class Observation:
     def only(self, products: frozenset[str]) -> "Observation":
         """The observation restricted to `products`."""
         return Observation(tuple(group for group in self.groups if group.product in products))
+
+    def part(self, samples: slice, device: torch.device) -> "Observation":
+        """Some samples of the batch, on a device."""
+        return Observation(tuple(group.part(samples, device) for group in self.groups))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -101,6 +102,17 @@ def progress(iterable: Iterable[T], label: str, total: int | None = None) -> Ite
     from tqdm import tqdm
 
     return tqdm(iterable, desc=label, total=total, file=sys.stderr, mininterval=1.0, dynamic_ncols=True)
+
+
+@contextmanager
+def asked_to_stop() -> Iterator[Callable[[], bool]]:
+    """Whether SIGTERM came, as a scheduler sends it at the time limit; the process goes on until it asks."""
+    came: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: came.append(number))
+    try:
+        yield lambda: bool(came)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def visible_cores() -> int:

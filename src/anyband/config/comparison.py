@@ -54,6 +54,9 @@ class Training(Section):
 
     steps: int = Field(1250, ge=1, description="optimiser steps")
     batch: int = Field(4, ge=1, description="crops per step")
+    micro_batch: int | None = Field(
+        None, ge=1, description="crops at once in memory, whose gradients add up to the batch's; none: all of them"
+    )
     crop_m: int = Field(480, gt=0, multiple_of=60, description="side of the random training crop, m")
     learning_rate: float = Field(5e-3, gt=0, description="peak of the one-cycle schedule")
     weight_decay: float = Field(0.01, ge=0, description="of AdamW")

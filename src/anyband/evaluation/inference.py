@@ -49,6 +49,7 @@ def predict(
     chosen = np.arange(len(table)) if indices is None else indices
     query = label_grid(table)
     size = query.height
+    device = next(method.parameters(), torch.empty(0)).device
     prediction = np.empty((len(chosen), size, size), np.uint8)
     confidence = np.empty((len(chosen), size, size), np.float32)
     start = time.perf_counter()
@@ -56,7 +57,8 @@ def predict(
         for first in range(0, len(chosen), BATCH):
             part = slice(first, first + BATCH)
             observation = table.observation(chosen[part], products)
-            logits = method(observation if change is None else change(chosen[part], observation), query)
+            seen = observation if change is None else change(chosen[part], observation)
+            logits = method(seen.part(slice(None), device), query).float().cpu()
             best, index = logits.max(dim=1)
             prediction[part] = index.numpy()
             confidence[part] = (best - logits.logsumexp(dim=1)).exp().numpy()

@@ -1,12 +1,14 @@
 """The one training loop of all methods.
 
 Everything random in a step follows from the run's seed and the step's number alone, so a run that was killed resumes
-to the same weights, and every method sees the same crops in the same order.
+to the same weights, and every method sees the same crops in the same order. Several processes (`training.distributed`)
+draw the same batch and take a part of it each.
 """
 
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -14,41 +16,59 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from anyband.chips.loader import ChipTable, Crop
 from anyband.config import Training
 from anyband.models.method import Method
 from anyband.observation import Observation, QueryGrid
-from anyband.runtime import progress
+from anyband.runtime import UserError, asked_to_stop, progress
 from anyband.training import checkpoint
 from anyband.training.augmentation import SYMMETRIES, brighten, turn
-from anyband.training.losses import class_weights, masked_cross_entropy
+from anyband.training.distributed import ALONE, World, compiled
+from anyband.training.losses import IGNORED, class_weights, masked_cross_entropy
 
 WARM_UP = 0.15
 CHECKPOINT_SECONDS = 10.0
 HISTORY_ROWS = 20
 
+Score = Callable[[Method], float]
+Batch = tuple[Observation, QueryGrid, Tensor]
+"""What a method sees, where it is asked, and labels (B, H, W) there."""
+
 
 @dataclass
 class Progress:
-    """Where a training stands: steps done, seconds spent, and rows (step, loss, val_miou, seconds)."""
+    """Where a training stands: steps done, seconds spent, and rows (step, loss, val_miou, seconds).
+
+    `losses` are those of the last steps in this process alone, left where they were computed: asking a GPU for a number
+    makes it wait.
+    """
 
     step: int = 0
     seconds: float = 0.0
     loss_sum: float = 0.0
     loss_count: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
+    losses: list[Tensor] = field(default_factory=list)
+
+    def settle(self, world: World) -> None:
+        """Add the last losses of all processes to the sum."""
+        for loss in world.sum(self.losses):
+            self.loss_sum, self.loss_count = self.loss_sum + loss, self.loss_count + 1
+        self.losses = []
 
 
 def train(
     method: Method,
     table: ChipTable,
-    score: Callable[[Method], float],
+    score: Score,
     settings: Training,
     *,
     seed: int,
     directory: Path,
     identity: str,
+    world: World = ALONE,
 ) -> list[dict[str, float]]:
     """Train `method` in place and return its history.
 
@@ -60,6 +80,10 @@ def train(
         seed: of batches and augmentation.
         directory: where an unfinished state is kept.
         identity: fingerprint of everything that the result depends on.
+        world: the processes that share the work; all of them call this.
+
+    Raises:
+        UserError: SIGTERM came; the state is saved, and the same call goes on from there.
     """
     if not any(parameter.requires_grad for parameter in method.parameters()):
         return fit_at_once(method, table, score, settings, seed)
@@ -68,41 +92,63 @@ def train(
     )
     weights = class_weights(method.statistics.label_counts, settings.class_weights)
     done = _resume(directory, identity, method, optimizer)
-    batches = table.random_batches(settings.batch, settings.crop_m, settings.steps, seed)
-    remaining = islice(batches, done.step, None)
+    heads = world.heads(method)
+    batches = islice(table.random_batches(settings.batch, settings.crop_m, settings.steps, seed), done.step, None)
     saved, label = time.monotonic(), f"training {directory.parent.name} {directory.name}"
     method.train()
-    for indices, crop in progress(remaining, label, settings.steps - done.step):
-        started = time.monotonic()
-        for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * one_cycle(done.step / settings.steps)
-        loss = training_loss(method, table, indices, crop, weights, step_seed(seed, done.step))
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(method.parameters(), 1.0)
-        optimizer.step()
-        done.step += 1
-        _record(done, float(loss.detach()), method, score, settings)
-        done.seconds += time.monotonic() - started
-        if time.monotonic() - saved > CHECKPOINT_SECONDS:
-            state = {"model": method.state_dict(), "optimizer": optimizer.state_dict(), "progress": vars(done)}
-            checkpoint.save(directory, identity, state)
-            saved = time.monotonic()
+    with asked_to_stop() as asked, compiled(method, world):
+        for indices, crop in progress(batches, label, settings.steps - done.step):
+            started = time.monotonic()
+            for group in optimizer.param_groups:
+                group["lr"] = settings.learning_rate * one_cycle(done.step / settings.steps)
+            optimizer.zero_grad()
+            batch = training_batch(method, table, indices, crop, step_seed(seed, done.step))
+            done.losses.append(backward(heads, batch, weights, world, settings.micro_batch))
+            torch.nn.utils.clip_grad_norm_(method.parameters(), 1.0)
+            optimizer.step()
+            done.step += 1
+            _record(done, method, score, settings, world)
+            done.seconds += time.monotonic() - started
+            stop = world.any(asked()) and done.step < settings.steps
+            if world.any(stop or time.monotonic() - saved > CHECKPOINT_SECONDS):
+                _save(directory, identity, method, optimizer, done, world)
+                saved = time.monotonic()
+            if stop:
+                reached = f"after step {done.step} of {settings.steps}"
+                raise UserError(f"{label} was told to stop {reached}: its state is saved, run it again to go on")
     return done.history
 
 
-def training_loss(
-    method: Method, table: ChipTable, indices: np.ndarray, crop: Crop, weights: torch.Tensor | None, seed: int
-) -> torch.Tensor:
-    """Loss of one batch."""
-    observation, query, labels = training_batch(method, table, indices, crop, seed)
-    heads = method.heads(observation, query)
-    return torch.stack([masked_cross_entropy(logits, labels, weights) for logits in heads]).mean()
+def backward(heads: nn.Module, batch: Batch, weights: Tensor | None, world: World, at_once: int | None) -> Tensor:
+    """Add the gradients of the loss of a batch, and return this process's part of the loss.
+
+    The loss is a mean over the batch's scored pixels, so every part counts by its share of them: parts, one after the
+    other or in several processes, give the gradients of the whole.
+    """
+    observation, query, labels = batch
+    scored = (labels != IGNORED).sum().clamp_min(1)
+    parts = world.parts(len(labels), at_once)
+    losses = []
+    for part in parts:
+        chosen = observation.part(part, world.device), query, labels[part].to(world.device)
+        share = ((labels[part] != IGNORED).sum() / scored).to(world.device)
+        with nullcontext() if part is parts[-1] else world.without_exchange(heads):
+            with world.autocast():
+                loss = share * training_loss(heads, chosen, weights)
+            mean = loss if world.size == 1 else world.size * loss  # processes take the mean of their gradients
+            mean.backward()  # type: ignore[no-untyped-call]
+        losses.append(loss.detach())
+    return torch.stack(losses).sum()
 
 
-def training_batch(
-    method: Method, table: ChipTable, indices: np.ndarray, crop: Crop, seed: int
-) -> tuple[Observation, QueryGrid, torch.Tensor]:
+def training_loss(heads: Callable[..., tuple[Tensor, ...]], batch: Batch, weights: Tensor | None) -> Tensor:
+    """Loss of one batch: the mean over the heads."""
+    observation, query, labels = batch
+    weights = None if weights is None else weights.to(labels.device)
+    return torch.stack([masked_cross_entropy(logits, labels, weights) for logits in heads(observation, query)]).mean()
+
+
+def training_batch(method: Method, table: ChipTable, indices: np.ndarray, crop: Crop, seed: int) -> Batch:
     """One batch with its labels: draw a symmetry, a brightness and which sensors are at hand."""
     torch.manual_seed(seed)
     symmetry = int(torch.randint(SYMMETRIES, ()))
@@ -114,7 +160,7 @@ def training_batch(
 
 
 def fit_at_once(
-    method: Method, table: ChipTable, score: Callable[[Method], float], settings: Training, seed: int
+    method: Method, table: ChipTable, score: Score, settings: Training, seed: int
 ) -> list[dict[str, float]]:
     """Train a method without gradients on the batches that the steps of any other method see; one row of history."""
     started = time.monotonic()
@@ -123,14 +169,15 @@ def fit_at_once(
     seconds = time.monotonic() - started
     weights = class_weights(method.statistics.label_counts, settings.class_weights)
     with torch.no_grad():
-        loss = float(training_loss(method, table, *steps[-1], weights, step_seed(seed, settings.steps - 1)))
+        batch = training_batch(method, table, *steps[-1], step_seed(seed, settings.steps - 1))
+        loss = float(training_loss(method.heads, batch, weights))
     return [{"step": settings.steps, "loss": loss, "val_miou": score(method), "seconds": seconds}]
 
 
 BRIGHTNESS = 0.05
 
 
-def calibration_batches(method: Method, table: ChipTable) -> Iterator[tuple[Observation, QueryGrid, torch.Tensor]]:
+def calibration_batches(method: Method, table: ChipTable) -> Iterator[Batch]:
     """Whole chips of `table` in order, with everything that the method trains on, and their labels."""
     size = table.label.shape[-1]
     for indices in table.ordered_batches(4):
@@ -150,17 +197,27 @@ def step_seed(seed: int, step: int) -> int:
     return int(np.random.SeedSequence([seed, step]).generate_state(1)[0])
 
 
-def _record(done: Progress, loss: float, method: Method, score: Callable[[Method], float], settings: Training) -> None:
+def _record(done: Progress, method: Method, score: Score, settings: Training, world: World) -> None:
     """Add a row to the history every few steps, with a validation score when one is due."""
-    done.loss_sum, done.loss_count = done.loss_sum + loss, done.loss_count + 1
     due = {round(settings.steps * (i + 1) / settings.validations) for i in range(settings.validations)}
     every = max(settings.steps // HISTORY_ROWS, 1)
     if done.step in due or done.step % every == 0:
-        value = score(method) if done.step in due else float("nan")
+        done.settle(world)
+        value = score(method) if done.step in due and world.rank == 0 else float("nan")
         method.train()
         row = {"step": done.step, "loss": done.loss_sum / done.loss_count, "val_miou": value, "seconds": done.seconds}
         done.history.append(row)
         done.loss_sum, done.loss_count = 0.0, 0
+
+
+def _save(
+    directory: Path, identity: str, method: Method, optimizer: torch.optim.Optimizer, done: Progress, world: World
+) -> None:
+    """Keep the state; all processes have the same one, and the first writes it."""
+    done.settle(world)
+    if world.rank == 0:
+        state = {"model": method.state_dict(), "optimizer": optimizer.state_dict(), "progress": vars(done)}
+        checkpoint.save(directory, identity, state)
 
 
 def _resume(directory: Path, identity: str, method: Method, optimizer: torch.optim.Optimizer) -> Progress:

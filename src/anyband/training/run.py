@@ -15,6 +15,7 @@ from anyband.models.registry import model_type
 from anyband.models.storage import Recipe, save
 from anyband.runtime import write_csv
 from anyband.training import checkpoint
+from anyband.training.distributed import joined
 from anyband.training.labels import training_blocks
 from anyband.training.loop import calibration_batches, train
 from anyband.training.statistics import measure
@@ -24,6 +25,8 @@ Score = Callable[[Method, ChipTable], float]
 
 def train_run(settings: Run, seed: int, chips: Path, splits: Path, directory: Path, score: Score) -> None:
     """Train one method with one seed and write `model.safetensors`, `settings.json` and `history.csv`.
+
+    Under `torchrun` every process calls this, and the first one writes.
 
     Args:
         settings: method, loop and classes.
@@ -35,7 +38,8 @@ def train_run(settings: Run, seed: int, chips: Path, splits: Path, directory: Pa
     """
     keep_large_blocks()
     directory.mkdir(parents=True, exist_ok=True)
-    products = model_type(settings.method.model, settings.training.leave_out).training_products()
+    model = model_type(settings.method.model, settings.training.leave_out, settings.method.options)
+    products = model.training_products()
     blocks = training_blocks(splits, settings.training.label_fraction, seed)
     table = load_split(chips, splits, "train", products, settings.classes, blocks)
     validation = load_split(chips, splits, "val", products, settings.classes)
@@ -51,17 +55,20 @@ def train_run(settings: Run, seed: int, chips: Path, splits: Path, directory: Pa
     torch.manual_seed(seed)
     method = recipe.build()
     recipe = replace(recipe, note=method.prepare())
-    identity = checkpoint.fingerprint(asdict(recipe), torch.get_num_threads())
-    history = train(
-        method,
-        table,
-        lambda trained: score(trained, validation),
-        settings.training,
-        seed=seed,
-        directory=directory,
-        identity=identity,
-    )
-    method.eval()
+    with joined() as world:
+        history = train(
+            method.to(world.device),
+            table,
+            lambda trained: score(trained, validation),
+            settings.training,
+            seed=seed,
+            directory=directory,
+            identity=checkpoint.fingerprint(asdict(recipe), torch.get_num_threads(), world.size, world.device.type),
+            world=world,
+        )
+    if world.rank:
+        return
+    method.cpu().eval()
     method.calibrate(calibration_batches(method, validation))
     write_csv(directory / "history.csv", pd.DataFrame(history).round({"loss": 5, "val_miou": 5, "seconds": 2}))
     save(directory, recipe, method)

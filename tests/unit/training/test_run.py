@@ -1,5 +1,4 @@
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,10 +9,8 @@ from anyband.config import Method, Run, Training
 from anyband.evaluation.validation import validation_score
 from anyband.models.prediction_fusion import PredictionFusion
 from anyband.models.storage import load
-from anyband.observation import Observation
 from anyband.training import checkpoint, loop
 from anyband.training.run import train_run
-from handmade import SETS, make_group
 from small_split import CLASSES, SMALL
 
 
@@ -74,15 +71,15 @@ def test_a_state_of_other_settings_or_a_damaged_one_is_ignored(tmp_path):
 
 def test_every_method_sees_the_same_crops(dataset, monkeypatch, tmp_path):
     seen: dict[str, list[bytes]] = {}
-    real = loop.training_loss
+    real = loop.training_batch
     for model in ("pixel", "s2-only"):
         seen[model] = []
 
-        def note(method, table, indices, crop, weights, seed, log=seen[model]):
+        def note(method, table, indices, crop, seed, log=seen[model]):
             log.append(indices.tobytes() + crop.row_m.tobytes() + crop.col_m.tobytes() + str(seed).encode())
-            return real(method, table, indices, crop, weights, seed)
+            return real(method, table, indices, crop, seed)
 
-        monkeypatch.setattr(loop, "training_loss", note)
+        monkeypatch.setattr(loop, "training_batch", note)
         train(dataset, tmp_path / model, settings(model))
     assert seen["pixel"] == seen["s2-only"]
 
@@ -138,18 +135,13 @@ def test_a_method_of_two_specialists_trains_both_and_calibrates_once(dataset, tm
         assert any(not torch.equal(fresh[name], trained[name]) for name in fresh if name.startswith(part))
 
 
-def test_the_loss_is_the_mean_over_heads(monkeypatch):
-    method = SimpleNamespace(products_of=lambda _: frozenset({"sentinel2"}))
+def test_the_loss_is_the_mean_over_heads():
     labels = torch.zeros(1, 4, 4, dtype=torch.int64)
     logits = [torch.randn(1, 3, 4, 4) for _ in range(2)]
-    table = SimpleNamespace(
-        observation=lambda *_: Observation((make_group("sentinel2", SETS["sentinel2"][0][1], 10.0, 40.0, 1, 0),)),
-        labels=lambda *_: labels,
-    )
-    losses = []
-    for heads in (logits[:1], logits[1:], logits):
-        method.heads = lambda observation, query, heads=heads: tuple(heads)
-        losses.append(float(loop.training_loss(method, table, np.arange(1), SimpleNamespace(side_m=40), None, 0)))
+    losses = [
+        float(loop.training_loss(lambda observation, query, chosen=chosen: tuple(chosen), (None, None, labels), None))
+        for chosen in (logits[:1], logits[1:], logits)
+    ]
     assert losses[2] == pytest.approx((losses[0] + losses[1]) / 2)
 
 
