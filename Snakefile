@@ -9,7 +9,7 @@
 #     runs/{experiment}/{method}/seed-{seed}/            weights, then confusion matrices
 #     comparison/{experiment}/                           statistics
 #     report.html, report_data/                          what people read
-#     rivals/, ablations/                                the same of the targets rivals and ablations
+#     rivals/, ablations/, unseen/                       the same of the targets of these names
 from snakemake.utils import min_version
 
 min_version("9.25")

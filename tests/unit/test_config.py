@@ -123,6 +123,37 @@ def test_rivals_and_ablations_have_the_settings_of_the_main_experiment():
     assert set(experiments["rivals"].methods) == styles | {"anyband", "input-fusion", "satlas"}
 
 
+def test_experiment_on_unseen_sensors_has_the_settings_of_the_main_one_and_the_data_it_needs():
+    loaded = config.Config()
+    main, unseen = (loaded.experiments[name] for name in ("main", "unseen"))
+    own = {"methods", "conditions", "target", "dataset"}
+    assert unseen.model_dump(exclude=own) == main.model_dump(exclude=own)
+    dataset = loaded.datasets["unseen"]
+    assert dataset.extra_products == ["broadband", "narrowband", "hyperspectral"]
+    assert loaded.datasets["main"].extra_products == [], "or the default run pays for what it does not use"
+    plain = dataset.simulation.model_copy(update={"extra_sensors": []})
+    assert dataset.model_copy(update={"simulation": plain}) == loaded.datasets["main"]
+
+
+def test_extra_sensors_are_of_the_embedded_archive_only():
+    elsewhere = config.Dataset(catalog="planetary-computer", simulation={"extra_sensors": ["broadband"]})
+    assert elsewhere.extra_products == []
+    with pytest.raises(UserError, match="datasets.main.simulation.extra_sensors: names the same sensor twice"):
+        config.load({"datasets": {"main": {"simulation": {"extra_sensors": ["broadband", "broadband"]}}}})
+
+
+def test_product_that_a_method_leaves_out_is_left_out_of_its_training_alone():
+    loaded = config.Config()
+    run = loaded.run("unseen", "anyband-without-landsat")
+    assert run.training.leave_out == "landsat"
+    assert "leave_out" not in run.method.as_json(), "said twice, in the method and in the loop"
+    assert loaded.run("unseen", "anyband").training.leave_out == "none"
+    whole = config.load(
+        {"experiments": {"main": {"training": {"leave_out": "sentinel2"}, "methods": ["anyband", "l9-only"]}}}
+    )
+    assert whole.run("main", "l9-only").training.leave_out == "sentinel2"
+
+
 def test_what_changes_the_main_experiment_or_a_method_reaches_what_starts_as_its_copy():
     change = {"methods": {"anyband": {"learning_rate": 0.01}}, "experiments": {"main": {"training": {"steps": 7}}}}
     loaded = config.load(config.merge(yaml.safe_load(text.documented_yaml()), change))

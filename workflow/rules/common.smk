@@ -68,7 +68,7 @@ wildcard_constraints:
     method="|".join(CONFIG.methods),
     seed=r"\d+",
     trial=r"\d+",
-    folder="(rivals/|ablations/)?",
+    folder="(rivals/|ablations/|unseen/)?",
 
 
 def source_hash(step):
@@ -140,8 +140,15 @@ def split_file(wildcards):
     return f"results/splits/{experiment_of(wildcards).dataset}.csv"
 
 
-def all_sites(pattern, datasets=SITES):
-    """`pattern` for every site of the datasets, by default of all."""
+def usual_datasets():
+    """All datasets but those that only a target other than `all` reads."""
+    others = [e.dataset for e in CONFIG.experiments.values() if e.target != "all"]
+    own = CONFIG.of_target("all").datasets
+    return [name for name in SITES if name in own or name not in others]
+
+
+def all_sites(pattern, datasets):
+    """`pattern` for every site of the datasets."""
     return [
         file
         for name in datasets

@@ -20,7 +20,7 @@ rule compare:
         " --runs=results/runs/{wildcards.experiment} --out={output:q}"
 
 
-# One report for each target: that of `all` in results itself, the others in results/rivals and results/ablations.
+# One report for each target: that of `all` in results itself, the others in results/rivals and so on.
 rule report:
     input:
         report_inputs,

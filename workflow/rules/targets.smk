@@ -6,16 +6,17 @@ localrules:
     tuning,
     rivals,
     ablations,
+    unseen,
 
 
 rule scenes:
     input:
-        all_sites("results/pairs/{dataset}/{site}.csv"),
+        all_sites("results/pairs/{dataset}/{site}.csv", usual_datasets()),
 
 
 rule chips:
     input:
-        expand("results/splits/{dataset}.csv", dataset=CONFIG.datasets),
+        expand("results/splits/{dataset}.csv", dataset=usual_datasets()),
 
 
 rule models:
@@ -39,3 +40,8 @@ rule rivals:
 rule ablations:
     input:
         "results/ablations/report.html",
+
+
+rule unseen:
+    input:
+        "results/unseen/report.html",

@@ -8,7 +8,8 @@ from anyband.config.section import Name, Section, nearest
 from anyband.evaluation.conditions import check as check_condition
 
 ConditionName = Annotated[str, AfterValidator(check_condition)]
-Target = Literal["all", "rivals", "ablations"]
+Target = Literal["all", "rivals", "ablations", "unseen"]
+LeftOut = Literal["none", "sentinel2", "landsat", "hls_s30", "hls_l30"]
 
 # Methods by registry key, listed here so that a wrong name is caught before torch is imported; a test compares
 # the tuple with the registry itself.
@@ -31,6 +32,7 @@ MODEL_NAMES = (
     "ramen-style",
     "translation",
     "atomizer-style",
+    "sensor-only",
 )
 
 
@@ -41,6 +43,7 @@ class Method(Section):
     options: dict[str, bool | int | float | str] = Field(default_factory=dict, description="settings of that model")
     learning_rate: float | None = Field(None, gt=0, description="peak of the schedule; none: the experiment's")
     weight_decay: float | None = Field(None, ge=0, description="of AdamW; none: the experiment's")
+    leave_out: LeftOut | None = Field(None, description="a product it may not train on; none: the experiment's")
 
     @model_validator(mode="after")
     def _known(self) -> Self:
@@ -64,7 +67,7 @@ class Training(Section):
     label_fraction: float = Field(
         1.0, gt=0, le=1, description="share of the training blocks that is used; nested, drawn by seed"
     )
-    leave_out: Literal["none", "sentinel2", "landsat", "hls_s30", "hls_l30"] = Field(
+    leave_out: LeftOut = Field(
         "none", description="a product that no method may train on (leave-one-sensor-out), or none"
     )
     validations: int = Field(1, ge=1, description="how often validation chips are scored during training")
@@ -96,7 +99,7 @@ class Experiment(Section):
         ["S2", "L9", "S2+L9", "S30", "L30", "S30+L30"],
         description="sensors at hand at test time, and what is done to them (S2+L9/drop-red-edge; docs/protocol.md)",
     )
-    target: Target = Field("all", description="the target that trains and reports it: all, rivals or ablations")
+    target: Target = Field("all", description="the target that trains and reports it: all, rivals, ablations or unseen")
     equivalence_margin: float = Field(0.01, gt=0, lt=1, description="mIoU difference that counts as none")
     training: Training = Field(
         default_factory=Training,

@@ -3,6 +3,7 @@
 from typing import Any
 
 from anyband.config.comparison import MODEL_NAMES, Experiment, Method
+from anyband.config.data import Dataset
 from anyband.config.inheritance import apply_inheritance
 
 Document = dict[str, Any]
@@ -65,18 +66,60 @@ RIVALS = (
 )
 
 
+def _specialist(product: str) -> Document:
+    """The specialist of one product, with the settings that tuning chose for that of Sentinel-2."""
+    return {"model": "sensor-only", "options": {"product": product}} | CHOSEN["s2-only"]
+
+
+# The further methods of the experiment on sensors that training never sees.
+SPECIALISTS = {
+    "s30-only": _specialist("hls_s30"),
+    "l30-only": _specialist("hls_l30"),
+    "broad-only": _specialist("broadband"),
+    "narrow-only": _specialist("narrowband"),
+    "hyper-only": _specialist("hyperspectral"),
+}
+WITHOUT = {
+    f"anyband-without-{product}": {"inherits": "anyband", "leave_out": product} for product in ("landsat", "sentinel2")
+}
+EXTRA_SENSORS = ["broadband", "narrowband", "hyperspectral"]
+UNSEEN_CONDITIONS = [
+    *("S2", "L9", "S2+L9", "S30", "L30", "BB", "NB", "HS", "S2/as-L9", "L9/as-S2"),
+    *(f"{at_hand}/as-{sensor}" for at_hand in ("S30", "L30", "BB", "NB", "HS") for sensor in ("S2", "L9")),
+]
+
+
 def method_entries() -> Document:
-    """Every model of the registry under its own name, and the variants."""
-    return {name: {"model": name, **CHOSEN.get(name, {})} for name in MODEL_NAMES} | VARIANTS
+    """Every model of the registry under its own name (`sensor-only` once a product), and the variants."""
+    named = {name: {"model": name, **CHOSEN.get(name, {})} for name in MODEL_NAMES if name != "sensor-only"}
+    return named | VARIANTS | SPECIALISTS | WITHOUT
+
+
+def dataset_variants() -> Document:
+    """Datasets that differ from the main one."""
+    return {"unseen": {"inherits": "main", "simulation": {"extra_sensors": EXTRA_SENSORS}}}
 
 
 def experiment_variants() -> Document:
-    """Experiments that differ from the main one in their methods and in the target that builds them."""
+    """Experiments that differ from the main one in methods and target, and in what goes with them."""
     parents = dict.fromkeys(entry["inherits"] for entry in VARIANTS.values() if entry["inherits"] != "anyband")
     return {
         "rivals": {"inherits": "main", "target": "rivals", "methods": ["anyband", "input-fusion", *RIVALS]},
         "ablations": {"inherits": "main", "target": "ablations", "methods": ["anyband", *parents, *VARIANTS]},
+        "unseen": {
+            "inherits": "main",
+            "target": "unseen",
+            "dataset": "unseen",
+            "methods": ["s2-only", "l9-only", "anyband", *SPECIALISTS, *WITHOUT],
+            "conditions": UNSEEN_CONDITIONS,
+        },
     }
+
+
+def default_datasets() -> dict[str, Dataset]:
+    """The default of `datasets`."""
+    entries = apply_inheritance({"main": Dataset().model_dump()} | dataset_variants(), "datasets")
+    return {name: Dataset.model_validate(entry) for name, entry in entries.items()}
 
 
 def default_methods() -> dict[str, Method]:

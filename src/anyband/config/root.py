@@ -6,18 +6,18 @@ from pydantic import Field, model_validator
 
 from anyband.config.comparison import Experiment, Method, Target, Tuning
 from anyband.config.data import Dataset, Extract
-from anyband.config.defaults import default_experiments, default_methods
+from anyband.config.defaults import default_datasets, default_experiments, default_methods
 from anyband.config.section import Name, Section, nearest
 from anyband.config.steps import Run
 
-TUNED = ("learning_rate", "weight_decay")  # settings of the loop that a method may have of its own
+OWN = ("learning_rate", "weight_decay", "leave_out")  # settings of the loop that a method may have of its own
 
 
 class Config(Section):
     """Everything a run depends on."""
 
     datasets: dict[Name, Dataset] = Field(
-        default_factory=lambda: {"main": Dataset()}, min_length=1, description="named sets of chips"
+        default_factory=default_datasets, min_length=1, description="named sets of chips"
     )
     methods: dict[Name, Method] = Field(
         default_factory=default_methods,
@@ -59,12 +59,12 @@ class Config(Section):
         )
 
     def run(self, experiment: str, method: str) -> Run:
-        """What a training depends on: where the method has a learning rate or a weight decay of its own, that one."""
+        """What a training depends on: where the method has a setting of the loop of its own, that one."""
         settings, own = self.experiments[experiment], self.methods[method]
-        tuned = {key: value for key in TUNED if (value := getattr(own, key)) is not None}
+        chosen = {key: value for key in OWN if (value := getattr(own, key)) is not None}
         return Run(
             name=method,
-            method=own.model_copy(update=dict.fromkeys(TUNED)),
-            training=settings.training.model_copy(update=tuned),
+            method=own.model_copy(update=dict.fromkeys(OWN)),
+            training=settings.training.model_copy(update=chosen),
             classes=self.datasets[settings.dataset].classes,
         )

@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 from pydantic.fields import FieldInfo
 
-from anyband.config.defaults import experiment_variants, method_entries
+from anyband.config.defaults import dataset_variants, experiment_variants, method_entries
 from anyband.config.root import Config
 from anyband.config.section import Section, section_of
 
@@ -44,7 +44,8 @@ def _document_field(key: str, field: FieldInfo, value: Any, depth: int) -> list[
     lines = [f"{pad}{key}:{comment}"]
     if key == "methods":
         return lines + [f"{pad}  {name}: {_inline(entry)}" for name, entry in method_entries().items()]
-    variants = experiment_variants() if key == "experiments" else {}
+    known = {"datasets": dataset_variants, "experiments": experiment_variants}
+    variants = known[key]() if key in known else {}
     for name, entry in value.items():
         lines.append(f"{pad}  {name}:")
         if name in variants:

@@ -12,6 +12,9 @@ CONDITIONS: dict[str, frozenset[str]] = {
     "S30": frozenset({"hls_s30"}),
     "L30": frozenset({"hls_l30"}),
     "S30+L30": frozenset({"hls_s30", "hls_l30"}),
+    "BB": frozenset({"broadband"}),
+    "NB": frozenset({"narrowband"}),
+    "HS": frozenset({"hyperspectral"}),
 }
 
 PRIMARY = ("S2", "L9", "S2+L9")
@@ -28,5 +31,13 @@ TWINS = ("S30", "L30", "S30+L30")
 
 
 def watched(method: "Method") -> dict[str, frozenset[str]]:
-    """The primary conditions that the method can answer, or their twins when it can answer none."""
-    return answerable(method, PRIMARY) or answerable(method, TWINS)
+    """The conditions that training is watched on, of products that it reads anyway.
+
+    The primary ones, or their twins when the method can answer none of these, or else whatever it can answer.
+    """
+    trained = method.training_products()
+    for conditions in (PRIMARY, TWINS, tuple(CONDITIONS)):
+        found = {key: used for key, used in answerable(method, conditions).items() if used <= trained}
+        if found:
+            return found
+    return {}

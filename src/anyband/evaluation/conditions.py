@@ -1,7 +1,7 @@
 """The conditions of an experiment: which products are at hand, and what was done to them. Imports no torch.
 
     condition    = availability { "/" perturbation [ "@" product ] }
-    availability = S2 | L9 | S2+L9 | S30 | L30 | S30+L30
+    availability = S2 | L9 | S2+L9 | S30 | L30 | S30+L30 | BB | NB | HS
 
 as in `S2`, `S2+L9/drop-red-edge`, `S2/gsd-30-wrong` or `S2+L9/cloudy-50@S2`. Perturbations are done from left to right;
 `KINDS` lists them with what follows their name. Without `@`, those that happen to one sensor (registration, clouds,
@@ -72,13 +72,21 @@ KINDS: dict[str, Kind] = {
     # N percent of the ground under clouds; the acquisition of another date in its place.
     "cloudy": Kind(_PERCENT, ("cloudy-50",), one_sensor=True),
     "late": Kind("", ("late",), one_sensor=True),
+    # As if it were of another sensor: each of that sensor's bands has the values of the nearest band at hand.
+    "as": Kind("(S2|L9)", ("as-S2", "as-L9"), joint=True),
 }
+
+STANDS_FOR = {"S2": "sentinel2", "L9": "landsat"}
+"""Product that an observation is of after `as-...`."""
 
 PIXELS_M: dict[str, tuple[int, int]] = {
     "sentinel2": (10, 60),
     "landsat": (30, 30),
     "hls_s30": (30, 30),
     "hls_l30": (30, 30),
+    "broadband": (20, 20),
+    "narrowband": (10, 10),
+    "hyperspectral": (30, 30),
 }
 """Finest and coarsest pixels of every product, m."""
 
@@ -120,6 +128,8 @@ def parse(key: str) -> Condition:
     steps = tuple(_step(key, word, products) for word in rest)
     if any(step.kind == "late" for step in steps[1:]):
         raise ValueError(f"condition {key!r}: late reads other pixels, so it must come first")
+    if any(step.kind == "as" for step in steps[:-1]):
+        raise ValueError(f"condition {key!r}: after as-... it is another sensor, so that must come last")
     return Condition(key, products, steps)
 
 
@@ -152,6 +162,10 @@ def _problem(step: Step) -> str:
     """Why a well-spelt perturbation would do nothing, or cannot be done."""
     if step.kind == "merged" and len(step.products) < 2:
         return "needs two products"
+    if step.kind == "as" and len(step.products) > 1:
+        return "takes one product"
+    if step.kind == "as" and step.products == (STANDS_FOR[step.values[0]],):
+        return "is what it is already"
     finest = min(PIXELS_M[product][0] for product in step.products)
     coarsest = max(PIXELS_M[product][1] for product in step.products)
     if step.kind == "gsd" and int(step.values[0]) <= finest:

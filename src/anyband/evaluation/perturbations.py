@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 import torch
 
 from anyband.evaluation.clouds import cover
-from anyband.evaluation.conditions import FAMILIES, KINDS, Step
+from anyband.evaluation.conditions import FAMILIES, KINDS, STANDS_FOR, Step
 from anyband.evaluation.degrade import coarsen
 from anyband.evaluation.descriptions import hide_distances, hide_responses, swap_responses
 from anyband.models.method import UnsupportedInputError
 from anyband.observation import BandGroup, Observation
-from anyband.sensors import Band, BandSet
+from anyband.sensors import Band, BandSet, get_sensor, platforms
+from anyband.sensors.band import REFLECTANCE
 
 Groups = tuple[BandGroup, ...]
 
@@ -162,6 +163,38 @@ def _late(groups: Groups, values: tuple[str, ...], chips: Chips) -> Groups:
     return tuple(replace(group, values=group.values * there, valid=group.valid & there) for group in others)
 
 
+def _as(groups: Groups, values: tuple[str, ...], chips: Chips) -> Groups:
+    """Every reflective band of another sensor with the values of the nearest band at hand, where those lie.
+
+    The nearest band is always found, however far: that is what this naive mapping does. Names and responses are those
+    of the other sensor, pixels and sampling distance those of the band that stands in.
+    """
+    product = STANDS_FOR[values[0]]
+    platform = platforms(product)[0]
+    near = [
+        (band.response.centre_nm, place, channel)
+        for place, group in enumerate(groups)
+        for channel, band in enumerate(group.band_sets[0])
+        if band.quantity == REFLECTANCE
+    ]
+    if not near:
+        raise UnsupportedInputError(f"no band of reflectance that could stand for one of {product}")
+    taken: dict[int, list[tuple[int, Band]]] = {}
+    for wanted in get_sensor(platform, product).bands:
+        if wanted.quantity == REFLECTANCE:
+            _, place, channel = min(near, key=lambda entry: (abs(entry[0] - wanted.response.centre_nm), entry))  # noqa: B023
+            source = groups[place].band_sets[0].bands[channel]
+            stated = replace(wanted, gsd_m=source.gsd_m, pixel_m=source.pixel_m)
+            taken.setdefault(place, []).append((channel, stated))
+    result = []
+    for place, bands in sorted(taken.items()):
+        group = groups[place].select_bands(tuple(channel for channel, _ in bands))
+        described = (BandSet(platform, tuple(band for _, band in bands)),)
+        index = torch.zeros_like(group.band_set_index)
+        result.append(replace(group, product=product, band_sets=described, band_set_index=index))
+    return tuple(result)
+
+
 ACTIONS: dict[str, Callable[[Groups, tuple[str, ...], Chips], Groups]] = {
     "same": _same,
     "drop": _drop,
@@ -175,5 +208,6 @@ ACTIONS: dict[str, Callable[[Groups, tuple[str, ...], Chips], Groups]] = {
     "moved": _moved,
     "cloudy": _cloudy,
     "late": _late,
+    "as": _as,
 }
 """What every kind of `conditions.KINDS` does to the groups of one acquisition (all its products at once if joint)."""

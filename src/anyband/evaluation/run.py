@@ -94,12 +94,14 @@ def _costs(
 ) -> dict[str, Any]:
     """Cost on the condition with the most products, the dearest one, and nothing done to them where there is one.
 
-    The conditions of the method's primary endpoint stand beside it, as the comparison knows no models.
+    The conditions of the method's primary endpoint and what it was trained on stand beside it, as the comparison knows
+    no models.
     """
     condition = max(maps, key=lambda key: (not wanted[key].steps, len(wanted[key].products)))
     area_km2 = len(table) * (table.chip_m / 1000) ** 2
     return {
         "endpoint_conditions": list(TWINS if method.endpoint_twins else PRIMARY),
+        "trained_on": sorted(method.training_products()),
         "parameters": cost.parameters(method),
         "trainable_parameters": cost.trainable_parameters(method),
         "macs_per_km2": cost.multiply_accumulates_per_km2(method, table, wanted[condition].products),

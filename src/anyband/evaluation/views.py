@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from anyband.chips.loader import ChipTable
-from anyband.evaluation.conditions import KINDS, Condition, Step, parse
+from anyband.evaluation.conditions import KINDS, STANDS_FOR, Condition, Step, parse
 from anyband.evaluation.inference import Change
 from anyband.evaluation.perturbations import Chips, Groups, perturb
 from anyband.models.method import Method, UnsupportedInputError
@@ -60,10 +60,12 @@ def views(method: Method, conditions: Sequence[str]) -> dict[str, View]:
 
 
 def _products(condition: Condition) -> tuple[frozenset[str], bool]:
-    """Products that exist after all steps, and whether a step joined several."""
+    """Products that exist after all steps, and whether a step made them of others."""
     products, joint = frozenset(condition.products), False
     for step in condition.steps:
-        if KINDS[step.kind].joint:
+        if step.kind == "as":
+            products, joint = frozenset({STANDS_FOR[step.values[0]]}), True
+        elif KINDS[step.kind].joint:
             products, joint = products - set(step.products[1:]), True
     return products, joint
 

@@ -18,6 +18,7 @@ from anyband.models.ramen import Ramen
 from anyband.models.random_forest import RandomForest
 from anyband.models.satlas import Satlas
 from anyband.models.senpa import Senpa
+from anyband.models.sensor_only import SensorOnly
 from anyband.models.statistics import Statistics
 from anyband.models.translation import Translation
 from anyband.runtime import UserError
@@ -41,11 +42,14 @@ MODELS: dict[str, type[Method]] = {
     "ramen-style": Ramen,
     "translation": Translation,
     "atomizer-style": Atomizer,
+    "sensor-only": SensorOnly,
 }
 
 
-def model_type(name: str, leave_out: str = "none") -> type[Method]:
+def model_type(name: str, leave_out: str = "none", options: dict[str, Any] | None = None) -> type[Method]:
     """The class of a model, with a product left out of all training unless that is "none".
+
+    Of the `options` only the product of `sensor-only` decides.
 
     Raises:
         UserError: no such model, or one that cannot be trained without the product.
@@ -53,6 +57,8 @@ def model_type(name: str, leave_out: str = "none") -> type[Method]:
     if name not in MODELS:
         raise UserError(f"model {name!r} does not exist; known: {', '.join(MODELS)}")
     model = MODELS[name]
+    if issubclass(model, SensorOnly):
+        model = model.of(options or {})
     kept = tuple(products for products in model.trained_on if leave_out not in products)
     if not kept:
         raise UserError(f"model {name!r} cannot be trained without {leave_out}: take it out of this experiment")
@@ -66,5 +72,5 @@ def build(name: str, options: dict[str, Any], statistics: Statistics, classes: i
     Raises:
         UserError: no such model, or an option that it does not have.
     """
-    model = model_type(name, leave_out)
+    model = model_type(name, leave_out, options)
     return model(model.options_type.parse(options, name), statistics, classes)

@@ -155,7 +155,7 @@ class Translation(Method):
         """Values (B, h, w, C) and validity (B, h, w, 1) of Landsat on its own grid, and that grid's place.
 
         Raises:
-            UnsupportedInputError: a band is missing that training had.
+            UnsupportedInputError: a band is missing that training had, or not all are on one grid.
         """
         bands: dict[str, tuple[Tensor, Tensor]] = {}
         groups = observation.of("landsat")
@@ -165,6 +165,8 @@ class Translation(Method):
         missing = [name for name in self.source if name not in bands]
         if missing:
             raise UnsupportedInputError(f"landsat lacks band {missing[0]}, which this model was trained with")
+        if len({bands[name][0].shape for name in self.source}) > 1:
+            raise UnsupportedInputError("the bands of landsat lie on several grids, this model takes one")
         values, valid = (torch.stack([bands[name][i] for name in self.source], dim=-1) for i in (0, 1))
         return values, valid.all(dim=-1, keepdim=True).float(), (groups[0].pixel_m, groups[0].offset_m)
 

@@ -12,7 +12,8 @@ def test_every_kind_has_its_action_and_every_example_is_read():
     assert set(KINDS) == set(ACTIONS)
     for kind, entry in KINDS.items():
         for example in entry.examples:
-            (step,) = parse(f"S30+L30/{'gsd-60' if example == 'gsd-30' else example.replace('gsd-30', 'gsd-60')}").steps
+            first = "S30" if kind == "as" else "S30+L30"
+            (step,) = parse(f"{first}/{example.replace('gsd-30', 'gsd-60')}").steps
             assert step.kind == kind
 
 
@@ -44,6 +45,10 @@ def test_what_a_name_says():
         ("S2/merged", "needs two products"),
         ("S2/cloudy-50/late", "must come first"),
         ("S2/", "is no perturbation"),
+        ("S2/as-S2", "is what it is already"),
+        ("S2+L9/as-S2", "takes one product"),
+        ("BB/as-S30", "did you mean 'as-S2'"),
+        ("BB/as-S2/drop-swir", "must come last"),
     ],
 )
 def test_a_wrong_name_is_one_clear_line(key, words):

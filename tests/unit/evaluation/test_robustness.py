@@ -9,6 +9,7 @@ import torch
 import yaml
 
 from anyband.chips.loader import load_split
+from anyband.config import Experiment
 from anyband.evaluation.conditions import CONDITIONS, KINDS, parse
 from anyband.evaluation.inference import predict
 from anyband.evaluation.run import evaluate_run
@@ -64,7 +65,7 @@ def counts(table: pd.DataFrame, condition: str) -> list[int]:
 
 
 def test_the_preset_has_the_default_conditions_and_every_kind(preset):
-    assert tuple(preset[:6]) == tuple(CONDITIONS)
+    assert list(preset[:6]) == Experiment().conditions
     assert {step.kind for key in preset for step in parse(key).steps} == set(KINDS) - {"same"}
     assert len(set(preset)) == len(preset)
 

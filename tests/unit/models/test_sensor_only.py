@@ -1,0 +1,60 @@
+"""The specialist of any product: which product it is of is known before there is a model."""
+
+import pytest
+import torch
+
+from anyband.models.fusion import Sentinel2Only
+from anyband.models.registry import MODELS, build, model_type
+from anyband.models.statistics import BandStatistics, Statistics
+from anyband.observation import Observation, QueryGrid
+from anyband.runtime import UserError
+from anyband.sensors import get_sensor
+from handmade import make_group
+from small_split import SMALL
+
+
+def statistics_of(product: str, platform: str) -> Statistics:
+    bands = get_sensor(platform, product).bands
+    entries = (BandStatistics(product, b.name, b.response.centre_nm, b.quantity, 0.2, 0.1) for b in bands)
+    return Statistics(tuple(entries), (1,) * 3)
+
+
+@pytest.mark.parametrize("product", ["broadband", "narrowband", "hyperspectral", "hls_s30"])
+def test_it_trains_on_its_product_alone_and_maps_it(product):
+    model = model_type("sensor-only", options={"product": product})
+    assert model.training_products() == {product}
+    platform = "sentinel-2a" if product == "hls_s30" else f"{product}-1"
+    method = build("sensor-only", SMALL | {"product": product}, statistics_of(product, platform), 3).eval()
+    assert method.uses(frozenset({product, "sentinel2"})) == {product}
+    assert not method.accepts(frozenset({"sentinel2"}))
+    band_set = get_sensor(platform, product).groups()
+    ((pixel_m, bands),) = band_set.items()
+    observation = Observation((make_group(product, bands, pixel_m, 480.0, 2, 0, 0.0),))
+    with torch.no_grad():
+        assert method(observation, QueryGrid(10.0, 48, 48)).shape == (2, 3, 48, 48)
+
+
+def test_classes_of_two_products_do_not_share_what_they_train_on():
+    one, two = (model_type("sensor-only", options={"product": product}) for product in ("broadband", "hls_l30"))
+    assert one.training_products() == {"broadband"} and two.training_products() == {"hls_l30"}
+    assert MODELS["sensor-only"].training_products() == {"sentinel2"}
+
+
+def test_for_sentinel_2_it_is_the_network_of_the_specialist():
+    statistics = statistics_of("sentinel2", "sentinel-2a")
+    torch.manual_seed(0)
+    one = build("sensor-only", SMALL, statistics, 3)
+    torch.manual_seed(0)
+    other = Sentinel2Only(Sentinel2Only.options_type.parse(SMALL, "s2-only"), statistics, 3)
+    for (name, a), (same, b) in zip(one.state_dict().items(), other.state_dict().items(), strict=True):
+        assert name == same and torch.equal(a, b)
+
+
+def test_product_that_no_sensor_delivers_is_one_line():
+    with pytest.raises(UserError, match="options.product: no sensor delivers 'broadbnd'"):
+        model_type("sensor-only", options={"product": "broadbnd"})
+
+
+def test_it_cannot_be_trained_without_its_product():
+    with pytest.raises(UserError, match="cannot be trained without landsat"):
+        model_type("sensor-only", "landsat", {"product": "landsat"})
