@@ -240,6 +240,12 @@ def manifests(wildcards):
     )
 
 
+def launcher(wildcards, resources):
+    """What starts a training: torchrun with a process for each GPU that a profile or --set-resources gives the job."""
+    gpus = resources.get("gpu") or 0
+    return f"torchrun --standalone --nproc-per-node={gpus} -m" if gpus else "python -m"
+
+
 def archive_folder(wildcards):
     """The simulated scenes of a site; nothing when the dataset comes from a real catalogue."""
     embedded = CONFIG.datasets[wildcards.dataset].catalog == "embedded"

@@ -16,10 +16,11 @@ rule train:
     params:
         settings=training_settings,
         source=model_source_hash("train"),
+        launcher=launcher,
     message:
         "Training {wildcards.method}, seed {wildcards.seed}"
     shell:
-        "step {log:q} python -m anyband.steps.train --settings={params.settings:q} --seed={wildcards.seed}"
+        "step {log:q} {params.launcher} anyband.steps.train --settings={params.settings:q} --seed={wildcards.seed}"
         " --split={input.split:q} --chips {input.chips:q} --threads={threads}"
         " --out=results/runs/{wildcards.experiment}/{wildcards.method}/seed-{wildcards.seed}"
 

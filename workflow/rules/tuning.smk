@@ -20,10 +20,11 @@ rule trial:
         settings=training_settings,
         seed=CONFIG.tuning.seed,
         source=model_source_hash("trial"),
+        launcher=launcher,
     message:
         "Trial {wildcards.trial} of {wildcards.method}"
     shell:
-        "step {log:q} python -m anyband.steps.trial --settings={params.settings:q} --seed={params.seed}"
+        "step {log:q} {params.launcher} anyband.steps.trial --settings={params.settings:q} --seed={params.seed}"
         " --trial={wildcards.trial} --split={input.split:q} --chips {input.chips:q} --threads={threads}"
         " --out=results/tuning/{wildcards.experiment}/{wildcards.method}/trial-{wildcards.trial}"
 

@@ -121,7 +121,7 @@ def filled(parts: list[tuple[Tensor, Tensor] | None], absent: Tensor) -> tuple[T
     latents, seen = [], []
     for part, instead in zip(parts, absent, strict=True):
         values, weight = part or (torch.zeros_like(present[0]), torch.zeros_like(present[1]))
-        latents.append(torch.lerp(instead.expand_as(values), values, weight))
+        latents.append(torch.lerp(instead.expand_as(values), values.to(instead), weight))
         seen.append(weight)
     return torch.stack(latents), torch.stack(seen)
 
