@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -69,7 +70,8 @@ def statistics_of(groups: tuple[BandGroup, ...]) -> Statistics:
         for group in groups
         for band in group.band_sets[0]
     ]
-    return Statistics(tuple(bands), (1,) * CLASSES)
+    covariance = np.diag([band.std**2 for band in bands])
+    return Statistics(tuple(bands), (1,) * CLASSES, tuple(map(tuple, covariance.tolist())))
 
 
 @dataclass(frozen=True)

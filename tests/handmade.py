@@ -1,7 +1,11 @@
 """Hand-made band groups: small grids, Gaussian bands, no files."""
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 
+from anyband.models.statistics import BandStatistics
 from anyband.observation import BandGroup
 from anyband.sensors import Band, BandSet, SpectralResponse
 
@@ -73,3 +77,12 @@ def make_group(
         pixel_m=pixel_m,
         offset_m=torch.full((batch, 2), offset_m),
     )
+
+
+def covariance(bands: Sequence[BandStatistics]) -> tuple[tuple[float, ...], ...]:
+    """Covariance of smooth spectra: half brightness, half alike within 15 % of the wavelength."""
+    place, spread = np.log([band.centre_nm for band in bands]), np.array([band.std for band in bands])
+    kinds = np.array([band.quantity for band in bands])
+    alike = 0.5 + 0.5 * np.exp(-np.abs(np.subtract.outer(place, place)) / 0.15)
+    related = np.outer(spread, spread) * alike * (kinds[:, None] == kinds)
+    return tuple(tuple(row) for row in related.tolist())

@@ -157,7 +157,7 @@ def test_product_that_a_method_leaves_out_is_left_out_of_its_training_alone():
 def test_what_changes_the_main_experiment_or_a_method_reaches_what_starts_as_its_copy():
     change = {"methods": {"anyband": {"learning_rate": 0.01}}, "experiments": {"main": {"training": {"steps": 7}}}}
     loaded = config.load(config.merge(yaml.safe_load(text.documented_yaml()), change))
-    assert loaded.run("ablations", "anyband-band-drop").training.learning_rate == 0.01
+    assert loaded.run("ablations", "anyband-no-synthetic").training.learning_rate == 0.01
     assert loaded.run("rivals", "dofa-style").training.steps == 7
 
 

@@ -9,7 +9,7 @@ import yaml
 
 from tiny_workflow import Workflow, jobs
 
-METHODS = ["anyband", "anyband-band-drop", "anyband-cell-means"]
+METHODS = ["anyband", "anyband-no-synthetic", "anyband-cell-means"]
 FEW = {"experiments": {"ablations": {"methods": METHODS}}}
 
 
@@ -38,17 +38,17 @@ def test_each_target_reports_its_own_experiments(ablated):
         shown = json.loads((folder / "report_data/config.json").read_text())
         assert set(shown["experiments"]) == {experiment}
     assert set(shown["methods"]) == set(METHODS)
-    assert "anyband-band-drop" in (results / "ablations/report.html").read_text()
-    assert "anyband-band-drop" not in (results / "report.html").read_text()
+    assert "anyband-no-synthetic" in (results / "ablations/report.html").read_text()
+    assert "anyband-no-synthetic" not in (results / "report.html").read_text()
 
 
 @pytest.mark.parametrize(
     ("change", "target", "trained", "expected"),
     [
         (
-            {"methods": {"anyband-band-drop": {"options": {"band_drop": 0.25}}}},
+            {"methods": {"anyband-no-synthetic": {"options": {"synthetic": 0.25}}}},
             "ablations",
-            {"anyband-band-drop"},
+            {"anyband-no-synthetic"},
             {"train": 1, "evaluate": 1, "compare": 1, "report": 1, "ablations": 1},
         ),
         (
@@ -60,7 +60,7 @@ def test_each_target_reports_its_own_experiments(ablated):
             {"anyband-wide"},
             {"train": 1, "evaluate": 1, "compare": 1, "report": 1, "ablations": 1},
         ),
-        ({"methods": {"anyband-band-drop": {"options": {"band_drop": 0.25}}}}, "all", set(), {}),
+        ({"methods": {"anyband-no-synthetic": {"options": {"synthetic": 0.25}}}}, "all", set(), {}),
         ({"experiments": {"rivals": {"seeds": [7]}}}, "all", set(), {}),
     ],
     ids=["an ablation's option", "a new ablation", "all, an ablation's option", "all, another target's seeds"],

@@ -11,17 +11,9 @@ Document = dict[str, Any]
 # Settings that tuning has chosen, as in docs/tuning/main.csv; trial 0 of the others did best.
 CHOSEN: dict[str, Document] = {
     "analytic": {"learning_rate": 0.00845, "weight_decay": 0.0237, "options": {"length": 0.1, "noise": 0.01}},
-    "feature-fusion": {
-        "learning_rate": 0.00324,
-        "weight_decay": 0.0345,
-        "options": {"fusion": "concat", "sensor_dropout": 0.3333333333333333},
-    },
+    "feature-fusion": {"learning_rate": 0.00324, "weight_decay": 0.0345, "options": {"fusion": "concat"}},
     "hls-unified": {"learning_rate": 0.00196, "weight_decay": 0.00314},
-    "input-fusion": {
-        "learning_rate": 0.00577,
-        "weight_decay": 0.0234,
-        "options": {"sensor_dropout": 0.3333333333333333},
-    },
+    "input-fusion": {"learning_rate": 0.00577, "weight_decay": 0.0234},
     "l9-only": {"learning_rate": 0.00129, "weight_decay": 0.00849},
     "pixel": {"learning_rate": 0.018, "weight_decay": 0.0193},
     "prediction-fusion": {"learning_rate": 0.0057, "weight_decay": 0.0541},
@@ -39,13 +31,15 @@ def _variant(parent: str, **options: bool | int | float | str) -> Document:
 VARIANTS = {
     "anyband-exact-responses": _variant("anyband", catalogue_response=0.0),
     "anyband-gaussian-responses": _variant("anyband", catalogue_response=1.0),
-    "anyband-band-drop": _variant("anyband", band_drop=0.5),
+    "anyband-codes-only": _variant("anyband", spectral="codes"),
+    "anyband-posterior-only": _variant("anyband", spectral="posterior"),
+    "anyband-no-synthetic": _variant("anyband", synthetic=0.0),
     "anyband-cell-means": _variant("anyband", moments=1),
     "input-no-presence": _variant("input-fusion", presence=False),
-    "input-no-dropout": _variant("input-fusion", sensor_dropout=0.0),
+    "input-together-only": _variant("input-fusion", alone=False),
     "feature-attention": _variant("feature-fusion", fusion="attention"),
     "feature-mean": _variant("feature-fusion", fusion="mean"),
-    "feature-no-dropout": _variant("feature-fusion", sensor_dropout=0.0),
+    "feature-together-only": _variant("feature-fusion", alone=False),
     "feature-full-size": _variant("feature-fusion", hidden=64, features=96, latent=64),
     "prediction-mean": _variant("prediction-fusion", rule="mean"),
     "prediction-product": _variant("prediction-fusion", rule="product"),

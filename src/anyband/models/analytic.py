@@ -144,6 +144,7 @@ class Analytic(Method):
     options_type = AnalyticOptions
     options: AnalyticOptions
     trained_on = (SENTINEL2, LANDSAT, SENTINEL2 | LANDSAT)
+    every_set = False
     search = {"length": (0.1, 0.15, 0.3), "noise": (0.01, 0.03, 0.1)}
 
     def __init__(self, options: AnalyticOptions, statistics: Statistics, classes: int) -> None:

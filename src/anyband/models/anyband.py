@@ -1,13 +1,16 @@
 """The proposed encoder: any bands, any sampling distance, any number of acquisitions, nothing resampled.
 
-A band enters with weights that a hyper-network makes from its spectral response and sampling distance. On the finest
-native grid of an acquisition the contributions of all its bands are averaged (each band read at the pixel that contains
-the point), so neither the number nor the order of bands matters. Acquisitions are then averaged with learned weights,
-per cell and per query pixel.
+A pixel is a linear functional of the scene, and the encoder is told which. On the finest native grid of an acquisition
+(each band read at the pixel that contains the point) its bands enter in two ways that do not depend on their number or
+order: through the spectral posterior, what they say about the spectrum by Gaussian inference from training pixels; and
+with weights that a hyper-network makes from the spectral response and sampling distance of each, averaged. Both are
+linear in the pixel, so they cost one matrix product. Acquisitions are then averaged with learned weights, per cell and
+per query pixel. A training step makes a map from each sensor and from all together, and computes what they share once.
 """
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -15,9 +18,14 @@ from anyband.models.features import CellTokens, FeatureMap, observed
 from anyband.models.geometry import apply_separable, reading_weights
 from anyband.models.layers import linear
 from anyband.models.method import LANDSAT, SENTINEL2, DenseMethod, Options
+from anyband.models.posterior import Conversion, SpectralPosterior
 from anyband.models.spectral import BandCodes, BandWeights
 from anyband.models.statistics import Statistics
 from anyband.observation import BandGroup, Observation, QueryGrid
+from anyband.runtime import UserError
+
+SPECTRAL = ("both", "codes", "posterior")
+LEAST_BANDS = 3  # of a synthetic sensor
 
 
 @dataclass(frozen=True)
@@ -27,13 +35,17 @@ class AnyBandOptions(Options):
     Attributes:
         features: features per native pixel.
         hyper: hidden width of the network that turns band codes into weights.
-        band_drop: chance that a training batch loses a random number of an acquisition's bands.
+        spectral: how bands enter: "codes" with weights from the hyper-network, "posterior", or "both".
+        noise: standard deviation of a band's error in the posterior, over that of its values.
+        synthetic: chance that a training step makes a map from a synthetic sensor too: a random part of the bands.
         catalogue_response: chance that a training batch sees Gaussian responses from centre and width only.
     """
 
     features: int = 48
     hyper: int = 48
-    band_drop: float = 0.0
+    spectral: str = "both"
+    noise: float = 0.05
+    synthetic: float = 0.5
     catalogue_response: float = 0.3
 
 
@@ -43,14 +55,24 @@ class AnyBand(DenseMethod):
     options_type = AnyBandOptions
     options: AnyBandOptions
     trained_on = (SENTINEL2, LANDSAT, SENTINEL2 | LANDSAT)
-    search = {"band_drop": (0.0, 0.2), "catalogue_response": (0.0, 0.3)}
 
     def __init__(self, options: AnyBandOptions, statistics: Statistics, classes: int) -> None:
-        """Build the hyper-network, the per-pixel layer and the fusion over acquisitions."""
+        """Build the ways in of bands, the per-pixel layer and the fusion over acquisitions.
+
+        Raises:
+            UserError: no such way in.
+        """
         super().__init__(options, statistics, classes)
+        if options.spectral not in SPECTRAL:
+            known = ", ".join(SPECTRAL)
+            raise UserError(f"options.spectral: {options.spectral!r} does not exist; known: {known}")
         width = options.features
         self.codes = BandCodes(options.cell_m)
-        self.weights = BandWeights(width, options.hyper)
+        self.weights = None if options.spectral == "posterior" else BandWeights(width, options.hyper)
+        self.posterior = None if options.spectral == "codes" else SpectralPosterior(statistics, options.noise)
+        if self.posterior is not None:
+            self.from_spectrum = linear(self.posterior.size, width)
+            self.from_known = linear(self.posterior.size, width, gain=0.1)
         self.mix = nn.Sequential(nn.ReLU(), linear(width, width), nn.ReLU())
         self.tokens = CellTokens(width, options.dim, options.moments, options.cell_m)
         self.fine = linear(width, options.fine)
@@ -63,55 +85,112 @@ class AnyBand(DenseMethod):
 
     def encode(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, Tensor]:
         """Cell tokens (B, Hc, Wc, D) and fine features (B, H, W, F)."""
-        cells, fine = [], []
+        return self.together(self.parts(observation, query), observation.products)
+
+    def heads(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, ...]:
+        """Logits (B, classes, H, W) from every set of products that training makes a map of, the front end run once.
+
+        With chance `synthetic` those from a part of the bands of one acquisition follow.
+        """
+        parts = self.parts(observation, query)
+        seen = [self.together(parts, products) for products in self.sets_of(observation)]
+        if torch.rand(()) < self.options.synthetic:
+            product = sorted(parts)[int(torch.randint(len(parts), ()))]
+            synthetic = Observation(some_bands(observation.of(product)))
+            seen.append(self.together(self.parts(synthetic, query), synthetic.products))
+        cells, fine = zip(*seen, strict=True)
+        logits: Tensor = self.decoder(self.trunk(torch.cat(cells)), torch.cat(fine), query)
+        return logits.chunk(len(seen))
+
+    def parts(self, observation: Observation, query: QueryGrid) -> "dict[str, tuple[Part, Part]]":
+        """Of every acquisition, cell tokens and fine features, each with the observed share."""
+        found = {}
         for product in sorted(observation.products):
             features = self.acquisition(observation.of(product))
-            cells.append(self.tokens(features, query))
             read, weight = features.read(query, linear=True)
-            fine.append((self.fine(read), weight))
-        return fuse(cells, self.cell_gate), fuse(fine, self.fine_gate)
+            found[product] = self.tokens(features, query), (self.fine(read), weight)
+        return found
+
+    def together(self, parts: "dict[str, tuple[Part, Part]]", products: frozenset[str]) -> tuple[Tensor, Tensor]:
+        """Cell tokens (B, Hc, Wc, D) and fine features (B, H, W, F) of `products` fused."""
+        cells, fine = zip(*(part for product, part in parts.items() if product in products), strict=True)
+        return fuse(list(cells), self.cell_gate), fuse(list(fine), self.fine_gate)
 
     def acquisition(self, groups: tuple[BandGroup, ...]) -> FeatureMap:
         """Features of one acquisition on its finest native grid, from groups in order of pixel size."""
-        if self.training:
-            groups = self.drop_bands(groups)
+        gaussian = self.training and bool(torch.rand(()) < self.options.catalogue_response)
         finest = groups[0]
-        scaled, valid, weights = zip(*(self.band_inputs(group, finest) for group in groups), strict=True)
-        values, seen = torch.cat(scaled, dim=-1), torch.cat(valid, dim=-1)
-        share = seen.sum(dim=-1, keepdim=True).clamp_min(1.0).reciprocal()
-        inputs = torch.cat((values * share, seen * share), dim=-1)
-        weight, bias = zip(*weights, strict=True)
-        batch, height, width, channels = inputs.shape
-        mean = torch.bmm(inputs.reshape(batch, height * width, channels), torch.cat(weight + bias, dim=1))
-        features = self.mix(mean.reshape(batch, height, width, -1))
+        both = [read_containing(measured(group), group, finest).chunk(2, dim=-1) for group in groups]
+        values, seen = (torch.cat(kind, dim=-1) for kind in zip(*both, strict=True))
+        inputs: list[Tensor] = []
+        weights: list[Tensor] = []
+        bias = values.new_zeros(())
+        if self.weights is not None:
+            share = seen.sum(dim=-1, keepdim=True).clamp_min(1.0).reciprocal()
+            mean, std = self.levels(groups)
+            inputs += [(values - mean) / std * seen * share, seen * share]
+            weights += self.code_weights(groups, gaussian)
+        if self.posterior is not None:
+            centre, gain, known = self.conversions(groups, gaussian)
+            inputs.append((values - centre) * seen)
+            weights.append(gain @ self.from_spectrum.weight.T)
+            bias = (self.from_spectrum.bias + self.from_known(known))[:, None]
+        batch, height, width = values.shape[:3]
+        flat = torch.cat(inputs, dim=-1).reshape(batch, height * width, -1)
+        features = self.mix((torch.bmm(flat, torch.cat(weights, dim=1)) + bias).reshape(batch, height, width, -1))
         return observed(features, seen.amax(dim=-1, keepdim=True), finest.pixel_m, finest.offset_m)
 
-    def band_inputs(self, group: BandGroup, finest: BandGroup) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
-        """What the bands of a group contribute to an average over bands on the grid of `finest`.
+    def levels(self, groups: tuple[BandGroup, ...]) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation (B, 1, 1, C) that training expects at the bands of `groups`."""
+        parts = []
+        for group in groups:
+            table = [[self.statistics.at(band) for band in band_set] for band_set in group.band_sets]
+            parts.append(torch.tensor(table, device=group.values.device)[group.band_set_index])
+        mean, std = torch.cat(parts, dim=1)[:, None, None].unbind(-1)
+        return mean, std
 
-        Returns:
-            Standardised values (B, h, w, C), 0 where invalid; validity (B, h, w, C) as 0 or 1; and weights and
-            biases (B, C, E) of the bands.
-        """
-        gaussian = self.training and bool(torch.rand(()) < self.options.catalogue_response)
-        codes = self.codes.of(group.band_sets, group.values.device, gaussian=gaussian)
-        weight, bias = (t[group.band_set_index] for t in self.weights(codes))
-        levels = [[self.statistics.at(band) for band in band_set] for band_set in group.band_sets]
-        mean, std = torch.tensor(levels, device=group.values.device)[group.band_set_index].unbind(-1)  # (B, C)
-        scaled = (group.values - mean[..., None, None]) / std[..., None, None] * group.valid
-        both = torch.cat((scaled, group.valid.float()), dim=1).permute(0, 2, 3, 1)
-        values, valid = read_containing(both, group, finest).chunk(2, dim=-1)
-        return values, valid, (weight, bias)
+    def code_weights(self, groups: tuple[BandGroup, ...], gaussian: bool) -> tuple[Tensor, Tensor]:
+        """Weights and biases (B, C, E) of the bands from the hyper-network."""
+        assert self.weights is not None
+        parts = []
+        for group in groups:
+            codes = self.codes.of(group.band_sets, group.values.device, gaussian=gaussian)
+            parts.append([part[group.band_set_index] for part in self.weights(codes)])
+        weight, bias = (torch.cat(kind, dim=1) for kind in zip(*parts, strict=True))
+        return weight, bias
 
-    def drop_bands(self, groups: tuple[BandGroup, ...]) -> tuple[BandGroup, ...]:
-        """With chance `band_drop`, keep a random number of random bands of the acquisition."""
-        if torch.rand(()) >= self.options.band_drop:
-            return groups
-        bands = [(g, c) for g, group in enumerate(groups) for c in range(group.values.shape[1])]
-        count = int(torch.randint(1, len(bands) + 1, ()))
-        kept = {bands[i] for i in torch.randperm(len(bands))[:count].tolist()}
-        chosen = [tuple(c for g, c in bands if g == index and (g, c) in kept) for index in range(len(groups))]
-        return tuple(group.select_bands(c) for group, c in zip(groups, chosen, strict=True) if c)
+    def conversions(self, groups: tuple[BandGroup, ...], gaussian: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """Centre (B, 1, 1, C), gain (B, C, K) and known share (B, K) of every sample, for the bands that it has."""
+        assert self.posterior is not None
+        seen = torch.cat([group.valid.any(dim=3).any(dim=2) for group in groups], dim=1).cpu().numpy()
+        found: list[Conversion] = []
+        for sample in range(len(seen)):
+            sets = [group.band_sets[int(group.band_set_index[sample])] for group in groups]
+            bands = tuple(band for band_set in sets for band in band_set)
+            found.append(self.posterior.conversion(bands, seen[sample], gaussian=gaussian))
+        arrays = (np.stack([getattr(one, name) for one in found]) for name in ("centre", "gain", "known"))
+        centre, gain, known = (torch.from_numpy(array).to(groups[0].values.device) for array in arrays)
+        return centre[:, None, None], gain, known
+
+
+Part = tuple[Tensor, Tensor]
+"""Features (B, h, w, C) and the observed share (B, h, w, 1)."""
+
+
+def some_bands(groups: tuple[BandGroup, ...]) -> tuple[BandGroup, ...]:
+    """A random number of random bands of an acquisition, at least three where it has so many."""
+    bands = [(g, c) for g, group in enumerate(groups) for c in range(group.values.shape[1])]
+    least = min(LEAST_BANDS, len(bands))
+    count = int(torch.randint(least, len(bands) + 1, ()))
+    kept = {bands[i] for i in torch.randperm(len(bands))[:count].tolist()}
+    chosen = [tuple(c for g, c in bands if g == index and (g, c) in kept) for index in range(len(groups))]
+    return tuple(group.select_bands(c) for group, c in zip(groups, chosen, strict=True) if c)
+
+
+def measured(group: BandGroup) -> Tensor:
+    """Values, 0 where invalid, and validity as 0 or 1: (B, h, w, 2 C)."""
+    valid = group.valid.float()
+    return torch.cat((group.values * valid, valid), dim=1).permute(0, 2, 3, 1)
 
 
 def read_containing(image: Tensor, group: BandGroup, finest: BandGroup) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from anyband.models.features import CellTokens
-from anyband.models.fusion import DROPOUT, StackOptions, check_chance, with_dropout
+from anyband.models.fusion import StackOptions
 from anyband.models.layers import linear
 from anyband.models.method import LANDSAT, SENTINEL2, DenseMethod
 from anyband.models.resampled import StackEncoder
@@ -32,14 +32,14 @@ class FeatureFusionOptions(StackOptions):
     Attributes:
         latent: channels of the cell latents of one sensor; 0 for half of `dim`.
         fusion: "concat", "attention" or "mean".
-        sensor_dropout: chance that a training batch has one sensor alone; 0 trains with both only.
+        alone: train on each sensor alone too; else on all together only.
     """
 
     hidden: int = 96
     features: int = 60
     latent: int = 0
     fusion: str = "concat"
-    sensor_dropout: float = 2 / 3
+    alone: bool = True
 
 
 class FeatureFusion(DenseMethod):
@@ -49,7 +49,7 @@ class FeatureFusion(DenseMethod):
     options: FeatureFusionOptions
     trained_on = (SENTINEL2, LANDSAT, SENTINEL2 | LANDSAT)
     products = ("sentinel2", "landsat")
-    search = {"fusion": ("concat", "attention"), "sensor_dropout": DROPOUT}
+    search = {"fusion": ("concat", "attention")}
 
     def __init__(self, options: FeatureFusionOptions, statistics: Statistics, classes: int) -> None:
         """Build one stack encoder and one cell summary per product, and the fusion of both levels.
@@ -58,7 +58,6 @@ class FeatureFusion(DenseMethod):
             UserError: no such fusion, or an option that does not fit it.
         """
         super().__init__(options, statistics, classes)
-        check_chance(options.sensor_dropout)
         if options.fusion not in FUSIONS:
             raise UserError(f"options.fusion: {options.fusion!r} does not exist; known: {', '.join(FUSIONS)}")
         count, half, latent = len(self.products), options.features // 2, options.latent or options.dim // 2
@@ -75,9 +74,9 @@ class FeatureFusion(DenseMethod):
         if options.fusion == "attention":
             self.cross = CrossAttention(latent, max(options.heads // 2, 1), options.cell_m)
 
-    def products_of(self, chance: float) -> frozenset[str]:
-        """Products that a training batch sees, for a uniform random number in [0, 1)."""
-        return with_dropout(self.trained_on, self.options.sensor_dropout, chance)
+    def sets_of(self, observation: Observation) -> tuple[frozenset[str], ...]:
+        """The sets of products from each of which a training step makes a map of a batch."""
+        return super().sets_of(observation) if self.options.alone else (observation.products,)
 
     def encode(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, Tensor]:
         """Cell tokens (B, Hc, Wc, D) and fine features (B, H, W, F)."""

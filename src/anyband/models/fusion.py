@@ -1,8 +1,8 @@
 """Specialists and input fusion: the bands of some sensors, resampled to one 10 m grid and stacked.
 
-Both usual fusions (the other is in `feature_fusion`) train with one sensor alone in two of three batches, know which
-sensor saw a pixel, and place every grid by its position in metres. Options take these away one by one, for comparisons
-with the weaker forms found in practice.
+Both usual fusions (the other is in `feature_fusion`) train on each sensor alone beside both together, know which sensor
+saw a pixel, and place every grid by its position in metres. Options take these away one by one, for comparisons with
+the weaker forms found in practice.
 """
 
 from dataclasses import dataclass
@@ -16,9 +16,6 @@ from anyband.models.method import LANDSAT, SENTINEL2, DenseMethod, Options
 from anyband.models.resampled import StackEncoder
 from anyband.models.statistics import Statistics
 from anyband.observation import Observation, QueryGrid
-from anyband.runtime import UserError
-
-DROPOUT = (0.0, 1 / 3, 2 / 3)
 
 
 @dataclass(frozen=True)
@@ -70,42 +67,17 @@ class LandsatOnly(OneStack):
     products = ("landsat",)
 
 
-def with_dropout(trained_on: tuple[frozenset[str], ...], dropout: float, chance: float) -> frozenset[str]:
-    """The largest of the sets of products, or with the chance `dropout` another one.
-
-    Args:
-        trained_on: sets of products; all but the largest are equally likely.
-        dropout: in [0, 1].
-        chance: a uniform random number in [0, 1).
-    """
-    together = max(trained_on, key=len)
-    alone = [products for products in trained_on if products != together]
-    if chance >= dropout or not alone:
-        return together
-    return alone[int(chance / dropout * len(alone))]
-
-
-def check_chance(value: float) -> None:
-    """Refuse a `sensor_dropout` that is no chance.
-
-    Raises:
-        UserError: it lies outside [0, 1].
-    """
-    if not 0 <= value <= 1:
-        raise UserError(f"options.sensor_dropout: {value:g} is not between 0 and 1")
-
-
 @dataclass(frozen=True)
 class InputFusionOptions(StackOptions):
     """Sizes, and what a weaker form lacks.
 
     Attributes:
         presence: tell by a channel per sensor where it saw the ground; else an unseen band looks like a mean one.
-        sensor_dropout: chance that a training batch has one sensor alone; 0 trains with both only.
+        alone: train on each sensor alone too; else on all together only.
     """
 
     presence: bool = True
-    sensor_dropout: float = 2 / 3
+    alone: bool = True
 
 
 class InputFusion(OneStack):
@@ -115,17 +87,11 @@ class InputFusion(OneStack):
     options: InputFusionOptions
     trained_on = (SENTINEL2, LANDSAT, SENTINEL2 | LANDSAT)
     products = ("sentinel2", "landsat")
-    search = {"sensor_dropout": DROPOUT}
 
     def __init__(self, options: InputFusionOptions, statistics: Statistics, classes: int) -> None:
-        """Build the stack encoder.
-
-        Raises:
-            UserError: `sensor_dropout` is no chance.
-        """
-        check_chance(options.sensor_dropout)
+        """Build the stack encoder."""
         super().__init__(options, statistics, classes, presence=options.presence)
 
-    def products_of(self, chance: float) -> frozenset[str]:
-        """Products that a training batch sees, for a uniform random number in [0, 1)."""
-        return with_dropout(self.trained_on, self.options.sensor_dropout, chance)
+    def sets_of(self, observation: Observation) -> tuple[frozenset[str], ...]:
+        """The sets of products from each of which a training step makes a map of a batch."""
+        return super().sets_of(observation) if self.options.alone else (observation.products,)

@@ -68,7 +68,7 @@ class UnsupportedInputError(UserError):
 class Method(nn.Module):
     """A model of the comparison.
 
-    Subclasses set `trained_on`, the sets of products among which training draws at random what a batch may see, and
+    Subclasses set `trained_on`, the sets of products from each of which every training step makes a map, and
     `options_type` where they have options of their own, and implement `forward`. `search` holds the options of its own
     that tuning draws from, with the values of each; none changes the size of a network.
     """
@@ -76,6 +76,7 @@ class Method(nn.Module):
     options_type: ClassVar[type[Options]] = Options
     trained_on: ClassVar[tuple[frozenset[str], ...]]
     search: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
+    every_set: ClassVar[bool] = True  # False: a step has one set of `trained_on`, drawn at random
     endpoint_twins: ClassVar[bool] = False  # the primary endpoint is on the HLS twins of the same acquisitions
 
     def __init__(self, options: Options, statistics: Statistics, classes: int) -> None:
@@ -97,8 +98,8 @@ class Method(nn.Module):
         return frozenset[str]().union(*cls.trained_on)
 
     def products_of(self, chance: float) -> frozenset[str]:
-        """Products that a training batch sees, for a uniform random number in [0, 1)."""
-        return self.trained_on[int(chance * len(self.trained_on))]
+        """Products that a training batch holds, for a uniform random number in [0, 1)."""
+        return self.training_products() if self.every_set else self.trained_on[int(chance * len(self.trained_on))]
 
     def forward(self, observation: Observation, query: QueryGrid) -> Tensor:
         """Logits (B, classes, H, W) on the query grid.
@@ -114,7 +115,13 @@ class Method(nn.Module):
 
     def heads(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, ...]:
         """All logits (B, classes, H, W) that training holds to the labels; their losses are averaged."""
-        return (self(observation, query),)
+        return tuple(self(observation.only(products), query) for products in self.sets_of(observation))
+
+    def sets_of(self, observation: Observation) -> tuple[frozenset[str], ...]:
+        """The sets of products from each of which a training step makes a map of a batch."""
+        if not self.every_set:
+            return (observation.products,)
+        return tuple(products for products in self.trained_on if products <= observation.products)
 
     def fit(self, batches: Iterable[tuple[Observation, QueryGrid, Tensor]]) -> None:
         """Train a method that has no gradients, on the batches of all steps; others are trained step by step.

@@ -14,6 +14,7 @@ class Pixel(Method):
     """Linear softmax on the bands of both sensors at the nearest pixel, with presence channels."""
 
     trained_on = (SENTINEL2, LANDSAT, SENTINEL2 | LANDSAT)
+    every_set = False
 
     def __init__(self, options: Options, statistics: Statistics, classes: int) -> None:
         """One linear layer on the stack."""

@@ -46,6 +46,7 @@ class RandomForest(Method):
     options_type = RandomForestOptions
     options: RandomForestOptions
     trained_on = (SENTINEL2, LANDSAT, SENTINEL2 | LANDSAT)
+    every_set = False
     search = {"trees": (32, 64), "levels": (10, 14, 18)}
     feature: Tensor
     branches: Tensor

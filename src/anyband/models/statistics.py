@@ -32,20 +32,27 @@ class Statistics:
     Attributes:
         bands: one entry per band of every training product, products and bands in the data's order.
         label_counts: training pixels per class, in the order of the model's classes.
+        covariance: of all `bands` over ground that all of them saw, in the units of both bands; rows as `bands`.
     """
 
     bands: tuple[BandStatistics, ...]
     label_counts: tuple[int, ...]
+    covariance: tuple[tuple[float, ...], ...]
 
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> "Statistics":
         """Inverse of `as_dict`."""
         bands = tuple(BandStatistics(**entry) for entry in document["bands"])
-        return cls(bands, tuple(document["label_counts"]))
+        covariance = tuple(tuple(row) for row in document["covariance"])
+        return cls(bands, tuple(document["label_counts"]), covariance)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain lists and numbers, for JSON."""
-        return {"bands": [asdict(band) for band in self.bands], "label_counts": list(self.label_counts)}
+        return {
+            "bands": [asdict(band) for band in self.bands],
+            "label_counts": list(self.label_counts),
+            "covariance": [list(row) for row in self.covariance],
+        }
 
     def of(self, products: Iterable[str]) -> tuple[BandStatistics, ...]:
         """Entries of `products`, in the order of `products`."""

@@ -19,7 +19,7 @@ from anyband.models.statistics import BandStatistics, Statistics
 from anyband.observation import BandGroup, Observation, QueryGrid
 from anyband.sensors import get_sensor, platforms
 from anyband.training.run import train_run
-from handmade import make_group
+from handmade import covariance, make_group
 from small_split import CLASSES, SMALL, fabricate_split
 
 SEEN = ("sentinel2", "landsat")
@@ -51,7 +51,7 @@ def statistics() -> Statistics:
         for product in SEEN
         for b in reflective(product)
     ]
-    return Statistics(tuple(entries), (1,) * 4)
+    return Statistics(tuple(entries), (1,) * 4, covariance(entries))
 
 
 def do(observation: Observation, key: str) -> Observation:
@@ -183,7 +183,7 @@ def test_training_is_watched_on_products_that_it_has(model, left_out, options, e
         for b in reflective(p, platforms(p)[0])
     ]
     assert platform
-    method = build(model, SMALL | options, Statistics(tuple(entries), (1,) * 3), 3, left_out)
+    method = build(model, SMALL | options, Statistics(tuple(entries), (1,) * 3, covariance(entries)), 3, left_out)
     found = watched(method)
     assert set(found) == expected <= set(CONDITIONS)
     assert all(used <= kind.training_products() for used in found.values())

@@ -7,7 +7,7 @@ import pytest
 
 from anyband.models.statistics import BandStatistics, Statistics
 from anyband.observation import Observation
-from handmade import SETS, make_group
+from handmade import SETS, covariance, make_group
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def statistics() -> Statistics:
                 bands.append(
                     BandStatistics(product, band.name, band.response.centre_nm, band.quantity, level, level / 2)
                 )
-    return Statistics(tuple(bands), (100, 50, 20, 10))
+    return Statistics(tuple(bands), (100, 50, 20, 10), covariance(bands))
 
 
 @pytest.fixture

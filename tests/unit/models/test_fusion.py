@@ -13,9 +13,9 @@ from anyband.runtime import UserError
 
 QUERY = QueryGrid(10.0, 24, 24)
 WEAKER = {
-    "input-fusion, no presence": {"presence": False, "sensor_dropout": 0.0},
+    "input-fusion, no presence": {"presence": False, "alone": False},
     "feature-fusion, attention": {"fusion": "attention"},
-    "feature-fusion, mean": {"fusion": "mean", "sensor_dropout": 0.0},
+    "feature-fusion, mean": {"fusion": "mean", "alone": False},
 }
 FUSIONS = ("input-fusion", "feature-fusion", "pixel", *WEAKER)
 ALONE = [frozenset({"sentinel2"}), frozenset({"landsat"})]
@@ -134,26 +134,20 @@ def test_without_presence_an_absent_sensor_looks_like_a_mean_one(statistics, sma
 
 
 @pytest.mark.parametrize("name", ["input-fusion", "feature-fusion"])
-def test_sensor_dropout_is_the_chance_of_a_single_sensor(name, statistics, small):
-    chances = [(i + 0.5) / 600 for i in range(600)]
-    for dropout in (0.0, 0.5, 2 / 3, 1.0):
-        model = make(name, statistics, small, sensor_dropout=dropout)
-        drawn = [model.products_of(chance) for chance in chances]
-        assert drawn.count(BOTH) == pytest.approx(600 * (1 - dropout), abs=1)
-        assert [drawn.count(alone) for alone in ALONE] == pytest.approx([300 * dropout] * 2, abs=1)
+def test_a_step_maps_from_each_sensor_and_from_both(name, statistics, small, observe):
+    """Trained on both only, a fusion is lost when one sensor is missing."""
+    model, observation = make(name, statistics, small), observe()
+    heads = model.heads(observation, QUERY)
+    for products, logits in zip((*ALONE, BOTH), heads, strict=True):
+        assert torch.allclose(logits, model(observation.only(products), QUERY), atol=1e-6)
+    (together,) = make(name, statistics, small, alone=False).heads(observation, QUERY)
+    assert torch.allclose(together, heads[-1], atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["input-fusion", "feature-fusion"])
-def test_by_default_every_method_draws_the_same_sensors(name, statistics, small):
-    fusion, other = make(name, statistics, small), build("anyband", small, statistics, 4)
-    for number in range(1000):
-        assert fusion.products_of((number + 0.5) / 1000) == other.products_of((number + 0.5) / 1000)
-
-
-@pytest.mark.parametrize("name", ["input-fusion", "feature-fusion"])
-def test_a_chance_above_one_is_refused(name, statistics):
-    with pytest.raises(UserError, match="sensor_dropout: 1.5 is not between"):
-        build(name, {"sensor_dropout": 1.5}, statistics, 4)
+@pytest.mark.parametrize("name", ["input-fusion", "feature-fusion", "anyband"])
+def test_every_dense_method_has_all_sensors_in_every_step(name, statistics):
+    model = build(name, {}, statistics, 4)
+    assert {model.products_of((number + 0.5) / 10) for number in range(10)} == {BOTH}
 
 
 def test_an_unknown_fusion_is_named(statistics):

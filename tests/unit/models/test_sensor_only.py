@@ -9,14 +9,14 @@ from anyband.models.statistics import BandStatistics, Statistics
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
 from anyband.sensors import get_sensor
-from handmade import make_group
+from handmade import covariance, make_group
 from small_split import SMALL
 
 
 def statistics_of(product: str, platform: str) -> Statistics:
     bands = get_sensor(platform, product).bands
-    entries = (BandStatistics(product, b.name, b.response.centre_nm, b.quantity, 0.2, 0.1) for b in bands)
-    return Statistics(tuple(entries), (1,) * 3)
+    entries = [BandStatistics(product, b.name, b.response.centre_nm, b.quantity, 0.2, 0.1) for b in bands]
+    return Statistics(tuple(entries), (1,) * 3, covariance(entries))
 
 
 @pytest.mark.parametrize("product", ["broadband", "narrowband", "hyperspectral", "hls_s30"])

@@ -2,6 +2,7 @@ import pytest
 
 from anyband.models.statistics import BandStatistics, Statistics
 from anyband.sensors import Band, SpectralResponse
+from handmade import covariance
 
 
 def band(centre_nm: float, quantity: str = "surface_reflectance") -> Band:
@@ -14,7 +15,7 @@ def two() -> Statistics:
         BandStatistics("sentinel2", "red", 665, "surface_reflectance", 0.05, 0.02),
         BandStatistics("sentinel2", "nir", 865, "surface_reflectance", 0.30, 0.10),
     )
-    return Statistics(entries, (1, 2))
+    return Statistics(entries, (1, 2), covariance(entries))
 
 
 def test_a_training_band_keeps_its_own_statistics(two):
