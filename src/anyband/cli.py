@@ -139,6 +139,19 @@ def harmonise_score(
     sys.stdout.write(table.round(4).to_string(index=False, na_rep="-") + "\n")
 
 
+@app.command()
+def compare_runs(
+    first: Annotated[Path, typer.Argument(help="Folder of results with a report, or its report_data.")],
+    second: Annotated[Path, typer.Argument(help="The same of another run.")],
+    out: Annotated[Path, typer.Option(help="Page to write.")] = Path("compare-runs.html"),
+) -> None:
+    """Write one page of what changed between two runs: data, settings, code, results."""
+    from anyband.report.compare_runs import compare_runs as write_page
+
+    lines = write_page(first, second, out)
+    sys.stdout.write("\n".join([*lines, f"written: {out}", ""]))
+
+
 def reachable(items: list[str]) -> AbstractContextManager[None]:
     """Serve the embedded archive that item files are of, `{archive}/{site}/items/{collection}/{item}.json`, if any."""
     for item in items:

@@ -1,9 +1,8 @@
 """From the results folder to `report.html` and `report_data/`."""
 
 import json
-import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,37 +11,28 @@ import pandas as pd
 from anyband.config import Config
 from anyband.report import audit, cost_table, ledger, narrative, provenance, results_tables, timing, tuning
 from anyband.report import formatting as form
+from anyband.report.data_folder import write_data
 from anyband.report.figures import Style
 from anyband.report.graphics import data_graphics, experiment_graphics
 from anyband.report.page import Claims, Head, Item, PanelSet, Section, render
-from anyband.report.palette import CLASS_COLOURS, THEME, method_colours
+from anyband.report.palette import CLASS_COLOURS, method_colours
 from anyband.report.panels import best_baseline, build_panels, difference_colours
-from anyband.report.records import DataRecord, read_data
-from anyband.report.svg import standalone
-from anyband.report.tables import Graphic, Table, by_method
-from anyband.runtime import UserError, atomic_path, write_csv, write_json, write_text
+from anyband.report.records import Compared, DataRecord, read_data
+from anyband.report.sensor_tables import missing_factors
+from anyband.report.tables import Table, by_method
+from anyband.runtime import UserError, write_text
 from anyband.statistics.settings import label
 
 FRAMES = (
     "general", "conditions", "robustness", "per_class", "pairwise", "calibration", "reliability", "cost", "variance",
-    "units", "image_scores",
+    "units", "image_scores", "fusion", "gap_closed", "transfer", "decomposition", "confusions", "block_differences",
+    "learning",
 )  # fmt: skip
 
 
 CLAIMS_NOTE = (
     "Sentences from fixed templates, printed only when their conditions hold. “No difference shown” never means equal."
 )
-
-
-@dataclass(frozen=True)
-class Compared:
-    """One experiment: its tables, design and claims, and the dataset it used."""
-
-    frames: Mapping[str, pd.DataFrame]
-    design: Mapping[str, Any]
-    claims: Mapping[str, Any]
-    data: DataRecord
-    folder: Path
 
 
 def write_report(config: Config, results: Path, out: Path, data_folder: Path) -> None:
@@ -52,7 +42,7 @@ def write_report(config: Config, results: Path, out: Path, data_folder: Path) ->
         config: the whole configuration.
         results: folder of all stages.
         out: the HTML file.
-        data_folder: receives tables (CSV, LaTeX), figures (SVG), claims, provenance and the methods text.
+        data_folder: receives tables (CSV, LaTeX), figures (SVG, PDF), claims, provenance and the methods text.
 
     Raises:
         UserError: a comparison or the table of splits is missing.
@@ -73,7 +63,7 @@ def write_report(config: Config, results: Path, out: Path, data_folder: Path) ->
     sections += [*_data_sections(data, style), *_origin_sections(config, compared, results, origin)]
     heads = [_head(entry, len(compared) > 1) for entry in compared.values()]
     page = render(heads, sections, methods, _foot(origin))
-    _write_data(data_folder, sections, style, compared, origin, config)
+    write_data(data_folder, sections, style, compared, origin, config, results)
     write_text(out, page)
 
 
@@ -97,8 +87,12 @@ def experiment_sections(
     tables |= {t.key: replace(t, key=f"{name}-{t.key}") for t in _budget_tables(config, results, name, entry)}
     graphics = experiment_graphics(frames, design, style)
     evidence = [f"{name}-headline", f"{name}-forest", f"{name}-sensitivity"]
-    claims = Claims(entry.claims["claims"], entry.claims["reason"], evidence)
+    sensors = [f"{name}-fusion", f"{name}-gap-closed", f"{name}-gap-closed-figure"]
+    listed = [claim | {"evidence": evidence} for claim in entry.claims["claims"]]
+    listed += [claim | {"evidence": sensors} for claim in entry.claims["sensor_claims"]]
+    claims = Claims(listed, entry.claims["reason"])
     panels = _panel_set(results, name, entry, style)
+    tested = set(config.experiments[name].conditions)
 
     def section(key: str, title: str, *items: Item | None, **words: Any) -> Section:
         return Section(f"section-{name}-{key}", prefix + title, [item for item in items if item is not None], **words)
@@ -106,16 +100,24 @@ def experiment_sections(
     sections = [
         section("result", "Result", tables.get("headline"), graphics.get("forest"), tables.get("secondary"),
                 remark=narrative.resolution(design)),
-        section("claims", "Claims", claims, tables.get("sensitivity"), paragraphs=[CLAIMS_NOTE]),
+        section("claims", "Claims", claims, tables.get("sensitivity"), graphics.get("pairs"),
+                paragraphs=[CLAIMS_NOTE]),
         section("sensors", "Sensors at test time", tables.get("conditions"), graphics.get("conditions"),
-                tables.get("zero-shot"), tables.get("robustness")),
+                tables.get("fusion"), tables.get("zero-shot"), tables.get("other-sensors")),
+        section("transfer", "From sensor to sensor", graphics.get("transfer"), tables.get("transfer"),
+                graphics.get("decomposition"), tables.get("decomposition"),
+                paragraphs=[text] if (text := missing_factors(design, tested)) else []),
+        section("unseen", "Sensors never trained on", graphics.get("gap-closed"), tables.get("gap-closed")),
+        section("robustness", "Robustness", graphics.get("degradation"), tables.get("robustness")),
         section("images", "Translated images", tables.get("image-scores")),
-        section("classes", "Classes", tables.get("per-class")),
-        section("uncertainty", "Where the uncertainty comes from", graphics.get("units"), tables.get("variance"),
+        section("classes", "Classes", tables.get("per-class"), tables.get("class-f1"), graphics.get("confusions")),
+        section("uncertainty", "Where the uncertainty comes from", graphics.get("units"), graphics.get("blocks"),
+                tables.get("variance"),
                 paragraphs=[text] if (text := narrative.advice(frames)) else []),
         section("maps", "Maps", panels),
         section("calibration", "Calibration", tables.get("calibration"), graphics.get("reliability")),
         section("cost", "Cost and tuning", tables.get("cost"), graphics.get("cost"), tables.get("tuning"),
+                graphics.get("learning"),
                 paragraphs=[tuning.fairness(tuning.read_ledger(results, name), design)]),
     ]  # fmt: skip
     return [part for part in sections if part.items]
@@ -229,26 +231,5 @@ def _foot(origin: Mapping[str, Any]) -> str:
     commit = f", commit {origin['git_commit'][:12]}" if origin["git_commit"] else ""
     return (
         f"Written by anyband {origin['anyband']}{commit}; configuration {origin['config_sha256'][:12]}. Every table "
-        "and figure is also in report_data/ as CSV, LaTeX and SVG."
+        "and figure is also in report_data/ as CSV, LaTeX, SVG and PDF."
     )
-
-
-def _write_data(
-    folder: Path, sections: Sequence[Section], style: Style, compared: Mapping[str, Compared],
-    origin: Mapping[str, Any], config: Config,
-) -> None:  # fmt: skip
-    """Write `report_data/` as a whole."""
-    with atomic_path(folder) as temporary:
-        for item in (item for section in sections for item in section.items):
-            if isinstance(item, Table):
-                write_csv(temporary / "tables" / f"{item.key}.csv", item.frame())
-                write_text(temporary / "tables" / f"{item.key}.tex", item.latex())
-            elif isinstance(item, Graphic):
-                write_text(temporary / "figures" / f"{item.key}.svg", standalone(item.wide, style.colours, THEME))
-        for name, entry in compared.items():
-            shutil.copytree(entry.folder, temporary / "comparison" / name)
-        write_json(temporary / "claims.json", {name: entry.claims for name, entry in compared.items()})
-        write_json(temporary / "provenance.json", origin)
-        write_json(temporary / "config.json", config.model_dump(mode="json"))
-        methods = next(section for section in sections if section.key == "methods")
-        write_text(temporary / "methods.txt", "\n\n".join(methods.paragraphs) + "\n")

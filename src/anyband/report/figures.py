@@ -153,13 +153,13 @@ def _name_angle(names: Sequence[str], room: float) -> int:
 
 
 def condition_scores(table: pd.DataFrame, methods: Sequence[str], style: Style, width: int) -> Figure:
-    """Score and interval of every method under every condition; HLS products lie on a shaded ground."""
+    """Score and interval of every method under every condition; others than the endpoint's lie on a shaded ground."""
     conditions = list(dict.fromkeys(table["condition"]))
     wide = width > 500
-    rows = 1 if wide or len(conditions) < 4 else 2
+    rows = -(-len(conditions) // (7 if wide else 3))
     columns = 4 if wide else 2
-    top = _legend_height(methods, columns)
-    figure, axes = canvas(width, (260 if wide else 430) + top, (46, 8, top, 30), 1, rows, sharey=True)
+    top = legend_height(methods, columns)
+    figure, axes = canvas(width, (230 if wide else 200) * rows + 30 + top, (46, 8, top, 30), 1, rows, sharey=True)
     figure.subplots_adjust(hspace=0.28)
     for panel, chosen in zip(axes, np.array_split(conditions, rows), strict=True):
         for x, condition in enumerate(chosen):
@@ -171,7 +171,7 @@ def condition_scores(table: pd.DataFrame, methods: Sequence[str], style: Style, 
         panel.tick_params(axis="x", length=0)
         panel.grid(axis="y")
         panel.set_ylabel("mIoU, points")
-    _legend(figure, methods, style, width, columns)
+    legend(figure, methods, style, width, columns)
     return figure
 
 
@@ -189,7 +189,7 @@ def _condition_marks(panel: Axes, x: float, rows: pd.DataFrame, methods: Sequenc
 def reliability(table: pd.DataFrame, methods: Sequence[str], style: Style, width: int) -> Figure:
     """Share of right pixels against confidence, one line per method; the diagonal is perfect calibration."""
     side, wide = min(width, 420), width > 500
-    top = 12 if wide else _legend_height(methods, 2)
+    top = 12 if wide else legend_height(methods, 2)
     figure, (panel,) = canvas(width, side - 12 + top, (48, width - side + 10 if wide else 10, top, 46))
     panel.plot([0, 100], [0, 100], color=MUTED, linewidth=1, dashes=(4, 3))
     for method in methods:
@@ -204,7 +204,7 @@ def reliability(table: pd.DataFrame, methods: Sequence[str], style: Style, width
     if wide:
         figure.legend(loc="center left", bbox_to_anchor=(side / width, 0.5))
     else:
-        _legend(figure, methods, style, width, 2)
+        legend(figure, methods, style, width, 2)
     return figure
 
 
@@ -212,7 +212,7 @@ def cost_scores(table: pd.DataFrame, style: Style, width: int) -> Figure:
     """Endpoint with interval against work per square kilometre and against training time of one seed."""
     wide = width > 500
     columns = 4 if wide else 2
-    top = _legend_height(table["method"].tolist(), columns)
+    top = legend_height(table["method"].tolist(), columns)
     shape = (260 + top, (46, 10, top, 46), 2, 1) if wide else (500 + top, (46, 10, top, 46), 1, 2)
     figure, axes = canvas(width, *shape)
     figure.subplots_adjust(wspace=0.18, hspace=0.3)
@@ -228,7 +228,7 @@ def cost_scores(table: pd.DataFrame, style: Style, width: int) -> Figure:
         panel.set_xlabel(name)
         panel.set_ylabel("endpoint mIoU, points")
         panel.grid()
-    _legend(figure, table["method"].tolist(), style, width, columns)
+    legend(figure, table["method"].tolist(), style, width, columns)
     return figure
 
 
@@ -251,12 +251,13 @@ def pair_quality(pairs: pd.DataFrame, width: int) -> Figure:
     return figure
 
 
-def _legend_height(methods: Sequence[str], columns: int) -> int:
+def legend_height(methods: Sequence[str], columns: int) -> int:
     """Pixels that a legend above a figure needs."""
     return 16 + 16 * -(-len(methods) // columns)
 
 
-def _legend(figure: Figure, methods: Sequence[str], style: Style, width: int, columns: int) -> None:
+def legend(figure: Figure, methods: Sequence[str], style: Style, width: int, columns: int) -> None:
+    """Marks and names of methods above a figure."""
     handles = [
         Line2D([], [], color=style.colour(m), marker=style.marker(m), markersize=6.5, linewidth=1.8) for m in methods
     ]

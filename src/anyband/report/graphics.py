@@ -1,31 +1,22 @@
 """The figures of one experiment and of one dataset as inline SVG with captions."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib as mpl
 import pandas as pd
-from matplotlib.figure import Figure
 
 from anyband.report import figures
 from anyband.report import formatting as form
-from anyband.report.figures import NARROW, WIDE, Style
+from anyband.report.block_map import map_figure, places
+from anyband.report.detail_graphics import detail_graphics
+from anyband.report.drawing import graphic, key_of
+from anyband.report.figures import Style
 from anyband.report.records import DataRecord
 from anyband.report.results_tables import trained_on_hls
-from anyband.report.svg import RC, to_svg
 from anyband.report.tables import Graphic
 from anyband.statistics.settings import FLOORS, PRIMARY, PRIMARY_CONDITIONS
 
 Frames = Mapping[str, pd.DataFrame]
-Draw = Callable[[int], Figure]
-
-
-def graphic(key: str, title: str, caption: str, draw: Draw, style: Style, label: str) -> Graphic:
-    """Draw a figure wide and narrow."""
-    with mpl.rc_context(RC):  # type: ignore[arg-type]  # matplotlib types every key
-        wide = to_svg(draw(WIDE), f"{key}-w", style.colours, label)
-        narrow = to_svg(draw(NARROW), f"{key}-n", style.colours, label)
-    return Graphic(key, title, caption, wide, narrow)
 
 
 def experiment_graphics(frames: Frames, design: Mapping[str, Any], style: Style) -> dict[str, Graphic]:
@@ -39,7 +30,7 @@ def experiment_graphics(frames: Frames, design: Mapping[str, Any], style: Style)
     units = units[~units["method"].isin(FLOORS)]
     if len(units):
         result["units"] = graphic(
-            _key(design, "units"), "Every seed and every block",
+            key_of(design, "units"), "Every seed and every block",
             "Endpoint mIoU. First: one dot per training seed, pooled over blocks. Second: one dot per test block, mean "
             "over seeds, over the classes found in the block. Lines join the same seed or block, bars are means: "
             "parallel lines are differences that hold everywhere. Floors are left out. " + n,
@@ -48,13 +39,14 @@ def experiment_graphics(frames: Frames, design: Mapping[str, Any], style: Style)
         )  # fmt: skip
     methods = [m for m in frames["general"]["method"] if m != "majority"]
     result["conditions"] = graphic(
-        _key(design, "conditions-figure"), "Scores under every condition",
-        "Pooled mIoU with 95 % intervals, mean over seeds. Shaded: HLS products. " + trained_on_hls(design) + " " + n,
+        key_of(design, "conditions-figure"), "Scores under every condition",
+        "Pooled mIoU with 95 % intervals, mean over seeds. Shaded: products that the endpoint does not count. "
+        f"{trained_on_hls(design)} {n}",
         lambda width: figures.condition_scores(frames["conditions"], methods, style, width), style,
         "Scores and intervals of every method under every sensor condition",
     )  # fmt: skip
     result |= _reliability(frames, design, style, n)
-    return result | _cost(frames, design, style)
+    return result | _cost(frames, design, style) | detail_graphics(frames, design, style)
 
 
 def forest_rows(frames: Frames, design: Mapping[str, Any]) -> pd.DataFrame:
@@ -72,7 +64,7 @@ def _forest(pairs: pd.DataFrame, design: Mapping[str, Any], style: Style, n: str
     margin = design["equivalence_margin"]
     proposed = design["labels"][design["proposed"]]
     return graphic(
-        _key(design, "forest"), f"{proposed} against every other method",
+        key_of(design, "forest"), f"{proposed} against every other method",
         f"Paired difference in mIoU with 95 % interval, {proposed} minus the named method: on the primary endpoint "
         "(large marks) and under each of its conditions (grey, exploratory). Shaded: equivalence margin of "
         f"±{form.points(margin)} points. Floors lie outside the picture. " + n,
@@ -90,7 +82,7 @@ def _reliability(frames: Frames, design: Mapping[str, Any], style: Style, n: str
     methods = [m for m in frames["general"]["method"] if m in set(table["method"])]
     return {
         "reliability": graphic(
-            _key(design, "reliability"),
+            key_of(design, "reliability"),
             f"Confidence and agreement, {condition}",
             "Share of right pixels in bins of confidence, pooled over blocks and seeds. On the dashed line confidence "
             "and agreement are the same; below it a method is too sure of itself. Methods that cannot take "
@@ -110,7 +102,7 @@ def _cost(frames: Frames, design: Mapping[str, Any], style: Style) -> dict[str, 
         return {}
     return {
         "cost": graphic(
-            _key(design, "cost-figure"),
+            key_of(design, "cost-figure"),
             "Score against cost",
             "Endpoint mIoU with 95 % interval against multiply-accumulates per km² and against the training time of "
             "one seed (median). Up and to the left is better. Floors are left out.",
@@ -122,10 +114,12 @@ def _cost(frames: Frames, design: Mapping[str, Any], style: Style) -> dict[str, 
 
 
 def data_graphics(data: DataRecord, style: Style) -> list[Graphic]:
-    """Quality of the pairs of a dataset."""
+    """Where the places of a dataset lie, and the quality of its pairs."""
+    result = [_map(data, style)] if len(data.splits) else []
     if data.pairs.empty:
-        return []
+        return result
     return [
+        *result,
         graphic(
             f"pairs-{data.name}",
             "Kept pairs of scenes",
@@ -134,7 +128,7 @@ def data_graphics(data: DataRecord, style: Style) -> list[Graphic]:
             lambda width: figures.pair_quality(data.pairs, width),
             style,
             "Histograms of the day gap and of the clear share of kept pairs",
-        )  # fmt: skip
+        ),  # fmt: skip
     ]
 
 
@@ -144,5 +138,16 @@ def _in_order(units: pd.DataFrame, frames: Frames) -> pd.DataFrame:
     return units.sort_values("method", key=lambda column: column.map(list(order).index), kind="stable")
 
 
-def _key(design: Mapping[str, Any], name: str) -> str:
-    return f"{design['experiment']}-{name}"
+def _map(data: DataRecord, style: Style) -> Graphic:
+    table = places(data)
+    pairs, sites = form.plural(int(table["pairs"].sum()), "kept pair"), form.plural(len(table), "place")
+    return graphic(
+        f"map-{data.name}",
+        "Where the data come from",
+        "Every mark is a place, larger with more kept pairs of scenes; shape and colour tell the split of most of its "
+        f"chips. A plain grid of longitude and latitude; where places span the globe, its fullest part stands "
+        f"beside it. n = {sites}, {pairs}.",
+        lambda width: map_figure(table, width),
+        style,
+        "Map of the places of the dataset by split",
+    )

@@ -16,11 +16,10 @@ TEMPLATES = Path(__file__).parent / "template"
 
 @dataclass(frozen=True)
 class Claims:
-    """Generated claims of an experiment, or the sentence that says why there are none; links to the evidence."""
+    """Generated claims of an experiment, each with links to its evidence, or the sentence that says why none."""
 
     entries: Sequence[Mapping[str, Any]]
     reason: str | None
-    evidence: Sequence[str]
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import json
 import platform
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,10 @@ from anyband.config import Config
 from anyband.report import formatting as form
 from anyband.report.records import DataRecord
 from anyband.report.tables import Cell, Column, Table
+from anyband.statistics.settings import PRIMARY_CONDITIONS
+
+ROOT = Path(__file__).parents[3]
+SETTINGS = "src/anyband/statistics/settings.py"
 
 PACKAGES = (
     "torch", "numpy", "pandas", "scipy", "xarray", "dask", "zarr", "rasterio", "pyproj", "shapely", "stackstac",
@@ -32,12 +37,13 @@ def collect(config: Config, data: Sequence[DataRecord], files: Iterable[Path], r
     """
     return {
         "anyband": __version__,
-        "git_commit": git_commit(Path(__file__).parents[3]),
+        "git_commit": git_commit(ROOT),
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
         "packages": {name: version for name in PACKAGES if (version := _version(name))},
         "config_sha256": hashlib.sha256(config.as_json().encode()).hexdigest(),
         "seeds": {name: experiment.seeds for name, experiment in config.experiments.items()},
+        "endpoint": {name: _endpoint(results / "runs" / name) for name in config.experiments},
         "datasets": {record.name: _dataset(record) for record in data},
         "files_sha256": {
             path.relative_to(results).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
@@ -45,6 +51,28 @@ def collect(config: Config, data: Sequence[DataRecord], files: Iterable[Path], r
             if path.is_file()
         },
     }
+
+
+def _endpoint(runs: Path) -> dict[str, Any]:
+    """The primary endpoint, the commit that fixed it, and when the first training of the experiment was done.
+
+    The commit is the last one that touched the line of code with the endpoint, so it tells whether the endpoint was
+    there before the results. None where there is no repository, or no run.
+    """
+    declared = _git(ROOT, "log", "-1", "--format=%H %cI", f"-SPRIMARY_CONDITIONS = {_quoted()}", "--", SETTINGS)
+    commit, _, when = (declared or "").partition(" ")
+    finished = [path.stat().st_mtime for path in runs.glob("*/seed-*/history.csv")]
+    first = datetime.fromtimestamp(min(finished), UTC).isoformat(timespec="seconds") if finished else None
+    return {
+        "conditions": list(PRIMARY_CONDITIONS),
+        "declared_commit": commit or None,
+        "declared": datetime.fromisoformat(when).astimezone(UTC).isoformat() if when else None,
+        "first_training_done": first,
+    }
+
+
+def _quoted() -> str:
+    return "(" + ", ".join(f'"{name}"' for name in PRIMARY_CONDITIONS) + ")"
 
 
 def git_commit(root: Path) -> str | None:
@@ -78,6 +106,8 @@ def _dataset(record: DataRecord) -> dict[str, Any]:
         "endpoints": record.endpoints,
         "retrieved": record.retrieved,
         "items": len(items),
+        "item_ids": items,
+        "classes_sha256": hashlib.sha256(json.dumps(record.settings.classes, sort_keys=True).encode()).hexdigest(),
         "items_sha256": hashlib.sha256(json.dumps(items).encode()).hexdigest(),
     }
 
@@ -92,11 +122,17 @@ def provenance_tables(content: Mapping[str, Any]) -> list[Table]:
     ]
     for name, seeds in content["seeds"].items():
         rows.append([f"Seeds, {name}", ", ".join(map(str, seeds))])
+    for name, entry in content["endpoint"].items():
+        fixed = f"fixed in commit {entry['declared_commit'][:12]} of {entry['declared']}" if entry["declared"] else (
+            "when it was fixed is unknown (no repository)")  # fmt: skip
+        done = entry["first_training_done"] or "unknown"
+        rows.append([f"Endpoint, {name}", f"mIoU over {form.listing(entry['conditions'])}, {fixed}; first training "
+                     f"done {done}"])  # fmt: skip
     for name, entry in content["datasets"].items():
         simulated = f"simulated ({entry['simulated']})" if entry["simulated"] else "real scenes"
         rows.append([f"Dataset {name}", f"{form.count(entry['items'])} STAC items, {simulated}, from "
                      f"{form.listing(entry['endpoints'])}, retrieved {entry['retrieved'] or 'at an unknown time'}; "
-                     f"item ids SHA-256 {entry['items_sha256']}"])  # fmt: skip
+                     f"SHA-256 of item ids {entry['items_sha256']}, of classes {entry['classes_sha256']}"])  # fmt: skip
     columns = [Column("What", numeric=False), Column("Value", numeric=False)]
     software = Table("software", "Software and inputs", "What made these numbers.", columns,
                      [[Cell(key), Cell(value, css="wrap")] for key, value in rows], sortable=False)  # fmt: skip

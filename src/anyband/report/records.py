@@ -65,6 +65,17 @@ class DataRecord:
         return self.splits[self.splits["split"] == split]
 
 
+@dataclass(frozen=True)
+class Compared:
+    """One experiment: its tables, design and claims, and the dataset it used."""
+
+    frames: Mapping[str, pd.DataFrame]
+    design: Mapping[str, Any]
+    claims: Mapping[str, Any]
+    data: DataRecord
+    folder: Path
+
+
 def read_data(results: Path, name: str, settings: Dataset) -> DataRecord:
     """Read what the earlier stages wrote about a dataset.
 

@@ -1,6 +1,6 @@
 """The tables of one experiment, from the files of its comparison."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,10 +9,13 @@ import pandas as pd
 from anyband.report import formatting as form
 from anyband.report.image_table import images
 from anyband.report.robustness_table import robustness
+from anyband.report.sensor_tables import sensor_tables
 from anyband.report.tables import Cell, Column, Table
 from anyband.statistics.settings import PRIMARY, PRIMARY_CONDITIONS
 
 Frames = Mapping[str, pd.DataFrame]
+HLS = {"S30", "L30"}
+UNSEEN = {"broadband", "narrowband", "hyperspectral"}
 
 
 def headline(frames: Frames, design: Mapping[str, Any]) -> Table:
@@ -91,18 +94,18 @@ def _products(conditions: str) -> str:
     listed = conditions.split()
     alone = {condition for condition in listed if "+" not in condition}
     sensors = alone or {sensor for condition in listed for sensor in condition.split("+")}
-    names = [name for name in ("S2", "L9") if name in sensors]
-    return ", ".join(names + (["HLS"] if sensors & {"S30", "L30"} else []))
+    names = [name for name in ("S2", "L9") if name in sensors] + (["HLS"] if sensors & HLS else [])
+    return ", ".join(names + sorted(sensors - {"S2", "L9"} - HLS))
 
 
 def _plain_interval(lower: float, upper: float) -> str:
     return "" if form.missing(lower) else f"[{form.decimal(lower)}, {form.decimal(upper)}]"
 
 
-def conditions(frames: Frames, design: Mapping[str, Any], zero_shot: bool) -> Table:
-    """Scores under each condition: those of the endpoint, or (`zero_shot`) HLS, which most methods never trained on."""
+def conditions(frames: Frames, design: Mapping[str, Any], group: str) -> Table:
+    """Scores under the conditions of a group: `endpoint`, `hls` or `other` (sensors that most methods never saw)."""
     table = frames["conditions"]
-    table = table[table["condition"].isin(PRIMARY_CONDITIONS) != zero_shot]
+    table = table[table["condition"].map(_group) == group]
     names = list(dict.fromkeys(table["condition"]))
     best = table[~table["method"].isin(["majority"])].groupby("condition")["miou"].max()
     rows, css = [], []
@@ -123,16 +126,32 @@ def conditions(frames: Frames, design: Mapping[str, Any], zero_shot: bool) -> Ta
         "which is not a test."
     )
     key, title = "conditions", "Sensors at test time"
-    if zero_shot:
+    if group == "other":
+        key, title = "other-sensors", "Other sensors over the same ground"
+        caption = f"Sensors simulated at the Sentinel-2 overpass. {trained_on(design, UNSEEN)} {caption}"
+    if group == "hls":
         key, title = "zero-shot", "HLS products of the same acquisitions"
         caption = f"HLS surface reflectance at 30 m. {trained_on_hls(design)} {caption}"
     columns = [Column("Method", numeric=False), *(Column(name) for name in names)]
     return Table(key, title, caption + _units(design), columns, rows, css)
 
 
+def _group(condition: str) -> str:
+    if condition in PRIMARY_CONDITIONS:
+        return "endpoint"
+    return "hls" if set(condition.split("+")) <= HLS else "other"
+
+
 def trained_on_hls(design: Mapping[str, Any]) -> str:
     """Who was trained on HLS products: a sentence."""
-    trained = [design["labels"][method] for method in design["endpoint_twins"]]
+    return trained_on(design, {"hls_s30", "hls_l30"}, design["endpoint_twins"])
+
+
+def trained_on(design: Mapping[str, Any], products: set[str], otherwise: Iterable[str] = ()) -> str:
+    """Who was trained on any of some products: a sentence; `otherwise` are those methods where the runs do not say."""
+    known = design.get("trained_on") or {}
+    methods = [m for m in design["methods"] if products & set(known.get(m, ()))] if known else list(otherwise)
+    trained = [design["labels"][method] for method in methods]
     if not trained:
         return "No method was trained on these products."
     return f"Only {form.listing(trained)} {'was' if len(trained) == 1 else 'were'} trained on these products."
@@ -154,13 +173,13 @@ def secondary(frames: Frames, design: Mapping[str, Any]) -> Table:
                  columns, rows, list(general["role"]))  # fmt: skip
 
 
-def per_class(frames: Frames, design: Mapping[str, Any]) -> Table:
-    """T2: IoU of each class on the endpoint, a row per method, under the class's support."""
+def per_class(frames: Frames, design: Mapping[str, Any], score: str = "iou") -> Table:
+    """T2: IoU or F1 of each class on the endpoint, a row per method, under the class's support."""
     table = frames["per_class"]
     table = table[table["condition"] == PRIMARY]
     methods = [m for m in frames["general"]["method"] if m in set(table["method"]) and m != "majority"]
     classes = {int(code): info for code, info in design["classes"].items()}
-    best = table[table["method"].isin(methods)].groupby("class")["iou"].max()
+    best = table[table["method"].isin(methods)].groupby("class")[score].max()
     rows = [
         [Cell("Labelled pixels"), *(Cell(form.count(info["pixels"])) for info in classes.values())],
         [Cell("Test blocks"), *(Cell(str(info["blocks"])) for info in classes.values())],
@@ -170,15 +189,17 @@ def per_class(frames: Frames, design: Mapping[str, Any]) -> Table:
         cells = [Cell(design["labels"][method], value=design["labels"][method], method=method)]
         for code in classes:
             row = own.loc[code]
-            cells.append(Cell(form.points(row["iou"]), form.interval(row["iou_lower"], row["iou_upper"]),
-                              float(row["iou"]), css="best" if row["iou"] == best[code] else ""))  # fmt: skip
+            bounds = form.interval(row[f"{score}_lower"], row[f"{score}_upper"])
+            top = "best" if row[score] == best[code] else ""
+            cells.append(Cell(form.points(row[score]), bounds, float(row[score]), css=top))
         rows.append(cells)
     css = ["floor", "floor", *(_role(frames, method) for method in methods)]
     few = [i["name"] for i in classes.values() if 0 < i["blocks"] < 5]
     notes = [f"In fewer than five test blocks, so the interval says little: {form.listing(few)}."] if few else []
-    return Table("per-class", "Classes",
-                 "IoU on the endpoint, points [95 %], under the support in labelled pixels and in test blocks. A dash: "
-                 "a class without any. Exploratory: no correction for many classes." + _units(design),
+    key, title, name = ("per-class", "Classes", "IoU") if score == "iou" else ("class-f1", "F1 of the classes", "F1")
+    return Table(key, title,
+                 f"{name} on the endpoint, points [95 %], under the support in labelled pixels and in test blocks. A "
+                 "dash: a class without any. Exploratory: no correction for many classes." + _units(design),
                  [Column("Method", numeric=False), *(Column(info["name"]) for info in classes.values())],
                  rows if methods else [], css if methods else [], notes)  # fmt: skip
 
@@ -260,12 +281,13 @@ def calibration(frames: Frames, design: Mapping[str, Any]) -> Table:
 
 def all_tables(frames: Frames, design: Mapping[str, Any]) -> Sequence[Table]:
     """Every table the comparison has data for, in the order of the page."""
-    tables = [headline(frames, design), conditions(frames, design, zero_shot=False)]
-    if not set(frames["conditions"]["condition"]) <= set(PRIMARY_CONDITIONS):
-        tables.append(conditions(frames, design, zero_shot=True))
-    tables.append(robustness(frames, design))
-    tables += [secondary(frames, design), per_class(frames, design), sensitivity(frames, design),
-               variance(frames, design), calibration(frames, design), images(frames, design)]  # fmt: skip
+    tables = [headline(frames, design)]
+    known = set(frames["conditions"]["condition"].map(_group))
+    tables += [conditions(frames, design, group) for group in ("endpoint", "hls", "other") if group in known]
+    tables += [robustness(frames, design), *sensor_tables(frames, design)]
+    tables += [secondary(frames, design), per_class(frames, design), per_class(frames, design, "f1"),
+               sensitivity(frames, design), variance(frames, design),
+               calibration(frames, design), images(frames, design)]  # fmt: skip
     return [table for table in tables if table.rows]
 
 

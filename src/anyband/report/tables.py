@@ -65,6 +65,8 @@ class Table:
         columns, rows: the content; the first column heads its row.
         row_css: one class per row ("proposed", "floor", ...), or nothing.
         notes: footnotes.
+        sortable: whether the page lets people sort it.
+        dense: notes of cells stand under their text, to save width.
     """
 
     key: str
@@ -75,6 +77,7 @@ class Table:
     row_css: Sequence[str] = field(default_factory=tuple)
     notes: Sequence[str] = field(default_factory=tuple)
     sortable: bool = True
+    dense: bool = False
 
     def frame(self) -> pd.DataFrame:
         """The displayed text, one column each."""
@@ -93,10 +96,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Graphic:
-    """A figure on the page: wide and narrow SVG, or HTML for panels of maps."""
+    """A figure on the page: wide and narrow SVG, and the wide one as PDF."""
 
     key: str
     title: str
     caption: str
     wide: str
     narrow: str = ""
+    pdf: bytes = b""

@@ -100,7 +100,7 @@ def _options_tried(own: pd.DataFrame) -> str:
     """Own options that differ between trials, with their values; "default" where a trial does not name one."""
     named = [_options(text) for text in own["options"]]
     tried = {
-        key: {json.dumps(options[key]) if key in options else "default" for options in named}
+        key: {_value(options[key]) if key in options else "default" for options in named}
         for key in sorted({key for options in named for key in options})
     }
     varied = [f"{key}: {', '.join(sorted(values))}" for key, values in tried.items() if len(values) > 1]
@@ -117,8 +117,12 @@ def _chosen(own: pd.DataFrame) -> str:
         for key, name in (("learning_rate", "rate"), ("weight_decay", "decay"))
         if not form.missing(row[key])
     ]
-    parts += [f"{key} {json.dumps(value)}" for key, value in _options(row["options"]).items()]
+    parts += [f"{key} {_value(value)}" for key, value in _options(row["options"]).items()]
     return ", ".join(parts) or "no settings"
+
+
+def _value(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else json.dumps(value)
 
 
 def _uses_chosen(own: pd.DataFrame, config: Config, name: str, method: str) -> bool:

@@ -78,7 +78,7 @@ def write_comparison(settings: ComparisonSettings, runs: Path, out: Path) -> Non
         "fusion": fusion(cube, margin),
         "gap_closed": gap_closed(full, trained, margin),
         "transfer": transfer(full, trained),
-        "decomposition": decomposition(full),
+        "decomposition": decomposition(full, trained),
         "confusions": confusions(cube),
         "block_differences": block_differences(cube, settings.experiment.proposed),
         "learning": learning({key: read_history(folder) for key, folder in done.items()}),

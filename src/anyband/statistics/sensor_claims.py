@@ -43,7 +43,7 @@ def _fusion_claim(row: Mapping[Any, Any], seeds: int) -> Claim:
     alone = f"{row['rival_label']} on {TITLES[row['condition']]} alone"
     text = (
         f"Secondary: with both sensors {row['label']} is {_points(row, 'difference')} above the best result with one "
-        f"sensor ({alone}; {_p(row)}, largest over all such results)."
+        f"sensor ({alone}; {_p(row)})."
     )
     return Claim("second sensor helps", row["method"], row["rival"], text,
                  _checks(row, "difference", "resolution", seeds))  # fmt: skip
@@ -53,7 +53,7 @@ def _zero_shot_claim(row: Mapping[Any, Any], seeds: int) -> Claim:
     source, target = TITLES[row["source"]], TITLES[row["target"]]
     share = [f"{100 * row[key]:.0f}".replace("-", "−") for key in ("closed", "closed_lower", "closed_upper")]
     text = (
-        f"Secondary: without training on {target}, {row['label']} maps it at held-out places {_points(row, 'gain')} "
+        f"Secondary: without training on {target} data, {row['label']} maps it at held-out places {_points(row, 'gain')} "
         f"better than the {source} specialist on its nearest bands ({_p(row)}), {share[0]} % [{share[1]}, {share[2]}] "
         f"of the way to the {target} specialist."
     )

@@ -4,6 +4,7 @@ Scores are fractions in [0, 1]. Both are exploratory: no claim rests on them.
 """
 
 import itertools
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -19,18 +20,19 @@ TRANSFER = [
     "change", "change_lower", "change_upper",
 ]  # fmt: skip
 # Ways from one sensor to another, one factor at a time: (condition, what changes on the way to it).
+SAME_METHOD = "S2 to L9, one method"
+SPECIALISTS = "S2 to L9, own specialists"
 PATHS = {
-    "S2 to L9": (
+    SAME_METHOD: (
         ("S2", ""),
         ("S2/gsd-30", "resolution: all bands at 30 m"),
         ("S2/gsd-30/drop-red-edge", "bands: no red edge"),
         ("L9", "instrument, radiometry, registration and date"),
     ),
-    "S2 to L9, by HLS": (
+    SPECIALISTS: (
         ("S2", ""),
-        ("S30", "resolution and HLS processing"),
-        ("S30/drop-red-edge", "bands: no red edge"),
-        ("L30", "instrument and date, radiometry harmonised"),
+        ("S30", "resolution 30 m, and HLS processing"),
+        ("L30", "bands, instrument and date; radiometry harmonised"),
         ("L9", "HLS processing undone"),
     ),
 }
@@ -79,48 +81,54 @@ def _answered(cube: ConfusionCube, trained: Trained, method: str, condition: str
     return mapped if own in PRODUCTS and cube.takes(method, (mapped,)) else None
 
 
-def decomposition(cube: ConfusionCube) -> pd.DataFrame:
-    """Step by step from one sensor's score to another's, for every method that answers both ends.
+def decomposition(cube: ConfusionCube, trained: Trained) -> pd.DataFrame:
+    """Step by step from one sensor's score to another's.
 
-    Steps whose condition was not evaluated, or that the method cannot take, are merged with the next one. Every change
-    is paired on the same pixels; the changes of a path add up to the whole difference.
+    By the same method, for every one that answers both ends: steps whose condition was not evaluated, or that the
+    method cannot take, are merged with the next one. And by the specialists of each product on the way, none of which
+    ever sees an unknown input. Every change is paired on the same pixels; the changes of a path add up to the whole
+    difference.
 
     Returns:
         No rows for a path of which only the two ends are there: that tells nothing apart.
     """
+    paths = [(SAME_METHOD, method, label(method), dict.fromkeys(cube.conditions, method)) for method in cube.methods]
+    own = {c: specialist(cube, trained, c) for c, _ in PATHS[SPECIALISTS]}
+    paths.append((SPECIALISTS, "", "Specialists", {c: method for c, method in own.items() if method is not None}))
     rows = []
-    for (path, steps), method in itertools.product(PATHS.items(), cube.methods):
-        ends = (steps[0][0], steps[-1][0])
-        if method == MAJORITY or not all(cube.takes(method, (end,)) for end in ends):
-            continue
-        merged = _merged(cube, method, steps)
-        if len(merged) > 2:
-            rows += _path_rows(cube, path, method, merged)
+    for path, method, name, answering in paths:
+        steps = _merged(cube, answering, PATHS[path])
+        ends = {condition for condition, _ in (PATHS[path][0], PATHS[path][-1])}
+        if method != MAJORITY and len(steps) > 2 and ends <= {condition for condition, _ in steps}:
+            rows += _path_rows(cube, {"path": path, "method": method, "label": name}, answering, steps)
     return pd.DataFrame(rows, columns=DECOMPOSITION)
 
 
-def _merged(cube: ConfusionCube, method: str, steps: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
-    """Steps that the method answers; the factors of those it does not answer go to the next."""
+def _merged(
+    cube: ConfusionCube, answering: Mapping[str, str], steps: tuple[tuple[str, str], ...]
+) -> list[tuple[str, str]]:
+    """Steps that are answered; the factors of those that are not go to the next."""
     result, waiting = [], []
     for condition, factor in steps:
         waiting += [factor] if factor else []
-        if cube.takes(method, (condition,)):
+        if condition in answering and cube.takes(answering[condition], (condition,)):
             result.append((condition, "; ".join(waiting)))
             waiting = []
     return result
 
 
-def _path_rows(cube: ConfusionCube, path: str, method: str, steps: list[tuple[str, str]]) -> list[dict[str, Any]]:
+def _path_rows(
+    cube: ConfusionCube, names: Mapping[str, Any], answering: Mapping[str, str], steps: list[tuple[str, str]]
+) -> list[dict[str, Any]]:
     """A row per step with its change from the one before; then the whole difference."""
-    names = {"path": path, "method": method, "label": label(method)}
-    scores = [score(cube, method, (condition,)) for condition, _ in steps]
+    scores = [score(cube, answering[condition], (condition,)) for condition, _ in steps]
     rows: list[dict[str, Any]] = []
     changes = [None, *(after - before for before, after in itertools.pairwise(scores)), scores[-1] - scores[0]]
     listed = [*steps, (steps[-1][0], "all together")]
     for order, ((condition, factor), value, change) in enumerate(
         zip(listed, [*scores, scores[-1]], changes, strict=True)
     ):
-        row: dict[str, Any] = names | {"order": order, "condition": condition, "factor": factor}
+        row: dict[str, Any] = {**names, "order": order, "condition": condition, "factor": factor}
         row["miou"] = float(value.value)
         if change is not None:
             result = estimate(change, LEVEL)

@@ -25,6 +25,23 @@ SKILL = {  # logit of a right pixel under each condition
     "analytic": {"S2": 0.6, "L9": 0.3, "S2+L9": 0.65},
     "random-forest": {"S2": 0.9, "L9": 0.4, "S2+L9": 1.0, "S30": 0.3, "L30": 0.2, "S30+L30": 0.4},
 }
+UNSEEN = {  # the same for sensors that most methods never trained on, and inputs to which something was done
+    "s2-only": {"S2": 2.1, "L9/as-S2": 0.2, "BB/as-S2": 0.9, "S2/gsd-30": 1.0},
+    "l9-only": {"L9": 1.6, "S2/as-L9": 0.5},
+    "s30-only": {"S30": 1.7},
+    "l30-only": {"L30": 1.5},
+    "broad-only": {"BB": 1.8},
+    "input-fusion": {"S2": 1.75, "L9": 0.95, "S2+L9": 1.95},
+    "anyband": {
+        "S2": 2.0, "L9": 1.5, "S2+L9": 2.9, "S30": 1.1, "L30": 1.05, "BB": 1.5, "S2/gsd-30": 1.6,
+        "S2/gsd-30/drop-red-edge": 1.55, "S2/drop-random-25": 1.8, "S2/drop-random-50": 1.5, "S2/drop-random-75": 0.9,
+    },
+    "anyband-without-landsat": {"S2": 2.0, "L9": 1.1},
+}  # fmt: skip
+TRAINED = {
+    "s2-only": ["sentinel2"], "l9-only": ["landsat"], "s30-only": ["hls_s30"], "l30-only": ["hls_l30"],
+    "broad-only": ["broadband"], "hls-unified": ["hls_l30", "hls_s30"], "anyband-without-landsat": ["sentinel2"],
+}  # fmt: skip
 METHODS = (
     "s2-only", "l9-only", "input-fusion", "feature-fusion", "prediction-fusion", "translation", "hls-unified", "satlas",
     "analytic", "random-forest", "anyband", "pixel",
@@ -52,8 +69,22 @@ def fabricate_config(seeds=(0, 1, 2, 3, 4), **experiment):
     )
 
 
+def fabricate_unseen():
+    """A configuration with specialists of every product, unseen sensors and disturbed inputs."""
+    conditions = list(dict.fromkeys(condition for entry in UNSEEN.values() for condition in entry))
+    methods = {name: Method(model="anyband" if name.startswith("anyband") else "s2-only") for name in UNSEEN}
+    experiment = Experiment().model_copy(update={"methods": list(UNSEEN), "conditions": conditions})
+    simple = Experiment(methods=list(UNSEEN))
+    config = Config(datasets={"main": Dataset()}, methods=methods, experiments={"main": simple})
+    return config.model_copy(update={"experiments": {"main": experiment}})
+
+
 def fabricate_results(
-    results: Path, config: Config, simulated: str | None = "simulator 1, configuration 3f9a", stores: bool = True
+    results: Path,
+    config: Config,
+    simulated: str | None = "simulator 1, configuration 3f9a",
+    stores: bool = True,
+    skill: dict[str, dict[str, float]] = SKILL,
 ) -> Path:
     """Write everything the report reads below `results` and return it."""
     rng = np.random.default_rng(0)
@@ -86,7 +117,7 @@ def fabricate_results(
     for method in config.experiments["main"].methods:
         effect = rng.normal(0, 0.25, len(TEST_SITES))
         for seed in config.experiments["main"].seeds:
-            _run(results, method, seed, blocks, effect + rng.normal(0, 0.08), rng, config)
+            _run(results, method, seed, blocks, effect + rng.normal(0, 0.08), rng, config, skill[method])
     _benchmarks(results, config)
     return results
 
@@ -138,7 +169,7 @@ def _pair(site, pair, number):
     }  # fmt: skip
 
 
-def _run(results, method, seed, table, effect, rng, config):
+def _run(results, method, seed, table, effect, rng, config, skills):
     """Confusion, calibration, cost and predictions of one run."""
     folder = results / f"runs/main/{method}/seed-{seed}"
     names = list(dict.fromkeys(table["block"]))
@@ -147,7 +178,7 @@ def _run(results, method, seed, table, effect, rng, config):
     totals[3:, 7] = 0  # wetland occurs in three blocks
     hardness = np.linspace(0.6, -0.6, len(CODES))
     confusion, calibration = [], []
-    for condition, skill in SKILL[method].items():
+    for condition, skill in skills.items():
         for b, block in enumerate(names):
             right = 1 / (1 + np.exp(-(skill + hardness + effect[b])))
             chance = np.tile(((1 - right) / (len(CODES) - 1))[:, None], len(CODES))
@@ -168,15 +199,18 @@ def _run(results, method, seed, table, effect, rng, config):
     twins = ["S30", "L30", "S30+L30"] if method == "hls-unified" else ["S2", "L9", "S2+L9"]
     size = 3000 if method == "pixel" else 880_000 + 9000 * len(method)
     forest = method == "random-forest"
-    cost = {"endpoint_conditions": twins, "parameters": size, "trainable_parameters": 0 if forest else size,
+    cost = {"trained_on": TRAINED.get(method, ["landsat", "sentinel2"]), "endpoint_conditions": twins,
+            "parameters": size, "trainable_parameters": 0 if forest else size,
             "macs_per_km2": 0 if forest else size * 1.1e3, "train_seconds": 40 + 3 * len(method) + seed,
             "inference_km2_per_s": 6.5, "peak_memory_mb": 900 + 10 * len(method)}  # fmt: skip
     _write(folder / "image_scores.csv", _images(method, seed).to_csv(index=False))
     _write(folder / "cost.json", json.dumps(cost))
+    steps = [{"step": 10 * k, "loss": 2 - 0.1 * k, "val_miou": None, "seconds": k} for k in range(1, 6)]
+    _write(folder / "history.csv", pd.DataFrame([] if forest else steps, columns=list(steps[0])).to_csv(index=False))
     if seed == config.experiments["main"].seeds[0]:
         chips = table["chip"].tolist()
         maps = {c: rng.choice(CODES, (len(chips), 4, 4)).repeat(24, 1).repeat(24, 2).astype(np.uint8)
-                for c in SKILL[method]}  # fmt: skip
+                for c in skills if "/" not in c}  # fmt: skip
         np.savez_compressed(folder / "predictions.npz", chip=np.array(chips), **maps)
 
 

@@ -143,7 +143,7 @@ def test_changes_of_a_path_add_up_and_missing_steps_are_merged():
         "pixel": ends,
     }
     cube, _ = cube_of(accuracy)
-    table = decomposition(cube)
+    table = decomposition(cube, {})
     assert "pixel" not in set(table["method"])  # nothing between its two ends
     own = table[table["method"] == "anyband"]
     assert own["condition"].tolist() == ["S2", "S2/gsd-30", "S2/gsd-30/drop-red-edge", "L9", "L9"]
@@ -167,3 +167,14 @@ def test_comparison_of_an_experiment_without_unseen_sensors_has_empty_tables(tmp
     for name in ("gap_closed", "transfer", "learning"):
         assert pd.read_csv(tmp_path / f"out/{name}.csv").empty
     assert len(pd.read_csv(tmp_path / "out/block_differences.csv")) == 12
+
+
+def test_specialists_of_every_product_on_the_way_make_a_path_without_unknown_inputs():
+    accuracy = {"s2-only": {"S2": 0.9}, "s30-only": {"S30": 0.8}, "l30-only": {"L30": 0.75}, "l9-only": {"L9": 0.7}}
+    trained = {name: frozenset({PRODUCTS[next(iter(entry))]}) for name, entry in accuracy.items()}
+    cube, _ = cube_of(accuracy)
+    table = decomposition(cube, trained)
+    assert table["condition"].tolist() == ["S2", "S30", "L30", "L9", "L9"] and set(table["label"]) == {"Specialists"}
+    assert table["change"].iloc[1:-1].sum() == pytest.approx(table["change"].iloc[-1])
+    without = {name: products for name, products in trained.items() if not name.startswith(("s30", "l30"))}
+    assert decomposition(cube, without).empty
