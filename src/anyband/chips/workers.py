@@ -6,6 +6,7 @@ workers see the same folders (`tcp://host:8786`). The tasks are the same, and so
 
 import os
 import sys
+from asyncio import CancelledError
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -128,10 +129,26 @@ def _client(kind: str, threads: int) -> AbstractContextManager[Any]:
 
 
 def _on_workers(client: Any, graph: Graph, keys: Sequence[str], label: str) -> list[Any]:
-    from distributed import as_completed
+    from distributed import KilledWorker, as_completed
+    from distributed.client import FutureCancelledError
+    from distributed.comm.core import CommClosedError
 
-    futures = client.get(graph, list(keys), sync=False)
-    for future in progress(as_completed(futures), label, len(futures)):  # type: ignore[no-untyped-call]
-        if future.status == "error":
-            raise future.exception()
-    return list(client.gather(futures))
+    failed: BaseException | None = None
+    try:
+        futures = client.get(graph, list(keys), sync=False)
+        for future in progress(as_completed(futures), label, len(futures)):  # type: ignore[no-untyped-call]
+            if future.status == "error":
+                failed = future.exception()
+                break
+        else:
+            return list(client.gather(futures))
+    except (CommClosedError, CancelledError, FutureCancelledError) as error:
+        address = client.scheduler.address
+        raise UserError(
+            f"the dask scheduler at {address} is gone ({type(error).__name__}): run again to go on"
+        ) from None
+    if isinstance(failed, KilledWorker):
+        raise UserError(
+            f"dask workers die again and again of the same task ({failed}): give them more memory"
+        ) from None
+    raise failed if failed is not None else AssertionError
