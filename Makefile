@@ -49,7 +49,7 @@ $(READY): envs/requirements.lock pyproject.toml
 # Resolve pyproject.toml anew in a throw-away environment; a local build of torch loses its suffix.
 lock:
 	$(PYTHON) -m venv --clear $(VENV)-lock
-	$(VENV)-lock/bin/pip install --quiet ".[dev]"
+	$(VENV)-lock/bin/pip install --quiet ".[cluster,dev]"
 	{ echo '# Every package of the default environment, for Python 3.11. Made by `make lock` from pyproject.toml.'; \
 	  $(VENV)-lock/bin/pip freeze --exclude anyband | sed 's/+cpu$$//'; } > envs/requirements.lock
 	rm -rf $(VENV)-lock

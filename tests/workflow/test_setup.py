@@ -49,13 +49,29 @@ def test_lock_file_pins_every_requirement_without_a_local_build(root):
     assert "+" not in "".join(pins.values()), "a local build tag pins one kind of machine"
     names = {re.sub("[_.]", "-", name).lower() for name in pins}
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
-    for requirement in [*project["dependencies"], *project["optional-dependencies"]["dev"]]:
+    for requirement in [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]:
         name = re.match(r"[A-Za-z0-9-]+", requirement)[0].lower()
         assert name in names, f"{name} is not in envs/requirements.lock: make lock"
 
 
 def test_conda_environment_and_container_use_the_lock_file(root):
+    """Conda's environment names no package but Python, so nothing in it can differ from the lock file."""
     conda = yaml.safe_load((root / "envs/environment.yaml").read_text())
-    assert {"pip": ["--requirement requirements.lock"]} in conda["dependencies"]
-    assert "python=3.11" in conda["dependencies"]
-    assert "envs/requirements.lock" in (root / "envs/Containerfile").read_text()
+    assert conda["dependencies"] == ["python=3.11", "pip", {"pip": ["--requirement requirements.lock"]}]
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    assert project["requires-python"] == ">=3.11,<3.12"
+    recipe = (root / "envs/Containerfile").read_text()
+    assert re.search(r"^FROM \S*python:3\.11-", recipe, re.M)
+    copied = recipe.index("COPY envs/requirements.lock envs/requirements.lock")
+    installed = recipe.index("pip install --no-cache-dir --requirement envs/requirements.lock")
+    ours = recipe.index("pip install --no-cache-dir --no-deps --editable .")
+    assert copied < installed < ours, "dependencies first, from the lock file alone"
+
+
+def test_workflow_and_kubernetes_start_the_same_image(root):
+    used = re.search(r'^container: "docker://(\S+)"', (root / "Snakefile").read_text(), re.M)[1]
+    profile = yaml.safe_load((root / "workflow/profiles/kubernetes/profile.yaml").read_text())
+    assert profile["container-image"] == used
+    from anyband import __version__
+
+    assert used.endswith(f":{__version__}")

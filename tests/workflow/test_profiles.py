@@ -1,0 +1,174 @@
+"""Profiles for clusters: what a scheduler is told, and the same results through one, without a cluster.
+
+SLURM's commands and the submitter are stand-ins that run jobs on this machine; Snakemake and its plugins are real.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from safetensors.numpy import load_file
+
+from tiny_workflow import environment
+
+RUN = "results/runs/main/s2-only/seed-0/model.safetensors"
+
+SBATCH = """#!/usr/bin/env python3
+import pathlib, subprocess, sys
+folder = pathlib.Path(__file__).parent
+number = len(list(folder.glob("*.line"))) + 1
+(folder / f"{number}.line").write_text(" ".join(sys.argv[1:]))
+state = "OUT_OF_MEMORY"
+if number > 1:  # the first job is killed before it starts
+    command = next(word for word in sys.argv if word.startswith("--wrap="))[len("--wrap="):]
+    with open(folder / f"{number}.out", "w") as out:
+        done = subprocess.run(["bash", "-c", command], stdout=out, stderr=out)
+    state = "COMPLETED" if done.returncode == 0 else "FAILED"
+(folder / f"{number}.state").write_text(state)
+print(number)
+"""
+STUBS = {
+    "sbatch": SBATCH,
+    "sacct": '#!/bin/sh\ncd "$(dirname "$0")"\nfor f in *.state; do echo "${f%.state}|$(cat $f)"; done\n',
+    "srun": '#!/bin/bash\nwhile [[ "$1" == -* ]]; do shift; done\nexec "$@"\n',
+    "sacctmgr": "#!/bin/sh\necho project\n",
+    "sinfo": "#!/bin/sh\necho gpu\n",
+    "scontrol": "#!/bin/sh\necho 'MinJobAge = 300 sec'\n",
+    "squeue": "#!/bin/sh\n",
+    "scancel": "#!/bin/sh\n",
+}
+SUBMIT = """#!/bin/bash
+folder="$(dirname "$0")"
+number=$(($(ls "$folder" | grep -c line) + 1))
+echo "$@" > "$folder/$number.line"
+( if bash "${@: -1}" > "$folder/$number.out" 2>&1; then echo success; else echo failed; fi > "$folder/$number.tmp"
+  mv "$folder/$number.tmp" "$folder/$number.state" ) > /dev/null &
+echo $number
+"""
+STATUS = '#!/bin/sh\ncat "$(dirname "$0")/$1.state" 2>/dev/null || echo running\n'
+
+
+def commands(folder: Path, scripts: dict[str, str]) -> Path:
+    folder.mkdir()
+    for name, text in scripts.items():
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    return folder
+
+
+def copy_of(finished, tmp_path: Path):
+    """The finished run in a folder where a job may be run again."""
+    folder = tmp_path / "again"
+    shutil.copytree(finished.folder, folder)
+    return type(finished)(folder)
+
+
+def lines(folder: Path) -> list[str]:
+    """What each job was submitted with, without the command."""
+    return [path.read_text().split("--wrap=")[0].strip() for path in sorted(folder.glob("*.line"))]
+
+
+def run(workflow, arguments: list[str], target: str, stubs: Path) -> str:
+    command = [word for word in workflow.command(*arguments, target=target) if word not in ("--cores", "8")]
+    paths = os.pathsep.join((str(stubs), os.environ["PATH"]))
+    done = subprocess.run(
+        command, cwd=workflow.folder, env=environment() | {"PATH": paths}, capture_output=True, text=True, timeout=300
+    )
+    logs = "".join(path.read_text()[-2000:] for path in sorted(stubs.glob("*.out")))
+    assert done.returncode == 0, done.stderr[-3000:] + logs
+    return done.stdout + done.stderr
+
+
+def with_gpu(profile: Path, out: Path) -> Path:
+    """The profile as a user with GPUs sets it: the lines that are there for it, without their `#`."""
+    out.mkdir()
+    text = re.sub(r"# (gpu|slurm_partition|gpu_manufacturer|scale): ", r"\1: ", profile.read_text())
+    text = text.replace("  slurm_partition: NAME", "  slurm_partition: normal")
+    text = text.replace("# slurm_account: NAME", "slurm_account: project")
+    (out / "profile.yaml").write_text(text)
+    return out
+
+
+def test_slurm_is_told_time_gpu_and_more_memory_the_second_time(root, tmp_path, tiny_run):
+    """The job comes back with twice the memory, and trains under torchrun, for it has a GPU's number of processes."""
+    workflow = copy_of(tiny_run, tmp_path)
+    stubs = commands(tmp_path / "slurm", STUBS)
+    profile = with_gpu(root / "workflow/profiles/slurm/profile.yaml", tmp_path / "profile")
+    quick = ["--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "2"]
+    before = load_file(workflow.folder / RUN)
+    run(workflow, ["--workflow-profile", str(profile), *quick, "--force"], RUN, stubs)
+    submitted = lines(stubs)
+    assert len(submitted) == 2
+    for line, memory, minutes in zip(submitted, (16000, 32000), (480, 960), strict=True):
+        for words in (f"--mem {memory} ", f"-t {minutes} ", "-A project ", "-p gpu ", "--gpus=1", "=8"):
+            assert words in line, words
+        assert "rule_train" in line
+    after = load_file(workflow.folder / RUN)
+    assert all(np.allclose(after[name], before[name], atol=1e-3) for name in before), (
+        "more threads sum in another order"
+    )
+
+
+def test_without_a_word_of_gpus_none_is_asked_for(root, tmp_path, tiny_run):
+    workflow = copy_of(tiny_run, tmp_path)
+    stubs = commands(tmp_path / "slurm", STUBS)
+    profile = root / "workflow/profiles/slurm"
+    (stubs / "0.line").write_text("so that no job is killed")
+    quick = ["--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "2"]
+    evaluated = RUN.replace("model.safetensors", "confusion.csv")
+    options = ["--default-resources", "slurm_account=project", "slurm_partition=normal", "mem_mb=2000", "runtime=60"]
+    run(workflow, ["--workflow-profile", str(profile), *quick, *options, "--force"], evaluated, stubs)
+    (line,) = lines(stubs)[1:]
+    assert "--mem 16000 " in line and "-t 120 " in line and "-p normal " in line and "--cpus-per-task=8" in line
+    assert "gpu" not in line
+
+
+def test_any_scheduler_gets_the_resources_and_gives_the_same_table(root, tmp_path, tiny_run):
+    """Jobs through a submitter of 20 lines; SLURM's profile is not used, its numbers are the rules' own."""
+    workflow = copy_of(tiny_run, tmp_path)
+    stubs = commands(tmp_path / "cluster", {"submit": SUBMIT, "status": STATUS})
+    pairs = next(
+        path for path in sorted((workflow.folder / "results/pairs/main").glob("*.csv")) if "dropped" not in path.name
+    )
+    before = pairs.read_bytes()
+    submit = f"{stubs / 'submit'} --memory {{resources.mem_mb}} --threads {{threads}}"
+    options = ["--executor", "cluster-generic", "--cluster-generic-submit-cmd", submit]
+    options += ["--cluster-generic-status-cmd", str(stubs / "status"), "--jobs", "2", "--latency-wait", "2"]
+    options += ["--default-resources", "mem_mb=1234", "--seconds-between-status-checks", "1"]
+    site = pairs.stem
+    run(workflow, [*options, "--forcerun", "search"], f"results/pairs/main/{site}.csv", stubs)
+    assert [line.split()[1] for line in lines(stubs)] == ["1234"] * len(lines(stubs))
+    assert len(lines(stubs)) >= 2
+    assert pairs.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["local", "slurm", "kubernetes"])
+def test_a_profile_holds_only_keys_that_snakemake_and_its_plugins_know(root, tmp_path, name):
+    """With GPUs switched on, too: commented lines rot unseen."""
+    from snakemake.cli import parse_args
+
+    folder = root / "workflow/profiles" / name
+    given = yaml.safe_load((folder / "profile.yaml").read_text())
+    for profile in (folder, with_gpu(folder / "profile.yaml", tmp_path / "gpu")):
+        _, arguments = parse_args(["all", "--workflow-profile", str(profile), "--cores", "1"])
+        for key in given:
+            assert hasattr(arguments, key.replace("-", "_")), key
+        assert (arguments.executor or "local") == {"local": "local"}.get(name, name)
+
+
+@pytest.mark.parametrize("name", ["slurm", "kubernetes"])
+def test_a_profile_names_only_rules_that_exist(root, name):
+    """Snakemake ignores resources of a rule that it does not know."""
+    profile = yaml.safe_load((root / "workflow/profiles" / name / "profile.yaml").read_text())
+    rules = {
+        rule
+        for path in (root / "workflow/rules").glob("*.smk")
+        for rule in re.findall(r"^rule (\w+):", path.read_text(), re.M)
+    }
+    for key in ("set-threads", "set-resources", "groups"):
+        assert set(profile.get(key, {})) <= rules, key
