@@ -186,8 +186,8 @@ class Analytic(Method):
             seen: (N, C) bool.
             bands: what the C channels are.
         """
-        patterns, index = torch.unique(seen, dim=0, return_inverse=True)
-        found = [self.prior.conversion(bands, pattern) for pattern in patterns.cpu().numpy()]
+        rows, index = distinct_rows(seen)
+        found = [self.prior.conversion(bands, pattern) for pattern in rows.cpu().numpy()]
         out = values.new_empty(len(values), 2 * len(VIRTUAL))
         for number, conversion in enumerate(found):
             rows = (index == number).nonzero()[:, 0]
@@ -196,3 +196,18 @@ class Analytic(Method):
             )
             out[rows] = torch.cat((values[rows] @ gain.T + offset, known.expand(len(rows), -1)), dim=1)
         return out
+
+
+def distinct_rows(flags: Tensor) -> tuple[Tensor, Tensor]:
+    """The distinct rows (M, C) of booleans (N, C), and which of them each row is (N,).
+
+    Rows are told apart by the sum of a fixed random number for each true flag; sorting whole rows takes far longer.
+    """
+    if bool((flags == flags[:1]).all()):
+        return flags[:1], torch.zeros(len(flags), dtype=torch.int64, device=flags.device)
+    numbers = torch.rand(flags.shape[1], dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    sums = (flags.double() @ numbers.to(flags.device)).round(decimals=9)  # the order of summation may differ by row
+    keys, index = torch.unique(sums, return_inverse=True)
+    example = torch.zeros(len(keys), dtype=torch.int64, device=flags.device)
+    example[index] = torch.arange(len(flags), device=flags.device)
+    return flags[example], index
