@@ -142,6 +142,19 @@ def test_extra_sensors_are_of_the_embedded_archive_only():
         config.load({"datasets": {"main": {"simulation": {"extra_sensors": ["broadband", "broadband"]}}}})
 
 
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"conditions": ["S2", "L9", "S2+L9", "BB", "BB/as-S2"]}, "BB"),
+        ({"methods": ["anyband", "broad-only"]}, "broad-only"),
+    ],
+)
+def test_experiment_on_a_sensor_that_its_dataset_lacks_is_one_line(change, what):
+    words = f"experiments.main: {what} needs broadband, which is not among datasets.main.simulation.extra_sensors"
+    with pytest.raises(UserError, match=words):
+        config.load({"experiments": {"main": change}})
+
+
 def test_product_that_a_method_leaves_out_is_left_out_of_its_training_alone():
     loaded = config.Config()
     run = loaded.run("unseen", "anyband-without-landsat")

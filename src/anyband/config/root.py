@@ -4,11 +4,13 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from anyband.catalog.providers import EXTRA
 from anyband.config.comparison import Experiment, Method, Target, Tuning
 from anyband.config.data import Dataset, Extract
 from anyband.config.defaults import default_datasets, default_experiments, default_methods
 from anyband.config.section import Name, Section, nearest
 from anyband.config.steps import Run
+from anyband.evaluation.conditions import parse
 
 OWN = ("learning_rate", "weight_decay", "leave_out")  # settings of the loop that a method may have of its own
 
@@ -31,6 +33,21 @@ class Config(Section):
     extract: Extract = Field(default_factory=Extract, description="reading of chips")
     track_source: bool = Field(True, description="rerun a step when its own source code changes")
 
+    def _check_products(self, name: str, experiment: Experiment) -> None:
+        """Refuse an experiment on extra sensors that its simulated dataset does not have.
+
+        Real catalogues have none of them; there the store of chips says so when such an experiment is asked for.
+        """
+        dataset = self.datasets[experiment.dataset]
+        if dataset.catalog != "embedded":
+            return
+        wanted = {key: set(parse(key).products) for key in experiment.conditions}
+        wanted |= {method: {str(self.methods[method].options.get("product"))} for method in experiment.methods}
+        for key, products in wanted.items():
+            for product in sorted((products & set(EXTRA)) - set(dataset.extra_products)):
+                where = f"datasets.{experiment.dataset}.simulation.extra_sensors"
+                raise ValueError(f"experiments.{name}: {key} needs {product}, which is not among {where}")
+
     @model_validator(mode="after")
     def _references(self) -> Self:
         for name, experiment in self.experiments.items():
@@ -41,6 +58,7 @@ class Config(Section):
                 if method not in self.methods:
                     hint = nearest(method, self.methods)
                     raise ValueError(f"experiments.{name}.methods: {method!r} does not exist{hint}")
+            self._check_products(name, experiment)
             if self.tuning.seed in experiment.seeds:
                 raise ValueError(f"tuning.seed {self.tuning.seed} is a seed of experiments.{name}: take another")
         return self

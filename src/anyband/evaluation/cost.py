@@ -4,11 +4,12 @@ import resource
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from anyband.chips.loader import ChipTable
-from anyband.evaluation.inference import label_grid
+from anyband.evaluation.inference import Change, label_grid
 from anyband.models.method import Method
 
 
@@ -22,15 +23,20 @@ def trainable_parameters(method: Method) -> int:
     return sum(p.numel() for p in method.parameters() if p.requires_grad)
 
 
-def multiply_accumulates_per_km2(method: Method, table: ChipTable, products: frozenset[str]) -> int:
-    """Multiply-accumulates of a 10 m map per square kilometre, counted by torch on one chip."""
+def multiply_accumulates_per_km2(
+    method: Method, table: ChipTable, products: frozenset[str], change: Change | None = None
+) -> int:
+    """Multiply-accumulates of a 10 m map per square kilometre, counted by torch on one chip, after `change` if any."""
+    observation = table.observation([0], products)
+    if change is not None:
+        observation = change(np.array([0]), observation)
     # The fused attention kernel is not in the counter's table on a CPU; the plain one does the same arithmetic.
     with (
         torch.inference_mode(),
         torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH),
         FlopCounterMode(display=False) as counter,
     ):
-        method(table.observation([0], products), label_grid(table))
+        method(observation, label_grid(table))
     operations: int = counter.get_total_flops()
     return round(operations / 2 / (table.chip_m / 1000) ** 2)
 

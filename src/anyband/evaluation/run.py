@@ -98,13 +98,14 @@ def _costs(
     no models.
     """
     condition = max(maps, key=lambda key: (not wanted[key].steps, len(wanted[key].products)))
+    view = wanted[condition]
     area_km2 = len(table) * (table.chip_m / 1000) ** 2
     return {
         "endpoint_conditions": list(TWINS if method.endpoint_twins else PRIMARY),
         "trained_on": sorted(method.training_products()),
         "parameters": cost.parameters(method),
         "trainable_parameters": cost.trainable_parameters(method),
-        "macs_per_km2": cost.multiply_accumulates_per_km2(method, table, wanted[condition].products),
+        "macs_per_km2": cost.multiply_accumulates_per_km2(method, table, view.products, view.change(table)),
         "train_seconds": cost.read_train_seconds(directory / "history.csv"),
         "inference_km2_per_s": round(area_km2 / maps[condition].seconds, 2),
         "peak_memory_mb": cost.peak_memory_mb(),

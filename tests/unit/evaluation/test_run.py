@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +101,16 @@ def test_a_specialist_answers_where_its_sensor_is_and_computes_once(dataset, run
     assert calls == [frozenset({"sentinel2"})]
     counts = [confusion.loc[confusion["condition"] == key, "count"].to_numpy() for key in ("S2", "S2+L9")]
     assert np.array_equal(*counts)
+
+
+def test_cost_of_a_method_that_has_only_changed_inputs_is_that_of_what_it_sees(dataset, runs, tmp_path):
+    """Counted on the unchanged observation, there is no band that it reads: nothing would be counted, or an error."""
+    folder = shutil.copytree(runs["s2-only"], tmp_path / "s2-only")
+    evaluate_run(folder, *dataset, ("L9", "L9/as-S2"))
+    assert set(pd.read_csv(folder / "confusion.csv")["condition"]) == {"L9/as-S2"}
+    mapped = json.loads((folder / "cost.json").read_text())["macs_per_km2"]
+    evaluate_run(folder, *dataset, ("S2",))
+    assert mapped == pytest.approx(json.loads((folder / "cost.json").read_text())["macs_per_km2"], rel=0.05)
 
 
 def test_nothing_to_answer_is_one_clear_line(dataset, runs):
