@@ -42,7 +42,7 @@ class AnyBandOptions(Options):
     """
 
     features: int = 48
-    hyper: int = 48
+    hyper: int = 24
     spectral: str = "both"
     noise: float = 0.05
     synthetic: float = 0.5
