@@ -13,7 +13,7 @@ from anyband.predict.tiles import Area
 from anyband.runtime import atomic_path, check_disk, remove
 
 BLOCK = 512
-CACHE_MB = 64
+CACHE_MB = 32
 Write = Callable[[int, NDArray[Any]], None]
 """Writes rows (bands, rows, width) from a row on."""
 
