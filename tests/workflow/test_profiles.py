@@ -16,6 +16,7 @@ from safetensors.numpy import load_file
 
 from tiny_workflow import environment
 
+FORCED = ("--rerun-triggers", "mtime", "--force")
 RUN = "results/runs/main/s2-only/seed-0/model.safetensors"
 
 SBATCH = """#!/usr/bin/env python3
@@ -101,7 +102,7 @@ def test_slurm_is_told_time_gpu_and_more_memory_the_second_time(root, tmp_path, 
     profile = with_gpu(root / "workflow/profiles/slurm/profile.yaml", tmp_path / "profile")
     quick = ["--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "2"]
     before = load_file(workflow.folder / RUN)
-    run(workflow, ["--workflow-profile", str(profile), *quick, "--force"], RUN, stubs)
+    run(workflow, ["--workflow-profile", str(profile), *quick, *FORCED], RUN, stubs)
     submitted = lines(stubs)
     assert len(submitted) == 2
     for line, memory, minutes in zip(submitted, (16000, 32000), (480, 960), strict=True):
@@ -114,6 +115,7 @@ def test_slurm_is_told_time_gpu_and_more_memory_the_second_time(root, tmp_path, 
     )
 
 
+@pytest.mark.slow
 def test_without_a_word_of_gpus_none_is_asked_for(root, tmp_path, tiny_run):
     workflow = copy_of(tiny_run, tmp_path)
     stubs = commands(tmp_path / "slurm", STUBS)
@@ -122,12 +124,13 @@ def test_without_a_word_of_gpus_none_is_asked_for(root, tmp_path, tiny_run):
     quick = ["--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "2"]
     evaluated = RUN.replace("model.safetensors", "confusion.csv")
     options = ["--default-resources", "slurm_account=project", "slurm_partition=normal", "mem_mb=2000", "runtime=60"]
-    run(workflow, ["--workflow-profile", str(profile), *quick, *options, "--force"], evaluated, stubs)
+    run(workflow, ["--workflow-profile", str(profile), *quick, *options, *FORCED], evaluated, stubs)
     (line,) = lines(stubs)[1:]
     assert "--mem 16000 " in line and "-t 120 " in line and "-p normal " in line and "--cpus-per-task=8" in line
-    assert "gpu" not in line
+    assert "--gpu" not in line and "-p gpu" not in line
 
 
+@pytest.mark.slow
 def test_any_scheduler_gets_the_resources_and_gives_the_same_table(root, tmp_path, tiny_run):
     """Jobs through a submitter of 20 lines; SLURM's profile is not used, its numbers are the rules' own."""
     workflow = copy_of(tiny_run, tmp_path)
@@ -140,6 +143,7 @@ def test_any_scheduler_gets_the_resources_and_gives_the_same_table(root, tmp_pat
     options = ["--executor", "cluster-generic", "--cluster-generic-submit-cmd", submit]
     options += ["--cluster-generic-status-cmd", str(stubs / "status"), "--jobs", "2", "--latency-wait", "2"]
     options += ["--default-resources", "mem_mb=1234", "--seconds-between-status-checks", "1"]
+    options += ["--rerun-triggers", "mtime"]
     site = pairs.stem
     run(workflow, [*options, "--forcerun", "search"], f"results/pairs/main/{site}.csv", stubs)
     assert [line.split()[1] for line in lines(stubs)] == ["1234"] * len(lines(stubs))
