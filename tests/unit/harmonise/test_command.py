@@ -85,3 +85,14 @@ def test_scores_know_a_perfect_converter_and_a_biased_one(tmp_path, monkeypatch)
     assert biased["rmse"].to_numpy() == pytest.approx(0.02, abs=1e-4)
     assert biased["bias"].to_numpy() == pytest.approx(0.02, abs=1e-4)
     assert biased["sam_deg"]["shared"] > 0.05
+
+
+def test_bandpass_is_scored_in_both_directions(tmp_path):
+    chips, splits = fabricate_split(tmp_path)
+    for source, target, count in (("landsat", "sentinel2", 7), ("sentinel2", "landsat", 7)):
+        table = score(chips, splits, source, target, [Scored.parse("bandpass")])
+        assert len(table) == count + 1
+        assert np.isfinite(table[["rmse", "bias"]].to_numpy()).all()
+    with pytest.raises(UserError, match="--source and --target are both landsat"):
+        score(chips, splits, "landsat", "landsat", [Scored("bandpass")])
+    assert Scored.parse("analytic=runs/a").run.name == "a"
