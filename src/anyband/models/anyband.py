@@ -119,34 +119,30 @@ class AnyBand(DenseMethod):
     def acquisition(self, groups: tuple[BandGroup, ...]) -> FeatureMap:
         """Features of one acquisition on its finest native grid, from groups in order of pixel size."""
         gaussian = self.training and bool(torch.rand(()) < self.options.catalogue_response)
-        finest = groups[0]
-        both = [read_containing(measured(group), group, finest).chunk(2, dim=-1) for group in groups]
-        values, seen = (torch.cat(kind, dim=-1) for kind in zip(*both, strict=True))
-        inputs: list[Tensor] = []
-        weights: list[Tensor] = []
+        values, seen = on_finest_grid(groups)
+        mean, std = self.levels(groups)
+        values = values - mean[:, None, None]
+        ways: list[Way] = []
         bias = values.new_zeros(())
         if self.weights is not None:
-            share = seen.sum(dim=-1, keepdim=True).clamp_min(1.0).reciprocal()
-            mean, std = self.levels(groups)
-            inputs += [(values - mean) / std * seen * share, seen * share]
-            weights += self.code_weights(groups, gaussian)
+            weight, level = self.code_weights(groups, gaussian)
+            ways.append(Way(weight / std[..., None], level, averaged=True))
         if self.posterior is not None:
             centre, gain, known = self.conversions(groups, gaussian)
-            inputs.append((values - centre) * seen)
-            weights.append(gain @ self.from_spectrum.weight.T)
-            bias = (self.from_spectrum.bias + self.from_known(known))[:, None]
-        batch, height, width = values.shape[:3]
-        flat = torch.cat(inputs, dim=-1).reshape(batch, height * width, -1)
-        features = self.mix((torch.bmm(flat, torch.cat(weights, dim=1)) + bias).reshape(batch, height, width, -1))
-        return observed(features, seen.amax(dim=-1, keepdim=True), finest.pixel_m, finest.offset_m)
+            weight = gain @ self.from_spectrum.weight.T
+            ways.append(Way(weight, (mean - centre)[..., None] * weight, averaged=False))
+            bias = (self.from_spectrum.bias + self.from_known(known))[:, None, None]
+        features = self.mix((all_seen(values, ways) if seen is None else some_seen(values, seen, ways)) + bias)
+        where = torch.ones_like(features[..., :1]) if seen is None else seen.amax(dim=-1, keepdim=True)
+        return observed(features, where, groups[0].pixel_m, groups[0].offset_m)
 
     def levels(self, groups: tuple[BandGroup, ...]) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation (B, 1, 1, C) that training expects at the bands of `groups`."""
+        """Mean and standard deviation (B, C) that training expects at the bands of `groups`."""
         parts = []
         for group in groups:
             table = [[self.statistics.at(band) for band in band_set] for band_set in group.band_sets]
             parts.append(torch.tensor(table, device=group.values.device)[group.band_set_index])
-        mean, std = torch.cat(parts, dim=1)[:, None, None].unbind(-1)
+        mean, std = torch.cat(parts, dim=1).unbind(-1)
         return mean, std
 
     def code_weights(self, groups: tuple[BandGroup, ...], gaussian: bool) -> tuple[Tensor, Tensor]:
@@ -160,7 +156,7 @@ class AnyBand(DenseMethod):
         return weight, bias
 
     def conversions(self, groups: tuple[BandGroup, ...], gaussian: bool) -> tuple[Tensor, Tensor, Tensor]:
-        """Centre (B, 1, 1, C), gain (B, C, K) and known share (B, K) of every sample, for the bands that it has."""
+        """Centre (B, C), gain (B, C, K) and known share (B, K) of every sample, for the bands that it has."""
         assert self.posterior is not None
         seen = torch.cat([group.valid.any(dim=3).any(dim=2) for group in groups], dim=1).cpu().numpy()
         found: list[Conversion] = []
@@ -170,7 +166,7 @@ class AnyBand(DenseMethod):
             found.append(self.posterior.conversion(bands, seen[sample], gaussian=gaussian))
         arrays = (np.stack([getattr(one, name) for one in found]) for name in ("centre", "gain", "known"))
         centre, gain, known = (torch.from_numpy(array).to(groups[0].values.device) for array in arrays)
-        return centre[:, None, None], gain, known
+        return centre, gain, known
 
 
 Part = tuple[Tensor, Tensor]
@@ -187,10 +183,58 @@ def some_bands(groups: tuple[BandGroup, ...]) -> tuple[BandGroup, ...]:
     return tuple(group.select_bands(c) for group, c in zip(groups, chosen, strict=True) if c)
 
 
-def measured(group: BandGroup) -> Tensor:
-    """Values, 0 where invalid, and validity as 0 or 1: (B, h, w, 2 C)."""
-    valid = group.valid.float()
-    return torch.cat((group.values * valid, valid), dim=1).permute(0, 2, 3, 1)
+def on_finest_grid(groups: tuple[BandGroup, ...]) -> tuple[Tensor, Tensor | None]:
+    """Values of all bands at the pixel centres of the first group, and validity as 0 or 1, both (B, h, w, C).
+
+    Validity is None when every band is valid everywhere, which saves most of the work on many bands.
+    """
+    finest = groups[0]
+
+    def read(images: list[Tensor]) -> Tensor:
+        pairs = zip(groups, images, strict=True)
+        return torch.cat([read_containing(image.permute(0, 2, 3, 1), group, finest) for group, image in pairs], dim=-1)
+
+    if all(bool(group.valid.all()) for group in groups):
+        return read([group.values for group in groups]), None
+    valid = [group.valid.float() for group in groups]
+    return read([group.values * mask for group, mask in zip(groups, valid, strict=True)]), read(valid)
+
+
+@dataclass(frozen=True)
+class Way:
+    """How bands enter the features.
+
+    Attributes:
+        weight: (B, C, E) of the values about their mean.
+        level: (B, C, E) of the band's being there.
+        averaged: over the bands that saw the pixel; else summed.
+    """
+
+    weight: Tensor
+    level: Tensor
+    averaged: bool
+
+
+def all_seen(values: Tensor, ways: list[Way]) -> Tensor:
+    """Features (B, h, w, E) of values (B, h, w, C) where every band saw every pixel: one product for all ways in."""
+    batch, height, width, bands = values.shape
+    shares = [1 / bands if way.averaged else 1.0 for way in ways]
+    weight = torch.stack([share * way.weight for share, way in zip(shares, ways, strict=True)]).sum(dim=0)
+    level = torch.stack([share * way.level.sum(dim=1, keepdim=True) for share, way in zip(shares, ways, strict=True)])
+    mixed = torch.bmm(values.reshape(batch, height * width, bands), weight) + level.sum(dim=0)
+    return mixed.reshape(batch, height, width, -1)
+
+
+def some_seen(values: Tensor, seen: Tensor, ways: list[Way]) -> Tensor:
+    """Features (B, h, w, E) of values and their validity (B, h, w, C)."""
+    batch, height, width, _ = values.shape
+    share = seen.sum(dim=-1, keepdim=True).clamp_min(1.0).reciprocal()
+    both = torch.cat((values * seen, seen), dim=-1).reshape(batch, height * width, -1)
+    total = values.new_zeros(())
+    for way in ways:
+        mixed = torch.bmm(both, torch.cat((way.weight, way.level), dim=1)).reshape(batch, height, width, -1)
+        total = total + (mixed * share if way.averaged else mixed)
+    return total
 
 
 def read_containing(image: Tensor, group: BandGroup, finest: BandGroup) -> Tensor:

@@ -215,3 +215,16 @@ def test_temperature_far_from_any_training_band_stays_finite(model):
 def test_a_response_is_never_guessed():
     with pytest.raises(TypeError):
         SpectralResponse()  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("spectral", ["codes", "posterior", "both"])
+def test_the_short_way_for_whole_images_gives_the_same_features(spectral, statistics, small, observe):
+    """Where nothing is masked one product does; a masked corner must change that corner and nothing else."""
+    model = AnyBand(AnyBandOptions(**small, features=12, hyper=16, spectral=spectral), statistics, 4).eval()
+    groups = observe().of("sentinel2")
+    whole = model.acquisition(groups).values
+    valid = groups[0].valid.clone()
+    valid[..., :2, :2] = False
+    masked = model.acquisition((replace(groups[0], valid=valid), *groups[1:])).values
+    assert torch.allclose(masked[:, 2:, 2:], whole[:, 2:, 2:], atol=1e-5)
+    assert not torch.allclose(masked[:, :2, :2], whole[:, :2, :2], atol=1e-3)
