@@ -23,6 +23,7 @@ from anyband.models.spectral import BandCodes, BandWeights
 from anyband.models.statistics import Statistics
 from anyband.observation import BandGroup, Observation, QueryGrid
 from anyband.runtime import UserError
+from anyband.sensors import Band
 
 SPECTRAL = ("both", "codes", "posterior")
 LEAST_BANDS = 3  # of a synthetic sensor
@@ -67,6 +68,7 @@ class AnyBand(DenseMethod):
             known = ", ".join(SPECTRAL)
             raise UserError(f"options.spectral: {options.spectral!r} does not exist; known: {known}")
         width = options.features
+        self._levels: dict[Band, tuple[float, float]] = {}
         self.codes = BandCodes(options.cell_m)
         self.weights = None if options.spectral == "posterior" else BandWeights(width, options.hyper)
         self.posterior = None if options.spectral == "codes" else SpectralPosterior(statistics, options.noise)
@@ -119,9 +121,8 @@ class AnyBand(DenseMethod):
     def acquisition(self, groups: tuple[BandGroup, ...]) -> FeatureMap:
         """Features of one acquisition on its finest native grid, from groups in order of pixel size."""
         gaussian = self.training and bool(torch.rand(()) < self.options.catalogue_response)
-        values, seen = on_finest_grid(groups)
         mean, std = self.levels(groups)
-        values = values - mean[:, None, None]
+        values, seen = on_finest_grid(groups, mean)
         ways: list[Way] = []
         bias = values.new_zeros(())
         if self.weights is not None:
@@ -131,19 +132,26 @@ class AnyBand(DenseMethod):
             centre, gain, known = self.conversions(groups, gaussian)
             weight = gain @ self.from_spectrum.weight.T
             ways.append(Way(weight, (mean - centre)[..., None] * weight, averaged=False))
-            bias = (self.from_spectrum.bias + self.from_known(known))[:, None, None]
-        features = self.mix((all_seen(values, ways) if seen is None else some_seen(values, seen, ways)) + bias)
-        where = torch.ones_like(features[..., :1]) if seen is None else seen.amax(dim=-1, keepdim=True)
+            bias = (self.from_spectrum.bias + self.from_known(known))[:, None]
+        mixed = self.mix((all_seen(values, ways) if seen is None else some_seen(values, seen, ways)) + bias)
+        where = torch.ones_like(mixed[..., :1]) if seen is None else seen.amax(dim=-1, keepdim=True)
+        features, where = (part.reshape(len(part), *groups[0].values.shape[2:], -1) for part in (mixed, where))
         return observed(features, where, groups[0].pixel_m, groups[0].offset_m)
 
     def levels(self, groups: tuple[BandGroup, ...]) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation (B, C) that training expects at the bands of `groups`."""
         parts = []
         for group in groups:
-            table = [[self.statistics.at(band) for band in band_set] for band_set in group.band_sets]
+            table = [[self.level(band) for band in band_set] for band_set in group.band_sets]
             parts.append(torch.tensor(table, device=group.values.device)[group.band_set_index])
         mean, std = torch.cat(parts, dim=1).unbind(-1)
         return mean, std
+
+    def level(self, band: Band) -> tuple[float, float]:
+        """Mean and standard deviation of a band, computed once."""
+        if band not in self._levels:
+            self._levels[band] = self.statistics.at(band)
+        return self._levels[band]
 
     def code_weights(self, groups: tuple[BandGroup, ...], gaussian: bool) -> tuple[Tensor, Tensor]:
         """Weights and biases (B, C, E) of the bands from the hyper-network."""
@@ -159,13 +167,17 @@ class AnyBand(DenseMethod):
         """Centre (B, C), gain (B, C, K) and known share (B, K) of every sample, for the bands that it has."""
         assert self.posterior is not None
         seen = torch.cat([group.valid.any(dim=3).any(dim=2) for group in groups], dim=1).cpu().numpy()
+        indices = [tuple(int(group.band_set_index[sample]) for group in groups) for sample in range(len(seen))]
+        keys = [(index, row.tobytes()) for index, row in zip(indices, seen, strict=True)]
+        once = {key: sample for sample, key in enumerate(keys)}
+        order = {key: number for number, key in enumerate(once)}
         found: list[Conversion] = []
-        for sample in range(len(seen)):
-            sets = [group.band_sets[int(group.band_set_index[sample])] for group in groups]
-            bands = tuple(band for band_set in sets for band in band_set)
+        for (index, _), sample in once.items():
+            bands = tuple(band for group, i in zip(groups, index, strict=True) for band in group.band_sets[i])
             found.append(self.posterior.conversion(bands, seen[sample], gaussian=gaussian))
+        which = [order[key] for key in keys]
         arrays = (np.stack([getattr(one, name) for one in found]) for name in ("centre", "gain", "known"))
-        centre, gain, known = (torch.from_numpy(array).to(groups[0].values.device) for array in arrays)
+        centre, gain, known = (torch.from_numpy(array[which]).to(groups[0].values.device) for array in arrays)
         return centre, gain, known
 
 
@@ -183,21 +195,30 @@ def some_bands(groups: tuple[BandGroup, ...]) -> tuple[BandGroup, ...]:
     return tuple(group.select_bands(c) for group, c in zip(groups, chosen, strict=True) if c)
 
 
-def on_finest_grid(groups: tuple[BandGroup, ...]) -> tuple[Tensor, Tensor | None]:
-    """Values of all bands at the pixel centres of the first group, and validity as 0 or 1, both (B, h, w, C).
+def on_finest_grid(groups: tuple[BandGroup, ...], mean: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Values about their mean at the pixel centres of the first group, and validity as 0 or 1, both (B, h * w, C).
 
     Validity is None when every band is valid everywhere, which saves most of the work on many bands.
+
+    Args:
+        groups: of one acquisition, the finest first.
+        mean: (B, C) of the bands.
     """
     finest = groups[0]
 
     def read(images: list[Tensor]) -> Tensor:
+        if len(groups) == 1:
+            return images[0].flatten(2).transpose(1, 2)  # a view: a product with it takes the images as they lie
         pairs = zip(groups, images, strict=True)
-        return torch.cat([read_containing(image.permute(0, 2, 3, 1), group, finest) for group, image in pairs], dim=-1)
+        parts = [read_containing(image.permute(0, 2, 3, 1), group, finest) for group, image in pairs]
+        return torch.cat(parts, dim=-1).flatten(1, 2)
 
+    means = torch.split(mean[..., None, None], [group.values.shape[1] for group in groups], dim=1)
+    about = [group.values - level for group, level in zip(groups, means, strict=True)]
     if all(bool(group.valid.all()) for group in groups):
-        return read([group.values for group in groups]), None
+        return read(about), None
     valid = [group.valid.float() for group in groups]
-    return read([group.values * mask for group, mask in zip(groups, valid, strict=True)]), read(valid)
+    return read([values * mask for values, mask in zip(about, valid, strict=True)]), read(valid)
 
 
 @dataclass(frozen=True)
@@ -216,23 +237,20 @@ class Way:
 
 
 def all_seen(values: Tensor, ways: list[Way]) -> Tensor:
-    """Features (B, h, w, E) of values (B, h, w, C) where every band saw every pixel: one product for all ways in."""
-    batch, height, width, bands = values.shape
-    shares = [1 / bands if way.averaged else 1.0 for way in ways]
+    """Features (B, N, E) of values (B, N, C) where every band saw every pixel: one product for all ways in."""
+    shares = [1 / values.shape[2] if way.averaged else 1.0 for way in ways]
     weight = torch.stack([share * way.weight for share, way in zip(shares, ways, strict=True)]).sum(dim=0)
     level = torch.stack([share * way.level.sum(dim=1, keepdim=True) for share, way in zip(shares, ways, strict=True)])
-    mixed = torch.bmm(values.reshape(batch, height * width, bands), weight) + level.sum(dim=0)
-    return mixed.reshape(batch, height, width, -1)
+    return torch.bmm(values, weight) + level.sum(dim=0)
 
 
 def some_seen(values: Tensor, seen: Tensor, ways: list[Way]) -> Tensor:
-    """Features (B, h, w, E) of values and their validity (B, h, w, C)."""
-    batch, height, width, _ = values.shape
+    """Features (B, N, E) of values, 0 where invalid, and their validity (B, N, C)."""
     share = seen.sum(dim=-1, keepdim=True).clamp_min(1.0).reciprocal()
-    both = torch.cat((values * seen, seen), dim=-1).reshape(batch, height * width, -1)
+    both = torch.cat((values, seen), dim=-1)
     total = values.new_zeros(())
     for way in ways:
-        mixed = torch.bmm(both, torch.cat((way.weight, way.level), dim=1)).reshape(batch, height, width, -1)
+        mixed = torch.bmm(both, torch.cat((way.weight, way.level), dim=1))
         total = total + (mixed * share if way.averaged else mixed)
     return total
 
