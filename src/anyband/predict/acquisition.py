@@ -64,7 +64,7 @@ class OpenScene:
         frame = group.frame
         first = frame.row(top)
         start, stop = max(first, 0), min(first + size, frame.shape[0])
-        values = np.zeros((len(group.files), size, frame.shape[1]), np.float32)
+        values = np.zeros((len(group.bands), size, frame.shape[1]), np.float32)
         valid = np.zeros(values.shape, bool)
         upper = frame.top - first * frame.pixel_m
         if start < stop:
