@@ -11,9 +11,9 @@ Document = dict[str, Any]
 # Settings that tuning has chosen, as in docs/tuning/main.csv; trial 0 of the others did best.
 CHOSEN: dict[str, Document] = {
     "analytic": {"learning_rate": 0.00845, "weight_decay": 0.0237, "options": {"length": 0.1, "noise": 0.01}},
-    "feature-fusion": {"learning_rate": 0.00324, "weight_decay": 0.0345, "options": {"fusion": "concat"}},
-    "hls-unified": {"learning_rate": 0.00196, "weight_decay": 0.00314},
-    "input-fusion": {"learning_rate": 0.00577, "weight_decay": 0.0234},
+    "feature-fusion": {"learning_rate": 0.00796, "weight_decay": 0.00233, "options": {"fusion": "concat"}},
+    "hls-unified": {"learning_rate": 0.00236, "weight_decay": 0.0168},
+    "input-fusion": {"learning_rate": 0.00849, "weight_decay": 0.00199},
     "l9-only": {"learning_rate": 0.00129, "weight_decay": 0.00849},
     "pixel": {"learning_rate": 0.018, "weight_decay": 0.0193},
     "prediction-fusion": {"learning_rate": 0.0057, "weight_decay": 0.0541},
