@@ -17,6 +17,8 @@ ALLOWED = {
     "tuning": {"models"},
     "statistics": set(),
     "report": {"statistics", "sensors"},
+    "predict": {"catalog", "chips", "models", "sensors"},
+    "harmonise": {"predict", "chips", "models", "evaluation", "sensors"},
     "steps": {
         "archive",
         "catalog",

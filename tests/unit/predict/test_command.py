@@ -13,7 +13,7 @@ from anyband.models.method import Method
 from anyband.models.storage import Recipe, load
 from anyband.observation import Observation, QueryGrid
 from anyband.predict import command
-from anyband.predict.command import predict_items
+from anyband.predict.command import LEVELS, NO_PROBABILITY, predict_items
 from anyband.predict.scenes import open_scenes, reader, seen_by_any
 from anyband.predict.tiles import Lattice
 from anyband.runtime import UserError
@@ -21,6 +21,8 @@ from item_files import item_file
 from scenes import SceneFolder
 
 CLASSES = (10, 30)
+MOVED = Lattice(x=360.0, y=-300.0)
+RIM = 2
 
 
 class Bright(Method):
@@ -104,14 +106,16 @@ def test_the_files_say_what_they_hold(bright, site, tmp_path):
         assert np.unique(file.read().astype(int).sum(axis=0)[60:-60, 60:-60]).tolist() == [250]
 
 
-def test_tiles_give_the_map_of_a_whole_chip(run, site, tmp_path):
+@pytest.mark.parametrize("lattice", [Lattice(), MOVED])
+def test_tiles_give_the_map_of_a_whole_chip(run, site, tmp_path, monkeypatch, lattice):
     """Where one tile alone counts, the map is what the method makes of that chip, read here without tiles."""
+    monkeypatch.setattr(Lattice, "of", lambda epsg: lattice)
     out, more = tmp_path / "map.tif", tmp_path / "probabilities.tif"
     place = item_file(tmp_path, site, "sentinel2")
     predict_items([place], run, out, more)
     _, method = load(run)
     (scene,) = open_scenes([place])
-    left, top = 720.0 * 835, 720.0 * 7219
+    left, top = lattice.x + 720.0 * 835, lattice.y + 720.0 * 7219
     groups = []
     for group in scene.groups:
         planes = []
@@ -120,7 +124,7 @@ def test_tiles_give_the_map_of_a_whole_chip(run, site, tmp_path):
                 window = rasterio.windows.from_bounds(left, top - 960, left + 960, top, source.transform)
                 planes.append((source.read(1, window=window) - 1000.0) / 10_000)
         groups.append((group, torch.tensor(np.array(planes), dtype=torch.float32).clamp(0, 1.6)))
-    cut = reader([scene], Lattice())(top)([left])
+    cut = reader([scene], lattice)(top)([left])
     for (group, values), shown in zip(groups, cut.groups, strict=True):
         assert shown.values.shape[2:] == values.shape[1:]
         assert torch.allclose(shown.values[0], values, rtol=0, atol=1e-6), group.frame
@@ -142,17 +146,37 @@ def probabilities(run, place, tmp_path, **options):
         return file.read(), file.transform
 
 
-def test_moving_the_tiles_changes_little(run, site, tmp_path, monkeypatch):
-    """Context ends at a tile's edge, so maps differ a little, most where classes are about to change."""
-    place = item_file(tmp_path, site, "sentinel2")
-    before, _ = probabilities(run, place, tmp_path)
-    monkeypatch.setattr(Lattice, "of", lambda epsg: Lattice(x=360.0, y=-300.0))
-    after, _ = probabilities(run, place, tmp_path)
-    seen = before[0] < 255
-    difference = np.abs(before.astype(int) - after)[:, seen] / 250
-    assert before[:, seen].std() / 250 > 0.02
-    assert 0 < difference.max() < 0.3
-    assert difference.mean() < 0.02
+class WrongAtTheRim(Bright):
+    """The opposite of `Bright` on the outermost `RIM` pixels of every tile, where a method lacks context most."""
+
+    def forward(self, observation, query):
+        logits = super().forward(observation, query)
+        inner = torch.zeros_like(logits, dtype=torch.bool)
+        inner[..., RIM:-RIM, RIM:-RIM] = True
+        return torch.where(inner, logits, -logits)
+
+
+@pytest.mark.parametrize("lattice", [Lattice(), MOVED])
+def test_no_class_hangs_on_where_the_tiles_lie(site, tmp_path, monkeypatch, lattice):
+    """Tiles whose rim is wrong altogether change no class, wherever their edges fall.
+
+    The outer pixels of a tile weigh 0.5 / 24 and 1.5 / 24 along an axis, so that at most twice 1.5 / 24 of a pixel's
+    probability comes from rims, and the rest is right.
+    """
+    recipe = Recipe("bright", "bright", {}, CLASSES, {}, {}, 0)
+    monkeypatch.setattr(command, "load", lambda run: (recipe, WrongAtTheRim()))
+    monkeypatch.setattr(Lattice, "of", lambda epsg: lattice)
+    found, grid = probabilities(None, item_file(tmp_path, site, "sentinel2"), tmp_path)
+    seen = found[0] < NO_PROBABILITY
+    x = grid.c + 10 * np.arange(found.shape[2])
+    y = grid.f - 10 * np.arange(found.shape[1])[:, None]
+    reflectance = (site.signal(x, y, "B02") - 1000) / 10_000
+    sure = seen & (np.abs(reflectance.clip(0, 1.6) - 1) > 0.2)  # not between the classes, where shares are soft
+    share = np.where(reflectance > 1, found[1], found[0])[sure] / LEVELS
+    from_rims = 2 * 1.5 / 24
+    assert share.min() >= 1 - from_rims - 1 / LEVELS
+    assert share.min() < 1 - from_rims / 4, "no rim lies in the map"
+    assert 0.1 < sure.mean() < 1
 
 
 def test_a_part_has_the_map_of_the_whole(run, site, tmp_path):
