@@ -30,7 +30,12 @@ rule report:
             caption="../report/report.rst",
             category="Report",
         ),
-        data=directory("results/{folder}report_data"),
+        data=report(
+            directory("results/{folder}report_data"),
+            patterns=["figures/{figure}.svg", "tables/{table}.csv"],
+            caption="../report/report_data.rst",
+            category="Figures and tables",
+        ),
     log:
         "results/logs/report/{folder}report.log",
     benchmark:

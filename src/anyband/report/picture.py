@@ -2,8 +2,8 @@
 
     python -m anyband.report.picture results/report.html docs/report.png
 
-Needs a Chromium on the machine and no network. The picture is reduced to a palette, so that it stays small in a
-repository.
+Needs a Chromium on the machine and no network. The picture is reduced to a palette that keeps rare colours, so that it
+stays small in a repository and methods keep theirs.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from anyband.runtime import UserError, atomic_path, step_main
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 WIDTH, HEIGHT = 1280, 1640
-COLOURS = 128
+COLOURS = 256
 
 
 def take(page: Path, picture: Path) -> None:
@@ -32,13 +32,7 @@ def take(page: Path, picture: Path) -> None:
         raise UserError(f"no browser for the picture: install one of {', '.join(BROWSERS)}")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         raw = Path(folder) / "page.png"
-        flags = [
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--hide-scrollbars",
-            "--blink-settings=preferredColorScheme=1",
-        ]
+        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
         command = [browser, *flags, f"--user-data-dir={folder}/profile", f"--window-size={WIDTH},{HEIGHT}",
                    f"--screenshot={raw}", page.resolve().as_uri()]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)
@@ -52,7 +46,7 @@ def _reduce(raw: Path, picture: Path) -> None:
 
     picture.parent.mkdir(parents=True, exist_ok=True)
     with Image.open(raw) as image, atomic_path(picture) as temporary:
-        image.convert("RGB").quantize(COLOURS).save(temporary, format="PNG", optimize=True)
+        image.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE).save(temporary, format="PNG", optimize=True)
 
 
 def main() -> None:

@@ -53,9 +53,9 @@ def _zero_shot_claim(row: Mapping[Any, Any], seeds: int) -> Claim:
     source, target = TITLES[row["source"]], TITLES[row["target"]]
     share = [f"{100 * row[key]:.0f}".replace("-", "−") for key in ("closed", "closed_lower", "closed_upper")]
     text = (
-        f"Secondary: without training on {target} data, {row['label']} maps it at held-out places {_points(row, 'gain')} "
-        f"better than the {source} specialist on its nearest bands ({_p(row)}), {share[0]} % [{share[1]}, {share[2]}] "
-        f"of the way to the {target} specialist."
+        f"Secondary: without training on {target} data, {row['label']} maps it at held-out places "
+        f"{_points(row, 'gain')} better than the {source} specialist on its nearest bands ({_p(row)}), "
+        f"{share[0]} % [{share[1]}, {share[2]}] of the way to the {target} specialist."
     )
     checks = _checks(row, "gain", "gain_resolution", seeds)
     checks |= {
