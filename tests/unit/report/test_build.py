@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from html import unescape
 
 import pandas as pd
 import pytest
@@ -16,9 +17,9 @@ SMALL = ["s2-only", "input-fusion", "anyband"]
 
 
 def text_of(page):
-    """Visible text without markup, white space collapsed."""
-    html = re.sub(r"<(style|script)>.*?</\1>", "", page.read_text(), flags=re.DOTALL)
-    return " ".join(re.sub(r"<[^>]+>", " ", html).replace("\N{NO-BREAK SPACE}", " ").split())
+    """Visible text without markup, white space collapsed, entities as a browser shows them."""
+    body = re.sub(r"<(style|script)>.*?</\1>", "", page.read_text(), flags=re.DOTALL)
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).replace("\N{NO-BREAK SPACE}", " ").split())
 
 
 def rebuild(folder, config, results=None, **options):

@@ -1,0 +1,102 @@
+"""What the report says about sensors: it appears with the conditions that it needs, and only with them."""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+
+from anyband.report import detail_figures
+from anyband.report.build import write_report
+from anyband.report.palette import THEME, rgb
+from anyband.report.svg import VARIABLES
+from anyband.statistics.settings import label
+from unit.report.browser import CHROMIUM, visit
+from unit.report.fabricated import UNSEEN, compare_all, fabricate_results, fabricate_unseen
+from unit.report.test_build import text_of
+
+
+@pytest.fixture(scope="module")
+def unseen(tmp_path_factory):
+    """Report of an experiment with unseen sensors: (page, data folder, comparison folder)."""
+    folder, config = tmp_path_factory.mktemp("unseen"), fabricate_unseen()
+    results = fabricate_results(folder / "results", config, stores=False, skill=UNSEEN)
+    compare_all(results, config)
+    write_report(config, results, folder / "report.html", folder / "data")
+    return folder / "report.html", folder / "data", results / "comparison/main"
+
+
+def test_gap_closed_is_shown_as_it_was_computed(unseen):
+    page, data, comparison = unseen
+    table = pd.read_csv(comparison / "gap_closed.csv")
+    shown = pd.read_csv(data / "tables/main-gap-closed.csv")
+    assert shown["From and to"].tolist() == ["Sentinel-2 to Landsat", "Sentinel-2 to broadband"]
+    for row, text in zip(table.to_dict("records"), shown["Gap closed [95 %]"], strict=True):
+        assert text.startswith(f"{100 * row['closed']:.0f} % [")
+    assert (data / "figures/main-gap-closed-figure.svg").is_file()
+    assert "Sensors never trained on" in text_of(page)
+
+
+def test_claims_about_sensors_are_on_the_page_with_their_evidence(unseen):
+    page, _, comparison = unseen
+    claims = json.loads((comparison / "claims.json").read_text())["sensor_claims"]
+    assert [claim["kind"] for claim in claims] == ["second sensor helps", "unseen sensor", "unseen sensor"]
+    html, text = page.read_text(), text_of(page)
+    for claim in claims:
+        assert claim["text"] in text
+    for target in re.findall(r'href="#([^"]+)"', html):
+        assert f'id="{target}"' in html
+
+
+def test_a_path_between_sensors_needs_its_conditions(unseen, report):
+    table = pd.read_csv(unseen[1] / "tables/main-decomposition.csv")
+    assert set(table["Path"].dropna()) == {"S2 to L9, one method", "S2 to L9, own specialists"}
+    assert "can be told with" not in text_of(unseen[0])
+    assert not (report[1] / "tables/main-decomposition.csv").exists()
+    assert "the conditions S2/gsd-30 and S2/gsd-30/drop-red-edge, which this run did not evaluate" in text_of(report[0])
+    assert "Sensors never trained on" not in text_of(report[0])
+
+
+def test_only_sizes_of_one_disturbance_form_a_scale(unseen):
+    found = detail_figures.series(pd.read_csv(unseen[2] / "robustness.csv"))
+    assert {key: sorted(rows["size"].unique()) for key, rows in found.items()} == {("S2", "drop-random"): [25, 50, 75]}
+
+
+def test_other_sensors_are_not_called_hls(unseen):
+    other = pd.read_csv(unseen[1] / "tables/main-other-sensors.csv")
+    assert list(other.columns) == ["Method", "BB"]
+    assert "Only Broadband specialist was trained on these products." in text_of(unseen[0])
+    headline = pd.read_csv(unseen[1] / "tables/main-headline.csv").set_index("Method")
+    assert headline.loc[label("broad-only"), "Inputs"] == "BB"
+
+
+def test_figures_as_pdf_have_the_colours_of_the_light_page(unseen):
+    figures = sorted((unseen[1] / "figures").glob("*.pdf"))
+    assert {path.stem for path in figures} == {path.stem for path in (unseen[1] / "figures").glob("*.svg")}
+    for path in figures:
+        content = b" ".join(path.read_bytes().split())
+        assert content.startswith(b"%PDF") and content.endswith(b"%%EOF")
+        for placeholder in VARIABLES:
+            digits = b" ".join(f"{int(1e6 * v / 255) / 1e6:.6f}".encode() + rb"\d*" for v in rgb(placeholder))
+            assert not re.search(digits, content), f"{path.name}: placeholder {placeholder}"
+        ink = " ".join(f"{v / 255:.4f}" for v in rgb(THEME["--ink"][0])).encode()
+        assert ink in content, path.name
+
+
+def test_offsets_of_a_pdf_still_point_at_its_objects(unseen):
+    """Colours are replaced in place; one byte more or less would break the table of objects."""
+    content = (unseen[1] / "figures/main-forest.pdf").read_bytes()
+    start = int(re.search(rb"startxref\s+(\d+)", content)[1])
+    assert content[start : start + 4] == b"xref"
+    for offset in re.findall(rb"(\d{10}) \d{5} n", content[start:]):
+        assert re.match(rb"\d+ 0 obj", content[int(offset) :][:20])
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+@pytest.mark.parametrize(("width", "dark"), [(390, True), (1280, False)])
+def test_page_with_all_sections_neither_overflows_nor_asks_for_anything(unseen, width, dark):
+    wide = "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth + 1).length"
+    seen = visit(unseen[0], width, {"page": "document.documentElement.scrollWidth", "hidden": wide}, dark=dark)
+    assert seen.errors == [] and seen.values["page"] <= width
+    assert [url for url in seen.requests if not url.startswith("data:")] == [unseen[0].resolve().as_uri()]
+    assert width < 1280 or seen.values["hidden"] == 0
