@@ -106,7 +106,7 @@ def harmonise(
     item: Annotated[str, typer.Argument(help="STAC item, file or address.")],
     to: Annotated[str, typer.Option(help="Platform to predict: sentinel-2a, landsat-9, ...")],
     out: Annotated[Path, typer.Option(help="GeoTIFF to write.")],
-    method: Annotated[str, typer.Option(help="bandpass, analytic or translation.")] = "bandpass",
+    method: Annotated[str, typer.Option(help="bandpass, analytic, translation or learned.")] = "bandpass",
     model: Annotated[Optional[Path], typer.Option(help="Run that the method needs, if any.")] = None,  # noqa: UP045
     resampling: Annotated[str, typer.Option(help="cubic or linear.")] = "cubic",
     bbox: Annotated[Optional[Box], typer.Option(help=BOX)] = None,  # noqa: UP045

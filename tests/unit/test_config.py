@@ -33,6 +33,14 @@ def test_model_names_are_those_of_the_registry():
     assert tuple(MODELS) == config.MODEL_NAMES
 
 
+def test_models_that_can_be_pretrained_are_those_of_the_registry():
+    from anyband.config.comparison import PRETRAINED as NAMES
+    from anyband.models.registry import MODELS, PRETRAINED, PRETRAINING
+
+    assert tuple(PRETRAINED) == NAMES and set(NAMES) <= set(MODELS)
+    assert set(PRETRAINED.values()) == set(PRETRAINING)
+
+
 def preset_named(root, name):
     usual = yaml.safe_load((root / "config.yaml").read_text())
     return config.load(config.merge(usual, yaml.safe_load((root / f"workflow/presets/{name}.yaml").read_text())))
@@ -59,6 +67,18 @@ def test_the_large_preset_takes_no_setting_that_was_tuned_at_the_small_size(root
     ("document", "words"),
     [
         ({"dataset": {}}, ["unknown key dataset", "datasets"]),
+        (
+            {"methods": {"p": {"model": "pixel", "pretraining_steps": 9}}},
+            ["methods.p", "pretraining_steps", "anyband"],
+        ),
+        (
+            {
+                "experiments": {
+                    "a": {"methods": ["anyband-pretrained", "anyband"], "training": {"leave_out": "landsat"}}
+                }
+            },
+            ["experiments.a.training.leave_out", "anyband-pretrained"],
+        ),
         ({"datasets": {"main": {"chip_mm": 960}}}, ["datasets.main.chip_mm", "chip_m"]),
         ({"datasets": {"main": {"split": {"bufer_m": 1}}}}, ["datasets.main.split.bufer_m", "buffer_m"]),
         ({"datasets": {"main": {"chip_m": 1000}}}, ["datasets.main.chip_m", "960", "1000"]),

@@ -105,6 +105,31 @@ def training_settings(wildcards):
     return CONFIG.run(wildcards.experiment, wildcards.method).as_json()
 
 
+def pretraining_settings(wildcards):
+    """What learning without labels depends on: the method, its steps, and the classes by which chips are read."""
+    return CONFIG.pretraining(wildcards.dataset, wildcards.method).as_json()
+
+
+def pretraining_source_hash(wildcards):
+    """Fingerprint of the code of a pretraining."""
+    return step_fingerprint("pretrain", "reconstruction") if CONFIG.track_source else ""
+
+
+def pretrained_files(wildcards):
+    """Input function: the pretraining that a training starts from, if its method asks for one."""
+    if not CONFIG.methods[wildcards.method].pretraining_steps:
+        return []
+    dataset = experiment_of(wildcards).dataset
+    folder = f"results/pretrained/{dataset}/{wildcards.method}/seed-{wildcards.seed}"
+    return [f"{folder}/model.safetensors", f"{folder}/settings.json"]
+
+
+def start_option(wildcards, input):
+    """The option that names the folder of a pretraining, or nothing."""
+    files = input.get("pretrained")
+    return f"--pretrained={Path(files[0]).parent}" if files else ""
+
+
 def evaluation_settings(wildcards):
     """What an evaluation depends on besides the trained run."""
     return settings_model.Evaluation(

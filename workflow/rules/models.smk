@@ -1,7 +1,35 @@
+rule pretrain:
+    input:
+        split="results/splits/{dataset}.csv",
+        chips=site_files("results/chips/{dataset}/{site}.zarr"),
+    output:
+        weights="results/pretrained/{dataset}/{method}/seed-{seed}/model.safetensors",
+        settings="results/pretrained/{dataset}/{method}/seed-{seed}/settings.json",
+        history="results/pretrained/{dataset}/{method}/seed-{seed}/history.csv",
+    log:
+        "results/logs/pretrain/{dataset}/{method}/seed-{seed}.log",
+    benchmark:
+        "results/benchmarks/pretrain/{dataset}/{method}/seed-{seed}.jsonl"
+    threads: ONE_CORE
+    resources:
+        mem_mb=2000,
+    params:
+        settings=pretraining_settings,
+        source=pretraining_source_hash,
+        launcher=launcher,
+    message:
+        "Pretraining {wildcards.method}, seed {wildcards.seed}"
+    shell:
+        "step {log:q} {params.launcher} anyband.steps.pretrain --settings={params.settings:q} --seed={wildcards.seed}"
+        " --split={input.split:q} --chips {input.chips:q} --threads={threads}"
+        " --out=results/pretrained/{wildcards.dataset}/{wildcards.method}/seed-{wildcards.seed}"
+
+
 rule train:
     input:
         split=split_file,
         chips=site_files("results/chips/{dataset}/{site}.zarr"),
+        pretrained=pretrained_files,
     output:
         weights="results/runs/{experiment}/{method}/seed-{seed}/model.safetensors",
         settings="results/runs/{experiment}/{method}/seed-{seed}/settings.json",
@@ -17,11 +45,12 @@ rule train:
         settings=training_settings,
         source=model_source_hash("train"),
         launcher=launcher,
+        start=start_option,
     message:
         "Training {wildcards.method}, seed {wildcards.seed}"
     shell:
         "step {log:q} {params.launcher} anyband.steps.train --settings={params.settings:q} --seed={wildcards.seed}"
-        " --split={input.split:q} --chips {input.chips:q} --threads={threads}"
+        " --split={input.split:q} --chips {input.chips:q} --threads={threads} {params.start}"
         " --out=results/runs/{wildcards.experiment}/{wildcards.method}/seed-{wildcards.seed}"
 
 

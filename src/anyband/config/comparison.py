@@ -36,6 +36,10 @@ MODEL_NAMES = (
 )
 
 
+PRETRAINED = ("anyband",)
+"""Models that can learn from pixels alone."""
+
+
 class Method(Section):
     """One row of the comparison: a model of the registry and its own settings."""
 
@@ -44,11 +48,16 @@ class Method(Section):
     learning_rate: float | None = Field(None, gt=0, description="peak of the schedule; none: the experiment's")
     weight_decay: float | None = Field(None, ge=0, description="of AdamW; none: the experiment's")
     leave_out: LeftOut | None = Field(None, description="a product it may not train on; none: the experiment's")
+    pretraining_steps: int | None = Field(
+        None, ge=1, description="steps of learning from pixels without labels, before; none: random weights"
+    )
 
     @model_validator(mode="after")
     def _known(self) -> Self:
         if self.model not in MODEL_NAMES:
             raise ValueError(f"model {self.model!r} does not exist{nearest(self.model, MODEL_NAMES)}")
+        if self.pretraining_steps and self.model not in PRETRAINED:
+            raise ValueError(f"pretraining_steps: {self.model!r} cannot be pretrained; {', '.join(PRETRAINED)} can")
         return self
 
 

@@ -5,7 +5,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from anyband.catalog.providers import EXTRA
-from anyband.config.comparison import Experiment, Method, Target, Tuning
+from anyband.config.comparison import Experiment, Method, Target, Training, Tuning
 from anyband.config.data import Dataset, Extract
 from anyband.config.defaults import default_datasets, default_experiments, default_methods
 from anyband.config.section import Name, Section, nearest
@@ -59,9 +59,20 @@ class Config(Section):
                     hint = nearest(method, self.methods)
                     raise ValueError(f"experiments.{name}.methods: {method!r} does not exist{hint}")
             self._check_products(name, experiment)
+            self._check_pretraining(name, experiment)
             if self.tuning.seed in experiment.seeds:
                 raise ValueError(f"tuning.seed {self.tuning.seed} is a seed of experiments.{name}: take another")
         return self
+
+    def _check_pretraining(self, name: str, experiment: Experiment) -> None:
+        if experiment.training.leave_out == "none":
+            return
+        for method in experiment.methods:
+            if self.methods[method].pretraining_steps:
+                raise ValueError(
+                    f"experiments.{name}.training.leave_out: {method} learns from the pixels of all sensors before;"
+                    " give the method itself a leave_out"
+                )
 
     def of_target(self, target: Target) -> Self:
         """The experiments of one target with their methods and datasets: what its report depends on."""
@@ -85,4 +96,15 @@ class Config(Section):
             method=own.model_copy(update=dict.fromkeys(OWN)),
             training=settings.training.model_copy(update=chosen),
             classes=self.datasets[settings.dataset].classes,
+        )
+
+    def pretraining(self, dataset: str, method: str) -> Run:
+        """What learning from the pixels of a dataset without labels depends on: of the loop only its own steps."""
+        own = self.methods[method]
+        chosen = {key: value for key in OWN if (value := getattr(own, key)) is not None}
+        return Run(
+            name=method,
+            method=own.model_copy(update=dict.fromkeys(OWN)),
+            training=Training(steps=own.pretraining_steps or 1).model_copy(update=chosen),
+            classes=self.datasets[dataset].classes,
         )

@@ -51,12 +51,13 @@ def converter(method: str, task: Task) -> Converter:
     Raises:
         UserError: no such method, or one that cannot do the task.
     """
-    from anyband.harmonise import bandpass, gaussian, translated
+    from anyband.harmonise import bandpass, gaussian, learned, translated
 
     known: dict[str, Callable[[Task], Converter]] = {
         "bandpass": bandpass.make,
         "analytic": gaussian.make,
         "translation": translated.make,
+        "learned": learned.make,
     }
     if method not in known:
         raise UserError(f"--method {method!r} does not exist; known: {', '.join(known)}")

@@ -77,6 +77,7 @@ class Method(nn.Module):
     trained_on: ClassVar[tuple[frozenset[str], ...]]
     search: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
     every_set: ClassVar[bool] = True  # False: a step has one set of `trained_on`, drawn at random
+    validated: ClassVar[str] = "val_miou"  # what the validation score of a training is
     endpoint_twins: ClassVar[bool] = False  # the primary endpoint is on the HLS twins of the same acquisitions
 
     def __init__(self, options: Options, statistics: Statistics, classes: int) -> None:
@@ -114,7 +115,10 @@ class Method(nn.Module):
         return ""
 
     def heads(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, ...]:
-        """All logits (B, classes, H, W) that training holds to the labels; their losses are averaged."""
+        """All logits (B, classes, H, W) that training holds to the labels; their losses are averaged.
+
+        A model that learns without labels gives its losses instead, each a number.
+        """
         return tuple(self(observation.only(products), query) for products in self.sets_of(observation))
 
     def sets_of(self, observation: Observation) -> tuple[frozenset[str], ...]:

@@ -80,6 +80,14 @@ class SpectralPosterior:
             self._known[key] = self._convert([self._read(band, gaussian) for band in bands], seen)
         return self._known[key]
 
+    def reading(self, bands: tuple[Band, ...]) -> tuple[Floats, Floats]:
+        """How bands read whitened knots, (C, K), and what they have at the mean spectrum, (C,).
+
+        A band that the knots say nothing of has a row of 0.
+        """
+        rows = np.array([self._read(band, gaussian=False)[0] for band in bands])
+        return rows @ np.linalg.inv(self.whiten), rows @ self.mean
+
     def _convert(self, read: list[tuple[Floats, float]], seen: NDArray[np.bool_]) -> Conversion:
         rows, unknown = np.array([row for row, _ in read]), np.array([share for _, share in read])
         gain, known = np.zeros((len(rows), self.size)), np.zeros(self.size)

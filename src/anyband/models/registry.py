@@ -16,6 +16,7 @@ from anyband.models.pixel import Pixel
 from anyband.models.prediction_fusion import PredictionFusion
 from anyband.models.ramen import Ramen
 from anyband.models.random_forest import RandomForest
+from anyband.models.reconstruction import Reconstruction
 from anyband.models.satlas import Satlas
 from anyband.models.senpa import Senpa
 from anyband.models.sensor_only import SensorOnly
@@ -44,6 +45,9 @@ MODELS: dict[str, type[Method]] = {
     "atomizer-style": Atomizer,
     "sensor-only": SensorOnly,
 }
+# Learn from pixels alone and make no map: no rows of a comparison, but what one may start from.
+PRETRAINING: dict[str, type[Method]] = {"reconstruction": Reconstruction}
+PRETRAINED = {"anyband": "reconstruction"}
 
 
 def model_type(name: str, leave_out: str = "none", options: dict[str, Any] | None = None) -> type[Method]:
@@ -54,9 +58,10 @@ def model_type(name: str, leave_out: str = "none", options: dict[str, Any] | Non
     Raises:
         UserError: no such model, or one that cannot be trained without the product.
     """
-    if name not in MODELS:
+    known = MODELS | PRETRAINING
+    if name not in known:
         raise UserError(f"model {name!r} does not exist; known: {', '.join(MODELS)}")
-    model = MODELS[name]
+    model = known[name]
     if issubclass(model, SensorOnly):
         model = model.of(options or {})
     kept = tuple(products for products in model.trained_on if leave_out not in products)

@@ -18,7 +18,7 @@ from anyband.report.page import Claims, Head, Item, PanelSet, Section, render
 from anyband.report.palette import CLASS_COLOURS, method_colours
 from anyband.report.panels import best_baseline, build_panels, difference_colours
 from anyband.report.records import Compared, DataRecord, read_data
-from anyband.report.sensor_tables import missing_factors
+from anyband.report.sensor_tables import decomposed, missing_factors
 from anyband.report.tables import Table, by_method
 from anyband.runtime import UserError, write_text
 from anyband.statistics.settings import label
@@ -106,7 +106,7 @@ def experiment_sections(
                 tables.get("fusion"), tables.get("zero-shot"), tables.get("other-sensors")),
         section("transfer", "From sensor to sensor", graphics.get("transfer"), tables.get("transfer"),
                 graphics.get("decomposition"), tables.get("decomposition"),
-                paragraphs=[text] if (text := missing_factors(design, tested)) else []),
+                paragraphs=[text for text in (decomposed(frames), missing_factors(design, tested)) if text]),
         section("unseen", "Sensors never trained on", graphics.get("gap-closed"), tables.get("gap-closed")),
         section("robustness", "Robustness", graphics.get("degradation"), tables.get("robustness")),
         section("images", "Translated images", tables.get("image-scores")),

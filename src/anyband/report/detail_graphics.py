@@ -58,16 +58,16 @@ def _gap(frames: Frames, design: Design, style: Style, n: str) -> tuple[str, Gra
 
 def _factors(frames: Frames, design: Design, style: Style, n: str) -> tuple[str, Graphic | None]:
     table = frames["decomposition"]
-    rival = best_baseline(frames["general"])
-    rows = table[table["method"].isin([design["proposed"], rival]) | (table["label"] == "Specialists")]
+    rows = table[table["method"].isna() | table["method"].isin([design["proposed"], best_baseline(frames["general"])])]
     if rows.empty:
         return "decomposition", None
     return "decomposition", graphic(
         key_of(design, "decomposition-figure"), "Why the two sensors differ, one factor at a time",
-        "mIoU on the same pixels. A bar runs from the score before to the score after one thing is changed: blue for "
-        "gains, orange for losses; the black line is the whole way. By the same method: an input that it never "
-        "trained on costs it something by itself. By specialists: each product is read by a method trained on it "
-        "alone. Intervals are in the table. " + n,
+        "mIoU on the same pixels of the same places. A bar runs from the score before to the score after one thing is "
+        "changed: blue for gains, orange for losses; the black line is the 95 % interval of the paired change. Grey: "
+        "the whole way. By each product's own model nothing is an unknown input, but another training stands on either "
+        "side. By one method, an input that it never trained on costs it something by itself: where both ways agree, "
+        "neither cost is large. " + n,
         lambda width: sensor_figures.factor_bars(rows, width), style,
         "Bars of the change in score with every factor between the two sensors; values are in the table",
     )  # fmt: skip

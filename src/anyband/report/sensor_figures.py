@@ -1,5 +1,6 @@
 """Figures about sensors: transfer heat map, gap closed, and the difference of two sensors one factor at a time."""
 
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from anyband.report import formatting as form
 from anyband.report.figures import Style, canvas
 from anyband.report.svg import BAND, INK, MUTED, PAPER
 from anyband.statistics.products import TITLES
+from anyband.statistics.transfer import ALL_TOGETHER
 
 HEAT = ("#e4ebf1", "#0b5a8f")  # from the lowest score to the highest; numbers stand in every cell
 GAIN, LOSS = "#3b7dbd", "#b8562e"  # apart for colour-blind readers, and no method has them
@@ -84,15 +86,17 @@ def gap_lines(table: pd.DataFrame, style: Style, width: int) -> Figure:
 
 
 def factor_bars(table: pd.DataFrame, width: int) -> Figure:
-    """One group per path and method: bars from score to score, each one factor; numbers beside them."""
+    """One group per path and method: bars from score to score, each one factor with its interval and numbers."""
     groups = list(table.groupby(["path", "label"], sort=False))
     wide = width > 500
-    rows = sum(len(group) for _, group in groups) + len(groups)
-    figure, (axes,) = canvas(width, 21 * rows + 52, (300 if wide else 150, 86 if wide else 52, 8, 40))
+    height = 24 if wide else 36
+    rows = sum(len(group) + 1 for _, group in groups)
+    figure, (axes,) = canvas(width, height * rows + 52, (310 if wide else 138, 132 if wide else 44, 8, 40))
     y = 0
     for (path, name), group in groups:
-        axes.text(-0.015, y, f"{name}: {path}" if wide else str(name), ha="right", va="center", weight="bold",
-                  transform=axes.get_yaxis_transform(), fontsize=11 if wide else 9)  # fmt: skip
+        heading = f"{name}: {path}" if wide else textwrap.fill(f"{name}: {path.removeprefix('S2 to L9')}", 44)
+        axes.annotate(heading, (0, y), (-(300 if wide else 130), 0), xycoords=axes.get_yaxis_transform(),
+                      textcoords="offset points", va="center", weight="bold", fontsize=11 if wide else 9)  # fmt: skip
         before = float("nan")
         for row in group.to_dict("records"):
             y += 1
@@ -108,25 +112,23 @@ def factor_bars(table: pd.DataFrame, width: int) -> Figure:
 
 def _factor_row(axes: Axes, y: int, row: Mapping[Any, Any], before: float, wide: bool) -> float:
     """Draw one step and return its score in points."""
-    from matplotlib.axes import Axes
-
-    assert isinstance(axes, Axes)
     value, change = 100 * float(row["miou"]), 100 * float(row["change"])
-    whole, size = row["factor"] == "all together", 10 if wide else 8
-    names = axes.get_yaxis_transform()
-    start = np.isnan(before)
-    text, limit = str(row["condition"] if start else row["factor"]), 48 if wide else 26
-    axes.text(-0.015, y, text if len(text) <= limit else text[: limit - 1] + "…", ha="right", va="center",
-              transform=names, fontsize=size, color=INK if start or whole else MUTED)  # fmt: skip
+    start, whole = np.isnan(before), row["factor"] == ALL_TOGETHER
     if start:
-        axes.plot(value, y, "|", color=INK, markersize=12, markeredgewidth=2)
-    elif whole:
-        first = value - change
-        axes.plot([first, value], [y, y], color=BAND, linewidth=11, solid_capstyle="butt")
-        axes.plot([first, value], [y, y], color=INK, linewidth=1.6)
+        axes.plot(value, y, "|", color=INK, markersize=14, markeredgewidth=2.4)
     else:
-        colour = GAIN if change >= 0 else LOSS
-        axes.plot([before, value], [y, y], color=colour, linewidth=11, solid_capstyle="butt")
-    label = form.points(value / 100) if start else form.signed_points(change / 100)
-    axes.text(1.012, y, label, va="center", transform=names, fontsize=size, weight="bold" if whole else "normal")
+        colour = BAND if whole else GAIN if change >= 0 else LOSS
+        axes.plot([value - change, value], [y, y], color=colour, linewidth=12, solid_capstyle="butt")
+        ends = [value - change + 100 * float(row[key]) for key in ("change_lower", "change_upper")]
+        axes.plot(ends, [y, y], color=INK, linewidth=1.4)
+    strong = INK if start or whole else MUTED
+    words = f"{row['condition']}, {row['reader']}" if start else str(row["factor"])
+    limit = 54 if wide else 26
+    names, size = axes.get_yaxis_transform(), 10 if wide else 8
+    axes.text(-0.015, y, words if wide and len(words) <= limit else textwrap.fill(words, limit), ha="right",
+              va="center", transform=names, fontsize=size, color=strong)  # fmt: skip
+    number = form.points(value / 100) if start else form.signed_points(change / 100)
+    if wide and not start:
+        number += f" {form.interval(row['change_lower'], row['change_upper'], signed=True)}"
+    axes.text(1.012, y, number, va="center", transform=names, fontsize=size, weight="bold" if whole else "normal")
     return value

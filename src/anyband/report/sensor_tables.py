@@ -8,7 +8,7 @@ import pandas as pd
 from anyband.report import formatting as form
 from anyband.report.tables import Cell, Column, Table
 from anyband.statistics.products import TITLES
-from anyband.statistics.transfer import NEEDED
+from anyband.statistics.transfer import ALL_TOGETHER, NEEDED
 
 Frames = Mapping[str, pd.DataFrame]
 Row = Mapping[Any, Any]
@@ -102,26 +102,47 @@ def _transfer_cell(row: pd.Series) -> Cell:
 def _decomposition(frames: Frames, design: Mapping[str, Any]) -> Table:
     rows, css = [], []
     for row in frames["decomposition"].to_dict("records"):
-        whole = row["factor"] == "all together"
-        start, known = form.missing(row["change"]), isinstance(row["method"], str)  # specialists are several
+        whole = row["factor"] == ALL_TOGETHER
+        start, single = form.missing(row["change"]), isinstance(row["method"], str)  # else a model for each product
         rows.append([
-            Cell(row["label"] if start else "", method=row["method"] if start and known else ""),
-            Cell(row["path"] if start else ""),
-            Cell("" if whole else row["condition"]),
+            Cell(row["label"] if start else "", row["path"] if start else "",
+                 method=row["method"] if start and single else ""),
+            Cell("" if whole else row["condition"], "" if whole or single else row["reader"], css="wrap"),
             Cell("start" if start else row["factor"], css="wrap"),
             Cell("" if whole else form.points(row["miou"]), value=row["miou"]),
             _signed(row, "change"),
         ])  # fmt: skip
         css.append("total" if whole else "")
-    columns = [Column("Method", numeric=False), Column("Path", numeric=False), Column("Input", numeric=False),
-               Column("What changes", numeric=False), Column("mIoU"),
-               Column("Change [95 %]", hint="points")]  # fmt: skip
+    columns = [Column("Read by", numeric=False), Column("Input", numeric=False), Column("What changes", numeric=False),
+               Column("mIoU"), Column("Change [95 %]", hint="points")]  # fmt: skip
     return Table("decomposition", "From one sensor's score to the other's, one factor at a time",
                  "mIoU in points on the same pixels; each row changes one thing of the row above, and the changes add "
-                 "up to the last line. By the same method: it never trained on the inputs in between, so a change also "
-                 "holds what an unknown input costs it. By specialists: every product is read by a method trained on "
-                 "it alone, so nothing is unknown, but two trainings stand on either side. Exploratory."
-                 + _units(design), columns, rows, css, sortable=False)  # fmt: skip
+                 "up to the last line. Models trained on each product: the specialist of the product, or else the "
+                 "method trained on it and fewest others, so nothing is unknown, but two trainings stand on either "
+                 "side of a change. By one method: it need not have trained on the inputs in between, so a change also "
+                 "holds what an unknown input costs it. Exploratory." + _units(design), columns, rows, css,
+                 sortable=False)  # fmt: skip
+
+
+def decomposed(frames: Frames) -> str:
+    """The first path in one sentence; empty where no path was evaluated."""
+    table = frames["decomposition"]
+    if table.empty:
+        return ""
+    first = table[(table["path"] == table["path"].iloc[0]) & (table["label"] == table["label"].iloc[0])]
+    *steps, whole = first.iloc[1:].to_dict("records")
+    source, target = (TITLES[str(first["condition"].iloc[place])] for place in (0, -1))
+    listed = [f"{_change(row)} with {row['factor']}" for row in steps]
+    return (
+        f"Why does {target} score otherwise than {source} on the same pixels? {whole['label']} go from "
+        f"{form.points(first['miou'].iloc[0])} to {form.points(whole['miou'])} points, {_change(whole)}: "
+        f"{form.listing(listed)} (exploratory)."
+    )
+
+
+def _change(row: Row) -> str:
+    bounds = form.interval(row["change_lower"], row["change_upper"], signed=True)
+    return f"{form.signed_points(row['change'])} {bounds}"
 
 
 def missing_factors(design: Mapping[str, Any], tested: set[str]) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"$<$", ">": r"$>$", "−": "$-$", "±": r"$\pm$",
-    "–": "--", "·": r"$\cdot$", "×": r"$\times$", "²": r"$^2$", "“": "``", "”": "''",
+    "–": "--", "·": r"$\cdot$", "×": r"$\times$", "²": r"$^2$", "→": r"$\to$", "…": r"\dots{}", "“": "``", "”": "''",
     "\N{THIN SPACE}": r"\,", "\N{NO-BREAK SPACE}": "~",
 }  # fmt: skip
 

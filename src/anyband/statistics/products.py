@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from anyband.statistics.cube import ConfusionCube
-from anyband.statistics.settings import MAJORITY
+from anyband.statistics.settings import FLOORS, MAJORITY
 
 # condition -> its product; a test holds that these are those of the evaluation
 PRODUCTS = {
@@ -45,6 +45,20 @@ def specialist(cube: ConfusionCube, trained: Trained, condition: str) -> str | N
     """The first method of the experiment that was trained on exactly the product of `condition`."""
     product = frozenset({PRODUCTS[condition]})
     return next((method for method in cube.methods if trained.get(method) == product), None)
+
+
+def reader(cube: ConfusionCube, trained: Trained, condition: str) -> str | None:
+    """Who tells best what a product holds: its specialist, or else the method trained on it and on fewest others.
+
+    Floors are left out: what they miss is theirs, not the product's. Of equals the first of the experiment.
+    """
+    product = PRODUCTS[condition]
+    able = [
+        method
+        for method in cube.methods
+        if method not in FLOORS and product in trained.get(method, ()) and cube.takes(method, (condition,))
+    ]
+    return min(able, key=lambda method: len(trained[method]), default=None)
 
 
 def zero_shot(cube: ConfusionCube, trained: Trained, condition: str) -> list[str]:

@@ -12,34 +12,39 @@ import pandas as pd
 from anyband.statistics.comparisons import score
 from anyband.statistics.cube import ConfusionCube
 from anyband.statistics.jackknife import estimate
-from anyband.statistics.products import AS, PRODUCTS, Trained, short_names, specialist
-from anyband.statistics.settings import LEVEL, MAJORITY, label
+from anyband.statistics.products import AS, PRODUCTS, Trained, reader, short_names, specialist
+from anyband.statistics.settings import FLOORS, LEVEL, MAJORITY, label
 
 TRANSFER = [
     "method", "label", "trained_on", "condition", "mapped", "seen", "miou", "miou_lower", "miou_upper", "reference",
     "change", "change_lower", "change_upper",
 ]  # fmt: skip
 # Ways from one sensor to another, one factor at a time: (condition, what changes on the way to it).
-SAME_METHOD = "S2 to L9, one method"
-SPECIALISTS = "S2 to L9, own specialists"
+DEGRADED = "S2 to L9, one method, S2 made like L9"
+ONE_METHOD = "S2 to L9 through HLS, one method"
+OWN_MODELS = "S2 to L9 through HLS, each product's own model"
+THROUGH_HLS = (
+    ("S2", ""),
+    ("S30", "resolution 30 m, and HLS processing"),
+    ("L30", "bands, instrument and date; radiometry harmonised"),
+    ("L9", "HLS processing undone"),
+)
 PATHS = {
-    SAME_METHOD: (
+    OWN_MODELS: THROUGH_HLS,
+    DEGRADED: (
         ("S2", ""),
         ("S2/gsd-30", "resolution: all bands at 30 m"),
         ("S2/gsd-30/drop-red-edge", "bands: no red edge"),
         ("L9", "instrument, radiometry, registration and date"),
     ),
-    SPECIALISTS: (
-        ("S2", ""),
-        ("S30", "resolution 30 m, and HLS processing"),
-        ("L30", "bands, instrument and date; radiometry harmonised"),
-        ("L9", "HLS processing undone"),
-    ),
+    ONE_METHOD: THROUGH_HLS,
 }
+ALL_TOGETHER = "all together"
 NEEDED = {"S2/gsd-30", "S2/gsd-30/drop-red-edge"}
 """Conditions beyond sensors themselves that tell resolution and bands apart."""
 DECOMPOSITION = [
-    "path", "method", "label", "order", "condition", "factor", "miou", "change", "change_lower", "change_upper",
+    "path", "method", "label", "order", "condition", "reader", "factor", "miou", "change", "change_lower",
+    "change_upper",
 ]  # fmt: skip
 
 
@@ -85,22 +90,21 @@ def decomposition(cube: ConfusionCube, trained: Trained) -> pd.DataFrame:
     """Step by step from one sensor's score to another's.
 
     By the same method, for every one that answers both ends: steps whose condition was not evaluated, or that the
-    method cannot take, are merged with the next one. And by the specialists of each product on the way, none of which
-    ever sees an unknown input. Every change is paired on the same pixels; the changes of a path add up to the whole
-    difference.
+    method cannot take, are merged with the next one. And with each product on the way read by a model that was trained
+    on it, column `reader`, so that none ever sees an unknown input. Every change is paired on the same pixels; the
+    changes of a path add up to the whole difference. Floors are left out.
 
     Returns:
         No rows for a path of which only the two ends are there: that tells nothing apart.
     """
-    paths = [(SAME_METHOD, method, label(method), dict.fromkeys(cube.conditions, method)) for method in cube.methods]
-    own = {c: specialist(cube, trained, c) for c, _ in PATHS[SPECIALISTS]}
-    paths.append((SPECIALISTS, "", "Specialists", {c: method for c, method in own.items() if method is not None}))
+    own = {condition: reader(cube, trained, condition) for condition, _ in THROUGH_HLS}
+    known = {condition: method for condition, method in own.items() if method is not None}
     rows = []
-    for path, method, name, answering in paths:
-        steps = _merged(cube, answering, PATHS[path])
-        ends = {condition for condition, _ in (PATHS[path][0], PATHS[path][-1])}
-        if method != MAJORITY and len(steps) > 2 and ends <= {condition for condition, _ in steps}:
-            rows += _path_rows(cube, {"path": path, "method": method, "label": name}, answering, steps)
+    if len(set(known.values())) > 1:  # a single model for all of them is that model's own path
+        rows += _path_rows(cube, (OWN_MODELS, "", "Models trained on each product"), known)
+    for path, method in itertools.product((DEGRADED, ONE_METHOD), cube.methods):
+        if method not in FLOORS:
+            rows += _path_rows(cube, (path, method, label(method)), dict.fromkeys(cube.conditions, method))
     return pd.DataFrame(rows, columns=DECOMPOSITION)
 
 
@@ -117,19 +121,21 @@ def _merged(
     return result
 
 
-def _path_rows(
-    cube: ConfusionCube, names: Mapping[str, Any], answering: Mapping[str, str], steps: list[tuple[str, str]]
-) -> list[dict[str, Any]]:
+def _path_rows(cube: ConfusionCube, names: tuple[str, str, str], answering: Mapping[str, str]) -> list[dict[str, Any]]:
     """A row per step with its change from the one before; then the whole difference."""
+    steps = _merged(cube, answering, PATHS[names[0]])
+    ends = {PATHS[names[0]][place][0] for place in (0, -1)}
+    if len(steps) < 3 or not ends <= {condition for condition, _ in steps}:
+        return []
     scores = [score(cube, answering[condition], (condition,)) for condition, _ in steps]
-    rows: list[dict[str, Any]] = []
     changes = [None, *(after - before for before, after in itertools.pairwise(scores)), scores[-1] - scores[0]]
-    listed = [*steps, (steps[-1][0], "all together")]
+    listed = [*steps, (steps[-1][0], ALL_TOGETHER)]
+    rows = []
     for order, ((condition, factor), value, change) in enumerate(
         zip(listed, [*scores, scores[-1]], changes, strict=True)
     ):
-        row: dict[str, Any] = {**names, "order": order, "condition": condition, "factor": factor}
-        row["miou"] = float(value.value)
+        row: dict[str, Any] = dict(zip(DECOMPOSITION, names, strict=False)) | {"order": order, "condition": condition}
+        row |= {"reader": label(answering[condition]), "factor": factor, "miou": float(value.value)}
         if change is not None:
             result = estimate(change, LEVEL)
             row |= {"change": float(result.value), "change_lower": float(result.lower)}

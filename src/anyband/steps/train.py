@@ -14,6 +14,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--split", type=Path, required=True, help="table of splits")
     parser.add_argument("--chips", type=Path, nargs="+", required=True, help="chip stores, all in one folder")
+    parser.add_argument("--pretrained", type=Path, help="folder of a pretraining to start from")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     arguments = parser.parse_args()
@@ -23,7 +24,15 @@ def main() -> None:
     from anyband.training.run import train_run
 
     chips = arguments.chips[0].parent
-    train_run(arguments.settings, arguments.seed, chips, arguments.split, arguments.out, validation_score)
+    train_run(
+        arguments.settings,
+        arguments.seed,
+        chips,
+        arguments.split,
+        arguments.out,
+        validation_score,
+        arguments.pretrained,
+    )
 
 
 if __name__ == "__main__":

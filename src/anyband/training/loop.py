@@ -39,7 +39,7 @@ Batch = tuple[Observation, QueryGrid, Tensor]
 
 @dataclass
 class Progress:
-    """Where a training stands: steps done, seconds spent, and rows (step, loss, val_miou, seconds).
+    """Where a training stands: steps done, seconds spent, and rows (step, loss, validation score, seconds).
 
     `losses` are those of the last steps in this process alone, left where they were computed: asking a GPU for a number
     makes it wait.
@@ -142,10 +142,11 @@ def backward(heads: nn.Module, batch: Batch, weights: Tensor | None, world: Worl
 
 
 def training_loss(heads: Callable[..., tuple[Tensor, ...]], batch: Batch, weights: Tensor | None) -> Tensor:
-    """Loss of one batch: the mean over the heads."""
+    """Loss of one batch: the mean over the heads; a head that is a number is a loss itself."""
     observation, query, labels = batch
     weights = None if weights is None else weights.to(labels.device)
-    return torch.stack([masked_cross_entropy(logits, labels, weights) for logits in heads(observation, query)]).mean()
+    found = heads(observation, query)
+    return torch.stack([h if h.ndim == 0 else masked_cross_entropy(h, labels, weights) for h in found]).mean()
 
 
 def training_batch(method: Method, table: ChipTable, indices: np.ndarray, crop: Crop, seed: int) -> Batch:
@@ -171,7 +172,7 @@ def fit_at_once(
     with torch.no_grad():
         batch = training_batch(method, table, *steps[-1], step_seed(seed, settings.steps - 1))
         loss = float(training_loss(method.heads, batch, weights))
-    return [{"step": settings.steps, "loss": loss, "val_miou": score(method), "seconds": seconds}]
+    return [{"step": settings.steps, "loss": loss, method.validated: score(method), "seconds": seconds}]
 
 
 BRIGHTNESS = 0.05
@@ -205,8 +206,8 @@ def _record(done: Progress, method: Method, score: Score, settings: Training, wo
         done.settle(world)
         value = score(method) if done.step in due and world.rank == 0 else float("nan")
         method.train()
-        row = {"step": done.step, "loss": done.loss_sum / done.loss_count, "val_miou": value, "seconds": done.seconds}
-        done.history.append(row)
+        loss = done.loss_sum / done.loss_count
+        done.history.append({"step": done.step, "loss": loss, method.validated: value, "seconds": done.seconds})
         done.loss_sum, done.loss_count = 0.0, 0
 
 

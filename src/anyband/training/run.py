@@ -4,6 +4,7 @@ import ctypes
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -12,8 +13,8 @@ from anyband.chips.loader import ChipTable, load_split
 from anyband.config import Run
 from anyband.models.method import Method
 from anyband.models.registry import model_type
-from anyband.models.storage import Recipe, save
-from anyband.runtime import write_csv
+from anyband.models.storage import Recipe, load, read_recipe, save
+from anyband.runtime import UserError, write_csv
 from anyband.training import checkpoint
 from anyband.training.distributed import joined
 from anyband.training.labels import training_blocks
@@ -23,7 +24,9 @@ from anyband.training.statistics import measure
 Score = Callable[[Method, ChipTable], float]
 
 
-def train_run(settings: Run, seed: int, chips: Path, splits: Path, directory: Path, score: Score) -> None:
+def train_run(
+    settings: Run, seed: int, chips: Path, splits: Path, directory: Path, score: Score, pretrained: Path | None = None
+) -> None:
     """Train one method with one seed and write `model.safetensors`, `settings.json` and `history.csv`.
 
     Under `torchrun` every process calls this, and the first one writes.
@@ -35,6 +38,10 @@ def train_run(settings: Run, seed: int, chips: Path, splits: Path, directory: Pa
         splits: the table of splits.
         directory: of the run; a state that an earlier, killed run left there is taken up.
         score: scores a method on the validation chips, for the history.
+        pretrained: folder of a pretraining whose weights, and statistics of pixels, this one starts from.
+
+    Raises:
+        UserError: a pretraining of another architecture.
     """
     keep_large_blocks()
     directory.mkdir(parents=True, exist_ok=True)
@@ -48,13 +55,13 @@ def train_run(settings: Run, seed: int, chips: Path, splits: Path, directory: Pa
         model=settings.method.model,
         options=settings.method.options,
         classes=table.classes,
-        statistics=measure(table, products).as_dict(),
+        statistics=_statistics(table, products, pretrained),
         training=settings.training.model_dump(mode="json"),
         seed=seed,
     )
     torch.manual_seed(seed)
     method = recipe.build()
-    recipe = replace(recipe, note=method.prepare())
+    recipe = replace(recipe, note=start_from(method, pretrained) if pretrained else method.prepare())
     with joined() as world:
         history = train(
             method.to(world.device),
@@ -70,9 +77,33 @@ def train_run(settings: Run, seed: int, chips: Path, splits: Path, directory: Pa
         return
     method.cpu().eval()
     method.calibrate(calibration_batches(method, validation))
-    write_csv(directory / "history.csv", pd.DataFrame(history).round({"loss": 5, "val_miou": 5, "seconds": 2}))
+    write_csv(directory / "history.csv", pd.DataFrame(history).round({"loss": 5, method.validated: 5, "seconds": 2}))
     save(directory, recipe, method)
     checkpoint.discard(directory)
+
+
+def _statistics(table: ChipTable, products: frozenset[str], pretrained: Path | None) -> dict[str, Any]:
+    """Of the training pixels; what a pretraining knows of pixels stays as it was, and only labels are counted anew."""
+    mine = measure(table, products).as_dict()
+    if pretrained is None:
+        return mine
+    return read_recipe(pretrained).statistics | {"label_counts": mine["label_counts"]}
+
+
+def start_from(method: Method, pretrained: Path) -> str:
+    """Take over all weights of a pretraining but those of the last layer; one line on it for settings and report.
+
+    Raises:
+        UserError: a pretraining of another architecture.
+    """
+    recipe, found = load(pretrained)
+    weights = {name.removeprefix("encoder."): tensor for name, tensor in found.state_dict().items()}
+    mine = method.state_dict()
+    kept = {name: tensor for name, tensor in weights.items() if not name.startswith("decoder.head.")}
+    if {n: t.shape for n, t in kept.items()} != {n: mine[n].shape for n in mine if not n.startswith("decoder.head.")}:
+        raise UserError(f"{pretrained} is of another architecture than {recipe.method}: pretrain it again")
+    method.load_state_dict(mine | kept)
+    return f"pretrained without labels for {recipe.training['steps']} steps"
 
 
 def keep_large_blocks() -> None:

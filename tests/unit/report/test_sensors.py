@@ -7,10 +7,12 @@ import pandas as pd
 import pytest
 
 from anyband.report import detail_figures
+from anyband.report import formatting as form
 from anyband.report.build import write_report
 from anyband.report.palette import THEME, rgb
 from anyband.report.svg import VARIABLES
 from anyband.statistics.settings import label
+from anyband.statistics.transfer import ALL_TOGETHER, DEGRADED, ONE_METHOD, OWN_MODELS
 from unit.report.browser import CHROMIUM, visit
 from unit.report.fabricated import UNSEEN, compare_all, fabricate_results, fabricate_unseen
 from unit.report.test_build import text_of
@@ -49,12 +51,27 @@ def test_claims_about_sensors_are_on_the_page_with_their_evidence(unseen):
 
 
 def test_a_path_between_sensors_needs_its_conditions(unseen, report):
-    table = pd.read_csv(unseen[1] / "tables/main-decomposition.csv")
-    assert set(table["Path"].dropna()) == {"S2 to L9, one method", "S2 to L9, own specialists"}
+    computed = pd.read_csv(unseen[2] / "decomposition.csv")
+    assert set(computed["path"]) == {OWN_MODELS, DEGRADED, ONE_METHOD}
+    shown = pd.read_csv(unseen[1] / "tables/main-decomposition.csv")
+    steps = computed[computed["factor"] != ALL_TOGETHER]
+    assert shown["mIoU"].dropna().map("{:.1f}".format).tolist() == steps["miou"].map(form.points).tolist()
     assert "can be told with" not in text_of(unseen[0])
-    assert not (report[1] / "tables/main-decomposition.csv").exists()
-    assert "the conditions S2/gsd-30 and S2/gsd-30/drop-red-edge, which this run did not evaluate" in text_of(report[0])
-    assert "Sensors never trained on" not in text_of(report[0])
+    text = text_of(report[0])
+    assert "the conditions S2/gsd-30 and S2/gsd-30/drop-red-edge, which this run did not evaluate" in text
+    assert "Sensors never trained on" not in text
+
+
+def test_the_difference_of_two_sensors_is_told_in_words_with_the_numbers_of_its_table(report, results):
+    """The default comparison has no specialists of HLS: the unified model reads both."""
+    table = pd.read_csv(results / "comparison/main/decomposition.csv")
+    own = table[table["path"] == OWN_MODELS]
+    assert own["reader"].tolist()[1:3] == ["HLS unified", "HLS unified"]
+    text = text_of(report[0])
+    sentence = text[text.index("Why does Landsat score otherwise than Sentinel-2") :].split("(exploratory)")[0]
+    assert f"from {form.points(own['miou'].iloc[0])} to {form.points(own['miou'].iloc[-1])} points" in sentence
+    for row in own.iloc[1:-1].to_dict("records"):
+        assert f"{form.signed_points(row['change'])} [" in sentence and f"] with {row['factor']}" in sentence
 
 
 def test_only_sizes_of_one_disturbance_form_a_scale(unseen):

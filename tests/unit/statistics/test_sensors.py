@@ -11,9 +11,10 @@ from anyband.statistics import comparison
 from anyband.statistics.cube import build_cube
 from anyband.statistics.fusion import fusion
 from anyband.statistics.gap_closed import gap_closed
-from anyband.statistics.products import PRODUCTS, specialist, trained_on
+from anyband.statistics.products import PRODUCTS, reader, specialist, trained_on
 from anyband.statistics.sensor_claims import sensor_claims
-from anyband.statistics.transfer import decomposition, transfer
+from anyband.statistics.settings import label
+from anyband.statistics.transfer import ONE_METHOD, OWN_MODELS, decomposition, transfer
 from unit.statistics.conftest import CLASSES, fabricate_table
 
 TRAINED = {
@@ -140,11 +141,13 @@ def test_changes_of_a_path_add_up_and_missing_steps_are_merged():
     accuracy = {
         "anyband": ends | {"S2/gsd-30": 0.8, "S2/gsd-30/drop-red-edge": 0.78},
         "input-fusion": ends | {"S2/gsd-30": 0.8},
-        "pixel": ends,
+        "feature-fusion": ends,
+        "pixel": ends | {"S2/gsd-30": 0.8},
     }
     cube, _ = cube_of(accuracy)
     table = decomposition(cube, {})
-    assert "pixel" not in set(table["method"])  # nothing between its two ends
+    assert "feature-fusion" not in set(table["method"])  # nothing between its two ends
+    assert "pixel" not in set(table["method"])  # what a floor misses is its own
     own = table[table["method"] == "anyband"]
     assert own["condition"].tolist() == ["S2", "S2/gsd-30", "S2/gsd-30/drop-red-edge", "L9", "L9"]
     assert own["change"].iloc[1:-1].sum() == pytest.approx(own["change"].iloc[-1])
@@ -169,12 +172,26 @@ def test_comparison_of_an_experiment_without_unseen_sensors_has_empty_tables(tmp
     assert len(pd.read_csv(tmp_path / "out/block_differences.csv")) == 12
 
 
-def test_specialists_of_every_product_on_the_way_make_a_path_without_unknown_inputs():
+def test_each_product_read_by_its_own_model_makes_a_path_without_unknown_inputs():
     accuracy = {"s2-only": {"S2": 0.9}, "s30-only": {"S30": 0.8}, "l30-only": {"L30": 0.75}, "l9-only": {"L9": 0.7}}
     trained = {name: frozenset({PRODUCTS[next(iter(entry))]}) for name, entry in accuracy.items()}
     cube, _ = cube_of(accuracy)
     table = decomposition(cube, trained)
-    assert table["condition"].tolist() == ["S2", "S30", "L30", "L9", "L9"] and set(table["label"]) == {"Specialists"}
+    assert table["condition"].tolist() == ["S2", "S30", "L30", "L9", "L9"] and set(table["path"]) == {OWN_MODELS}
+    assert table["reader"].tolist() == [label(name) for name in (*accuracy, "l9-only")]
     assert table["change"].iloc[1:-1].sum() == pytest.approx(table["change"].iloc[-1])
     without = {name: products for name, products in trained.items() if not name.startswith(("s30", "l30"))}
     assert decomposition(cube, without).empty
+
+
+def test_without_a_specialist_the_method_with_fewest_products_reads_and_never_a_floor():
+    both = {"S30": 0.8, "L30": 0.75}
+    accuracy = {"pixel": both, "anyband": {"S2": 0.8, "L9": 0.7} | both, "hls-unified": both}
+    trained = {"pixel": frozenset({"hls_s30"}), "anyband": frozenset(PRODUCTS.values()),
+               "hls-unified": frozenset({"hls_s30", "hls_l30"})}  # fmt: skip
+    cube, _ = cube_of(accuracy)
+    assert [reader(cube, trained, name) for name in ("S2", "S30", "L30", "L9")] == [
+        "anyband", "hls-unified", "hls-unified", "anyband",
+    ]  # fmt: skip
+    assert set(decomposition(cube, trained)["path"]) == {OWN_MODELS, ONE_METHOD}
+    assert set(decomposition(cube, {"anyband": trained["anyband"]})["path"]) == {ONE_METHOD}
