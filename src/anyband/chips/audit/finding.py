@@ -4,7 +4,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-TITLES = {"sentinel2": "Sentinel-2", "landsat": "Landsat", "hls_s30": "HLS S30", "hls_l30": "HLS L30"}
+TITLES = {
+    "sentinel2": "Sentinel-2",
+    "landsat": "Landsat",
+    "hls_s30": "HLS S30",
+    "hls_l30": "HLS L30",
+    "broadband": "Broadband",
+    "narrowband": "Narrowband",
+    "hyperspectral": "Hyperspectral",
+}
 PASS, WARNING, CONTRADICTION, TOO_FEW = "pass", "warn", "contradiction", "too few pixels"
 
 
