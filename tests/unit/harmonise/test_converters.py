@@ -12,6 +12,8 @@ from anyband.harmonise.converter import Task, converter, target_sensor
 from anyband.harmonise.gaussian import Gaussian
 from anyband.harmonise.resample import _cubic, resample
 from anyband.models.analytic import AnalyticOptions, SpectralPrior
+from anyband.models.anyband import AnyBandOptions
+from anyband.models.reconstruction import Reconstruction
 from anyband.models.statistics import BandStatistics, Statistics
 from anyband.models.storage import Recipe, save
 from anyband.models.translation import Translation, TranslationOptions
@@ -132,18 +134,47 @@ def test_translation_makes_the_images_that_evaluation_scores(tmp_path):
     assert [band.name for band in convert.bands][:4] == ["B02", "B03", "B04", "B08"]
 
 
+def test_a_pretraining_predicts_any_sensor_from_any_other(tmp_path):
+    """With nothing learned it is Gaussian inference: ground like the prior's mean has that in every band."""
+    method = Reconstruction(AnyBandOptions(), statistics(), 2)
+    for parameter in method.encoder.decoder.head.parameters():
+        parameter.data.zero_()
+    save(tmp_path, Recipe("mine", "reconstruction", {}, (10, 30), statistics().as_dict(), {}, 0), method)
+    for source, target, scene in ((LANDSAT, SENTINEL2, landsat), (SENTINEL2, LANDSAT, sentinel2)):
+        convert = converter("learned", replace(task(source, target), run=tmp_path))
+        made, valid = convert(scene(level=[0.2]), QueryGrid(30.0, 16, 16))
+        assert valid.all()
+        assert made.detach().numpy() == pytest.approx(0.2, abs=1e-3)
+        assert {band.name for band in convert.bands} == {
+            b.name for b in target.bands if b.quantity == "surface_reflectance"
+        }
+
+
 @pytest.mark.parametrize(
     ("method", "source", "target", "line"),
     [
-        ("cubic", LANDSAT, SENTINEL2, "--method 'cubic' does not exist; known: bandpass, analytic, translation"),
+        (
+            "cubic",
+            LANDSAT,
+            SENTINEL2,
+            "--method 'cubic' does not exist; known: .*, translation, learned",
+        ),
         ("analytic", LANDSAT, SENTINEL2, "--method analytic: name any trained run with --model"),
         ("translation", LANDSAT, SENTINEL2, "--method translation: name a trained run"),
         ("translation", SENTINEL2, LANDSAT, "from Landsat 8 or 9 alone"),
+        ("learned", LANDSAT, SENTINEL2, "--method learned: name a pretraining with --model"),
     ],
 )
 def test_what_a_converter_cannot_do_is_one_line(method, source, target, line):
     with pytest.raises(UserError, match=line):
         converter(method, task(source, target))
+
+
+def test_a_run_that_maps_classes_is_no_converter(tmp_path):
+    recipe = Recipe("mine", "anyband", {}, (10, 30), statistics().as_dict(), {}, 0)
+    save(tmp_path, recipe, recipe.build())
+    with pytest.raises(UserError, match="is no pretraining"):
+        converter("learned", replace(task(LANDSAT, SENTINEL2), run=tmp_path))
 
 
 def test_a_sensor_that_is_not_known_is_named():
