@@ -14,6 +14,7 @@ import pytest
 import yaml
 from safetensors.numpy import load_file
 
+from submitter import commands, generic, lines, outputs
 from tiny_workflow import environment
 
 FORCED = ("--rerun-triggers", "mtime", "--force")
@@ -43,23 +44,6 @@ STUBS = {
     "squeue": "#!/bin/sh\n",
     "scancel": "#!/bin/sh\n",
 }
-SUBMIT = """#!/bin/bash
-folder="$(dirname "$0")"
-number=$(($(ls "$folder" | grep -c line) + 1))
-echo "$@" > "$folder/$number.line"
-( if bash "${@: -1}" > "$folder/$number.out" 2>&1; then echo success; else echo failed; fi > "$folder/$number.tmp"
-  mv "$folder/$number.tmp" "$folder/$number.state" ) > /dev/null &
-echo $number
-"""
-STATUS = '#!/bin/sh\ncat "$(dirname "$0")/$1.state" 2>/dev/null || echo running\n'
-
-
-def commands(folder: Path, scripts: dict[str, str]) -> Path:
-    folder.mkdir()
-    for name, text in scripts.items():
-        (folder / name).write_text(text)
-        (folder / name).chmod(0o755)
-    return folder
 
 
 def copy_of(finished, tmp_path: Path):
@@ -69,19 +53,13 @@ def copy_of(finished, tmp_path: Path):
     return type(finished)(folder)
 
 
-def lines(folder: Path) -> list[str]:
-    """What each job was submitted with, without the command."""
-    return [path.read_text().split("--wrap=")[0].strip() for path in sorted(folder.glob("*.line"))]
-
-
 def run(workflow, arguments: list[str], target: str, stubs: Path) -> str:
     command = [word for word in workflow.command(*arguments, target=target) if word not in ("--cores", "8")]
     paths = os.pathsep.join((str(stubs), os.environ["PATH"]))
     done = subprocess.run(
         command, cwd=workflow.folder, env=environment() | {"PATH": paths}, capture_output=True, text=True, timeout=300
     )
-    logs = "".join(path.read_text()[-2000:] for path in sorted(stubs.glob("*.out")))
-    assert done.returncode == 0, done.stderr[-3000:] + logs
+    assert done.returncode == 0, done.stderr[-3000:] + outputs(stubs)
     return done.stdout + done.stderr
 
 
@@ -134,16 +112,13 @@ def test_without_a_word_of_gpus_none_is_asked_for(root, tmp_path, tiny_run):
 def test_any_scheduler_gets_the_resources_and_gives_the_same_table(root, tmp_path, tiny_run):
     """Jobs through a submitter of 20 lines; SLURM's profile is not used, its numbers are the rules' own."""
     workflow = copy_of(tiny_run, tmp_path)
-    stubs = commands(tmp_path / "cluster", {"submit": SUBMIT, "status": STATUS})
+    stubs = tmp_path / "cluster"
+    options = generic(stubs, "--memory {resources.mem_mb} --threads {threads}")
+    options += ["--latency-wait", "2", "--default-resources", "mem_mb=1234", "--rerun-triggers", "mtime"]
     pairs = next(
         path for path in sorted((workflow.folder / "results/pairs/main").glob("*.csv")) if "dropped" not in path.name
     )
     before = pairs.read_bytes()
-    submit = f"{stubs / 'submit'} --memory {{resources.mem_mb}} --threads {{threads}}"
-    options = ["--executor", "cluster-generic", "--cluster-generic-submit-cmd", submit]
-    options += ["--cluster-generic-status-cmd", str(stubs / "status"), "--jobs", "2", "--latency-wait", "2"]
-    options += ["--default-resources", "mem_mb=1234", "--seconds-between-status-checks", "1"]
-    options += ["--rerun-triggers", "mtime"]
     site = pairs.stem
     run(workflow, [*options, "--forcerun", "search"], f"results/pairs/main/{site}.csv", stubs)
     assert [line.split()[1] for line in lines(stubs)] == ["1234"] * len(lines(stubs))

@@ -17,12 +17,13 @@ rule extract:
         settings=dataset_settings("extent_m", "chip_m", "chip_min_clear"),
         place=coordinates,
         server=server,
+        scenes=subpath(input[0], parent=True),
         source=source_hash("extract"),
     message:
         "Cutting the chips of {wildcards.site}"
     shell:
         "step {log:q} {params.server} python -m anyband.steps.extract --site={wildcards.site:q} {params.place}"
-        " --settings={params.settings:q} --scenes=results/scenes/{wildcards.dataset}/{wildcards.site}"
+        " --settings={params.settings:q} --scenes={params.scenes:q}"
         " --pairs={input.pairs:q} --threads={threads} --out={output:q}"
 
 

@@ -1,9 +1,16 @@
 # Functions that the rules share. The configuration is checked here, before any job starts.
+import gc
 import hashlib
 import sys
+from functools import cache
 from pathlib import Path
+from shlex import quote
 
 from snakemake.exceptions import WorkflowError
+
+# Planning makes millions of objects and keeps them. Looking through them all for cycles each time some hundreds are
+# new is a sixth of the time for ten thousand jobs.
+gc.set_threshold(50_000, 10, 10)
 
 ROOT = Path(str(workflow.current_basedir)).parents[1]
 sys.path.insert(0, str(ROOT / "src"))
@@ -71,17 +78,20 @@ wildcard_constraints:
     folder="(rivals/|ablations/|unseen/)?",
 
 
-def source_hash(step):
-    """Fingerprint of the code that a step runs, so that a rule runs again when that code changes."""
-    return step_fingerprint(step) if CONFIG.track_source else ""
+@cache
+def source_hash(step, model=None):
+    """Fingerprint of the code that a step runs, so that a rule runs again when that code changes.
+
+    Read once: the files do not change while jobs are planned, and there may be thousands of them.
+    """
+    return step_fingerprint(step, model) if CONFIG.track_source else ""
 
 
 def model_source_hash(step):
     """Input function: as above, for the model of the rule's method; other models may come and change."""
 
     def fingerprint(wildcards):
-        model = CONFIG.methods[wildcards.method].model
-        return step_fingerprint(step, model) if CONFIG.track_source else ""
+        return source_hash(step, CONFIG.methods[wildcards.method].model)
 
     return fingerprint
 
@@ -112,7 +122,7 @@ def pretraining_settings(wildcards):
 
 def pretraining_source_hash(wildcards):
     """Fingerprint of the code of a pretraining."""
-    return step_fingerprint("pretrain", "reconstruction") if CONFIG.track_source else ""
+    return source_hash("pretrain", "reconstruction")
 
 
 def pretrained_files(wildcards):
@@ -127,7 +137,7 @@ def pretrained_files(wildcards):
 def start_option(wildcards, input):
     """The option that names the folder of a pretraining, or nothing."""
     files = input.get("pretrained")
-    return f"--pretrained={Path(files[0]).parent}" if files else ""
+    return f"--pretrained={quote(str(Path(files[0]).parent))}" if files else ""
 
 
 def evaluation_settings(wildcards):
@@ -173,11 +183,11 @@ def usual_datasets():
 
 
 def all_sites(pattern, datasets):
-    """`pattern` for every site of the datasets."""
+    """`pattern` for every site of the datasets, and for every usual product where it names one."""
     return [
         file
         for name in datasets
-        for file in expand(pattern, dataset=name, site=SITES[name])
+        for file in expand(pattern, dataset=name, site=SITES[name], product=PRODUCTS)
     ]
 
 
@@ -188,6 +198,17 @@ def all_runs(pattern, target="all"):
         for name, experiment in CONFIG.of_target(target).experiments.items()
         for file in expand(
             pattern, experiment=name, method=experiment.methods, seed=experiment.seeds
+        )
+    ]
+
+
+def proposed_runs(pattern, target):
+    """`pattern` for every seed of the proposed method of every experiment of a target."""
+    return [
+        file
+        for name, experiment in CONFIG.of_target(target).experiments.items()
+        for file in expand(
+            pattern, experiment=name, method=experiment.proposed, seed=experiment.seeds
         )
     ]
 
@@ -219,13 +240,22 @@ def report_inputs(wildcards):
         sys.exit(
             f"anyband: no experiment has target {target}: give one `target: {target}`"
         )
+    run = "results/runs/{experiment}/{method}/seed-{seed}"
+    names = part.datasets
     return [
         *expand("results/comparison/{experiment}", experiment=part.experiments),
-        *all_runs(
-            "results/runs/{experiment}/{method}/seed-{seed}/predictions.npz", target
-        ),
-        *all_sites("results/pairs/{dataset}/{site}.csv", part.datasets),
-        *expand("results/splits/{dataset}.leakage.json", dataset=part.datasets),
+        *all_runs(f"{run}/predictions.npz", target),
+        *all_runs(f"{run}/history.csv", target),
+        *proposed_runs(f"{run}/model.safetensors", target),
+        *proposed_runs(f"{run}/settings.json", target),
+        *proposed_runs(f"{run}/cost.json", target),
+        *all_sites("results/scenes/{dataset}/{site}/{product}.json", names),
+        *all_sites("results/pairs/{dataset}/{site}.csv", names),
+        *all_sites("results/pairs/{dataset}/{site}.dropped.csv", names),
+        *all_sites("results/chips/{dataset}/{site}.zarr", names),
+        *expand("results/audit/{dataset}.json", dataset=names),
+        *expand("results/splits/{dataset}.csv", dataset=names),
+        *expand("results/splits/{dataset}.leakage.json", dataset=names),
     ]
 
 
@@ -259,10 +289,9 @@ def ledgers(wildcards):
 
 def manifests(wildcards):
     """The manifests of a site's scenes: of the usual products, and of the extra ones that the dataset names."""
-    return expand(
-        f"results/scenes/{wildcards.dataset}/{wildcards.site}/{{product}}.json",
-        product=[*PRODUCTS, *CONFIG.datasets[wildcards.dataset].extra_products],
-    )
+    folder = f"results/scenes/{wildcards.dataset}/{wildcards.site}"
+    extra = CONFIG.datasets[wildcards.dataset].extra_products
+    return [f"{folder}/{product}.json" for product in (*PRODUCTS, *extra)]
 
 
 def launcher(wildcards, resources):
@@ -277,14 +306,11 @@ def archive_folder(wildcards):
     return f"results/archive/{wildcards.dataset}/{wildcards.site}" if embedded else []
 
 
-def server(wildcards):
+def server(wildcards, input):
     """Words before a command that make the embedded archive reachable over HTTP while it runs."""
-    embedded = CONFIG.datasets[wildcards.dataset].catalog == "embedded"
-    return (
-        f"python -m anyband.steps.serve results/archive/{wildcards.dataset} --"
-        if embedded
-        else ""
-    )
+    if not input.archive:
+        return ""
+    return f"python -m anyband.steps.serve {quote(str(Path(input.archive).parent))} --"
 
 
 def coordinates(wildcards):

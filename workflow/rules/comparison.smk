@@ -4,6 +4,7 @@ rule compare:
         run_files("results/runs/{experiment}/{method}/seed-{seed}/calibration.csv"),
         run_files("results/runs/{experiment}/{method}/seed-{seed}/image_scores.csv"),
         run_files("results/runs/{experiment}/{method}/seed-{seed}/cost.json"),
+        run_files("results/runs/{experiment}/{method}/seed-{seed}/history.csv"),
     output:
         directory("results/comparison/{experiment}"),
     log:
@@ -12,12 +13,13 @@ rule compare:
         "results/benchmarks/compare/{experiment}.jsonl"
     params:
         settings=comparison_settings,
+        runs=subpath(input[0], ancestor=3),
         source=source_hash("compare"),
     message:
         "Comparing the methods of {wildcards.experiment}"
     shell:
         "step {log:q} python -m anyband.steps.compare --settings={params.settings:q}"
-        " --runs=results/runs/{wildcards.experiment} --out={output:q}"
+        " --runs={params.runs:q} --out={output:q}"
 
 
 # One report for each target: that of `all` in results itself, the others in results/rivals and so on.
@@ -42,10 +44,11 @@ rule report:
         "results/benchmarks/report/{folder}report.jsonl"
     params:
         settings=report_settings,
+        results=subpath(input[0], ancestor=2),
         ledgers=ledgers,
         source=source_hash("report"),
     message:
         "Writing {output.page}"
     shell:
         "step {log:q} python -m anyband.steps.report --settings={params.settings:q}"
-        " --results=results --out={output.page:q} --data={output.data:q}"
+        " --results={params.results:q} --out={output.page:q} --data={output.data:q}"

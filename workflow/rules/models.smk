@@ -17,12 +17,13 @@ rule pretrain:
         settings=pretraining_settings,
         source=pretraining_source_hash,
         launcher=launcher,
+        folder=subpath(output.weights, parent=True),
     message:
         "Pretraining {wildcards.method}, seed {wildcards.seed}"
     shell:
         "step {log:q} {params.launcher} anyband.steps.pretrain --settings={params.settings:q} --seed={wildcards.seed}"
         " --split={input.split:q} --chips {input.chips:q} --threads={threads}"
-        " --out=results/pretrained/{wildcards.dataset}/{wildcards.method}/seed-{wildcards.seed}"
+        " --out={params.folder:q}"
 
 
 rule train:
@@ -45,13 +46,14 @@ rule train:
         settings=training_settings,
         source=model_source_hash("train"),
         launcher=launcher,
+        folder=subpath(output.weights, parent=True),
         start=start_option,
     message:
         "Training {wildcards.method}, seed {wildcards.seed}"
     shell:
         "step {log:q} {params.launcher} anyband.steps.train --settings={params.settings:q} --seed={wildcards.seed}"
         " --split={input.split:q} --chips {input.chips:q} --threads={threads} {params.start}"
-        " --out=results/runs/{wildcards.experiment}/{wildcards.method}/seed-{wildcards.seed}"
+        " --out={params.folder:q}"
 
 
 rule evaluate:
@@ -77,9 +79,10 @@ rule evaluate:
     params:
         settings=evaluation_settings,
         source=model_source_hash("evaluate"),
+        folder=subpath(input.weights, parent=True),
     message:
         "Evaluating {wildcards.method}, seed {wildcards.seed}"
     shell:
         "step {log:q} python -m anyband.steps.evaluate --settings={params.settings:q} --split={input.split:q}"
         " --chips {input.chips:q} --threads={threads}"
-        " --run=results/runs/{wildcards.experiment}/{wildcards.method}/seed-{wildcards.seed}"
+        " --run={params.folder:q}"

@@ -1,6 +1,6 @@
 rule search:
     input:
-        archive_folder,
+        archive=archive_folder,
     output:
         expand(
             "results/scenes/{{dataset}}/{{site}}/{product}.json",
@@ -15,17 +15,18 @@ rule search:
         settings=dataset_settings("catalog", "start", "end", "extent_m"),
         place=coordinates,
         server=server,
+        folder=subpath(output[0], parent=True),
         source=source_hash("search"),
     message:
         "Searching scenes of {wildcards.site}"
     shell:
         "step {log:q} {params.server} python -m anyband.steps.search --site={wildcards.site:q} {params.place}"
-        " --settings={params.settings:q} --out-dir=results/scenes/{wildcards.dataset}/{wildcards.site}"
+        " --settings={params.settings:q} --out-dir={params.folder:q}"
 
 
 rule search_extra:
     input:
-        archive_folder,
+        archive=archive_folder,
     output:
         expand(
             "results/scenes/{{dataset}}/{{site}}/{product}.json",
@@ -40,12 +41,13 @@ rule search_extra:
         settings=dataset_settings("catalog", "start", "end", "extent_m"),
         place=coordinates,
         server=server,
+        folder=subpath(output[0], parent=True),
         source=source_hash("search_extra"),
     message:
         "Searching scenes of extra sensors of {wildcards.site}"
     shell:
         "step {log:q} {params.server} python -m anyband.steps.search_extra --site={wildcards.site:q} {params.place}"
-        " --settings={params.settings:q} --out-dir=results/scenes/{wildcards.dataset}/{wildcards.site}"
+        " --settings={params.settings:q} --out-dir={params.folder:q}"
 
 
 rule pair:
@@ -66,10 +68,11 @@ rule pair:
         ),
         place=coordinates,
         server=server,
+        scenes=subpath(input[0], parent=True),
         source=source_hash("pair"),
     message:
         "Pairing scenes of {wildcards.site}"
     shell:
         "step {log:q} {params.server} python -m anyband.steps.pair --site={wildcards.site:q} {params.place}"
-        " --settings={params.settings:q} --scenes=results/scenes/{wildcards.dataset}/{wildcards.site}"
+        " --settings={params.settings:q} --scenes={params.scenes:q}"
         " --pairs={output.pairs:q} --dropped={output.dropped:q}"

@@ -21,12 +21,13 @@ rule trial:
         seed=CONFIG.tuning.seed,
         source=model_source_hash("trial"),
         launcher=launcher,
+        folder=subpath(output.weights, parent=True),
     message:
         "Trial {wildcards.trial} of {wildcards.method}"
     shell:
         "step {log:q} {params.launcher} anyband.steps.trial --settings={params.settings:q} --seed={params.seed}"
         " --trial={wildcards.trial} --split={input.split:q} --chips {input.chips:q} --threads={threads}"
-        " --out=results/tuning/{wildcards.experiment}/{wildcards.method}/trial-{wildcards.trial}"
+        " --out={params.folder:q}"
 
 
 rule ledger:
@@ -43,10 +44,11 @@ rule ledger:
     params:
         methods=lambda wildcards: experiment_of(wildcards).methods,
         trials=CONFIG.tuning.trials,
+        folder=subpath(output.ledger, parent=True),
         source=source_hash("ledger"),
     message:
         "Choosing settings for the methods of {wildcards.experiment}"
     shell:
         "step {log:q} python -m anyband.steps.ledger --experiment={wildcards.experiment}"
-        " --trials-dir=results/tuning/{wildcards.experiment} --methods {params.methods} --trials={params.trials}"
+        " --trials-dir={params.folder:q} --methods {params.methods} --trials={params.trials}"
         " --out={output.ledger:q} --best={output.best:q}"

@@ -7,7 +7,7 @@ import csv
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,8 +64,10 @@ def load_sites(
         raise UserError(f"datasets.{dataset_name}.sites: {spec} {reason}: name a CSV or a GeoJSON file") from None
     read = _read_geojson if path.suffix.lower() in (".geojson", ".json") else _read_csv
     sites: dict[str, Position] = {}
+    taken: set[str] = set()
     for row in read(path, text):
-        _check_name(row, sites)
+        _check_name(row, taken)
+        taken.add(row.name.casefold())
         sites[row.name] = _position(row)
     if not sites:
         raise UserError(f"{path}: has no sites: add at least one")
@@ -142,11 +144,11 @@ def _point(where: str, geometry: Any) -> Sequence[Any]:
     raise UserError(f"{where}: has no place: give it a Point, or a Polygon with coordinates")
 
 
-def _check_name(row: _Row, sites: Mapping[str, Position]) -> None:
-    """Raise UserError when a name cannot be that of a file beside those of the other sites."""
+def _check_name(row: _Row, taken: Set[str]) -> None:
+    """Raise UserError when a name cannot be that of a file beside those of the other sites, given in lower case."""
     if not _FIT.fullmatch(row.name):
         raise UserError(f"{row.where}: site {row.name!r} is no file name: use letters, digits, - and _ only")
-    if row.name.casefold() in {name.casefold() for name in sites}:
+    if row.name.casefold() in taken:
         raise UserError(f"{row.where}: site {row.name!r} comes twice: give every site its own name")
 
 
