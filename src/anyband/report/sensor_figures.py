@@ -94,7 +94,7 @@ def factor_bars(table: pd.DataFrame, width: int) -> Figure:
     figure, (axes,) = canvas(width, height * rows + 52, (310 if wide else 138, 132 if wide else 44, 8, 40))
     y = 0
     for (path, name), group in groups:
-        heading = f"{name}: {path}" if wide else textwrap.fill(f"{name}: {path.removeprefix('S2 to L9')}", 44)
+        heading = f"{name}: {path}" if wide else textwrap.fill(f"{name}: {str(path).removeprefix('S2 to L9')}", 44)
         axes.annotate(heading, (0, y), (-(300 if wide else 130), 0), xycoords=axes.get_yaxis_transform(),
                       textcoords="offset points", va="center", weight="bold", fontsize=11 if wide else 9)  # fmt: skip
         before = float("nan")
