@@ -9,41 +9,98 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from anyband import __version__
 from anyband.report.records import DataRecord
 
 MLM = "https://stac-extensions.github.io/mlm/v1.4.0/schema.json"
-CONTEXT = {"@vocab": "https://schema.org/", "sc": "https://schema.org/", "cr": "http://mlcommons.org/croissant/"}
+FILE = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
+CROISSANT = "http://mlcommons.org/croissant/"
+TERMS = ("citeAs", "column", "extract", "field", "fileObject", "isLiveDataset", "recordSet", "source")
+CONTEXT: dict[str, Any] = {
+    "@language": "en", "@vocab": "https://schema.org/", "sc": "https://schema.org/", "cr": CROISSANT,
+    "dct": "http://purl.org/dc/terms/", "conformsTo": "dct:conformsTo",
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"}, **{term: f"cr:{term}" for term in TERMS},
+}  # fmt: skip
+CHIP_FIELDS = {
+    "site": ("sc:Text", "place"),
+    "chip": ("sc:Text", "name of the chip, unique in its place"),
+    "block": ("sc:Text", "cell of the UTM grid, zone:column:row; a block lies in one split"),
+    "split": ("sc:Text", "train, val, test or buffer"),
+    "x": ("sc:Float", "upper left corner, m east in the chip's UTM zone"),
+    "y": ("sc:Float", "upper left corner, m north in the chip's UTM zone"),
+    "epsg": ("sc:Integer", "EPSG code of the chip's UTM zone"),
+}
 FLOAT = {"data_type": "float32"}
 WORLD = [-180.0, -90.0, 180.0, 90.0]
 
 
-def dataset_card(data: DataRecord) -> dict[str, Any]:
-    """A dataset in the terms of schema.org and Croissant 1.0: what, where, when, which labels, which splits, limits."""
+def dataset_card(data: DataRecord, table: Path) -> dict[str, Any]:
+    """A dataset in the terms of Croissant 1.0: what, where, when, which labels, which splits, limits.
+
+    Args:
+        data: the dataset.
+        table: its table of chips and splits, `splits/{dataset}.csv`.
+    """
     settings, splits = data.settings, data.splits["split"].value_counts()
     origin = f"simulated by {data.simulated}" if data.simulated else "real scenes"
     west, south, east, north = _bounds(data)
     box = f"{south} {west} {north} {east}"
+    counts = ", ".join(
+        f"{int(splits[split])} {split}" for split in ("train", "val", "test", "buffer") if split in splits
+    )
     return {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
-        "dct:conformsTo": "http://mlcommons.org/croissant/1.0",
+        "conformsTo": f"{CROISSANT}1.0",
         "name": f"anyband-{data.name}",
         "description": f"Paired Sentinel-2, Landsat and HLS chips of {settings.chip_m} m with land-cover labels, "
         f"{origin}; found through {', '.join(data.endpoints) or 'an unknown catalogue'}.",
+        "url": next(iter(data.endpoints), ""),
+        "creator": {"@type": "sc:Organization", "name": "anyband"},
+        "citeAs": f"anyband {__version__}, dataset {data.name}",
+        "datePublished": data.retrieved[:10],
+        "version": "1.0.0",
         "license": "made by the simulator of anyband" if data.simulated else "of the providers of the scenes",
         "temporalCoverage": f"{settings.start}/{settings.end}",
         "spatialCoverage": {"@type": "sc:Place", "geo": {"@type": "sc:GeoShape", "box": box}},
         "variableMeasured": [f"{code}: {name}" for code, name in settings.classes.items()],
-        "size": f"{len(data.splits)} chips at {data.splits['site'].nunique()} places",
-        "cr:isLiveDataset": False,
+        "size": f"{len(data.splits)} chips at {data.splits['site'].nunique()} places: {counts}",
+        "isLiveDataset": False,
         "measurementTechnique": f"chips clear to {100 * settings.chip_min_clear:.0f} % in both scenes, "
         f"at most {settings.max_day_gap} days apart; labels are a land-cover product, not ground truth",
-        "recordSet": [
-            {"@type": "cr:RecordSet", "name": split, "description": f"{int(splits[split])} chips"}
-            for split in ("train", "val", "test") if split in splits
-        ],
+        "distribution": [_splits_file(data, table)],
+        "recordSet": [_chips(data)],
         "identifier": hashlib.sha256(json.dumps(_items(data)).encode()).hexdigest(),
-    }  # fmt: skip
+    }
+
+
+def _splits_file(data: DataRecord, table: Path) -> dict[str, Any]:
+    """The table of chips as a file of the distribution, by its place in the results."""
+    return {
+        "@type": "cr:FileObject",
+        "@id": f"splits-{data.name}",
+        "name": table.name,
+        "description": f"Every chip with its block and split; its pixels are in chips/{data.name}/<site>.zarr.",
+        "contentUrl": f"splits/{table.name}",
+        "encodingFormat": "text/csv",
+        "sha256": hashlib.sha256(table.read_bytes()).hexdigest(),
+    }
+
+
+def _chips(data: DataRecord) -> dict[str, Any]:
+    """One record for each chip, read from the table."""
+    fields = [
+        {
+            "@type": "cr:Field",
+            "@id": f"chips/{column}",
+            "name": column,
+            "description": description,
+            "dataType": kind,
+            "source": {"fileObject": {"@id": f"splits-{data.name}"}, "extract": {"column": column}},
+        }
+        for column, (kind, description) in CHIP_FIELDS.items()
+    ]
+    return {"@type": "cr:RecordSet", "@id": "chips", "name": "chips", "description": "A row per chip.", "field": fields}
 
 
 def _items(data: DataRecord) -> list[str]:
@@ -79,7 +136,7 @@ def model_card(
     return {
         "type": "Feature",
         "stac_version": "1.1.0",
-        "stac_extensions": [MLM],
+        "stac_extensions": [MLM, FILE],
         "id": f"{settings['method']}-seed-{settings['seed']}",
         "geometry": {"type": "Polygon", "coordinates": [ring]},
         "bbox": [west, south, east, north],

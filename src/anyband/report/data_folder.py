@@ -45,7 +45,8 @@ def write_data(
 
 def _write_cards(folder: Path, name: str, entry: Compared, results: Path) -> None:
     """A card of the dataset, and one of every trained run of the proposed method whose weights are at hand."""
-    write_json(folder / f"dataset-{entry.data.name}.json", dataset_card(entry.data))
+    splits = results / "splits" / f"{entry.data.name}.csv"
+    write_json(folder / f"dataset-{entry.data.name}.json", dataset_card(entry.data, splits))
     proposed = str(entry.design["proposed"])
     general = by_method(entry.frames["general"])
     if proposed not in general:

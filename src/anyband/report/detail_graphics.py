@@ -66,8 +66,8 @@ def _factors(frames: Frames, design: Design, style: Style, n: str) -> tuple[str,
         "mIoU on the same pixels of the same places. A bar runs from the score before to the score after one thing is "
         "changed: blue for gains, orange for losses; the black line is the 95 % interval of the paired change. Grey: "
         "the whole way. By each product's own model nothing is an unknown input, but another training stands on either "
-        "side. By one method, an input that it never trained on costs it something by itself: where both ways agree, "
-        "neither cost is large. " + n,
+        "side. By one method, an input that it never trained on costs it something by itself: the nearer the two "
+        "ways agree, the smaller are these costs. " + n,
         lambda width: sensor_figures.factor_bars(rows, width), style,
         "Bars of the change in score with every factor between the two sensors; values are in the table",
     )  # fmt: skip

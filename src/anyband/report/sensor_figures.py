@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 
 from anyband.report import formatting as form
 from anyband.report.figures import Style, canvas
-from anyband.report.svg import BAND, INK, MUTED, PAPER
+from anyband.report.svg import INK, MUTED, PAPER
 from anyband.statistics.products import TITLES
 from anyband.statistics.transfer import ALL_TOGETHER
 
@@ -117,8 +117,8 @@ def _factor_row(axes: Axes, y: int, row: Mapping[Any, Any], before: float, wide:
     if start:
         axes.plot(value, y, "|", color=INK, markersize=14, markeredgewidth=2.4)
     else:
-        colour = BAND if whole else GAIN if change >= 0 else LOSS
-        axes.plot([value - change, value], [y, y], color=colour, linewidth=12, solid_capstyle="butt")
+        colour, thickness = (MUTED, 4) if whole else (GAIN if change >= 0 else LOSS, 12)
+        axes.plot([value - change, value], [y, y], color=colour, linewidth=thickness, solid_capstyle="butt")
         ends = [value - change + 100 * float(row[key]) for key in ("change_lower", "change_upper")]
         axes.plot(ends, [y, y], color=INK, linewidth=1.4)
     strong = INK if start or whole else MUTED

@@ -128,7 +128,7 @@ def _claims(
     reason = why_no_claims(len(cube.seeds), len(cube.blocks))
     sensors = [] if reason else sensor_claims(frames["fusion"], frames["gap_closed"], len(cube.seeds))
     if not family:
-        reason = reason or "No claims are made: no baseline takes every input of the primary endpoint."
+        reason = reason or "No claims on the primary endpoint: no baseline takes every input of it."
     if reason:
         return {"claims": [], "sensor_claims": [asdict(claim) for claim in sensors], "reason": reason}
     names = {method: label(method) for method in cube.methods}

@@ -15,7 +15,7 @@ from anyband.statistics.settings import label
 from anyband.statistics.transfer import ALL_TOGETHER, DEGRADED, ONE_METHOD, OWN_MODELS
 from unit.report.browser import CHROMIUM, visit
 from unit.report.fabricated import UNSEEN, compare_all, fabricate_results, fabricate_unseen
-from unit.report.test_build import text_of
+from unit.report.test_build import rebuild, text_of
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,20 @@ def test_claims_about_sensors_are_on_the_page_with_their_evidence(unseen):
         assert claim["text"] in text
     for target in re.findall(r'href="#([^"]+)"', html):
         assert f'id="{target}"' in html
+
+
+def test_without_a_declared_family_claims_about_sensors_still_stand(tmp_path):
+    """An experiment on unseen sensors may have no baseline that takes every input of the endpoint."""
+    config = fabricate_unseen()
+    experiment = config.experiments["main"]
+    methods = [method for method in experiment.methods if method != "input-fusion"]
+    config = config.model_copy(update={"experiments": {"main": experiment.model_copy(update={"methods": methods})}})
+    text = rebuild(tmp_path, config, stores=False, skill=UNSEEN)
+    claims = json.loads((tmp_path / "data/claims.json").read_text())["main"]
+    assert claims["claims"] == [] and "no baseline takes every input" in claims["reason"]
+    assert len(claims["sensor_claims"]) == 3
+    for sentence in (claims["reason"], *(claim["text"] for claim in claims["sensor_claims"])):
+        assert sentence in text
 
 
 def test_a_path_between_sensors_needs_its_conditions(unseen, report):
