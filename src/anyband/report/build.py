@@ -13,7 +13,7 @@ from anyband.report import audit, cost_table, ledger, narrative, provenance, res
 from anyband.report import formatting as form
 from anyband.report.data_folder import write_data
 from anyband.report.figures import Style
-from anyband.report.graphics import data_graphics, experiment_graphics
+from anyband.report.graphics import block_map, data_graphics, experiment_graphics
 from anyband.report.page import Claims, Head, Item, PanelSet, Section, render
 from anyband.report.palette import CLASS_COLOURS, method_colours
 from anyband.report.panels import best_baseline, build_panels, difference_colours
@@ -112,7 +112,7 @@ def experiment_sections(
         section("images", "Translated images", tables.get("image-scores")),
         section("classes", "Classes", tables.get("per-class"), tables.get("class-f1"), graphics.get("confusions")),
         section("uncertainty", "Where the uncertainty comes from", graphics.get("units"), graphics.get("blocks"),
-                tables.get("variance"),
+                block_map(frames, design, entry.data, style), tables.get("variance"),
                 paragraphs=[text] if (text := narrative.advice(frames)) else []),
         section("maps", "Maps", panels),
         section("calibration", "Calibration", tables.get("calibration"), graphics.get("reliability")),

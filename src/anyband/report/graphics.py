@@ -7,10 +7,11 @@ import pandas as pd
 
 from anyband.report import figures
 from anyband.report import formatting as form
-from anyband.report.block_map import map_figure, places
+from anyband.report.block_map import difference_map, difference_places, map_figure, places
 from anyband.report.detail_graphics import detail_graphics
 from anyband.report.drawing import graphic, key_of
 from anyband.report.figures import Style
+from anyband.report.panels import best_baseline
 from anyband.report.records import DataRecord
 from anyband.report.results_tables import trained_on_hls
 from anyband.report.tables import Graphic
@@ -151,3 +152,21 @@ def _map(data: DataRecord, style: Style) -> Graphic:
         style,
         "Map of the places of the dataset by split",
     )
+
+
+def block_map(frames: Frames, design: Mapping[str, Any], data: DataRecord, style: Style) -> Graphic | None:
+    """Where the proposed method gains and loses against the best baseline; None with fewer than two blocks."""
+    rival, differences = best_baseline(frames["general"]), frames["block_differences"]
+    table = difference_places(data, differences[differences["method"] == rival])
+    if rival is None or len(table) < 2:
+        return None
+    proposed, other = design["labels"][design["proposed"]], design["labels"][rival]
+    low, high = (form.signed_points(table["difference"].agg(end) / 100) for end in ("min", "max"))
+    return graphic(
+        key_of(design, "block-map"), f"Where {proposed} gains and loses",
+        f"Every mark is a test block; its area shows the size of the difference to {other} on the endpoint inside the "
+        f"block, from {low} to {high} points, its colour and shape the sign. Is a gain a matter of one region? "
+        f"n = {form.plural(len(table), 'test block')}, {form.plural(len(design['seeds']), 'seed')}.",
+        lambda width: difference_map(table, width), style,
+        "Map of the test blocks by difference in score; values are in the figure of blocks",
+    )  # fmt: skip
