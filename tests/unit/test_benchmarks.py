@@ -16,3 +16,20 @@ def test_benchmark_still_finds_what_it_measures(name):
     environment = os.environ | {"PYTHONPATH": str(FOLDER)}
     found = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert found.returncode == 0 and "usage" in found.stdout, found.stderr[-1000:]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("training.py", ("--models", "anyband")),
+        ("inference.py", ("--models", "anyband", "--batch", "1", "--bands", "12")),
+    ],
+)
+def test_benchmark_of_models_measures_the_proposed_encoder(name, arguments):
+    """At its smallest: what the registry or the loop changed would be found here, not on a rented GPU."""
+    command = [sys.executable, str(FOLDER / name), "--steps=1", "--repetitions=1", "--threads=1", *arguments]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr[-1000:]
+    rates = [line.split()[1:4] for line in found.stdout.splitlines() if line.startswith("anyband ")]
+    assert len(rates) == 1 and all(float(rate) > 0 for rate in rates[0][:2]), found.stdout

@@ -112,3 +112,11 @@ def test_every_method_has_the_same_number_of_trials(root, tmp_path):
     trials = set(re.findall(r"Trial (\d+) of ([\w-]+)", printed))
     assert trials == {(str(trial), method) for method in ("s2-only", "anyband") for trial in range(3)}
     assert not re.search("Training|Evaluating|Writing", printed)
+
+
+def test_containerize_gives_a_recipe(root, tmp_path):
+    """Snakemake writes one from the rules alone; ours, with everything in it, is envs/Containerfile."""
+    files = ["--snakefile", str(root / "Snakefile"), "--configfile", str(root / "config.yaml")]
+    done = run(["--containerize", *files, "--directory", str(tmp_path)], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("FROM ")

@@ -32,14 +32,14 @@ class Bucket:
         return ["--default-storage-prefix", f"s3://{NAME}/{PREFIX}", "--storage-s3-endpoint-url", self.url]
 
     def objects(self):
-        """All objects by path, the archive's many files left out."""
+        """All objects by path, without the many files of the archive and of chips."""
         keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
         found = boto3.resource("s3", endpoint_url=self.url, **keys).Bucket(NAME).objects.filter(Prefix=PREFIX)
         entries = {entry.key.removeprefix(f"{PREFIX}/"): entry for entry in found}
-        return {path: entry for path, entry in entries.items() if not path.startswith("results/archive")}
+        return {path: entry for path, entry in entries.items() if not re.match("results/(archive|chips)/", path)}
 
     def download(self, folder: Path) -> Path:
-        """Everything but the archive as files."""
+        """All of them as files."""
         for path, entry in self.objects().items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             entry.Object().download_file(str(folder / path))
