@@ -1,0 +1,26 @@
+"""Snakemake's own report of a finished run: made offline, with the files that the rules register."""
+
+import re
+import subprocess
+
+from tiny_workflow import environment
+
+NOWHERE = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9", "no_proxy": ""}
+"""Every request to the network fails at once."""
+
+
+def test_snakemake_report_holds_page_figures_and_tables_and_needs_no_network(tiny_run, tmp_path):
+    out = tmp_path / "workflow.html"
+    done = subprocess.run(tiny_run.command("--report", str(out)), cwd=tiny_run.folder, env=environment() | NOWHERE,
+                          capture_output=True, text=True)  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    html = out.read_text()
+    assert not re.search(r"""<(?:script|link|img)[^>]*\s(?:src|href)=["']?https?://""", html)
+    data = tiny_run.folder / "results/report_data"
+    registered = ["report.html", *(f"report_data/{path.relative_to(data)}" for path in (
+        *data.glob("figures/*.svg"), *data.glob("tables/*.csv")))]  # fmt: skip
+    assert len(registered) > 10
+    for name in registered:
+        assert name.split("/")[-1].rsplit(".", 1)[0] in html, name
+    for caption in ("who wins, by how much, how sure", "with PDF and LaTeX beside it", "how its files were made"):
+        assert caption in html
