@@ -109,9 +109,10 @@ def block_intervals(table: pd.DataFrame, rival: str, style: Style, width: int) -
 def pair_matrix(pairs: pd.DataFrame, methods: Sequence[str], style: Style, width: int) -> Figure:
     """Row minus column on the endpoint; pale where the interval holds 0."""
     wide, count = width > 500, len(methods)
-    left = 160 if wide else 112
-    side = min((width - left - 8) / count, 62)
-    figure, (axes,) = canvas(width, side * count + 130, (left, width - left - side * count, 122, 8))
+    names = [style.labels[method] for method in methods]
+    room = (6.6 if wide else 5.2) * max(map(len, names)) + 16  # for the longest name
+    side = min((width - room - 8) / count, 62)
+    figure, (axes,) = canvas(width, side * count + room + 8, (room, width - room - side * count, room, 8))
     scale = max(float(100 * pairs["difference"].abs().max()), 1e-9)
     for row in pairs.to_dict("records"):
         for first, second, sign in ((row["first"], row["second"], 1), (row["second"], row["first"], -1)):
@@ -119,7 +120,6 @@ def pair_matrix(pairs: pd.DataFrame, methods: Sequence[str], style: Style, width
                 shown = not row["difference_lower"] <= 0 <= row["difference_upper"]
                 _pair_cell(axes, methods.index(second), methods.index(first), 100 * sign * row["difference"], scale,
                            shown, 10 if wide else 7)  # fmt: skip
-    names = [style.labels[method] for method in methods]
     axes.set_xlim(-0.5, count - 0.5)
     axes.set_ylim(count - 0.5, -0.5)
     axes.xaxis.tick_top()

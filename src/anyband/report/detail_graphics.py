@@ -32,12 +32,13 @@ def _transfer(frames: Frames, design: Design, style: Style, n: str) -> tuple[str
     table = frames["transfer"]
     if table.empty or table["condition"].nunique() < 2:
         return "transfer", None
+    conditions = [name for name in design["conditions"] if name in set(table["condition"])]
     return "transfer", graphic(
         key_of(design, "transfer-figure"), "Trained on one sensor, tested on another",
         "Pooled mIoU in points on the same pixels of the same places; darker is higher. Rows: methods, with what they "
         "trained on. Bold: a sensor that the method trained on; plain: never seen. →: read as the nearest bands of the "
         "sensor that it knows. No cell: the method cannot take that input. Intervals are in the table. " + n,
-        lambda width: sensor_figures.transfer_map(table, style, width), style,
+        lambda width: sensor_figures.transfer_map(table, conditions, style, width), style,
         "Heat map of scores by training sensors and test sensor; values are in the table",
     )  # fmt: skip
 

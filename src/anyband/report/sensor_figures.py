@@ -1,7 +1,7 @@
 """Figures about sensors: transfer heat map, gap closed, and the difference of two sensors one factor at a time."""
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,9 +21,9 @@ HEAT = ("#e4ebf1", "#0b5a8f")  # from the lowest score to the highest; numbers s
 GAIN, LOSS = "#3b7dbd", "#b8562e"  # apart for colour-blind readers, and no method has them
 
 
-def transfer_map(table: pd.DataFrame, style: Style, width: int) -> Figure:
-    """Scores of every method (rows, with what it was trained on) under every sensor (columns)."""
-    conditions, methods = (list(dict.fromkeys(table[key])) for key in ("condition", "method"))
+def transfer_map(table: pd.DataFrame, conditions: Sequence[str], style: Style, width: int) -> Figure:
+    """Scores of every method (rows, with what it was trained on) under every sensor (columns, in order)."""
+    methods = list(dict.fromkeys(table["method"]))
     wide = width > 500
     left, cell = 250 if wide else 118, 30 if wide else 34
     height = cell * len(methods) + 34

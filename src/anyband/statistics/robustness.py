@@ -8,6 +8,7 @@ import pandas as pd
 from anyband.statistics.comparisons import score
 from anyband.statistics.cube import ConfusionCube
 from anyband.statistics.jackknife import estimate
+from anyband.statistics.products import AS
 from anyband.statistics.settings import LEVEL, MAJORITY, label
 
 COLUMNS = [
@@ -19,10 +20,11 @@ COLUMNS = [
 def robustness(cube: ConfusionCube) -> pd.DataFrame:
     """Score (mIoU) of each method under each perturbed condition, and its paired change from the same sensors.
 
-    No row where the method cannot take the input. Exploratory: no test and no claim rests on it.
+    No row where the method cannot take the input, nor for the nearest bands of another sensor, which are no
+    perturbation. Exploratory: no test and no claim rests on it.
     """
     rows = []
-    disturbed = [condition for condition in cube.conditions if "/" in condition]
+    disturbed = [name for name in cube.conditions if "/" in name and not name.partition("/")[2].startswith(AS)]
     for condition, method in itertools.product(disturbed, cube.methods):
         before = condition.split("/")[0]
         if method == MAJORITY or before not in cube.conditions or not cube.takes(method, (before, condition)):

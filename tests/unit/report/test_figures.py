@@ -2,6 +2,7 @@
 
 import pytest
 
+from anyband.report.detail_figures import pair_matrix
 from anyband.report.figures import Style, _name_angle, unit_dots
 from anyband.report.palette import method_colours
 
@@ -35,3 +36,18 @@ def test_names_of_many_methods_neither_overlap_nor_leave_the_figure(width, count
         assert min(box.y0 for box in boxes) >= -1
         if boxes[0].width < boxes[0].height:  # upright: each stands beside the next
             assert all(a.x1 <= b.x0 + 2 for a, b in zip(boxes, boxes[1:], strict=False))
+
+
+@pytest.mark.parametrize("width", [360, 900])
+def test_long_names_beside_the_matrix_of_pairs_stay_in_the_figure(width):
+    import pandas as pd
+
+    methods = ["anyband", "anyband-gaussian-responses", "hyperspectral-specialist"]
+    rows = [(a, b, 0.01, -0.01, 0.03) for a in methods for b in methods if a < b]
+    columns = ["first", "second", "difference", "difference_lower", "difference_upper"]
+    style = Style(method_colours(methods), {m: m for m in methods})
+    figure = pair_matrix(pd.DataFrame(rows, columns=columns), methods, style, width)
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    edges = [label.get_window_extent() for label in (*axes.get_xticklabels(), *axes.get_yticklabels())]
+    assert min(box.x0 for box in edges) >= 0 and max(box.y1 for box in edges) <= figure.bbox.height

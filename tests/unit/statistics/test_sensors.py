@@ -12,6 +12,7 @@ from anyband.statistics.cube import build_cube
 from anyband.statistics.fusion import fusion
 from anyband.statistics.gap_closed import gap_closed
 from anyband.statistics.products import PRODUCTS, reader, specialist, trained_on
+from anyband.statistics.robustness import robustness
 from anyband.statistics.sensor_claims import sensor_claims
 from anyband.statistics.settings import label
 from anyband.statistics.transfer import ONE_METHOD, OWN_MODELS, decomposition, transfer
@@ -195,3 +196,8 @@ def test_without_a_specialist_the_method_with_fewest_products_reads_and_never_a_
     ]  # fmt: skip
     assert set(decomposition(cube, trained)["path"]) == {OWN_MODELS, ONE_METHOD}
     assert set(decomposition(cube, {"anyband": trained["anyband"]})["path"]) == {ONE_METHOD}
+
+
+def test_nearest_bands_of_another_sensor_are_no_perturbation():
+    cube, _ = cube_of({"anyband": {"S2": 0.8, "S2/as-L9": 0.5, "S2/drop-swir": 0.7}})
+    assert set(robustness(cube)["condition"]) == {"S2/drop-swir"}
