@@ -26,14 +26,14 @@ SKILL = {  # logit of a right pixel under each condition
     "random-forest": {"S2": 0.9, "L9": 0.4, "S2+L9": 1.0, "S30": 0.3, "L30": 0.2, "S30+L30": 0.4},
 }
 UNSEEN = {  # the same for sensors that most methods never trained on, and inputs to which something was done
-    "s2-only": {"S2": 2.1, "L9/as-S2": 0.2, "BB/as-S2": 0.9, "S2/gsd-30": 1.0},
+    "s2-only": {"S2": 2.1, "L9/as-S2": 0.2, "BB/as-S2": 0.9, "NB/as-S2": 0.3, "HS/as-S2": 0.8, "S2/gsd-30": 1.0},
     "l9-only": {"L9": 1.6, "S2/as-L9": 0.5},
     "s30-only": {"S30": 1.7},
     "l30-only": {"L30": 1.5},
     "broad-only": {"BB": 1.8},
     "input-fusion": {"S2": 1.75, "L9": 0.95, "S2+L9": 1.95},
     "anyband": {
-        "S2": 2.0, "L9": 1.5, "S2+L9": 2.9, "S30": 1.1, "L30": 1.05, "BB": 1.5, "S2/gsd-30": 1.6,
+        "S2": 2.0, "L9": 1.5, "S2+L9": 2.9, "S30": 1.1, "L30": 1.05, "BB": 1.5, "NB": 1.7, "HS": 1.6, "S2/gsd-30": 1.6,
         "S2/gsd-30/drop-red-edge": 1.55, "S2/drop-random-25": 1.8, "S2/drop-random-50": 1.5, "S2/drop-random-75": 0.9,
     },
     "anyband-without-landsat": {"S2": 2.0, "L9": 1.1},

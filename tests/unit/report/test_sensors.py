@@ -95,7 +95,7 @@ def test_only_sizes_of_one_disturbance_form_a_scale(unseen):
 
 def test_other_sensors_are_not_called_hls(unseen):
     other = pd.read_csv(unseen[1] / "tables/main-other-sensors.csv")
-    assert list(other.columns) == ["Method", "BB"]
+    assert list(other.columns) == ["Method", "BB", "NB", "HS"]
     assert "Only Broadband specialist was trained on these products." in text_of(unseen[0])
     headline = pd.read_csv(unseen[1] / "tables/main-headline.csv").set_index("Method")
     assert headline.loc[label("broad-only"), "Inputs"] == "BB"
