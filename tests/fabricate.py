@@ -24,6 +24,12 @@ PLATFORMS = {
     "hls_l30": ("landsat-9", "landsat-8"),
 }
 QUALITY = {"sentinel2": ("SCL", 20), "landsat": ("qa_pixel", 30), "hls_s30": ("Fmask", 30), "hls_l30": ("Fmask", 30)}
+ANGLES = {  # as the catalogues have them: Sentinel-2 without its view, HLS without the height of the sun
+    "sentinel2": {"sun_zenith": 40.0, "sun_azimuth": 150.0, "view_zenith": None},
+    "landsat": {"sun_zenith": 42.5, "sun_azimuth": 145.0, "view_zenith": 0.0},
+    "hls_s30": {"sun_zenith": None, "sun_azimuth": 150.0, "view_zenith": None},
+    "hls_l30": {"sun_zenith": None, "sun_azimuth": 145.0, "view_zenith": None},
+}
 CODES = np.array([10, 20, 30, 40, 50, 60, 80, 90], np.uint8)
 
 
@@ -87,6 +93,8 @@ def _chips(
                 "clear_joint": float(clear[index].mean()),
                 "items": {product: f"{site}-{product}-{pair}" for product in (*BANDS, "label")},
                 "platforms": {product: names[pair % 2] for product, names in PLATFORMS.items()},
+                "datetimes": {product: f"2022-0{1 + pair % 9}-10T10:30:00+00:00" for product in BANDS},
+                "angles_deg": {product: ANGLES[product] for product in BANDS},
             }
         )
     return chips

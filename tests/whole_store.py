@@ -93,7 +93,8 @@ def write_store(path: Path, content: SiteChips) -> None:
 
 def _only(entry: dict[str, Any], of_pair: bool) -> dict[str, Any]:
     """What the store says of a chip's pair, or of the chip alone."""
-    return {k: v for k, v in entry.items() if (k in ("epsg", "items", "platforms", "datetimes")) == of_pair}
+    shared = ("epsg", "items", "platforms", "datetimes", "angles_deg")
+    return {k: v for k, v in entry.items() if (k in shared) == of_pair}
 
 
 def _check(content: SiteChips) -> None:

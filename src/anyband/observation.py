@@ -3,12 +3,33 @@
 Positions are metres from the chip's upper-left corner, x to the right and y down.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import torch
 from torch import Tensor
 
 from anyband.sensors import BandSet
+
+SCENE = ("sun_zenith", "sun_azimuth", "view_zenith", "day_of_year")
+"""What may be known of an acquisition as a whole: angles in degrees, the azimuth clockwise from up the image, which is
+north until an image is turned (a map's grid is off by its convergence, a few degrees at most), and the day from 1 on.
+"""
+
+
+def scene_row(
+    when: datetime | None,
+    sun_zenith: float | None = None,
+    sun_azimuth: float | None = None,
+    view_zenith: float | None = None,
+) -> tuple[float, ...]:
+    """A row of `BandGroup.scene`, in the order of `SCENE`; NaN for None."""
+    day = None if when is None else when.timetuple().tm_yday
+    return tuple(float("nan") if fact is None else float(fact) for fact in (sun_zenith, sun_azimuth, view_zenith, day))
+
+
+def _nothing_known() -> Tensor:
+    return torch.full((1, len(SCENE)), float("nan"))
 
 
 @dataclass(frozen=True)
@@ -23,6 +44,7 @@ class BandGroup:
         band_set_index: (B,) int64, which of `band_sets` describes each sample.
         pixel_m: spacing of the grid in metres.
         offset_m: (B, 2) float32, (dx, dy) metres of the group's upper-left corner from the chip's.
+        scene: (B, 4) float32 in the order of `SCENE`, NaN for what is not known; one row stands for all samples.
     """
 
     product: str
@@ -32,6 +54,7 @@ class BandGroup:
     band_set_index: Tensor
     pixel_m: float
     offset_m: Tensor
+    scene: Tensor = field(default_factory=_nothing_known)
 
     def __post_init__(self) -> None:
         """Refuse tensors that do not belong together.
@@ -46,10 +69,13 @@ class BandGroup:
             raise ValueError(f"{self.product}: {channels} channels, but a band set of another length")
         if self.band_set_index.shape != (batch,) or self.offset_m.shape != (batch, 2):
             raise ValueError(f"{self.product}: band_set_index must be ({batch},) and offset_m ({batch}, 2)")
+        if self.scene.shape not in ((1, len(SCENE)), (batch, len(SCENE))):
+            raise ValueError(f"{self.product}: scene must be ({batch}, {len(SCENE)})")
+        object.__setattr__(self, "scene", self.scene.expand(batch, -1))
 
     def part(self, samples: slice, device: torch.device) -> "BandGroup":
         """Some samples of the batch, on a device."""
-        names = ("values", "valid", "band_set_index", "offset_m")
+        names = ("values", "valid", "band_set_index", "offset_m", "scene")
         return replace(self, **{name: getattr(self, name)[samples].to(device) for name in names})
 
     def select_bands(self, indices: tuple[int, ...]) -> "BandGroup":

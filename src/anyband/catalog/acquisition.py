@@ -9,6 +9,9 @@ from anyband.runtime import UserError
 
 Affine6 = tuple[float, float, float, float, float, float]
 
+ANGLES = ("sun_zenith", "sun_azimuth", "view_zenith")
+"""Attributes of an acquisition that hold its angles."""
+
 
 class UnusableItemError(UserError):
     """An item lacks something or contradicts itself; the message names the item and the asset or property.
@@ -85,7 +88,8 @@ class Acquisition:
         epsg: CRS of the files.
         bands: assets by name of the band in the sensor registry.
         qa: quality layer, None for the label.
-        sun_zenith, sun_azimuth: degrees; None where the item does not say.
+        sun_zenith, sun_azimuth: degrees, azimuth clockwise from north; None where the item does not say.
+        view_zenith: degrees; None where the item does not say.
         baseline: Sentinel-2 processing baseline ("04.00"), else None.
         cloud_cover: percent by the provider's own algorithm; not comparable between products.
         tile: MGRS tile ("32TQM") or WRS-2 path and row ("193029"), "" for the label.
@@ -105,6 +109,7 @@ class Acquisition:
     qa: QualityAsset | None
     sun_zenith: float | None = None
     sun_azimuth: float | None = None
+    view_zenith: float | None = None
     baseline: str | None = None
     cloud_cover: float | None = None
     tile: str = ""

@@ -45,7 +45,8 @@ def open_site(path: Path) -> Any:
 def chip_entries(group: Any) -> list[dict[str, Any]]:
     """What an open store says about each of its chips, that of their pairs with it, in the order of the arrays.
 
-    Keys: chip (name), pair, row, col, x0, y0 (m), clear_joint; the pair's epsg; items, platforms, datetimes by product.
+    Keys: chip (name), pair, row, col, x0, y0 (m), clear_joint; the pair's epsg; items, platforms, datetimes and
+    angles_deg by product.
     """
     pairs = group.attrs["pairs"]
     return [pairs[str(entry["pair"])] | entry for entry in group.attrs["chips"]]

@@ -7,6 +7,7 @@ follows from the seed alone, not from who asks.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from anyband.chips.bulk import (
 from anyband.chips.cache import hold_arrays
 from anyband.chips.encoding import ENCODINGS, LABEL_PIXEL_M, Array
 from anyband.chips.grid import LATTICE_M
-from anyband.observation import BandGroup, Observation
+from anyband.observation import BandGroup, Observation, scene_row
 from anyband.runtime import UserError
 from anyband.sensors import BandSet, get_sensor
 
@@ -58,7 +59,7 @@ class Crop:
 
 @dataclass(frozen=True)
 class _Layer:
-    """One band group of all chips: `values` (N, C, H, W) as stored, `clear` (N, H, W) bool, `offset_m` (N, 2)."""
+    """One band group of all chips: `values` (N, C, H, W) as stored, `clear` (N, H, W) bool, the rest per chip."""
 
     product: str
     pixel_m: int
@@ -66,7 +67,8 @@ class _Layer:
     platform: Array  # (N,) index into band_sets
     values: Array
     clear: Array
-    offset_m: Array
+    offset_m: Array  # (N, 2)
+    scene: Array  # (N, 4)
 
     def batch(self, indices: Array, crop: Crop | None) -> BandGroup:
         """Reflectance and validity of some chips; values are 0 where not valid."""
@@ -88,6 +90,7 @@ class _Layer:
             band_set_index=torch.from_numpy(index.astype(np.int64)),
             pixel_m=float(self.pixel_m),
             offset_m=torch.from_numpy(self.offset_m[indices]),
+            scene=torch.from_numpy(self.scene[indices]),
         )
 
 
@@ -252,4 +255,14 @@ def _layer(sites: Sequence[SiteSelection], grid: Grid, values: Array, clear: Arr
         values=values,
         clear=clear,
         offset_m=np.concatenate([read_array(site.group, f"{grid.name}/offset_m", site.rows) for site in sites]),
+        scene=np.concatenate([_scene(site, grid.product) for site in sites]),
     )
+
+
+def _scene(site: SiteSelection, product: str) -> Array:
+    """What is known of each chip's acquisition of a product as a whole, (N, 4) as `BandGroup.scene`."""
+    rows = []
+    for entry in site.entries:
+        angles = entry.get("angles_deg", {}).get(product, {})  # stores made before angles were kept have none
+        rows.append(scene_row(datetime.fromisoformat(entry["datetimes"][product]), **angles))
+    return np.array(rows, np.float32)

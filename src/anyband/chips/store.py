@@ -8,7 +8,8 @@ Layout (`chip` is the first dimension of every array)::
     /{product}/qa       values, clear (chip, y, x), offset_m, window (chip, 2), x, y
 
 Root attributes list every chip (name, pair, position), every chip that was dropped and why, and the pairs by number
-(source items, platforms, times); `complete` is written last.
+(source items, platforms, times, and `angles_deg`: zenith and azimuth of the sun and zenith of the view in degrees,
+null where the item does not say; stores made before lack it, as if no item said any); `complete` is written last.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from anyband.catalog.acquisition import Acquisition
+from anyband.catalog.acquisition import ANGLES, Acquisition
 from anyband.catalog.qa import FILL
 from anyband.chips.bands import ShardReport
 from anyband.chips.encoding import Array
@@ -114,6 +114,7 @@ def _pair(pair: Pair) -> dict[str, Any]:
         | {"label": " ".join(label.item_id for label in pair.labels)},
         "platforms": {product: a.platform for product, a in pair.optical.items()},
         "datetimes": {product: a.datetime.isoformat() for product, a in pair.optical.items()},
+        "angles_deg": {product: {name: getattr(a, name) for name in ANGLES} for product, a in pair.optical.items()},
     }
 
 

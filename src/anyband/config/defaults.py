@@ -35,6 +35,7 @@ VARIANTS = {
     "anyband-posterior-only": _variant("anyband", spectral="posterior"),
     "anyband-no-synthetic": _variant("anyband", synthetic=0.0),
     "anyband-cell-means": _variant("anyband", moments=1),
+    "anyband-scene": _variant("anyband", scene=True),
     "anyband-pretrained": {"inherits": "anyband", "pretraining_steps": 1250},
     "input-no-presence": _variant("input-fusion", presence=False),
     "input-together-only": _variant("input-fusion", alone=False),

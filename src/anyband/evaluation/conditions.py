@@ -66,6 +66,8 @@ KINDS: dict[str, Kind] = {
     "gsd": Kind("([1-9][0-9]*)(?:-(wrong|absent))?", ("gsd-30", "gsd-30-wrong", "gsd-30-absent")),
     # Responses are those of other bands, or not stated.
     "srf": Kind("(wrong|absent)", ("srf-wrong", "srf-absent")),
+    # Nothing is known of the acquisition as a whole: sun, view, date.
+    "scene": Kind("(absent)", ("scene-absent",)),
     # The stated position is N metres off; the pixels lie N metres off, whole pixels of every grid.
     "offset": Kind(r"([1-9][0-9]*(?:\.[0-9])?)", ("offset-15",), one_sensor=True),
     "moved": Kind("([1-9][0-9]*)", ("moved-30",), one_sensor=True),

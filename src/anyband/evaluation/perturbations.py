@@ -131,6 +131,10 @@ def _srf(groups: Groups, values: tuple[str, ...], chips: Chips) -> Groups:
     return hide_responses(groups) if values[0] == "absent" else swap_responses(groups)
 
 
+def _scene(groups: Groups, values: tuple[str, ...], chips: Chips) -> Groups:
+    return tuple(replace(group, scene=torch.full_like(group.scene, math.nan)) for group in groups)
+
+
 def _offset(groups: Groups, values: tuple[str, ...], chips: Chips) -> Groups:
     """The stated position is off by so many metres towards the south-east; the pixels stay."""
     error = torch.tensor(DIRECTION) * float(values[0])
@@ -204,6 +208,7 @@ ACTIONS: dict[str, Callable[[Groups, tuple[str, ...], Chips], Groups]] = {
     "duplicate": _duplicate,
     "gsd": _gsd,
     "srf": _srf,
+    "scene": _scene,
     "offset": _offset,
     "moved": _moved,
     "cloudy": _cloudy,

@@ -19,6 +19,7 @@ from anyband.models.geometry import apply_separable, reading_weights
 from anyband.models.layers import linear
 from anyband.models.method import LANDSAT, SENTINEL2, DenseMethod, Options
 from anyband.models.posterior import Conversion, SpectralPosterior
+from anyband.models.scene import SceneCode
 from anyband.models.spectral import BandCodes, BandWeights
 from anyband.models.statistics import Statistics
 from anyband.observation import BandGroup, Observation, QueryGrid
@@ -40,6 +41,7 @@ class AnyBandOptions(Options):
         noise: standard deviation of a band's error in the posterior, over that of its values.
         synthetic: chance that a training step makes a map from a synthetic sensor too: a random part of the bands.
         catalogue_response: chance that a training batch sees Gaussian responses from centre and width only.
+        scene: whether sun, view and day of the year of an acquisition enter, where they are known.
     """
 
     features: int = 48
@@ -48,6 +50,7 @@ class AnyBandOptions(Options):
     noise: float = 0.05
     synthetic: float = 0.5
     catalogue_response: float = 0.3
+    scene: bool = False
 
 
 class AnyBand(DenseMethod):
@@ -80,6 +83,8 @@ class AnyBand(DenseMethod):
         self.fine = linear(width, options.fine)
         self.cell_gate = nn.Linear(options.dim, 1)
         self.fine_gate = nn.Linear(options.fine, 1)
+        # Last, so that all other weights start as they do without it.
+        self.scene = SceneCode(width) if options.scene else None
 
     def uses(self, products: frozenset[str]) -> frozenset[str]:
         """Every product."""
@@ -133,6 +138,8 @@ class AnyBand(DenseMethod):
             weight = gain @ self.from_spectrum.weight.T
             ways.append(Way(weight, (mean - centre)[..., None] * weight, averaged=False))
             bias = (self.from_spectrum.bias + self.from_known(known))[:, None]
+        if self.scene is not None:
+            bias = bias + self.scene(groups[0].scene)[:, None]
         mixed = self.mix((all_seen(values, ways) if seen is None else some_seen(values, seen, ways)) + bias)
         where = torch.ones_like(mixed[..., :1]) if seen is None else seen.amax(dim=-1, keepdim=True)
         features, where = (part.reshape(len(part), *groups[0].values.shape[2:], -1) for part in (mixed, where))

@@ -5,11 +5,15 @@ are in micrometres, as the EO extension has them; the response is then a Gaussia
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
-from anyband.catalog.acquisition import QualityAsset
-from anyband.catalog.dialects.common import RawItem, grid
+from anyband.catalog.acquisition import QualityAsset, UnusableItemError
+from anyband.catalog.dialects.common import RawItem, grid, moment, sun_zenith, view_zenith
+from anyband.catalog.dialects.common import number as numeric
 from anyband.catalog.qa import FILL, MASK_CLEAR
+from anyband.observation import scene_row
 from anyband.predict.layers import Layer, Scene
 from anyband.runtime import UserError
 from anyband.sensors import SpectralResponse
@@ -50,7 +54,16 @@ def describe(item: RawItem) -> Scene:
         missing = f"bands with eo:{CENTRE} and eo:{WIDTH}"
         raise UserError(f"item {item['id']}: asset {undescribed[0]} has no {missing} (micrometres)")
     platform = str(item["properties"].get("platform") or "")
-    return Scene(item["id"], PRODUCT, platform, _epsg(item, found), tuple(found.values()), _quality(item))
+    facts = scene_row(_when(item), sun_zenith(item), numeric(item, "view:sun_azimuth"), view_zenith(item))
+    return Scene(item["id"], PRODUCT, platform, _epsg(item, found), tuple(found.values()), _quality(item), facts)
+
+
+def _when(item: RawItem) -> datetime | None:
+    """When it was taken; None where the item does not say it in a form that can be read, for a map needs no date."""
+    for name in ("datetime", "start_datetime"):
+        with suppress(UnusableItemError):
+            return moment(item, name)
+    return None
 
 
 def _is_raster(asset: Mapping[str, Any]) -> bool:

@@ -45,6 +45,7 @@ class Scene:
         epsg: CRS of the files, None where only they say.
         layers: bands of surface reflectance.
         quality: layer that tells clouds, None where none is known.
+        facts: of the acquisition as a whole, a row of `BandGroup.scene`.
     """
 
     item: str
@@ -53,3 +54,4 @@ class Scene:
     epsg: int | None
     layers: tuple[Layer, ...]
     quality: QualityAsset | None
+    facts: tuple[float, ...]

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from anyband.catalog.acquisition import Acquisition
+from anyband.catalog.acquisition import ANGLES, Acquisition
 from anyband.catalog.dialects import find_dialect, landsat, parse_item
 from anyband.catalog.header import with_platform
+from anyband.observation import scene_row
 from anyband.predict.described import describe
 from anyband.predict.layers import Layer, Scene
 from anyband.runtime import UserError
@@ -51,6 +52,7 @@ def from_acquisition(acquisition: Acquisition) -> Scene:
         )
         for name, found in acquisition.bands.items()
     )
+    facts = scene_row(acquisition.datetime, **{name: getattr(acquisition, name) for name in ANGLES})
     return Scene(
-        acquisition.item_id, acquisition.product, acquisition.platform, acquisition.epsg, layers, acquisition.qa
+        acquisition.item_id, acquisition.product, acquisition.platform, acquisition.epsg, layers, acquisition.qa, facts
     )

@@ -99,12 +99,14 @@ def reader(scenes: Sequence[OpenScene], lattice: Lattice) -> Read:
     """What `map_rows` reads tiles with."""
 
     def read(top: float) -> Cut:
-        strips = [(scene.product, strip) for scene in scenes for strip in scene.strips(top, lattice)]
+        strips = [(scene, strip) for scene in scenes for strip in scene.strips(top, lattice)]
         size = [strip.group.frame.size(lattice) for _, strip in strips]
 
         def cut(lefts: Sequence[float]) -> Observation:
             pairs = zip(strips, size, strict=True)
-            return Observation(tuple(strip.cut(lefts, top, n, product) for (product, strip), n in pairs))
+            return Observation(
+                tuple(strip.cut(lefts, top, n, scene.product, scene.scene.facts) for (scene, strip), n in pairs)
+            )
 
         return cut
 

@@ -64,7 +64,7 @@ class Strip:
     valid: Array
     top: float
 
-    def cut(self, lefts: Sequence[float], top: float, size: int, product: str) -> BandGroup:
+    def cut(self, lefts: Sequence[float], top: float, size: int, product: str, facts: tuple[float, ...]) -> BandGroup:
         """The squares of `size` pixels from the pixels that contain the corners (`lefts`, `top`)."""
         frame = self.group.frame
         values = np.zeros((len(lefts), len(self.group.bands), size, size), np.float32)
@@ -86,6 +86,7 @@ class Strip:
             band_set_index=torch.zeros(len(lefts), dtype=torch.int64),
             pixel_m=frame.pixel_m,
             offset_m=torch.from_numpy(offsets),
+            scene=torch.tensor([facts]),
         )
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from anyband.observation import BandGroup, Observation
+from anyband.observation import SCENE, BandGroup, Observation
 
 SYMMETRIES = 8
 
@@ -13,7 +13,8 @@ SYMMETRIES = 8
 def turn(observation: Observation, labels: Tensor, symmetry: int, side_m: float) -> tuple[Observation, Tensor]:
     """Apply one of the 8 symmetries of the square of `side_m` metres to all groups and to the labels (B, H, W).
 
-    A group whose corner lies off the square's corner keeps its true place: its offset is turned with it.
+    A group whose corner lies off the square's corner keeps its true place: its offset is turned with it, and so is the
+    azimuth of the sun, or shadows would fall towards it.
     """
     flip_x, flip_y, transpose = bool(symmetry & 1), bool(symmetry & 2), bool(symmetry & 4)
     groups = tuple(_turn_group(group, flip_x, flip_y, transpose, side_m) for group in observation.groups)
@@ -38,7 +39,23 @@ def _turn_group(group: BandGroup, flip_x: bool, flip_y: bool, transpose: bool, s
         values=_turn_image(group.values, flip_x, flip_y, transpose),
         valid=_turn_image(group.valid, flip_x, flip_y, transpose),
         offset_m=torch.stack((dy, dx) if transpose else (dx, dy), dim=1),
+        scene=_turn_scene(group.scene, flip_x, flip_y, transpose),
     )
+
+
+def _turn_scene(scene: Tensor, flip_x: bool, flip_y: bool, transpose: bool) -> Tensor:
+    """The azimuth counts clockwise from up: a flip mirrors it, and transposing exchanges right and down."""
+    place = SCENE.index("sun_azimuth")
+    azimuth = scene[:, place]
+    if flip_x:
+        azimuth = -azimuth
+    if flip_y:
+        azimuth = 180 - azimuth
+    if transpose:
+        azimuth = 270 - azimuth
+    turned = scene.clone()
+    turned[:, place] = azimuth.remainder(360)
+    return turned
 
 
 def brighten(observation: Observation, spread: float) -> Observation:

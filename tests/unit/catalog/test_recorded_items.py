@@ -188,6 +188,7 @@ def test_sentinel2_of_stactools_across_the_antimeridian(recorded):
     assert (scene.epsg, scene.baseline) == (32701, "05.09")
     assert scene.datetime.isoformat() == "2023-08-21T22:19:41+00:00", "start of the datatake"
     assert (scene.sun_zenith, scene.sun_azimuth) == pytest.approx((90 - 51.58256, 43.3009), abs=1e-5)
+    assert scene.view_zenith == pytest.approx(2.77522, abs=1e-5)
     broad, narrow = scene.bands["B08"], scene.bands["B8A"]
     assert (broad.asset, narrow.asset) == ("nir", "nir08")
     assert (broad.scale, broad.offset, broad.nodata, broad.store_shift) == (1e-4, -0.1, 0, 0)

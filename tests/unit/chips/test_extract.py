@@ -73,6 +73,16 @@ def test_both_baselines_end_in_one_encoding(tmp_path):
     assert [chip["pair"] for chip in store.attrs["chips"]] == [0] * 4 + [1] * 4
 
 
+def test_the_store_says_where_sun_and_satellite_stood(tmp_path):
+    """Null, and never 0, where the item does not say: 0 would be the sun overhead."""
+    scenes = SceneFolder(tmp_path, *NORTH)
+    scenes.add_pair(DAY)
+    said = extract(scenes).attrs["pairs"]["0"]["angles_deg"]
+    assert said["sentinel2"] == {"sun_zenith": 40, "sun_azimuth": 150, "view_zenith": None}
+    assert said["landsat"] == {"sun_zenith": 40, "sun_azimuth": 150, "view_zenith": 0}
+    assert said["hls_s30"] == {"sun_zenith": None, "sun_azimuth": 150, "view_zenith": None}
+
+
 def test_label_lies_on_the_chip_grid(tmp_path):
     scenes = SceneFolder(tmp_path, *NORTH)
     scenes.add_pair(DAY)

@@ -1,12 +1,14 @@
 """Batches: the right pixels, in reflectance, never NaN, the same for the same seed."""
 
 import pickle
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
 import pytest
 import torch
+import zarr
 from torch.utils.data import DataLoader
 
 from anyband.chips.bulk import open_site, read_array
@@ -199,3 +201,22 @@ def test_neighbouring_chips_are_read_without_a_copy_and_left_alone(table):
         group.values.fill_(9), group.valid.fill_(False)
     assert all(np.array_equal(layer.values, b) for layer, b in zip(table.layers, before, strict=True))
     assert table.label[3:9].max() > 0
+
+
+def test_facts_of_the_scene_are_those_of_each_chip_and_product(table):
+    """Chip 17 is of the second date; what an item does not say is NaN."""
+    seen = table.observation([17, 0], set(PRODUCTS))
+    (landsat,), (hls,) = seen.of("landsat"), seen.of("hls_l30")
+    assert landsat.scene.tolist() == [[42.5, 145, 0, 41], [42.5, 145, 0, 10]]
+    assert hls.scene.isnan().tolist() == [[True, False, True, False]] * 2
+    assert all(group.scene[:, 0].tolist() == [40, 40] for group in seen.of("sentinel2"))
+
+
+def test_a_store_made_before_angles_were_kept_has_no_angles(dataset, tmp_path):
+    shutil.copytree(dataset[0], tmp_path / "chips")
+    group = zarr.open_group(tmp_path / "chips" / "cedar.zarr", mode="r+")
+    pairs = group.attrs["pairs"]
+    group.attrs["pairs"] = {n: {k: v for k, v in pair.items() if k != "angles_deg"} for n, pair in pairs.items()}
+    old = load_split(tmp_path / "chips", dataset[1], "test", ["landsat"], CLASSES)
+    (row,) = old.observation([0], {"landsat"}).groups[0].scene
+    assert row.isnan().tolist() == [True, True, True, False]

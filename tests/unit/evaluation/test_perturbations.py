@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -31,7 +32,8 @@ def scene() -> Observation:
         sets = tuple(get_sensor(platform, product).band_set(names) for platform in PLATFORMS[product])
         group = make_group(product, sets[0], pixel, 480.0, 2, seed, 15.0 if product == "landsat" else 0.0)
         valid = torch.rand(group.values.shape, generator=torch.Generator().manual_seed(seed)) > 0.1
-        group = replace(group, band_sets=sets, band_set_index=torch.arange(2), valid=valid)
+        facts = torch.tensor([[30.0 + seed // 3, 150.0, 5.0, 130.0], [40.0, 160.0, math.nan, 140.0]])
+        group = replace(group, band_sets=sets, band_set_index=torch.arange(2), valid=valid, scene=facts)
         groups.append(replace(group, values=group.values * valid))
     return Observation(tuple(groups))
 
@@ -53,6 +55,7 @@ def equal(a: Observation, b: Observation) -> bool:
         torch.equal(x.values, y.values)
         and torch.equal(x.valid, y.valid)
         and torch.equal(x.offset_m, y.offset_m)
+        and torch.equal(x.scene.nan_to_num(-1), y.scene.nan_to_num(-1))
         and (x.product, x.band_sets, x.pixel_m) == (y.product, y.band_sets, y.pixel_m)
         for x, y in zip(a.groups, b.groups, strict=True)
     )
@@ -61,6 +64,7 @@ def equal(a: Observation, b: Observation) -> bool:
 EVERY = [
     "drop-red-edge", "keep-rgb-nir", "drop-random-50", "merged", "duplicate-swir", "gsd-60", "gsd-60-wrong",
     "gsd-60-absent", "srf-wrong", "srf-absent", "offset-7.5", "moved-60", "cloudy-50", "late", "cloudy-50@S2",
+    "scene-absent",
 ]  # fmt: skip
 
 
@@ -79,6 +83,25 @@ def test_every_perturbation_changes_something_keeps_its_source_and_leaks_nothing
         assert torch.isfinite(group.values).all()
         assert not group.values[~group.valid].any()
         assert all(len(band_set) == group.values.shape[1] for band_set in group.band_sets)
+
+
+@pytest.mark.parametrize("word", [*EVERY[:-1], "as-L9"])
+def test_what_is_done_to_bands_leaves_the_facts_of_the_scene(scene, word):
+    at_hand = "S2" if word == "as-L9" else "S2+L9"
+    observation = scene.only(frozenset({"sentinel2"})) if at_hand == "S2" else scene
+    known = {group.product: group.scene for group in scene.groups}
+    for group in do(observation, f"{at_hand}/{word}").groups:
+        mine = known["sentinel2" if word == "as-L9" else group.product]
+        if word == "merged" and group.pixel_m == 30:
+            mine = known["landsat"]
+        assert torch.equal(group.scene.nan_to_num(-1), mine.nan_to_num(-1))
+
+
+def test_an_absent_scene_tells_nothing_and_keeps_the_rest(scene):
+    absent = do(scene, "S2+L9/scene-absent")
+    assert all(group.scene.isnan().all() for group in absent.groups)
+    again = Observation(tuple(replace(a, scene=b.scene) for a, b in zip(absent.groups, scene.groups, strict=True)))
+    assert equal(again, scene)
 
 
 def test_one_sensor_is_the_last_one_unless_told(scene):

@@ -23,6 +23,7 @@ from scenes import SceneFolder
 CLASSES = (10, 30)
 MOVED = Lattice(x=360.0, y=-300.0)
 RIM = 2
+DAY_OF_YEAR = 123  # 3 May
 
 
 class Bright(Method):
@@ -314,3 +315,14 @@ def test_nothing_is_seen_where_no_pixel_is_valid():
     group.valid[:, :, :, 1:] = False
     seen = seen_by_any(Observation((group,)), QueryGrid(10.0, 6, 6))
     assert seen[0, 0].tolist() == [True, False, False, False, False, False]
+
+
+def test_each_acquisition_is_shown_with_its_own_sun_and_day(site, tmp_path):
+    scenes = open_scenes([item_file(tmp_path, site, product) for product in ("sentinel2", "hls_l30")])
+    observation = reader(scenes, Lattice())(720.0 * 7219)([720.0 * 834, 720.0 * 835])
+    for group in observation.of("sentinel2"):
+        assert group.scene[:, [0, 1, 3]].tolist() == [[40, 150, DAY_OF_YEAR]] * 2
+        assert group.scene[:, 2].isnan().all()
+    (other,) = observation.of("hls_l30")
+    assert other.scene[:, [1, 3]].tolist() == [[150, DAY_OF_YEAR]] * 2
+    assert other.scene[:, [0, 2]].isnan().all()

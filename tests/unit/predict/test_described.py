@@ -71,6 +71,23 @@ def test_both_forms_give_the_pixels_that_the_dialect_gives(site, tmp_path, form)
         assert (one.gsd_m, one.pixel_m) == (30, 30)
 
 
+@pytest.mark.parametrize(
+    ("said", "facts"),
+    [
+        ({}, [50, 150, 7.5, 123]),
+        ({"datetime": None, "start_datetime": "2022-02-01T00:00:00Z"}, [50, 150, 7.5, 32]),
+        ({"datetime": "last spring", "view:off_nadir": None, "view:sun_elevation": None}, [-1, 150, -1, -1]),
+    ],
+)
+def test_sun_view_and_day_of_a_description_are_taken_where_it_has_them(site, tmp_path, said, facts):
+    def change(item):
+        described("bands")(item)
+        item["properties"] |= {"view:sun_elevation": 40.0, "view:off_nadir": 7.5} | said
+
+    found, _ = observation(item_file(tmp_path, site, "landsat", change=change))
+    assert found.groups[0].scene.nan_to_num(-1).tolist() == [facts]
+
+
 def test_a_described_item_is_mapped_by_what_takes_any_sensor_and_by_nothing_else(run, make_run, site, tmp_path):
     place = item_file(tmp_path, site, "landsat", change=described("bands"))
     predict_items([place], run, tmp_path / "map.tif")

@@ -1,3 +1,6 @@
+import math
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -64,3 +67,26 @@ def test_brightness_keeps_the_ratio_of_places_within_a_band():
     assert torch.allclose(ratio, ratio[:, :, :1, :1].expand_as(ratio), rtol=1e-4)
     assert not torch.allclose(ratio[0, 0], ratio[0, 1])
     assert brighten(observation, 0.0) is observation
+
+
+@pytest.mark.parametrize("symmetry", range(SYMMETRIES))
+@pytest.mark.parametrize("azimuth", [0.0, 150.0, 290.0])
+def test_the_azimuth_of_the_sun_turns_with_the_crop(symmetry, azimuth):
+    """Ground that brightens towards the sun must do so in the turned crop, too."""
+    group = scene(10.0, (0.0, 0.0))
+    right, down = math.sin(math.radians(azimuth)), -math.cos(math.radians(azimuth))
+    slope = right * group.values[:, :1] + down * group.values[:, 1:2]
+    group = replace(group, values=slope.repeat(1, 4, 1, 1), scene=torch.tensor([[40.0, azimuth, 5.0, 130.0]]))
+    observation, _ = turn(Observation((group,)), torch.zeros(1, 24, 24).long(), symmetry, SIDE)
+    (turned,) = observation.groups
+    image, angle = turned.values[0, 0], math.radians(float(turned.scene[0, 1]))
+    assert float(image[0, 1] - image[0, 0]) == pytest.approx(10 * math.sin(angle), abs=1e-3)
+    assert float(image[1, 0] - image[0, 0]) == pytest.approx(-10 * math.cos(angle), abs=1e-3)
+    assert turned.scene[0, [0, 2, 3]].tolist() == [40, 5, 130]
+    assert 0 <= turned.scene[0, 1] < 360
+
+
+def test_an_unknown_azimuth_stays_unknown_in_every_turn():
+    for symmetry in range(SYMMETRIES):
+        observation, _ = turn(Observation((scene(10.0, (0.0, 0.0)),)), torch.zeros(1, 24, 24).long(), symmetry, SIDE)
+        assert observation.groups[0].scene.isnan().all()

@@ -249,6 +249,15 @@ def sun_zenith(item: RawItem) -> float | None:
     return None if elevation is None else 90 - elevation
 
 
+def view_zenith(item: RawItem) -> float | None:
+    """Degrees; None where the item does not say.
+
+    Where it gives only the angle at the satellite, that one is taken: from low orbits it is about a tenth less.
+    """
+    angle = number(item, "view:incidence_angle")
+    return number(item, "view:off_nadir") if angle is None else angle
+
+
 def simulated(item: RawItem) -> str | None:
     """Version of the simulator that made the scene, None for a real one."""
     value = item["properties"].get("anyband:simulated")

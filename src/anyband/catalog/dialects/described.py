@@ -22,6 +22,7 @@ from anyband.catalog.dialects.common import (
     quality_asset,
     simulated,
     sun_zenith,
+    view_zenith,
 )
 from anyband.catalog.qa import FILL, MASK_CLEAR
 
@@ -68,6 +69,7 @@ def parse(item: RawItem) -> Acquisition:
         qa=_mask(item, first.pixel_m),
         sun_zenith=sun_zenith(item),
         sun_azimuth=number(item, "view:sun_azimuth"),
+        view_zenith=view_zenith(item),
         cloud_cover=cloud_cover(item),
         produced=str(item["properties"].get("created") or ""),
         simulated=simulated(item),

@@ -25,6 +25,7 @@ from anyband.catalog.dialects.common import (
     require,
     simulated,
     sun_zenith,
+    view_zenith,
 )
 
 PLATFORMS = ("landsat-8", "landsat-9")
@@ -60,6 +61,7 @@ def parse(item: RawItem) -> Acquisition:
         qa=replace(quality, href=_open_address(item, quality.asset)),
         sun_zenith=sun_zenith(item),
         sun_azimuth=number(item, "view:sun_azimuth"),
+        view_zenith=view_zenith(item),
         cloud_cover=cloud_cover(item),
         tile=f"{require(item, 'landsat:wrs_path')}{require(item, 'landsat:wrs_row')}",
         tier=str(require(item, "landsat:collection_category")),

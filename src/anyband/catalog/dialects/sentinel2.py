@@ -20,6 +20,7 @@ from anyband.catalog.dialects.common import (
     quality_asset,
     require,
     simulated,
+    view_zenith,
 )
 
 PLATFORMS = ("sentinel-2a", "sentinel-2b", "sentinel-2c")
@@ -60,6 +61,7 @@ def parse(item: RawItem) -> Acquisition:
         qa=quality_asset(item, "SCL", "scl", 20),
         sun_zenith=number(item, "s2:mean_solar_zenith"),
         sun_azimuth=number(item, "s2:mean_solar_azimuth"),
+        view_zenith=view_zenith(item),
         baseline=baseline,
         cloud_cover=cloud_cover(item),
         tile=str(require(item, "s2:mgrs_tile")),

@@ -24,6 +24,7 @@ from anyband.catalog.dialects.common import (
     require,
     simulated,
     sun_zenith,
+    view_zenith,
 )
 from anyband.catalog.dialects.sentinel2 import (
     PIXEL_M,
@@ -73,6 +74,7 @@ def parse(item: RawItem) -> Acquisition:
         qa=quality_asset(item, "scl", "scl", 20),
         sun_zenith=sun_zenith(item),
         sun_azimuth=number(item, "view:sun_azimuth"),
+        view_zenith=view_zenith(item),
         baseline=baseline,
         cloud_cover=cloud_cover(item),
         tile=_tile(item),
