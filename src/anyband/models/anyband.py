@@ -22,6 +22,7 @@ from anyband.models.posterior import Conversion, SpectralPosterior
 from anyband.models.scene import SceneCode
 from anyband.models.spectral import BandCodes, BandWeights
 from anyband.models.statistics import Statistics
+from anyband.models.superposition import resolved
 from anyband.observation import BandGroup, Observation, QueryGrid
 from anyband.runtime import UserError
 from anyband.sensors import Band
@@ -125,6 +126,7 @@ class AnyBand(DenseMethod):
 
     def acquisition(self, groups: tuple[BandGroup, ...]) -> FeatureMap:
         """Features of one acquisition on its finest native grid, from groups in order of pixel size."""
+        groups = tuple(resolved(group) for group in groups)
         gaussian = self.training and bool(torch.rand(()) < self.options.catalogue_response)
         mean, std = self.levels(groups)
         values, seen = on_finest_grid(groups, mean)

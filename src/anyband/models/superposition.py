@@ -1,0 +1,87 @@
+"""Bands that lie closer together than the encoder can tell apart, averaged into one before it sees them.
+
+A hyperspectral sensor has dozens of bands where training had one. The mean of neighbours is again a band, whose
+response is the mean of theirs (`superpose`), so nothing is approximated but the places where one of them is missing.
+"""
+
+from dataclasses import replace
+from functools import lru_cache
+
+import torch
+
+from anyband.models.spectral import SHORTEST_PERIOD
+from anyband.observation import BandGroup
+from anyband.sensors import Band, BandSet
+from anyband.sensors.band import REFLECTANCE
+from anyband.sensors.response import superpose
+
+Runs = tuple[tuple[int, ...], ...]
+
+
+def resolved(group: BandGroup) -> BandGroup:
+    """The group with bands averaged that together cover less than the shortest period of the spectral code.
+
+    A pixel of the mean counts the bands that saw it. Groups without such bands are returned as they are; those of
+    Sentinel-2, Landsat and HLS have none.
+    """
+    bands = group.band_sets[0].bands
+    runs = neighbours(bands)
+    if len(runs) == len(bands):
+        return group
+    share = torch.zeros(len(runs), len(bands), dtype=group.values.dtype, device=group.values.device)
+    for row, run in enumerate(runs):
+        share[row, list(run)] = 1 / len(run)
+    if bool(group.valid.all()):
+        values = torch.einsum("rc,bchw->brhw", share, group.values)
+        valid = torch.ones_like(values, dtype=torch.bool)
+    else:
+        seen = group.valid.to(share)
+        weight = torch.einsum("rc,bchw->brhw", share, seen)
+        valid = weight > 0
+        values = torch.einsum("rc,bchw->brhw", share, group.values * seen) / weight.where(valid, 1.0)
+    return replace(group, values=values, valid=valid, band_sets=tuple(merged(each, runs) for each in group.band_sets))
+
+
+@lru_cache(maxsize=1024)
+def neighbours(bands: tuple[Band, ...]) -> Runs:
+    """Indices of bands to average, by wavelength from below: as many as fit into the shortest period."""
+    runs: list[list[int]] = []
+    for index in sorted(range(len(bands)), key=lambda i: (_kind(bands[i]), lower_nm(bands[i]), upper_nm(bands[i]))):
+        joined = [bands[i] for i in (*runs[-1], index)] if runs else []
+        if joined and len({_kind(band) for band in joined}) == 1 and _narrow(joined):
+            runs[-1].append(index)
+        else:
+            runs.append([index])
+    return tuple(tuple(run) for run in runs)
+
+
+def _kind(band: Band) -> tuple[str, float, float]:
+    return band.quantity, band.gsd_m, band.pixel_m
+
+
+def _narrow(bands: list[Band]) -> bool:
+    low, high = min(lower_nm(band) for band in bands), max(upper_nm(band) for band in bands)
+    return bands[0].quantity == REFLECTANCE and high < low * (1 + SHORTEST_PERIOD)
+
+
+def lower_nm(band: Band) -> float:
+    """Wavelength where a band begins, nm."""
+    return band.response.centre_nm - band.response.fwhm_nm / 2
+
+
+def upper_nm(band: Band) -> float:
+    """Wavelength where a band ends, nm."""
+    return band.response.centre_nm + band.response.fwhm_nm / 2
+
+
+@lru_cache(maxsize=1024)
+def merged(band_set: BandSet, runs: Runs) -> BandSet:
+    """The description of the means; cached, so that what is known of a band is computed once."""
+    return BandSet(band_set.platform, tuple(_mean([band_set.bands[i] for i in run]) for run in runs))
+
+
+def _mean(bands: list[Band]) -> Band:
+    if len(bands) == 1:
+        return bands[0]
+    response = superpose([band.response for band in bands], [1.0] * len(bands))
+    return replace(bands[0], name="+".join(band.name for band in bands), response=response)
