@@ -21,6 +21,8 @@ from anyband.runtime import UserError
 
 SMOOTHING = 0.01
 """Share of equal probabilities mixed into the forest's vote, so that no class is impossible."""
+TOGETHER = 8192
+"""Pixels that go through a tree at once: few enough that what belongs to them stays in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,8 @@ class RandomForest(Method):
         super().__init__(options, statistics, classes)
         self.stack = BandStack(("sentinel2", "landsat"), statistics, linear=False)
         shape = options.trees, 2 * options.leaves - 1
-        self.register_buffer("feature", torch.zeros(shape, dtype=torch.int64))
-        self.register_buffer("branches", torch.zeros((*shape, 2), dtype=torch.int64))
+        self.register_buffer("feature", torch.zeros(shape, dtype=torch.int32))
+        self.register_buffer("branches", torch.zeros((*shape, 2), dtype=torch.int32))
         self.threshold = nn.Parameter(torch.full(shape, torch.inf), requires_grad=False)
         self.share = nn.Parameter(torch.full((*shape, classes), 1 / classes), requires_grad=False)
 
@@ -77,8 +79,11 @@ class RandomForest(Method):
 
     def vote(self, values: Tensor) -> Tensor:
         """Mean over trees of the class shares (N, classes) in the leaves that pixels (N, channels) fall into."""
+        return torch.cat([self._vote(part) for part in values.split(TOGETHER)])
+
+    def _vote(self, values: Tensor) -> Tensor:
         total, flat = values.new_zeros(len(values), self.classes), values.flatten()
-        start = torch.arange(len(values), device=values.device) * values.shape[1]
+        start = torch.arange(len(values), dtype=torch.int32, device=values.device) * values.shape[1]
         trees = zip(self.feature, self.threshold, self.branches.flatten(1), self.share, strict=True)
         for feature, threshold, branches, share in trees:
             node = torch.zeros_like(start)
@@ -86,7 +91,7 @@ class RandomForest(Method):
                 value = flat.index_select(0, start + feature.index_select(0, node))
                 right = value > threshold.index_select(0, node)
                 node = branches.index_select(0, 2 * node + right)
-            total += share[node]
+            total += share.index_select(0, node)
         return total / len(self.feature)
 
     @torch.no_grad()
