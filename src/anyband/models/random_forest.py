@@ -79,7 +79,7 @@ class RandomForest(Method):
 
     def vote(self, values: Tensor) -> Tensor:
         """Mean over trees of the class shares (N, classes) in the leaves that pixels (N, channels) fall into."""
-        return torch.cat([self._vote(part) for part in values.split(TOGETHER)])
+        return torch.cat([self._vote(part) for part in torch.split(values, TOGETHER)])
 
     def _vote(self, values: Tensor) -> Tensor:
         total, flat = values.new_zeros(len(values), self.classes), values.flatten()
