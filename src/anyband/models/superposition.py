@@ -1,7 +1,9 @@
 """Bands that lie closer together than the encoder can tell apart, averaged into one before it sees them.
 
-A hyperspectral sensor has dozens of bands where training had one. The mean of neighbours is again a band, whose
-response is the mean of theirs (`superpose`), so nothing is approximated but the places where one of them is missing.
+A hyperspectral sensor has dozens of bands where training had one, and a product may carry a band twice. The mean of
+such bands is again a band, whose response is the mean of theirs (`superpose`), so nothing is approximated but the
+places where one of them is missing. Counted one by one they would outvote the others, and the posterior would take
+their common error for noise that averages out.
 """
 
 from dataclasses import replace
@@ -16,10 +18,12 @@ from anyband.sensors.band import REFLECTANCE
 from anyband.sensors.response import superpose
 
 Runs = tuple[tuple[int, ...], ...]
+SAME = 0.9
+"""Least share of the wavelengths of two bands, taken together, that both cover if they are the same band twice."""
 
 
 def resolved(group: BandGroup) -> BandGroup:
-    """The group with bands averaged that together cover less than the shortest period of the spectral code.
+    """The group with the same bands, and those closer than the spectral code can tell apart, averaged.
 
     A pixel of the mean counts the bands that saw it. Groups without such bands are returned as they are; those of
     Sentinel-2, Landsat and HLS have none.
@@ -44,11 +48,11 @@ def resolved(group: BandGroup) -> BandGroup:
 
 @lru_cache(maxsize=1024)
 def neighbours(bands: tuple[Band, ...]) -> Runs:
-    """Indices of bands to average, by wavelength from below: as many as fit into the shortest period."""
+    """Indices of bands to average, by wavelength from below: the same band again, and what fits the shortest period."""
     runs: list[list[int]] = []
     for index in sorted(range(len(bands)), key=lambda i: (_kind(bands[i]), lower_nm(bands[i]), upper_nm(bands[i]))):
         joined = [bands[i] for i in (*runs[-1], index)] if runs else []
-        if joined and len({_kind(band) for band in joined}) == 1 and _narrow(joined):
+        if joined and len({_kind(band) for band in joined}) == 1 and _inseparable(joined):
             runs[-1].append(index)
         else:
             runs.append([index])
@@ -59,9 +63,12 @@ def _kind(band: Band) -> tuple[str, float, float]:
     return band.quantity, band.gsd_m, band.pixel_m
 
 
-def _narrow(bands: list[Band]) -> bool:
-    low, high = min(lower_nm(band) for band in bands), max(upper_nm(band) for band in bands)
-    return bands[0].quantity == REFLECTANCE and high < low * (1 + SHORTEST_PERIOD)
+def _inseparable(bands: list[Band]) -> bool:
+    lows, highs = [lower_nm(band) for band in bands], [upper_nm(band) for band in bands]
+    low, high = min(lows), max(highs)
+    narrow = high < low * (1 + SHORTEST_PERIOD)
+    same = min(highs) - max(lows) >= SAME * (high - low)
+    return bands[0].quantity == REFLECTANCE and (narrow or same)
 
 
 def lower_nm(band: Band) -> float:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anyband.models.spectral import SHORTEST_PERIOD, spectral_code
-from anyband.models.superposition import lower_nm, neighbours, resolved, upper_nm
+from anyband.models.superposition import SAME, lower_nm, neighbours, resolved, upper_nm
 from anyband.sensors.registry import get_sensor, platforms
 from handmade import band_set, make_group
 
@@ -36,6 +36,23 @@ def test_the_mean_of_neighbours_is_described_by_the_mean_of_their_responses():
         assert abs(spectral_code(few.band_sets[0].bands[place].response) - sum(codes) / len(run)).max() < 2e-2
 
 
+def test_a_band_that_comes_twice_counts_once():
+    wide = (("green", 560.0, 60.0), ("red", 660.0, 60.0), ("nir", 850.0, 120.0))
+    group = make_group("imager", band_set(wide, 30.0), 30.0, 120.0, 2, 0)
+    twice = make_group("imager", band_set((*wide, ("red-again", 661.0, 60.0)), 30.0), 30.0, 120.0, 2, 0)
+    twice.values[:, :3], twice.values[:, 3] = group.values, group.values[:, 1]
+    twice.valid[:] = True
+    few = resolved(twice)
+    assert resolved(group) is group
+    assert torch.equal(few.values, group.values[:, [0, 1, 2]])
+    assert [band.name for band in few.band_sets[0].bands] == ["green", "red+red-again", "nir"]
+
+
+def test_a_narrow_band_inside_a_wide_one_is_another_band():
+    bands = band_set((("nir", 842.0, 115.0), ("narrow nir", 865.0, 80.0)), 30.0).bands
+    assert neighbours(bands) == ((0,), (1,))
+
+
 def test_a_pixel_of_the_mean_counts_the_bands_that_saw_it_and_nothing_leaks():
     group = imager(HUNDRED[40:43])
     group.valid[:, 1] = False
@@ -56,7 +73,8 @@ def test_runs_hold_every_band_once_stay_narrow_and_do_not_depend_on_the_order(en
     assert sorted(i for run in runs for i in run) == list(range(len(bands)))
     for run in (run for run in runs if len(run) > 1):
         low, high = min(lower_nm(bands[i]) for i in run), max(upper_nm(bands[i]) for i in run)
-        assert high < low * (1 + SHORTEST_PERIOD)
+        common = min(upper_nm(bands[i]) for i in run) - max(lower_nm(bands[i]) for i in run)
+        assert high < low * (1 + SHORTEST_PERIOD) or common >= SAME * (high - low)
     order = list(range(len(bands)))
     shuffle.shuffle(order)
     others = neighbours(tuple(bands[i] for i in order))
