@@ -74,9 +74,11 @@ KINDS: dict[str, Kind] = {
     # N percent of the ground under clouds; the acquisition of another date in its place.
     "cloudy": Kind(_PERCENT, ("cloudy-50",), one_sensor=True),
     "late": Kind("", ("late",), one_sensor=True),
-    # As if it were of another sensor: each of that sensor's bands has the values of the nearest band at hand.
+    # As if it were of another sensor, or had all its bands: each has the values of the nearest band at hand.
     "as": Kind("(S2|L9)", ("as-S2", "as-L9"), joint=True),
 }
+
+FEWER = ("drop", "keep", "drop-random")  # kinds that take bands away
 
 STANDS_FOR = {"S2": "sentinel2", "L9": "landsat"}
 """Product that an observation is of after `as-...`."""
@@ -132,6 +134,9 @@ def parse(key: str) -> Condition:
         raise ValueError(f"condition {key!r}: late reads other pixels, so it must come first")
     if any(step.kind == "as" for step in steps[:-1]):
         raise ValueError(f"condition {key!r}: after as-... it is another sensor, so that must come last")
+    if any(step.kind == "as" and step.products == (STANDS_FOR[step.values[0]],) for step in steps):
+        if not any(step.kind in FEWER for step in steps):
+            raise ValueError(f"condition {key!r}: {rest[-1]} is what it is already, as no band was dropped before")
     return Condition(key, products, steps)
 
 
@@ -166,8 +171,6 @@ def _problem(step: Step) -> str:
         return "needs two products"
     if step.kind == "as" and len(step.products) > 1:
         return "takes one product"
-    if step.kind == "as" and step.products == (STANDS_FOR[step.values[0]],):
-        return "is what it is already"
     finest = min(PIXELS_M[product][0] for product in step.products)
     coarsest = max(PIXELS_M[product][1] for product in step.products)
     if step.kind == "gsd" and int(step.values[0]) <= finest:

@@ -33,6 +33,10 @@ def test_what_a_name_says():
     assert [step.kind for step in parse("S2+L9/late/srf-absent").steps] == ["late", "srf"]
 
 
+def test_bands_that_were_dropped_can_be_filled_with_the_nearest_that_are_left():
+    assert [step.kind for step in parse("S2/drop-random-50-1/as-S2").steps] == ["drop-random", "as"]
+
+
 @pytest.mark.parametrize(
     ("key", "words"),
     [
@@ -46,6 +50,7 @@ def test_what_a_name_says():
         ("S2/cloudy-50/late", "must come first"),
         ("S2/", "is no perturbation"),
         ("S2/as-S2", "is what it is already"),
+        ("S2/gsd-30/as-S2", "is what it is already"),
         ("S2+L9/as-S2", "takes one product"),
         ("BB/as-S30", "did you mean 'as-S2'"),
         ("BB/as-S2/drop-swir", "must come last"),
