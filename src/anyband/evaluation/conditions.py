@@ -134,9 +134,9 @@ def parse(key: str) -> Condition:
         raise ValueError(f"condition {key!r}: late reads other pixels, so it must come first")
     if any(step.kind == "as" for step in steps[:-1]):
         raise ValueError(f"condition {key!r}: after as-... it is another sensor, so that must come last")
-    if any(step.kind == "as" and step.products == (STANDS_FOR[step.values[0]],) for step in steps):
-        if not any(step.kind in FEWER for step in steps):
-            raise ValueError(f"condition {key!r}: {rest[-1]} is what it is already, as no band was dropped before")
+    itself = any(step.kind == "as" and step.products == (STANDS_FOR[step.values[0]],) for step in steps)
+    if itself and not any(step.kind in FEWER for step in steps):
+        raise ValueError(f"condition {key!r}: {rest[-1]} is what it is already, as no band was dropped before")
     return Condition(key, products, steps)
 
 

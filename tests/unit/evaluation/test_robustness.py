@@ -89,7 +89,9 @@ def test_a_fixed_stack_has_no_rows_without_its_bands_and_is_blind_to_what_it_doe
     assert found >= {"S2", "S2/gsd-30", "S2/srf-wrong", "S2/duplicate-rgb-nir", "S2+L9/merged", "S2+L9/cloudy-50"}
     filled = {key for key in found if key.endswith("/as-S2")}
     assert not {key for key in found - filled if "drop" in key or "keep" in key or key.startswith("L")}
-    assert filled == {key for key in preset if key.endswith("/as-S2")}, "Landsat under the names of Sentinel-2, gaps filled"
+    assert filled == {key for key in preset if key.endswith("/as-S2")}, (
+        "Landsat under the names of Sentinel-2, gaps filled"
+    )
     blind = ("S2/srf-wrong", "S2/srf-absent", "S2/gsd-30-wrong", "S2+L9/cloudy-50", "S2+L9/late", "S2+L9/merged")
     for key in blind:
         same = "S2/gsd-30" if "gsd" in key else "S2"
