@@ -66,6 +66,7 @@ rule evaluate:
     output:
         confusion="results/runs/{experiment}/{method}/seed-{seed}/confusion.csv",
         calibration="results/runs/{experiment}/{method}/seed-{seed}/calibration.csv",
+        class_calibration="results/runs/{experiment}/{method}/seed-{seed}/class_calibration.csv",
         images="results/runs/{experiment}/{method}/seed-{seed}/image_scores.csv",
         cost="results/runs/{experiment}/{method}/seed-{seed}/cost.json",
         predictions="results/runs/{experiment}/{method}/seed-{seed}/predictions.npz",

@@ -1,42 +1,115 @@
-"""Binned confidence counts per block: enough for reliability curves and calibration errors, without inference."""
+"""Sums per block from which calibration is computed without inference: binned probabilities, likelihood, Brier score.
+
+Two kinds of bins over [0, 1], both of `BINS` equal widths:
+
+* by the confidence, the probability of the predicted class (Guo et al. 2017, On calibration of modern neural networks,
+  ICML, section 2);
+* class by class, by the probability of that class, one against the rest, whichever class is predicted (Kull et al.
+  2019, Beyond temperature scaling, NeurIPS, classwise-ECE).
+
+Beside them stand the sums of -ln p(reference) and of the squared distance of all probabilities from the reference
+(Brier 1950, Verification of forecasts expressed in terms of probability, in the form that sums over classes: 0 to 2).
+"""
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 BINS = 15
 
+OVERALL = ("count", "confidence_sum", "correct", "nll_sum", "brier_sum")
+BY_CLASS = ("count", "probability_sum", "positives")
+Floats = NDArray[np.floating]
+Integers = NDArray[np.integer]
 
-def binned_confidence(confidence: NDArray[np.floating], correct: NDArray[np.bool_]) -> pd.DataFrame:
-    """Columns bin, count, confidence_sum, correct, for `BINS` equal bins of the confidence in [0, 1].
+COUNTED = ("count", "correct", "positives")
 
-    Args:
-        confidence: (N,) probability of the predicted class.
-        correct: (N,) whether that class is the reference.
+
+class CalibrationSums:
+    """Sums over the scored pixels of every block at one temperature, filled batch by batch.
+
+    Attributes:
+        temperature: what logits are divided by before the softmax; 1 leaves them as predicted.
+        blocks: names of the blocks, sorted.
+        overall: (block, bin, 5) in the order of `OVERALL`; bins of the confidence.
+        by_class: (block, class, bin, 3) in the order of `BY_CLASS`; bins of the class's probability.
     """
-    index = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    return pd.DataFrame(
-        {
-            "bin": np.arange(BINS),
-            "count": np.bincount(index, minlength=BINS),
-            "confidence_sum": np.bincount(index, confidence, minlength=BINS).round(3),
-            "correct": np.bincount(index, correct, minlength=BINS).astype(np.int64),
+
+    def __init__(self, block: NDArray[np.str_], classes: int, temperature: float = 1.0) -> None:
+        """Start at 0 for the chips whose blocks are `block` (N,)."""
+        self.temperature = temperature
+        self.blocks, self._block_of = np.unique(block, return_inverse=True)
+        self.overall = np.zeros((len(self.blocks), BINS, len(OVERALL)))
+        self.by_class = np.zeros((len(self.blocks), classes, BINS, len(BY_CLASS)))
+
+    def add(self, indices: Integers, logits: Tensor, prediction: Integers, label: Integers) -> None:
+        """Count the pixels of some chips.
+
+        Args:
+            indices: (B,) which chips.
+            logits: (B, classes, H, W) on the CPU.
+            prediction: (B, H, W) class index of the largest; rounding at another temperature may not change it.
+            label: (B, H, W) class index, below 0 where not scored.
+        """
+        scored = label.reshape(-1) >= 0
+        truth = label.reshape(-1)[scored].astype(np.int64)
+        block = np.repeat(self._block_of[indices], label[0].size)[scored]
+        # Classes first: a softmax over an inner axis of a few classes takes three times as long.
+        pixels = logits.movedim(1, 0).flatten(1)[:, torch.from_numpy(scored)]
+        log_probability = (pixels / self.temperature).log_softmax(dim=0)
+        probability = log_probability.exp().numpy()
+        predicted = prediction.reshape(-1)[scored]
+        nll = -log_probability.numpy()[truth, np.arange(len(truth))]
+        self._add_overall(block, probability, predicted, truth, nll)
+        self._add_by_class(block, probability, truth)
+
+    def _add_overall(
+        self, block: Integers, probability: Floats, predicted: Integers, truth: Integers, nll: Floats
+    ) -> None:
+        columns = np.arange(len(truth))
+        confidence = probability[predicted, columns]
+        brier = np.square(probability).sum(axis=0) - 2 * probability[truth, columns] + 1
+        cell = block * BINS + bin_of(confidence)
+        for column, weight in enumerate((None, confidence, predicted == truth, nll, brier)):
+            counted = np.bincount(cell, weight, minlength=len(self.blocks) * BINS)
+            self.overall[..., column] += counted.reshape(-1, BINS)
+
+    def _add_by_class(self, block: Integers, probability: Floats, truth: Integers) -> None:
+        blocks, classes = self.by_class.shape[:2]
+        cell = (block + np.arange(classes)[:, None] * blocks) * BINS + bin_of(probability)  # (classes, n)
+        true_cell = cell[truth, np.arange(len(truth))]
+        for column, (where, weight) in enumerate(((cell, None), (cell, probability.ravel()), (true_cell, None))):
+            counted = np.bincount(where.ravel(), weight, minlength=blocks * classes * BINS)
+            self.by_class[..., column] += counted.reshape(classes, blocks, BINS).swapaxes(0, 1)
+
+    def overall_table(self) -> pd.DataFrame:
+        """Columns block, bin and those of `OVERALL`, with every bin."""
+        block, index = np.indices(self.overall.shape[:2])
+        keys = {"block": self.blocks[block.ravel()], "bin": index.ravel()}
+        return _table(keys, self.overall, OVERALL)
+
+    def class_table(self, codes: Sequence[int]) -> pd.DataFrame:
+        """Columns block, class (label code), bin and those of `BY_CLASS`, without empty bins."""
+        block, index, place = np.indices(self.by_class.shape[:3])
+        keys = {
+            "block": self.blocks[block.ravel()],
+            "class": np.asarray(codes)[index.ravel()],
+            "bin": place.ravel(),
         }
-    )
+        table = _table(keys, self.by_class, BY_CLASS)
+        return table[table["count"] > 0]
 
 
-def by_block(
-    confidence: NDArray[np.floating],
-    prediction: NDArray[np.integer],
-    reference: NDArray[np.integer],
-    block: NDArray[np.str_],
-) -> pd.DataFrame:
-    """Binned confidences of every block; the first axis of all arrays is the chip, reference < 0 is not scored."""
-    frames = []
-    for name in np.unique(block):
-        inside = block == name
-        scored = reference[inside] >= 0
-        right = prediction[inside][scored] == reference[inside][scored]
-        frame = binned_confidence(confidence[inside][scored].astype(np.float64), right)
-        frames.append(frame.assign(block=str(name)))
-    return pd.concat(frames, ignore_index=True)[["block", "bin", "count", "confidence_sum", "correct"]]
+def bin_of(probability: Floats) -> NDArray[np.int64]:
+    """Bin of each probability in [0, 1]; 1 belongs to the last one."""
+    return np.minimum((probability * np.float64(BINS)).astype(np.int64), BINS - 1)
+
+
+def _table(keys: dict[str, NDArray[np.generic]], sums: NDArray[np.float64], names: Sequence[str]) -> pd.DataFrame:
+    columns = {name: sums[..., index].ravel() for index, name in enumerate(names)}
+    whole = {name: values.astype(np.int64) for name, values in columns.items() if name in COUNTED}
+    return pd.DataFrame(keys | {name: values.round(3) for name, values in columns.items()} | whole)

@@ -1,19 +1,102 @@
 import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from anyband.evaluation.calibration import BINS, binned_confidence, by_block
+from anyband.evaluation.calibration import BINS, BY_CLASS, OVERALL, CalibrationSums, bin_of
 
-
-def test_bins_hold_every_confidence_including_one():
-    frame = binned_confidence(np.array([0.0, 0.5, 0.999, 1.0]), np.array([False, True, True, True]))
-    assert len(frame) == BINS
-    assert frame["count"].sum() == 4
-    assert frame["count"].iloc[-1] == 2
-    assert frame["correct"].sum() == 3
-    assert frame["confidence_sum"].sum() == 2.499
+CLASSES = 4
 
 
-def test_unscored_pixels_are_left_out():
-    confidence = np.full((2, 4), 0.9)
-    reference = np.array([[0, 0, -1, -1], [-1, -1, -1, -1]])
-    frame = by_block(confidence, np.zeros((2, 4), int), reference, np.array(["a", "b"]))
-    assert frame.groupby("block")["count"].sum().to_dict() == {"a": 2, "b": 0}
+def planted(seed, chips=6, sharpness=2.0, size=24):
+    """Logits, and labels drawn from the very probabilities that these state; 1 in 10 pixels is not scored."""
+    random = torch.Generator().manual_seed(seed)
+    logits = sharpness * torch.randn(chips, CLASSES, size, size, generator=random)
+    probability = logits.softmax(dim=1).movedim(1, -1).flatten(0, 2)
+    label = torch.multinomial(probability, 1, generator=random)[:, 0].reshape(chips, size, size)
+    label[torch.rand(label.shape, generator=random) < 0.1] = -1
+    return logits, label.numpy().astype(np.int8)
+
+
+def sums_of(logits, label, block=None, temperature=1.0, batch=4):
+    block = np.array(["a"] * len(label)) if block is None else block
+    sums = CalibrationSums(block, CLASSES, temperature)
+    for first in range(0, len(label), batch):
+        part = np.arange(first, min(first + batch, len(label)))
+        sums.add(part, logits[part], logits[part].argmax(dim=1).numpy().astype(np.uint8), label[part])
+    return sums
+
+
+def test_bins_hold_every_probability_including_one():
+    assert bin_of(np.array([0.0, 0.5, 0.999, 1.0])).tolist() == [0, BINS // 2, BINS - 1, BINS - 1]
+
+
+def test_sums_are_those_of_the_definitions():
+    logits, label = planted(0)
+    sums = sums_of(logits, label, temperature=1.7)
+    scored = label >= 0
+    probability = (logits.double() / 1.7).softmax(dim=1).movedim(1, -1).numpy()[scored]
+    truth = np.eye(CLASSES)[label[scored]]
+    totals = dict(zip(OVERALL, sums.overall.sum(axis=(0, 1)), strict=True))
+    assert totals["count"] == scored.sum()
+    assert totals["confidence_sum"] == pytest.approx(probability.max(axis=1).sum(), rel=1e-5)
+    assert totals["correct"] == (probability.argmax(axis=1) == label[scored]).sum()
+    assert totals["nll_sum"] == pytest.approx(-np.log((probability * truth).sum(axis=1)).sum(), rel=1e-5)
+    assert totals["brier_sum"] == pytest.approx(((probability - truth) ** 2).sum(), rel=1e-5)
+    count, mass, positives = sums.by_class.sum(axis=(0, 2)).T
+    assert (count == scored.sum()).all()
+    assert mass == pytest.approx(probability.sum(axis=0), rel=1e-5)
+    assert positives.tolist() == truth.sum(axis=0).tolist()
+
+
+def test_every_bin_holds_its_own_pixels():
+    logits, label = planted(1)
+    sums = sums_of(logits, label)
+    scored = label >= 0
+    probability = logits.softmax(dim=1).movedim(1, -1).numpy()[scored]
+    for code in range(CLASSES):
+        index = np.minimum((probability[:, code] * np.float64(BINS)).astype(int), BINS - 1)
+        assert sums.by_class[0, code, :, 0].tolist() == np.bincount(index, minlength=BINS).tolist()
+        hits = np.bincount(index, label[scored] == code, minlength=BINS)
+        assert sums.by_class[0, code, :, 2].tolist() == hits.tolist()
+
+
+def test_blocks_are_told_apart_and_batches_do_not_matter():
+    logits, label = planted(2)
+    label[3:] = np.where(np.arange(label[0].size).reshape(label[0].shape) < 5, label[3:], -1)
+    block = np.array(["b", "a", "b", "c", "c", "c"])
+    sums = sums_of(logits, label, block)
+    assert sums.blocks.tolist() == ["a", "b", "c"]
+    expected = [(label[block == name] >= 0).sum() for name in "abc"]
+    assert sums.overall[:, :, 0].sum(axis=1).tolist() == expected
+    alone = sums_of(logits, label, block, batch=1)
+    np.testing.assert_allclose(sums.overall, alone.overall, rtol=1e-5)
+    np.testing.assert_allclose(sums.by_class, alone.by_class, rtol=1e-5)
+
+
+def test_nothing_scored_is_nothing_counted():
+    logits, label = planted(3)
+    sums = sums_of(logits, np.full_like(label, -1))
+    assert sums.overall.sum() == sums.by_class.sum() == 0
+    assert sums.class_table(range(CLASSES)).empty
+
+
+@given(seed=st.integers(0, 10**6), temperature=st.floats(0.05, 20.0))
+def test_scaling_never_changes_which_pixels_are_right(seed, temperature):
+    logits, label = planted(seed, chips=2, size=8)
+    before, after = sums_of(logits, label), sums_of(logits, label, temperature=temperature)
+    for column in ("count", "correct"):
+        place = OVERALL.index(column)
+        assert before.overall[..., place].sum() == after.overall[..., place].sum()
+    assert (before.by_class[..., 2].sum(axis=2) == after.by_class[..., 2].sum(axis=2)).all()
+
+
+def test_tables_have_every_bin_overall_and_no_empty_one_by_class():
+    logits, label = planted(4)
+    sums = sums_of(logits, label, np.array(["a", "b"] * 3))
+    overall, classes = sums.overall_table(), sums.class_table((10, 20, 30, 80))
+    assert list(overall) == ["block", "bin", *OVERALL] and len(overall) == 2 * BINS
+    assert list(classes) == ["block", "class", "bin", *BY_CLASS]
+    assert set(classes["class"]) == {10, 20, 30, 80} and (classes["count"] > 0).all()
+    assert overall["count"].dtype == overall["correct"].dtype == classes["positives"].dtype == np.int64

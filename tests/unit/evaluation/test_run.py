@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,9 @@ from small_split import CLASSES, SMALL, fabricate_split
 
 EXTRA = ("BB", "NB", "HS")  # of products that these chips do not have
 ALL = tuple(key for key in CONDITIONS if key not in EXTRA)
-FILES = ("confusion.csv", "calibration.csv", "image_scores.csv", "cost.json", "predictions.npz")
+FILES = (
+    "confusion.csv", "calibration.csv", "class_calibration.csv", "image_scores.csv", "cost.json", "predictions.npz",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +53,17 @@ def test_a_run_gets_all_its_tables(dataset, runs):
     scored = int((table.label >= 0).sum())
     assert (confusion.groupby("condition")["count"].sum() == scored).all()
     calibration = pd.read_csv(runs["anyband"] / "calibration.csv")
-    assert (calibration.groupby("condition")["count"].sum() == scored).all()
+    looks = ["condition", "scaled"]
+    assert (calibration.groupby(looks)["count"].sum() == scored).all()
+    assert len(calibration[looks].drop_duplicates()) == 2 * len(ALL)
+    assert set(calibration.loc[calibration["scaled"] == 0, "temperature"]) == {1.0}
+    hits = calibration.groupby(looks)["correct"].sum().unstack()
+    assert (hits[0] == hits[1]).all()  # the same maps
+    classes = pd.read_csv(runs["anyband"] / "class_calibration.csv")
+    assert set(classes["class"]) == set(CLASSES)
+    assert (classes.groupby([*looks, "class"])["count"].sum() == scored).all()
+    assert (classes.groupby(looks)["positives"].sum() == scored).all()
+    assert classes.groupby(looks)["probability_sum"].sum().to_numpy() == pytest.approx(scored, rel=1e-3)
     cost = json.loads((runs["anyband"] / "cost.json").read_text())
     wanted = ["parameters", "trainable_parameters", "macs_per_km2", "train_seconds", "inference_km2_per_s"]
     assert sorted(cost) == sorted([*wanted, "peak_memory_mb", "endpoint_conditions", "trained_on"])
@@ -93,8 +106,8 @@ def test_stored_maps_agree_with_the_confusion_table(dataset, runs):
 
 def test_a_specialist_answers_where_its_sensor_is_and_computes_once(dataset, runs, monkeypatch):
     calls = []
-    real = module.predict
-    monkeypatch.setattr(module, "predict", lambda *given, **named: calls.append(given[2]) or real(*given, **named))
+    real = module.score_maps
+    monkeypatch.setattr(module, "score_maps", lambda *given: calls.append(given[2].products) or real(*given))
     evaluate_run(runs["s2-only"], *dataset, ALL)
     confusion = pd.read_csv(runs["s2-only"] / "confusion.csv")
     assert list(confusion["condition"].unique()) == ["S2", "S2+L9"]
@@ -111,6 +124,39 @@ def test_cost_of_a_method_that_has_only_changed_inputs_is_that_of_what_it_sees(d
     mapped = json.loads((folder / "cost.json").read_text())["macs_per_km2"]
     evaluate_run(folder, *dataset, ("S2",))
     assert mapped == pytest.approx(json.loads((folder / "cost.json").read_text())["macs_per_km2"], rel=0.05)
+
+
+def test_disturbed_inputs_have_no_temperature(dataset, runs, tmp_path):
+    folder = shutil.copytree(runs["s2-only"], tmp_path / "s2-only")
+    evaluate_run(folder, *dataset, ("S2", "S2/gsd-60", "S2+L9/cloudy-50@L9"))
+    table = pd.read_csv(folder / "calibration.csv")
+    # The last one is the same view as S2, but it is not what a temperature was asked for.
+    assert set(table.loc[table["scaled"] == 1, "condition"]) == {"S2"}
+    assert set(table.loc[table["scaled"] == 0, "condition"]) == {"S2", "S2/gsd-60", "S2+L9/cloudy-50@L9"}
+    assert set(pd.read_csv(folder / "class_calibration.csv")["condition"]) == {"S2"}
+    evaluate_run(folder, *dataset, ("S2/gsd-60",))
+    assert set(pd.read_csv(folder / "calibration.csv")["scaled"]) == {0}
+    assert pd.read_csv(folder / "class_calibration.csv").empty
+
+
+def test_test_chips_never_influence_the_temperature(dataset, runs, monkeypatch, tmp_path):
+    """Other labels on the test chips: the scores change, the temperature does not."""
+    temperatures, counts = [], []
+    for turned in (False, True):
+        folder = shutil.copytree(runs["s2-only"], tmp_path / f"s2-only-{turned}")
+
+        def with_labels(chips, splits, split, *rest, turned=turned):
+            table = load_split(chips, splits, split, *rest)
+            other = np.where(table.label >= 0, (table.label + 1) % len(CLASSES), -1).astype(table.label.dtype)
+            return replace(table, label=other) if turned and split == "test" else table
+
+        monkeypatch.setattr(module, "load_split", with_labels)
+        evaluate_run(folder, *dataset, ("S2",))
+        table = pd.read_csv(folder / "calibration.csv")
+        temperatures.append(table.loc[table["scaled"] == 1, "temperature"].unique().tolist())
+        counts.append(table["correct"].sum())
+    assert temperatures[0] == temperatures[1] and len(temperatures[0]) == 1
+    assert counts[0] != counts[1]
 
 
 def test_nothing_to_answer_is_one_clear_line(dataset, runs):
