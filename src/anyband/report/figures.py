@@ -13,7 +13,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
 from anyband.report import formatting as form
 from anyband.report.palette import method_markers
@@ -229,25 +228,6 @@ def cost_scores(table: pd.DataFrame, style: Style, width: int) -> Figure:
         panel.set_ylabel("endpoint mIoU, points")
         panel.grid()
     legend(figure, table["method"].tolist(), style, width, columns)
-    return figure
-
-
-def pair_quality(pairs: pd.DataFrame, width: int) -> Figure:
-    """Days between the two scenes of kept pairs, and the share of ground that is clear in both."""
-    wide = width > 500
-    figure, axes = canvas(width, 220 if wide else 430, (46, 10, 10, 46), 2 if wide else 1, 1 if wide else 2)
-    figure.subplots_adjust(wspace=0.22, hspace=0.4)
-    gaps = np.floor(pairs["day_gap"].to_numpy(dtype=float)).astype(int)
-    days = np.arange(gaps.max() + 1 if len(gaps) else 1)
-    axes[0].bar(days, [int((gaps == day).sum()) for day in days], width=0.72, color=MUTED)
-    axes[0].set_xticks(days)
-    axes[0].set_xlabel("whole days between Sentinel-2 and Landsat")
-    axes[1].hist(100 * pairs["clear_joint"], bins=[10.0 * k for k in range(11)], color=MUTED, rwidth=0.86)
-    axes[1].set_xlabel("clear in both scenes, % of the site")
-    for panel in axes:
-        panel.set_ylabel("pairs")
-        panel.yaxis.set_major_locator(MaxNLocator(integer=True))
-        panel.grid(axis="y")
     return figure
 
 

@@ -11,6 +11,7 @@ from anyband.report.block_map import difference_map, difference_places, map_figu
 from anyband.report.detail_graphics import detail_graphics
 from anyband.report.drawing import graphic, key_of
 from anyband.report.figures import Style
+from anyband.report.pair_quality import pair_quality, pair_table
 from anyband.report.panels import best_baseline
 from anyband.report.records import DataRecord
 from anyband.report.results_tables import trained_on_hls
@@ -119,18 +120,24 @@ def data_graphics(data: DataRecord, style: Style) -> list[Graphic]:
     result = [_map(data, style)] if len(data.splits) else []
     if data.pairs.empty:
         return result
-    return [
-        *result,
-        graphic(
-            f"pairs-{data.name}",
-            "Kept pairs of scenes",
-            "Left: days between the Sentinel-2 and the Landsat scene. Right: share of the site that is clear in both. "
-            f"n = {form.plural(len(data.pairs), 'pair')} at {form.plural(data.pairs['site'].nunique(), 'place')}.",
-            lambda width: figures.pair_quality(data.pairs, width),
-            style,
-            "Histograms of the day gap and of the clear share of kept pairs",
-        ),  # fmt: skip
-    ]
+    return [*result, _pairs(data, style)]
+
+
+def _pairs(data: DataRecord, style: Style) -> Graphic:
+    table = pair_table(data)
+    measured = form.plural(int(table["shift_m"].notna().sum()), "pair")
+    return graphic(
+        f"pairs-{data.name}",
+        "Kept pairs of scenes",
+        "How alike the two scenes of a pair are: time, clouds, registration, sun and view; every count is of pairs. "
+        "Angles are those that the items give for whole scenes, not for pixels; where an item gives only the angle at "
+        "the satellite, that one is shown, which for Landsat is 0 unless it was pointed aside. The shift is measured "
+        f"in the pixels of {measured} by the audit. n = {form.plural(len(data.pairs), 'pair')} at "
+        f"{form.plural(data.pairs['site'].nunique(), 'place')}.",
+        lambda width: pair_quality(table, width),
+        style,
+        "Histograms of day gap, clear share, shift, difference of the sun's zenith and view zeniths of kept pairs",
+    )
 
 
 def _in_order(units: pd.DataFrame, frames: Frames) -> pd.DataFrame:

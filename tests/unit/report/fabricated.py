@@ -152,6 +152,8 @@ def _item(site, product, pair, simulated):
         properties["s2:processing_baseline"] = "04.00"
     if simulated:
         properties["anyband:simulated"] = simulated
+    if product == "landsat":
+        properties["view:off_nadir"] = 0
     return {"type": "Feature", "id": f"{site}-{product}-{pair}", "collection": COLLECTIONS[product],
             "properties": properties, "assets": {}}  # fmt: skip
 
