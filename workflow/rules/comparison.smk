@@ -2,6 +2,9 @@ rule compare:
     input:
         run_files("results/runs/{experiment}/{method}/seed-{seed}/confusion.csv"),
         run_files("results/runs/{experiment}/{method}/seed-{seed}/calibration.csv"),
+        run_files(
+            "results/runs/{experiment}/{method}/seed-{seed}/class_calibration.csv"
+        ),
         run_files("results/runs/{experiment}/{method}/seed-{seed}/image_scores.csv"),
         run_files("results/runs/{experiment}/{method}/seed-{seed}/cost.json"),
         run_files("results/runs/{experiment}/{method}/seed-{seed}/history.csv"),

@@ -4,7 +4,17 @@ from collections.abc import Iterable, Mapping
 
 Entry = tuple[str, Mapping[str, str]]
 
-ALWAYS = ("claverie2018hls", "holm1979", "benjamini1995", "schuirmann1987", "satterthwaite1946", "piepho2004")
+ALWAYS = (
+    "claverie2018hls",
+    "holm1979",
+    "benjamini1995",
+    "schuirmann1987",
+    "satterthwaite1946",
+    "piepho2004",
+    "guo2017",
+    "kull2019",
+    "brier1950",
+)
 LABELS = ("zanaga2022",)
 MODELS = {
     "satlas": "bastani2023",
@@ -57,6 +67,20 @@ ENTRIES: dict[str, Entry] = {
         "title": "An algorithm for a letter-based representation of all-pairwise comparisons",
         "journal": "Journal of Computational and Graphical Statistics", "volume": "13", "number": "2",
         "pages": "456--466", "year": "2004", "doi": "10.1198/1061860043515",
+    }),
+    "guo2017": ("inproceedings", {
+        "author": "Guo, C. and Pleiss, G. and Sun, Y. and Weinberger, K. Q.",
+        "title": "On calibration of modern neural networks", "booktitle": "ICML", "year": "2017",
+        "eprint": "1706.04599", "archiveprefix": "arXiv",
+    }),
+    "kull2019": ("inproceedings", {
+        "author": "Kull, M. and Perello-Nieto, M. and Kängsepp, M. and Silva Filho, T. and Song, H. and Flach, P.",
+        "title": "Beyond temperature scaling: obtaining well-calibrated multi-class probabilities with {Dirichlet} "
+        "calibration", "booktitle": "NeurIPS", "year": "2019", "eprint": "1910.12656", "archiveprefix": "arXiv",
+    }),
+    "brier1950": ("article", {
+        "author": "Brier, G. W.", "title": "Verification of forecasts expressed in terms of probability",
+        "journal": "Monthly Weather Review", "volume": "78", "number": "1", "pages": "1--3", "year": "1950",
     }),
     "breiman2001": ("article", {
         "author": "Breiman, L.", "title": "Random forests", "journal": "Machine Learning", "volume": "45",

@@ -24,9 +24,9 @@ from anyband.runtime import UserError, write_text
 from anyband.statistics.settings import label
 
 FRAMES = (
-    "general", "conditions", "robustness", "per_class", "pairwise", "calibration", "reliability", "cost", "variance",
-    "units", "image_scores", "fusion", "gap_closed", "transfer", "decomposition", "confusions", "block_differences",
-    "learning",
+    "general", "conditions", "robustness", "per_class", "pairwise", "calibration", "class_calibration", "reliability",
+    "cost", "variance", "units", "image_scores", "fusion", "gap_closed", "transfer", "decomposition", "confusions",
+    "block_differences", "learning",
 )  # fmt: skip
 
 
@@ -115,7 +115,8 @@ def experiment_sections(
                 block_map(frames, design, entry.data, style), tables.get("variance"),
                 paragraphs=[text] if (text := narrative.advice(frames)) else []),
         section("maps", "Maps", panels),
-        section("calibration", "Calibration", tables.get("calibration"), graphics.get("reliability")),
+        section("calibration", "Calibration", tables.get("calibration"), graphics.get("reliability"),
+                tables.get("class-calibration"), tables.get("calibration-other")),
         section("cost", "Cost and tuning", tables.get("cost"), graphics.get("cost"), tables.get("tuning"),
                 graphics.get("learning"),
                 paragraphs=[tuning.fairness(tuning.read_ledger(results, name), design)]),

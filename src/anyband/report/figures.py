@@ -186,24 +186,34 @@ def _condition_marks(panel: Axes, x: float, rows: pd.DataFrame, methods: Sequenc
 
 
 def reliability(table: pd.DataFrame, methods: Sequence[str], style: Style, width: int) -> Figure:
-    """Share of right pixels against confidence, one line per method; the diagonal is perfect calibration."""
-    side, wide = min(width, 420), width > 500
-    top = 12 if wide else legend_height(methods, 2)
-    figure, (panel,) = canvas(width, side - 12 + top, (48, width - side + 10 if wide else 10, top, 46))
-    panel.plot([0, 100], [0, 100], color=MUTED, linewidth=1, dashes=(4, 3))
-    for method in methods:
-        rows = table[table["method"] == method]
-        panel.plot(100 * rows["confidence"], 100 * rows["agreement"], color=style.colour(method),
-                   marker=style.marker(method), markersize=5, linewidth=1.5, label=style.labels[method])  # fmt: skip
-    panel.set_xlabel("confidence, %")
-    panel.set_ylabel("agreement with the labels, %")
-    panel.set_xlim(0, 100)
-    panel.set_ylim(0, 100)
-    panel.grid()
-    if wide:
-        figure.legend(loc="center left", bbox_to_anchor=(side / width, 0.5))
-    else:
-        legend(figure, methods, style, width, 2)
+    """Share of right pixels against confidence before and after temperature scaling; the diagonal is perfect.
+
+    Args:
+        table: rows of `reliability.csv` of one condition.
+        methods: one line each.
+        style: colours and names.
+        width: pixels.
+    """
+    wide = width > 500
+    columns = 4 if wide else 2
+    top = legend_height(methods, columns) + 22
+    side = (width - 48 - 10 - 60) / 2 if wide else width - 48 - 10
+    height = side + 46 if wide else 2 * (side + 46) + 22
+    figure, axes = canvas(width, height + top, (48, 10, top, 46), 2 if wide else 1, 1 if wide else 2)
+    figure.subplots_adjust(wspace=60 / side, hspace=68 / side)
+    for panel, scaled, title in zip(axes, (0, 1), ("As predicted", "After temperature scaling"), strict=True):
+        panel.plot([0, 100], [0, 100], color=MUTED, linewidth=1, dashes=(4, 3))
+        for method in methods:
+            rows = table[(table["method"] == method) & (table["scaled"] == scaled)]
+            panel.plot(100 * rows["confidence"], 100 * rows["agreement"], color=style.colour(method),
+                       marker=style.marker(method), markersize=5, linewidth=1.5)  # fmt: skip
+        panel.set_title(title, fontweight="bold")
+        panel.set_xlabel("confidence, %")
+        panel.set_ylabel("agreement with the labels, %")
+        panel.set_xlim(0, 100)
+        panel.set_ylim(0, 100)
+        panel.grid()
+    legend(figure, methods, style, width, columns)
     return figure
 
 

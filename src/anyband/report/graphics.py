@@ -86,12 +86,13 @@ def _reliability(frames: Frames, design: Mapping[str, Any], style: Style, n: str
         "reliability": graphic(
             key_of(design, "reliability"),
             f"Confidence and agreement, {condition}",
-            "Share of right pixels in bins of confidence, pooled over blocks and seeds. On the dashed line confidence "
-            "and agreement are the same; below it a method is too sure of itself. Methods that cannot take "
-            f"{condition} are left out. " + n,
+            "Share of right pixels in bins of confidence, pooled over blocks and seeds, as predicted and after "
+            "temperature scaling by validation chips. On the dashed line confidence and agreement are the same; "
+            "below it a method is too sure of itself. Which class is mapped is the same in both. Methods that cannot "
+            f"take {condition} are left out. " + n,
             lambda width: figures.reliability(table, methods, style, width),
             style,
-            f"Reliability diagram under {condition}",
+            f"Reliability diagrams under {condition} before and after temperature scaling",
         )  # fmt: skip
     }
 

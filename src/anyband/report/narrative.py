@@ -117,7 +117,10 @@ def methods_text(
         f"Endpoint. Fixed in the code and not chosen from results: mIoU pooled over test blocks, over the classes that "
         f"occur in the test reference, averaged over seeds and over {form.listing(design['endpoint'])}. "
         f"{''.join(f'{sentence} ' for sentence in twins(design))}Confusion "
-        "matrices are stored per method, seed, condition and block; everything on this page is computed from them.",
+        "matrices are stored per method, seed, condition and block; everything on this page is computed from them. "
+        "Probabilities are judged by expected calibration error, also class by class, negative log likelihood and "
+        "Brier score, before and after temperature scaling (Guo et al. 2017) with one temperature for each run and "
+        "condition, fitted to validation chips under that condition.",
         "Statistics. Intervals (95 %) are two-way jackknife intervals over "
         f"{form.plural(len(design['blocks']), 'test block')} and {form.plural(len(design['seeds']), 'seed')} with "
         "Satterthwaite degrees of freedom: neighbouring chips are not independent, so blocks and seeds are the units. "

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from anyband.report import formatting as form
+from anyband.report.calibration_tables import calibration_tables
 from anyband.report.image_table import images
 from anyband.report.robustness_table import robustness
 from anyband.report.sensor_tables import sensor_tables
@@ -259,26 +259,6 @@ def sensitivity(frames: Frames, design: Mapping[str, Any]) -> Table:
                  columns, rows)  # fmt: skip
 
 
-def calibration(frames: Frames, design: Mapping[str, Any]) -> Table:
-    """Expected calibration error by method and condition."""
-    table = frames["calibration"]
-    names = [name for name in design["conditions"] if name in set(table["condition"])]
-    methods = [m for m in frames["general"]["method"] if m in set(table["method"])]
-    rows = []
-    for method in methods:
-        own = table[table["method"] == method].set_index("condition")
-        cells = [Cell(design["labels"][method], value=design["labels"][method], method=method)]
-        for name in names:
-            row = own.loc[name] if name in own.index else {"ece": np.nan, "lower": np.nan, "upper": np.nan}
-            cells.append(Cell(form.points(row["ece"]), form.interval(row["lower"], row["upper"]), float(row["ece"])))
-        rows.append(cells)
-    columns = [Column("Method", numeric=False), *(Column(name) for name in names)]
-    return Table("calibration", "Calibration error",
-                 "Expected calibration error, points [95 %]: mean distance between confidence and agreement over bins "
-                 "of confidence, pooled over blocks. Lower is better." + _units(design), columns, rows,
-                 [_role(frames, method) for method in methods])  # fmt: skip
-
-
 def all_tables(frames: Frames, design: Mapping[str, Any]) -> Sequence[Table]:
     """Every table the comparison has data for, in the order of the page."""
     tables = [headline(frames, design)]
@@ -287,7 +267,7 @@ def all_tables(frames: Frames, design: Mapping[str, Any]) -> Sequence[Table]:
     tables += [robustness(frames, design), *sensor_tables(frames, design)]
     tables += [secondary(frames, design), per_class(frames, design), per_class(frames, design, "f1"),
                sensitivity(frames, design), variance(frames, design),
-               calibration(frames, design), images(frames, design)]  # fmt: skip
+               *calibration_tables(frames, design), images(frames, design)]  # fmt: skip
     return [table for table in tables if table.rows]
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from anyband.config import Comparison as ComparisonSettings
 from anyband.runtime import UserError, atomic_path, write_csv, write_json, write_text
-from anyband.statistics import tables
+from anyband.statistics import calibration, tables
 from anyband.statistics.claims import make_claim, why_no_claims
 from anyband.statistics.comparisons import Comparison
 from anyband.statistics.cube import ConfusionCube, build_cube, read_runs
@@ -31,7 +31,8 @@ CAPTIONS = {
     "robustness": "Scores on inputs to which something was done, and their change",
     "per_class": "IoU and F1 of each class",
     "pairwise": "Paired differences between methods",
-    "calibration": "Expected calibration error",
+    "calibration": "Calibration before and after temperature scaling",
+    "class_calibration": "Classwise calibration error before and after temperature scaling",
     "cost": "Cost of training and use",
     "image_scores": "Scores of translated images",
     "variance": "Variance over test blocks and training seeds",
@@ -61,20 +62,23 @@ def write_comparison(settings: ComparisonSettings, runs: Path, out: Path) -> Non
     full = build_cube(read_runs(list(done.values()), "confusion.csv"), settings, _own_endpoints(costs))
     cube, trained, margin = full.undisturbed(), trained_on(costs), settings.experiment.equivalence_margin
     pairs, family = pairwise(cube, settings)
-    confidence = read_runs(list(done.values()), "calibration.csv")
-    confidence = confidence[confidence["condition"].isin(cube.conditions)]
+    confidence, classwise = (
+        table[table["condition"].isin(cube.conditions)]
+        for table in (read_runs(list(done.values()), name) for name in ("calibration.csv", "class_calibration.csv"))
+    )
     frames = {
         "general": general(cube, settings, pairs),
         "conditions": tables.conditions(cube),
         "robustness": robustness(full),
         "per_class": tables.per_class(cube, settings),
         "pairwise": pairs,
-        "calibration": tables.calibration(confidence, cube),
+        "calibration": calibration.calibration(confidence, cube),
+        "class_calibration": calibration.class_calibration(classwise, cube, settings),
         "cost": tables.cost(costs),
         "image_scores": tables.image_scores({key: read_runs([done[key]], "image_scores.csv") for key in done}),
         "variance": tables.variance(cube, pairs),
         "units": tables.units(cube),
-        "reliability": tables.reliability(confidence),
+        "reliability": calibration.reliability(confidence),
         "fusion": fusion(cube, margin),
         "gap_closed": gap_closed(full, trained, margin),
         "transfer": transfer(full, trained),

@@ -9,7 +9,7 @@ import pandas as pd
 from anyband.config import Comparison as ComparisonSettings
 from anyband.statistics.comparisons import block_scores, score, seed_scores
 from anyband.statistics.cube import ConfusionCube
-from anyband.statistics.jackknife import Array, average, estimate, replicate
+from anyband.statistics.jackknife import average, estimate, replicate
 from anyband.statistics.metrics import class_f1, class_iou
 from anyband.statistics.ranking import scores
 from anyband.statistics.settings import LEVEL, PRIMARY, PRIMARY_CONDITIONS, label
@@ -101,51 +101,6 @@ def units(cube: ConfusionCube) -> pd.DataFrame:
         rows += [{"method": method, "kind": "seed", "unit": unit, "miou": value} for unit, value in by_seed]
         rows += [{"method": method, "kind": "block", "unit": unit, "miou": value} for unit, value in by_block]
     return pd.DataFrame(rows, columns=["method", "kind", "unit", "miou"])
-
-
-def calibration(table: pd.DataFrame, cube: ConfusionCube) -> pd.DataFrame:
-    """Expected calibration error per method and condition: mean gap of confidence and share of right pixels per bin."""
-    rows = []
-    for method, condition in itertools.product(cube.methods, cube.conditions):
-        cells = _calibration_cells(table, cube, method, condition)
-        if cells is not None:
-            result = estimate(replicate(cells, _calibration_error), LEVEL, "bounded")
-            values = {"ece": float(result.value), "lower": float(result.lower), "upper": float(result.upper)}
-            rows.append({"method": method, "label": label(method), "condition": condition} | values)
-    return pd.DataFrame(rows, columns=["method", "label", "condition", "ece", "lower", "upper"])
-
-
-def reliability(table: pd.DataFrame) -> pd.DataFrame:
-    """Confidence and share of right pixels in each bin, pooled over blocks and seeds."""
-    sums = table.groupby(["method", "condition", "bin"], sort=True)[["count", "confidence_sum", "correct"]].sum()
-    sums = sums[sums["count"] > 0].reset_index()
-    sums["confidence"] = sums["confidence_sum"] / sums["count"]
-    sums["agreement"] = sums["correct"] / sums["count"]
-    return sums[["method", "condition", "bin", "count", "confidence", "agreement"]]
-
-
-def _calibration_cells(table: pd.DataFrame, cube: ConfusionCube, method: str, condition: str) -> Array | None:
-    """Count, summed confidence and right pixels, `(seed, block, bin, 3)`; None without complete rows."""
-    chosen = table[(table["method"] == method) & (table["condition"] == condition)]
-    chosen = chosen[chosen["seed"].isin(cube.seeds) & chosen["block"].isin(cube.blocks)]
-    if chosen.empty:
-        return None
-    bins = np.unique(table["bin"].to_numpy())
-    cells = np.zeros((len(cube.seeds), len(cube.blocks), len(bins), 3))
-    place = (
-        pd.Index(cube.seeds).get_indexer(pd.Index(chosen["seed"])),
-        pd.Index(cube.blocks).get_indexer(pd.Index(chosen["block"])),
-        np.searchsorted(bins, chosen["bin"].to_numpy()),
-    )
-    np.add.at(cells, place, chosen[["count", "confidence_sum", "correct"]].to_numpy(dtype=float))
-    return cells
-
-
-def _calibration_error(pooled: Array) -> Array:
-    """ECE of pooled bins `(n, bin, 3)` -> `(n,)`."""
-    gap = np.abs(pooled[..., 1] - pooled[..., 2]).sum(axis=-1)
-    error: Array = gap / pooled[..., 0].sum(axis=-1)
-    return error
 
 
 def cost(runs: dict[tuple[str, int], dict[str, Any]]) -> pd.DataFrame:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from anyband.config import Comparison, Config, Dataset, Experiment, Method
+from anyband.statistics.calibration import CLASS_SUMS, SUMS
 from anyband.statistics.comparison import write_comparison
 from fabricate import CODES, fabricate_store
 
@@ -179,7 +180,7 @@ def _run(results, method, seed, table, effect, rng, config, skills):
     totals[:, 5] = 0  # bare ground is absent
     totals[3:, 7] = 0  # wetland occurs in three blocks
     hardness = np.linspace(0.6, -0.6, len(CODES))
-    confusion, calibration = [], []
+    confusion, calibration, by_class = [], [], []
     for condition, skill in skills.items():
         for b, block in enumerate(names):
             right = 1 / (1 + np.exp(-(skill + hardness + effect[b])))
@@ -188,16 +189,17 @@ def _run(results, method, seed, table, effect, rng, config, skills):
             counts = rng.multinomial(totals[b], chance)
             confusion += [(method, seed, condition, block, CODES[i], CODES[j], counts[i, j])
                           for i in range(8) for j in range(8)]  # fmt: skip
-            for k in range(10):
-                confidence = (k + 0.5) / 10
-                n = int(totals[b].sum() * (k + 1) / 55)
-                correct = rng.binomial(n, np.clip(confidence - 0.05, 0.01, 0.99))
-                calibration.append((method, seed, condition, block, k, n, n * confidence, correct))
+            if "/" not in condition:
+                for scaled in (0, 1):
+                    calibration += _confidences((method, seed, condition, block, scaled), totals[b].sum(), rng)
+                    by_class += _probabilities((method, seed, condition, block, scaled), totals[b])
     columns = ["method", "seed", "condition", "block"]
     frame = pd.DataFrame(confusion, columns=[*columns, "reference", "prediction", "count"])
     _write(folder / "confusion.csv", frame.to_csv(index=False))
-    frame = pd.DataFrame(calibration, columns=[*columns, "bin", "count", "confidence_sum", "correct"])
+    frame = pd.DataFrame(calibration, columns=[*columns, "scaled", "temperature", "bin", *SUMS])
     _write(folder / "calibration.csv", frame.to_csv(index=False))
+    frame = pd.DataFrame(by_class, columns=[*columns, "scaled", "class", "bin", *CLASS_SUMS])
+    _write(folder / "class_calibration.csv", frame.to_csv(index=False))
     twins = ["S30", "L30", "S30+L30"] if method == "hls-unified" else ["S2", "L9", "S2+L9"]
     size = 3000 if method == "pixel" else 880_000 + 9000 * len(method)
     forest = method == "random-forest"
@@ -214,6 +216,27 @@ def _run(results, method, seed, table, effect, rng, config, skills):
         maps = {c: rng.choice(CODES, (len(chips), 4, 4)).repeat(24, 1).repeat(24, 2).astype(np.uint8)
                 for c in skills if "/" not in c}  # fmt: skip
         np.savez_compressed(folder / "predictions.npz", chip=np.array(chips), **maps)
+
+
+def _confidences(key, total, rng):
+    """Bins of a method that is 5 points too sure of itself before scaling and right after it."""
+    scaled, rows = key[-1], []
+    for k in range(10):
+        confidence, n = (k + 0.5) / 10, int(total * (k + 1) / 55)
+        correct = rng.binomial(n, np.clip(confidence - 0.05 * (1 - scaled), 0.01, 0.99))
+        temperature = 1.25 if scaled else 1.0
+        rows.append((*key, temperature, k, n, n * confidence, correct, n * (0.6 - 0.1 * scaled), n * 0.35))
+    return rows
+
+
+def _probabilities(key, totals):
+    """Two bins per class, off by 4 points in the upper one before scaling and by 1 after it."""
+    error, every = 0.01 if key[-1] else 0.04, totals.sum()
+    rows = []
+    for code, count in zip(CODES, totals, strict=True):
+        rows.append((*key, code, 0, every - count, 0.0, 0))
+        rows.append((*key, code, 9, count, count * (1 - error), count))
+    return rows
 
 
 def _images(method, seed):

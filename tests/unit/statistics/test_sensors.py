@@ -8,6 +8,7 @@ from anyband.config import Comparison as ComparisonSettings
 from anyband.config import Experiment
 from anyband.evaluation.availability import CONDITIONS
 from anyband.statistics import comparison
+from anyband.statistics.calibration import CLASS_SUMS, SUMS
 from anyband.statistics.cube import build_cube
 from anyband.statistics.fusion import fusion
 from anyband.statistics.gap_closed import gap_closed
@@ -164,11 +165,12 @@ def test_comparison_of_an_experiment_without_unseen_sensors_has_empty_tables(tmp
         folder = tmp_path / f"runs/{method}/seed-{seed}"
         folder.mkdir(parents=True)
         rows.to_csv(folder / "confusion.csv", index=False)
-        columns = ["method", "seed", "condition", "block", "bin", "count", "confidence_sum", "correct"]
-        pd.DataFrame(columns=columns).to_csv(folder / "calibration.csv", index=False)
+        columns = ["method", "seed", "condition", "block", "scaled", "temperature", "class", "bin", *SUMS, *CLASS_SUMS]
+        for name in ("calibration", "class_calibration"):
+            pd.DataFrame(columns=columns).to_csv(folder / f"{name}.csv", index=False)
         pd.DataFrame(columns=["band", "rmse"]).to_csv(folder / "image_scores.csv", index=False)
     comparison.write_comparison(comparison_settings, tmp_path / "runs", tmp_path / "out")
-    for name in ("gap_closed", "transfer", "learning"):
+    for name in ("gap_closed", "transfer", "learning", "calibration", "class_calibration", "reliability"):
         assert pd.read_csv(tmp_path / f"out/{name}.csv").empty
     assert len(pd.read_csv(tmp_path / "out/block_differences.csv")) == 12
 
