@@ -2,6 +2,8 @@
 
 import resource
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +34,7 @@ def multiply_accumulates_per_km2(
         observation = change(np.array([0]), observation)
     # The fused attention kernel is not in the counter's table on a CPU; the plain one does the same arithmetic.
     with (
+        _no_gradients(method),
         torch.inference_mode(),
         torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH),
         FlopCounterMode(display=False) as counter,
@@ -39,6 +42,19 @@ def multiply_accumulates_per_km2(
         method(observation, label_grid(table))
     operations: int = counter.get_total_flops()
     return round(operations / 2 / (table.chip_m / 1000) ** 2)
+
+
+@contextmanager
+def _no_gradients(method: Method) -> Iterator[None]:
+    """No parameter asks for gradients: the counter fails on a layer that is given one as its input."""
+    asking = [parameter for parameter in method.parameters() if parameter.requires_grad]
+    for parameter in asking:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in asking:
+            parameter.requires_grad_(True)
 
 
 def peak_memory_mb() -> float:

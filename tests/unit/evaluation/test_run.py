@@ -12,10 +12,13 @@ from anyband.chips.loader import load_split
 from anyband.config import Method, Run, Training
 from anyband.evaluation import run as module
 from anyband.evaluation.conditions import CONDITIONS, PRIMARY, answerable
+from anyband.evaluation.cost import multiply_accumulates_per_km2
 from anyband.evaluation.run import evaluate_run
+from anyband.models.registry import MODELS, build
 from anyband.models.storage import load
 from anyband.runtime import UserError
 from anyband.training.run import train_run
+from anyband.training.statistics import measure
 from small_split import CLASSES, SMALL, fabricate_split
 
 EXTRA = ("BB", "NB", "HS")  # of products that these chips do not have
@@ -173,9 +176,6 @@ def test_evaluating_again_writes_nothing_new(dataset, runs):
 
 
 def test_multiply_accumulates_include_attention(dataset, runs):
-    from anyband.evaluation.cost import multiply_accumulates_per_km2
-    from anyband.models.registry import build
-
     recipe, _ = load(runs["s2-only"])
     table = load_split(*dataset, "test", ["sentinel2"], CLASSES)
     counts = []
@@ -186,6 +186,19 @@ def test_multiply_accumulates_include_attention(dataset, runs):
     block = cells * (4 + 2 * 2) * dim * dim + 2 * cells * cells * dim
     assert counts[1] - counts[0] == pytest.approx(block / 0.48**2, rel=1e-3)
     assert recipe.classes == tuple(sorted(CLASSES))
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_the_arithmetic_of_every_method_can_be_counted(name, dataset):
+    """Layers with a parameter as input stopped the evaluation of three front ends when all maps were made."""
+    products = MODELS[name].training_products()
+    table = load_split(*dataset, "test", products, CLASSES)
+    statistics = measure(load_split(*dataset, "train", products, CLASSES), list(products))
+    options = {"size": "ci"} if name == "satlas" else {} if name in ("analytic", "pixel", "random-forest") else SMALL
+    method = build(name, options, statistics, 3).eval()
+    asking = [parameter.requires_grad for parameter in method.parameters()]
+    assert multiply_accumulates_per_km2(method, table, products) > 0
+    assert [parameter.requires_grad for parameter in method.parameters()] == asking
 
 
 def test_the_primary_conditions_exist():
