@@ -197,6 +197,7 @@ def relative_positions() -> tuple[Tensor, Tensor]:
 
 
 @lru_cache(maxsize=64)
+@torch.inference_mode(mode=False)  # kept, so training must be able to use what a map made
 def shift_mask(down: int, across: int, shift: tuple[int, int]) -> Tensor:
     """Bias (windows, 64, 64) of -100 between tokens that only the cyclic shift has brought into one window."""
     region = torch.zeros(down, across)

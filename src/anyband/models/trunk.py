@@ -12,6 +12,7 @@ LONGEST_WAVELENGTH_M = 4000.0
 
 
 @lru_cache(maxsize=64)
+@torch.inference_mode(mode=False)  # kept, so training must be able to use what a map made
 def rotary_angles(down: int, across: int, cell_m: float, half: int) -> tuple[Tensor, Tensor]:
     """Cosine and sine (down * across, half) of two-dimensional rotary positions.
 

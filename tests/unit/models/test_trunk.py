@@ -30,3 +30,12 @@ def test_any_extent_goes_through():
 def test_a_width_without_room_for_positions_is_refused():
     with pytest.raises(ValueError, match="multiple of 4"):
         Trunk(20, 1, 2, 2.0, 60.0)
+
+
+def test_a_map_leaves_no_table_that_training_cannot_use():
+    """A training whose crops have the extent of an earlier map failed at the backward pass."""
+    rotary_angles.cache_clear()
+    trunk, cells = Trunk(16, 1, 2, 2.0, 60.0), torch.randn(2, 5, 5, 16)
+    with torch.inference_mode():
+        trunk(cells)
+    trunk(cells).sum().backward()
