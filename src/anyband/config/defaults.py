@@ -34,6 +34,8 @@ VARIANTS = {
     "anyband-codes-only": _variant("anyband", spectral="codes"),
     "anyband-posterior-only": _variant("anyband", spectral="posterior"),
     "anyband-no-synthetic": _variant("anyband", synthetic=0.0),
+    "anyband-wider-bands": _variant("anyband", wider=0.5),
+    "anyband-coarser-pixels": _variant("anyband", coarser=0.5),
     "anyband-cell-means": _variant("anyband", moments=1),
     "anyband-scene": _variant("anyband", scene=True),
     "anyband-pretrained": {"inherits": "anyband", "pretraining_steps": 1250},

@@ -23,12 +23,12 @@ from anyband.models.scene import SceneCode
 from anyband.models.spectral import BandCodes, BandWeights
 from anyband.models.statistics import Statistics
 from anyband.models.superposition import resolved
+from anyband.models.synthetic import synthetic_sensor
 from anyband.observation import BandGroup, Observation, QueryGrid
 from anyband.runtime import UserError
 from anyband.sensors import Band
 
 SPECTRAL = ("both", "codes", "posterior")
-LEAST_BANDS = 3  # of a synthetic sensor
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ class AnyBandOptions(Options):
         spectral: how bands enter: "codes" with weights from the hyper-network, "posterior", or "both".
         noise: standard deviation of a band's error in the posterior, over that of its values.
         synthetic: chance that a training step makes a map from a synthetic sensor too: a random part of the bands.
+        wider: chance that such a sensor has neighbouring bands averaged into wider ones.
+        coarser: chance that it has a coarser sampling distance.
         catalogue_response: chance that a training batch sees Gaussian responses from centre and width only.
         scene: whether sun, view and day of the year of an acquisition enter, where they are known.
     """
@@ -50,6 +52,8 @@ class AnyBandOptions(Options):
     spectral: str = "both"
     noise: float = 0.05
     synthetic: float = 0.5
+    wider: float = 0.0
+    coarser: float = 0.0
     catalogue_response: float = 0.3
     scene: bool = False
 
@@ -98,13 +102,13 @@ class AnyBand(DenseMethod):
     def heads(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, ...]:
         """Logits (B, classes, H, W) from every set of products that training makes a map of, the front end run once.
 
-        With chance `synthetic` those from a part of the bands of one acquisition follow.
+        With chance `synthetic` those from a synthetic sensor made of one acquisition follow.
         """
         parts = self.parts(observation, query)
         seen = [self.together(parts, products) for products in self.sets_of(observation)]
         if torch.rand(()) < self.options.synthetic:
             product = sorted(parts)[int(torch.randint(len(parts), ()))]
-            synthetic = Observation(some_bands(observation.of(product)))
+            synthetic = Observation(synthetic_sensor(observation.of(product), self.options.wider, self.options.coarser))
             seen.append(self.together(self.parts(synthetic, query), synthetic.products))
         cells, fine = zip(*seen, strict=True)
         logits: Tensor = self.decoder(self.trunk(torch.cat(cells)), torch.cat(fine), query)
@@ -192,16 +196,6 @@ class AnyBand(DenseMethod):
 
 Part = tuple[Tensor, Tensor]
 """Features (B, h, w, C) and the observed share (B, h, w, 1)."""
-
-
-def some_bands(groups: tuple[BandGroup, ...]) -> tuple[BandGroup, ...]:
-    """A random number of random bands of an acquisition, at least three where it has so many."""
-    bands = [(g, c) for g, group in enumerate(groups) for c in range(group.values.shape[1])]
-    least = min(LEAST_BANDS, len(bands))
-    count = int(torch.randint(least, len(bands) + 1, ()))
-    kept = {bands[i] for i in torch.randperm(len(bands))[:count].tolist()}
-    chosen = [tuple(c for g, c in bands if g == index and (g, c) in kept) for index in range(len(groups))]
-    return tuple(group.select_bands(c) for group, c in zip(groups, chosen, strict=True) if c)
 
 
 def on_finest_grid(groups: tuple[BandGroup, ...], mean: Tensor) -> tuple[Tensor, Tensor | None]:

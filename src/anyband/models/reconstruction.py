@@ -15,12 +15,13 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from anyband.models.anyband import AnyBand, AnyBandOptions, on_finest_grid, some_bands
+from anyband.models.anyband import AnyBand, AnyBandOptions, on_finest_grid
 from anyband.models.features import observed
 from anyband.models.geometry import apply_separable, cells_across, moment_weights, reading_weights
 from anyband.models.method import Method
 from anyband.models.posterior import SpectralPosterior
 from anyband.models.statistics import Statistics
+from anyband.models.synthetic import some_bands
 from anyband.observation import BandGroup, Observation, QueryGrid
 from anyband.runtime import UserError
 from anyband.sensors import Band

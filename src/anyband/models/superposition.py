@@ -25,11 +25,17 @@ SAME = 0.9
 def resolved(group: BandGroup) -> BandGroup:
     """The group with the same bands, and those closer than the spectral code can tell apart, averaged.
 
-    A pixel of the mean counts the bands that saw it. Groups without such bands are returned as they are; those of
-    Sentinel-2, Landsat and HLS have none.
+    Groups without such bands are returned as they are; those of Sentinel-2, Landsat and HLS have none.
+    """
+    return averaged(group, neighbours(group.band_sets[0].bands))
+
+
+def averaged(group: BandGroup, runs: Runs) -> BandGroup:
+    """The group with the bands of every run averaged into one; as it is where each run has one band.
+
+    A pixel of the mean counts the bands that saw it.
     """
     bands = group.band_sets[0].bands
-    runs = neighbours(bands)
     if len(runs) == len(bands):
         return group
     share = torch.zeros(len(runs), len(bands), dtype=group.values.dtype, device=group.values.device)
@@ -50,13 +56,18 @@ def resolved(group: BandGroup) -> BandGroup:
 def neighbours(bands: tuple[Band, ...]) -> Runs:
     """Indices of bands to average, by wavelength from below: the same band again, and what fits the shortest period."""
     runs: list[list[int]] = []
-    for index in sorted(range(len(bands)), key=lambda i: (_kind(bands[i]), lower_nm(bands[i]), upper_nm(bands[i]))):
+    for index in by_wavelength(bands):
         joined = [bands[i] for i in (*runs[-1], index)] if runs else []
         if joined and len({_kind(band) for band in joined}) == 1 and _inseparable(joined):
             runs[-1].append(index)
         else:
             runs.append([index])
     return tuple(tuple(run) for run in runs)
+
+
+def by_wavelength(bands: tuple[Band, ...]) -> list[int]:
+    """Indices of bands by kind, and within a kind by wavelength from below."""
+    return sorted(range(len(bands)), key=lambda i: (_kind(bands[i]), lower_nm(bands[i]), upper_nm(bands[i])))
 
 
 def _kind(band: Band) -> tuple[str, float, float]:

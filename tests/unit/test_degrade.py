@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyband.evaluation.degrade import MTF_AT_NYQUIST, blur_weights, coarsen, join_grids, point_spread_m
+from anyband.degrade import MTF_AT_NYQUIST, blur_weights, coarsen, join_grids, point_spread_m
 from handmade import SETS, band_set, make_group
 
 SIDE_M = 960.0
