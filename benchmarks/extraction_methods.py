@@ -107,7 +107,7 @@ class Task:
 
     def acquisitions(self) -> dict[str, Any]:
         """The two scenes as the catalogue would describe them."""
-        from anyband.catalog.acquisition import Acquisition, BandAsset
+        from anyband.catalog.items.acquisition import Acquisition, BandAsset
 
         def band(name: str, scale: float, offset: float) -> Any:
             pixel, left, top, _ = grid(name)
@@ -125,7 +125,7 @@ class Task:
 
 def options() -> dict[str, Any]:
     """GDAL's, the same for all methods."""
-    from anyband.catalog.access import gdal_env
+    from anyband.raster.access import gdal_env
 
     return gdal_env() | {"GDAL_CACHEMAX": 64}
 
@@ -193,7 +193,7 @@ def _ours(task: Task, folder: Path, stored: bool) -> dict[str, np.ndarray]:
     import tempfile
 
     from anyband.chips import bands, parts
-    from anyband.chips.judge import Pair
+    from anyband.chips.screening import Pair
     from anyband.chips.store import StoreWriter
     from anyband.chips.workers import workers
 
@@ -248,7 +248,7 @@ def windows(task: Task) -> dict[str, np.ndarray]:
 def items_of(task: Task, group: str, names: tuple[str, ...]) -> dict[str, Any]:
     """One raw item with the bands of a group as assets."""
     from anyband.chips.parts import band_file
-    from anyband.chips.readers import plain_item
+    from anyband.raster.warp import plain_item
 
     scene = task.acquisitions()[group.split("/")[0]]
     items = {name: plain_item(band_file(scene, name), task.href(name)) for name in names}

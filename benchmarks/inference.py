@@ -28,17 +28,17 @@ from pathlib import Path
 import torch
 import yaml
 
-from anyband.chips.loader import ChipTable, load_split
+from anyband.chips.dataset import ChipTable, load_split
 from anyband.config import DEFAULT_METHODS, WORLDCOVER, Config, Experiment, Training
-from anyband.models.method import Method
-from anyband.models.registry import build
+from anyband.models.core.method import Method
+from anyband.models.core.registry import build
 from anyband.observation import BandGroup, Observation, QueryGrid
 from anyband.runtime import set_threads
 from anyband.sensors import Band, BandSet, SpectralResponse
+from anyband.training.band_moments import measure
 from anyband.training.distributed import World, compiled
 from anyband.training.loop import Batch, backward, training_batch
-from anyband.training.run import keep_large_blocks
-from anyband.training.statistics import measure
+from anyband.training.train_run import keep_large_blocks
 from loader import CHIP_M, PRODUCTS, write_chips
 from training import SQUARE, count_flops, statistics_of
 

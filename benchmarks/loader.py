@@ -25,14 +25,14 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from anyband.chips import cache
+from anyband.chips.dataset import ChipTable, Crop, load_split
 from anyband.chips.encoding import ENCODINGS, LABEL_PIXEL_M
-from anyband.chips.loader import ChipTable, Crop, load_split
 from anyband.config import DEFAULT_METHODS, WORLDCOVER, Experiment, Training
-from anyband.models.registry import build
+from anyband.models.core.registry import build
 from anyband.observation import Observation
 from anyband.runtime import set_threads
+from anyband.training.band_moments import measure
 from anyband.training.loop import training_batch, training_loss
-from anyband.training.statistics import measure
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 from whole_store import BandStack, QualityStack, SiteChips, write_store  # noqa: E402

@@ -24,15 +24,15 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from anyband.config import Training
-from anyband.models.method import Method, Options
-from anyband.models.registry import MODELS, build
-from anyband.models.statistics import BandStatistics, Statistics
-from anyband.models.trunk import Trunk
+from anyband.models.core.method import Method, Options
+from anyband.models.core.normalisation import BandStatistics, Statistics
+from anyband.models.core.registry import MODELS, build
+from anyband.models.core.trunk import Trunk
 from anyband.observation import BandGroup, Observation, QueryGrid
 from anyband.runtime import set_threads
-from anyband.sensors.registry import get_sensor
+from anyband.sensors.platforms import get_sensor
 from anyband.training.losses import masked_cross_entropy
-from anyband.training.run import keep_large_blocks
+from anyband.training.train_run import keep_large_blocks
 
 CLASSES = 8
 SQUARE = 1024

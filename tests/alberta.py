@@ -16,8 +16,8 @@ import numpy as np
 import rasterio
 from pyproj import Transformer
 
-from anyband.archive.items import SIMULATED, AssetFile, SceneInfo, build_item
-from anyband.chips.audit.cells import Grid, area_means
+from anyband.archive.stac_items import SIMULATED, AssetFile, SceneInfo, build_item
+from anyband.audit.cells import Grid, area_means
 from rasters import write_raster
 
 SITE, EPSG = "alberta", 32611

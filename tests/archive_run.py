@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import zarr
 
-from anyband.archive.places import load_places
+from anyband.archive.place import simulate_place
 from anyband.archive.server import ArchiveServer, archive_environment
-from anyband.archive.simulate import simulate_place
-from anyband.chips.bulk import chip_entries
+from anyband.chips.selection_read import chip_entries
 from anyband.config import Simulation
+from anyband.simulation.places import load_places
 
 ATTEMPTS = 3  # as the rules have it: `retries: 2`
 SETTINGS = Simulation(seed=2022)  # a seed of its own: with this one the southern place has reflectance below zero

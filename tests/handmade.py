@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from anyband.models.statistics import BandStatistics
+from anyband.models.core.normalisation import BandStatistics
 from anyband.observation import BandGroup
 from anyband.sensors import Band, BandSet, SpectralResponse
 

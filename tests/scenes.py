@@ -9,10 +9,10 @@ import numpy as np
 import requests
 from pyproj import Transformer
 
-from anyband.archive.geotiff import hls_crs
-from anyband.archive.items import AssetFile, SceneInfo, build_item
 from anyband.archive.server import ArchiveServer
-from anyband.archive.server.dialects.common import BASE
+from anyband.archive.stac_items import AssetFile, SceneInfo, build_item
+from anyband.raster.geotiff import hls_crs
+from anyband.testing.providers.common import BASE
 from rasters import write_raster
 
 EDGE_M = 120

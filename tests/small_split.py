@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import zarr
 
-from anyband.chips.blocks import Positions
-from anyband.chips.bulk import chip_entries
-from anyband.chips.survey import Survey, Windows
+from anyband.chips.selection_read import chip_entries
+from anyband.splits.index import Survey, Windows
+from anyband.splits.spatial import Positions
 from fabricate import fabricate_store
 
 CLASSES = {10: "tree cover", 30: "grassland", 80: "permanent water"}

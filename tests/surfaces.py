@@ -4,10 +4,10 @@ from functools import cache
 
 import numpy as np
 
-from anyband.archive.grid import HiddenGrid
-from anyband.archive.landscape import Landscape, build_landscape
-from anyband.archive.surface import compose
 from anyband.sensors import SpectralResponse
+from anyband.simulation.land.hidden_grid import HiddenGrid
+from anyband.simulation.land.landscape import Landscape, build_landscape
+from anyband.simulation.land.surface import compose
 
 SIZE = 408
 # Sentinel-2A: nominal centre and width of B02, B03, B04, B05, B07, B8A, B11, B12, nm (ESA user handbook).

@@ -37,11 +37,11 @@ def pairs(
     plot: Annotated[Optional[Path], typer.Option(help="Figure to write: .png, .svg or .pdf.")] = None,  # noqa: UP045
 ) -> None:
     """Show how many pairs of scenes each site has, and why others were dropped."""
-    from anyband.catalog.pair_summary import format_table, read_dataset
+    from anyband.catalog.pairs.pair_summary import format_table, read_dataset
 
     name, sites = read_dataset(results, dataset)
     if plot is not None:
-        from anyband.catalog.pair_figure import write_figure
+        from anyband.catalog.pairs.pair_figure import write_figure
 
         write_figure(plot, name, sites)
     sys.stdout.write(format_table(name, sites))
@@ -77,7 +77,7 @@ def tune(
     configfile: Annotated[Optional[list[Path]], typer.Option(help="A preset; may be given again.")] = None,  # noqa: UP045
 ) -> None:
     """Search settings for every method, the same number of trials each, and show the ledger."""
-    from anyband.tuning.command import tune as run_trials
+    from anyband.tuning.tune import tune as run_trials
 
     chosen = [name.strip() for name in methods.split(",") if name.strip()]
     for text in run_trials(experiment, chosen, cores, configfile or []):
@@ -94,7 +94,7 @@ def predict(
     bbox: Annotated[Optional[Box], typer.Option(help=BOX)] = None,  # noqa: UP045
 ) -> None:
     """Map the classes of an optical scene of any sensor whose item describes its bands."""
-    from anyband.predict.command import predict_items
+    from anyband.apply.predict import predict_items
 
     with reachable(items):
         area = predict_items(items, model, out, probabilities, gsd, bbox)
@@ -112,7 +112,7 @@ def harmonise(
     bbox: Annotated[Optional[Box], typer.Option(help=BOX)] = None,  # noqa: UP045
 ) -> None:
     """Predict the pixels of one sensor from an acquisition of another."""
-    from anyband.harmonise.command import harmonise_item
+    from anyband.apply.harmonise import harmonise_item
 
     with reachable([item]):
         area = harmonise_item(item, to, out, method, model, resampling, bbox)
@@ -129,7 +129,7 @@ def harmonise_score(
     out: Annotated[Optional[Path], typer.Option(help="CSV to write.")] = None,  # noqa: UP045
 ) -> None:
     """Compare what converters predict on test chips with what the other sensor saw there."""
-    from anyband.harmonise.score import Scored, score
+    from anyband.apply.harmonise_score import Scored, score
     from anyband.runtime import write_csv
 
     entries = [Scored.parse(text) for text in converter]

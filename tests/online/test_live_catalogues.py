@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 import requests
 
-from anyband.archive.server.apis import APIS
-from anyband.catalog.access import EARTHDATA_LOGIN, EARTHDATA_VARIABLE
-from anyband.catalog.dialects import parse_item
+from anyband.archive.server.provider_apis import APIS
+from anyband.catalog.items.dialects import parse_item
 from anyband.catalog.providers import CATALOGUES, PRODUCTS
+from anyband.raster.access import EARTHDATA_LOGIN, EARTHDATA_VARIABLE
 from archive_run import chips_of
 from make_items import make_item
 

@@ -11,10 +11,10 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from typer.testing import CliRunner
 
-from anyband.catalog.pair_figure import STYLE, draw
-from anyband.catalog.pair_summary import cloudy_matches, read_dataset
-from anyband.catalog.pairing import Clarity, Match, select_pairs
-from anyband.catalog.site_pairs import DROP_COLUMNS, NOT_NEEDED, PAIR_COLUMNS, as_csv
+from anyband.catalog.pairs.pair_figure import STYLE, draw
+from anyband.catalog.pairs.pair_summary import cloudy_matches, read_dataset
+from anyband.catalog.pairs.pairing import Clarity, Match, select_pairs
+from anyband.catalog.pairs.site_pairs import DROP_COLUMNS, NOT_NEEDED, PAIR_COLUMNS, as_csv
 from anyband.cli import app, main
 from anyband.runtime import UserError
 
@@ -214,7 +214,7 @@ def repository(root, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     commands = []
     monkeypatch.setattr(
-        "anyband.tuning.command.subprocess.run", lambda command: commands.append(command) or type("", (), STATUS)
+        "anyband.tuning.tune.subprocess.run", lambda command: commands.append(command) or type("", (), STATUS)
     )
     return commands
 
@@ -280,15 +280,15 @@ def test_mistakes_stop_tune_before_any_trial(repository, monkeypatch, arguments,
 
 
 def test_tune_says_in_one_line_what_is_missing(repository, monkeypatch):
-    from anyband.tuning import command
+    from anyband.tuning import tune
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(STATUS, "returncode", 1)
         with pytest.raises(UserError, match="snakemake stopped with status 1"):
-            list(command.tune("main", [], "1", []))
-    monkeypatch.setattr("anyband.tuning.command.importlib.util.find_spec", lambda name: None)
+            list(tune.tune("main", [], "1", []))
+    monkeypatch.setattr("anyband.tuning.tune.importlib.util.find_spec", lambda name: None)
     with pytest.raises(UserError, match="snakemake is not installed"):
-        list(command.tune("main", [], "1", []))
+        list(tune.tune("main", [], "1", []))
     Path("config.yaml").unlink()
     with pytest.raises(UserError, match=r"config\.yaml cannot be read .*: run this in the repository"):
-        list(command.tune("main", [], "1", []))
+        list(tune.tune("main", [], "1", []))

@@ -8,34 +8,34 @@ import pytest
 import yaml
 
 from anyband import config
-from anyband.config import defaults, text
+from anyband.config import defaults, document
 from anyband.runtime import UserError
 
 PRESETS = Path(__file__).parents[2] / "workflow/presets"
 
 
 def test_config_yaml_has_not_drifted_from_the_models(root):
-    assert (root / "config.yaml").read_text() == text.documented_yaml(), "run: python -m anyband.config"
+    assert (root / "config.yaml").read_text() == document.documented_yaml(), "run: python -m anyband.config"
 
 
 def test_schema_has_not_drifted_from_the_models(root):
     committed = (root / "workflow/schemas/config.schema.json").read_text()
-    assert committed == text.schema_json(), "run: python -m anyband.config"
+    assert committed == document.schema_json(), "run: python -m anyband.config"
 
 
 def test_documented_yaml_reads_back_as_the_defaults():
-    assert config.load(yaml.safe_load(text.documented_yaml())) == config.Config()
+    assert config.load(yaml.safe_load(document.documented_yaml())) == config.Config()
 
 
 def test_model_names_are_those_of_the_registry():
-    from anyband.models.registry import MODELS
+    from anyband.models.core.registry import MODELS
 
     assert tuple(MODELS) == config.MODEL_NAMES
 
 
 def test_models_that_can_be_pretrained_are_those_of_the_registry():
     from anyband.config.comparison import PRETRAINED as NAMES
-    from anyband.models.registry import MODELS, PRETRAINED, PRETRAINING
+    from anyband.models.core.registry import MODELS, PRETRAINED, PRETRAINING
 
     assert tuple(PRETRAINED) == NAMES and set(NAMES) <= set(MODELS)
     assert set(PRETRAINED.values()) == set(PRETRAINING)
@@ -54,7 +54,7 @@ def test_presets_are_valid_and_change_something(root, preset):
 def test_the_large_preset_takes_no_setting_that_was_tuned_at_the_small_size(root, monkeypatch):
     """A method's own learning rate wins over the experiment's, also over the one that the preset sets."""
     monkeypatch.setitem(defaults.CHOSEN, "feature-fusion", {"learning_rate": 0.008, "weight_decay": 0.03})
-    tuned = yaml.safe_load(text.documented_yaml())
+    tuned = yaml.safe_load(document.documented_yaml())
     assert config.load(tuned).run("main", "feature-fusion").training.learning_rate == 0.008
     change = yaml.safe_load((root / "workflow/presets/paper.yaml").read_text())
     large = config.load(config.merge(tuned, change))
@@ -189,7 +189,7 @@ def test_product_that_a_method_leaves_out_is_left_out_of_its_training_alone():
 
 def test_what_changes_the_main_experiment_or_a_method_reaches_what_starts_as_its_copy():
     change = {"methods": {"anyband": {"learning_rate": 0.01}}, "experiments": {"main": {"training": {"steps": 7}}}}
-    loaded = config.load(config.merge(yaml.safe_load(text.documented_yaml()), change))
+    loaded = config.load(config.merge(yaml.safe_load(document.documented_yaml()), change))
     assert loaded.run("ablations", "anyband-no-synthetic").training.learning_rate == 0.01
     assert loaded.run("rivals", "dofa-style").training.steps == 7
 
@@ -198,7 +198,7 @@ CALM = {"learning_rate": None, "weight_decay": 0.0}
 
 
 def test_a_methods_own_settings_replace_those_of_the_loop_for_it_alone():
-    loaded = config.load(config.merge(yaml.safe_load(text.documented_yaml()), {"methods": {"anyband": CALM}}))
+    loaded = config.load(config.merge(yaml.safe_load(document.documented_yaml()), {"methods": {"anyband": CALM}}))
     usual = config.Training()
     own, other = loaded.run("main", "anyband"), loaded.run("rivals", "dofa-style")
     assert own.training.weight_decay == 0.0

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from anyband import config, sources
+from anyband import config, fingerprint
 
-STEPS = sorted(path.stem for path in (sources.PACKAGE / "steps").glob("[!_]*.py"))
+STEPS = sorted(path.stem for path in (fingerprint.PACKAGE / "steps").glob("[!_]*.py"))
 LOADED = """
 import importlib, sys
 importlib.import_module(sys.argv[1])
@@ -20,23 +20,23 @@ print(*sorted(module.__file__ for name, module in sys.modules.items() if name.st
 @pytest.mark.parametrize("step", STEPS)
 def test_all_modules_that_a_step_loads_are_known(step):
     done = subprocess.run([sys.executable, "-c", LOADED, f"anyband.steps.{step}"], capture_output=True, text=True)
-    apart = {str(sources.PACKAGE / name) for name in ("__init__.py", "steps/__init__.py")}
+    apart = {str(fingerprint.PACKAGE / name) for name in ("__init__.py", "steps/__init__.py")}
     loaded = {
         file
         for file in set(done.stdout.split()) - apart
-        if Path(file).relative_to(sources.PACKAGE).parts[0].removesuffix(".py") not in sources.APART
+        if Path(file).relative_to(fingerprint.PACKAGE).parts[0].removesuffix(".py") not in fingerprint.APART
     }
     # What the configuration names catalogues and conditions by reaches the step as a setting.
-    loaded -= {str(sources.PACKAGE / "catalog" / name) for name in ("__init__.py", "providers.py")}
+    loaded -= {str(fingerprint.PACKAGE / "catalog" / name) for name in ("__init__.py", "providers.py")}
     loaded -= {
-        str(sources.PACKAGE / "evaluation" / f"{name}.py") for name in ("__init__", "availability", "conditions")
+        str(fingerprint.PACKAGE / "evaluation" / f"{name}.py") for name in ("__init__", "availability", "conditions")
     }
     assert loaded
-    assert loaded <= {str(path) for path in sources.step_files(step)}
+    assert loaded <= {str(path) for path in fingerprint.step_files(step)}
 
 
 def names(step):
-    return {path.relative_to(sources.PACKAGE).as_posix() for path in sources.step_files(step)}
+    return {path.relative_to(fingerprint.PACKAGE).as_posix() for path in fingerprint.step_files(step)}
 
 
 def test_imports_inside_functions_and_data_files_count():
@@ -57,24 +57,24 @@ def test_methods_are_not_trained_again_when_a_perturbation_changes():
 
 
 def test_a_model_does_not_depend_on_the_others():
-    files = {path.relative_to(sources.PACKAGE).as_posix() for path in sources.step_files("train", "pixel")}
+    files = {path.relative_to(fingerprint.PACKAGE).as_posix() for path in fingerprint.step_files("train", "pixel")}
     assert "models/pixel.py" in files
     assert "training/loop.py" in files
     assert not {"models/anyband.py", "models/registry.py"} & files
-    assert sources.model_file("l9-only") == sources.PACKAGE / "models/fusion.py"
+    assert fingerprint.model_file("l9-only") == fingerprint.PACKAGE / "models/fusion.py"
     with pytest.raises(KeyError):
-        sources.model_file("none")
+        fingerprint.model_file("none")
 
 
 @pytest.mark.parametrize("model", config.MODEL_NAMES)
 def test_every_model_has_its_file(model):
-    from anyband.models.registry import MODELS
+    from anyband.models.core.registry import MODELS
 
-    assert sources.model_file(model) == Path(inspect.getfile(MODELS[model]))
+    assert fingerprint.model_file(model) == Path(inspect.getfile(MODELS[model]))
 
 
 def test_fingerprint_follows_the_bytes_of_far_modules(tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "PACKAGE", tmp_path / "anyband")
+    monkeypatch.setattr(fingerprint, "PACKAGE", tmp_path / "anyband")
     for name, text in {
         "steps/cut.py": "def main():\n    from anyband.near import work\n",
         "near.py": "import anyband.far.deep\n",
@@ -87,7 +87,7 @@ def test_fingerprint_follows_the_bytes_of_far_modules(tmp_path, monkeypatch):
         path = tmp_path / "anyband" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    before = sources.step_fingerprint("cut")
+    before = fingerprint.step_fingerprint("cut")
     for name, text, changes in (
         ("other.py", "VALUE = 2\n", False),
         ("far/notes.md", "words\n", False),
@@ -95,6 +95,6 @@ def test_fingerprint_follows_the_bytes_of_far_modules(tmp_path, monkeypatch):
         ("far/table.csv", "b\n", True),
     ):
         (tmp_path / "anyband" / name).write_text(text)
-        after = sources.step_fingerprint("cut")
+        after = fingerprint.step_fingerprint("cut")
         assert (after != before) is changes, name
         before = after

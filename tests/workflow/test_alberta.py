@@ -12,7 +12,7 @@ import pytest
 
 import alberta
 from anyband.archive.server import ArchiveServer, archive_environment
-from anyband.chips.audit import audit_stores
+from anyband.audit.gate import audit_stores
 from audit_faults import C1_AS_C2, NOT_APPLIED, TWICE, damaged, exchange, move_grid, other_ground
 
 # (bias, RMSE, r, OLS slope) of Landsat against Sentinel-2 over the whole 30 km of the two scenes, two days apart:

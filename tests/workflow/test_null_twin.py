@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from anyband.statistics.settings import CLAIM_BLOCKS, CLAIM_SEEDS
+from anyband.statistics.protocol import CLAIM_BLOCKS, CLAIM_SEEDS
 from tiny_workflow import ROOT, Workflow
 
 SITES = 18  # twelve for testing, two for validation, four for training

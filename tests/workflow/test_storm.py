@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from anyband.archive.server.faults import STORM, Faults
+from anyband.testing.faults import STORM, Faults
 from archive_run import Steps, serving, simulate
 
 SITE, EXTENT_M = "elder", 1920

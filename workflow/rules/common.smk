@@ -16,11 +16,11 @@ ROOT = Path(str(workflow.current_basedir)).parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
 from anyband import config as settings_model
-from anyband.archive.places import check_sites
+from anyband.simulation.places import check_sites
 from anyband.catalog.providers import EXTRA, PRODUCTS
 from anyband.catalog.sites import load_sites
 from anyband.runtime import UserError, visible_cores
-from anyband.sources import step_fingerprint
+from anyband.fingerprint import step_fingerprint
 
 
 def read_sites(name):

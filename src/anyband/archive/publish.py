@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from anyband.archive.acquisitions import Acquisition
-from anyband.archive.geotiff import epsg_crs, hls_crs, write_raster
-from anyband.archive.grid import HiddenGrid
-from anyband.archive.item_fields import hls_tags
-from anyband.archive.items import COLLECTIONS, AssetFile, SceneInfo, build_item, item_id
-from anyband.archive.label_raster import label_raster
-from anyband.archive.places import Place
-from anyband.archive.sampling import PixelGrid
+from anyband.archive.item_properties import hls_tags
+from anyband.archive.stac_items import COLLECTIONS, AssetFile, SceneInfo, build_item, item_id
+from anyband.raster.geotiff import epsg_crs, hls_crs, write_raster
 from anyband.runtime import write_json
+from anyband.simulation.instrument.sampling import PixelGrid
+from anyband.simulation.land.hidden_grid import HiddenGrid
+from anyband.simulation.land.label_raster import label_raster
+from anyband.simulation.overpasses import Acquisition
+from anyband.simulation.places import Place
 
 # Days from acquisition to publication, by product.
 PUBLISHED_AFTER = {"sentinel2": 0.7, "landsat": 9.3, "hls_s30": 2.4, "hls_l30": 11.2}

@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anyband.archive.acquisitions import Acquisition
-from anyband.archive.encode import encode_hls
-from anyband.archive.extra_sensors import ExtraImage
 from anyband.archive.geometry_names import mgrs_tile
-from anyband.archive.geotiff import epsg_crs, write_raster
-from anyband.archive.item_fields import microseconds
-from anyband.archive.masks import cloud_percent
+from anyband.archive.item_properties import microseconds
 from anyband.archive.publish import SiteWriter
-from anyband.archive.quality import Detected
-from anyband.archive.sampling import PixelGrid
-from anyband.archive.scene import EXTRA_COLLECTIONS, SIMULATED, SceneInfo, bounding_box
+from anyband.raster.geotiff import epsg_crs, write_raster
 from anyband.runtime import write_json
 from anyband.sensors import Sensor
+from anyband.simulation.instrument.extra_sensors import ExtraImage
+from anyband.simulation.instrument.sampling import PixelGrid
+from anyband.simulation.overpasses import Acquisition
+from anyband.simulation.processors.encode import encode_hls
+from anyband.simulation.processors.masks import cloud_percent
+from anyband.simulation.processors.quality import Detected
+from anyband.simulation.scene_info import EXTRA_COLLECTIONS, SIMULATED, SceneInfo, bounding_box
 
 EXTENSIONS = [
     f"https://stac-extensions.github.io/{name}/schema.json"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
-from anyband.catalog.access import without_secrets
+from anyband.raster.access import without_secrets
 from anyband.runtime import UserError
 
 if TYPE_CHECKING:

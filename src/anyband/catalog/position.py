@@ -2,7 +2,7 @@
 
 import math
 
-from anyband.catalog.search import EARTH_RADIUS_M
+from anyband.catalog.api import EARTH_RADIUS_M
 
 Position = tuple[float, float]
 """Longitude and latitude, degrees (WGS 84)."""

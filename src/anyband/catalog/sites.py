@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from anyband.catalog.api import EARTH_RADIUS_M
 from anyband.catalog.position import Position, distance_m
-from anyband.catalog.search import EARTH_RADIUS_M
 from anyband.runtime import UserError
 
 COLUMNS = ("site", "longitude", "latitude")

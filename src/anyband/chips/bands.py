@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from anyband.catalog.acquisition import UnusableItemError
+from anyband.catalog.items.acquisition import UnusableItemError
 from anyband.chips.arrays import SHARD_CHIPS, checksum
 from anyband.chips.encoding import ENCODINGS, Array
 from anyband.chips.parts import Group, Part
-from anyband.chips.read import Piece, Pixels, read_bands_of
 from anyband.chips.shards import Shards
 from anyband.chips.unfinished import Journal
 from anyband.chips.workers import Graph, Task, attempt, new_name
+from anyband.raster.windows import Piece, Pixels, read_bands_of
 
 BATCH_BYTES = 16 << 20
 """Pixels of chips of a batch."""

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from anyband.catalog.dialects import parse_item
+from anyband.catalog.items.dialects import parse_item
 from anyband.chips.encoding import ENCODINGS
-from anyband.chips.judge import Pair
+from anyband.chips.screening import Pair
 from anyband.runtime import UserError
 
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anyband.catalog.acquisition import Acquisition, UnusableItemError
+from anyband.catalog.items.acquisition import Acquisition, UnusableItemError
 from anyband.chips.encoding import ENCODINGS, Array
 from anyband.chips.grid import Footprint, chip_window
-from anyband.chips.judge import Pair
-from anyband.chips.read import RasterFile, read_header
+from anyband.chips.screening import Pair
+from anyband.raster.windows import RasterFile, read_header
 
 PART_BYTES = 4 << 20
 """Pixels of chips that one task reads, at most, or those of one tile row."""

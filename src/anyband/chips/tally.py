@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from anyband.catalog.acquisition import ANGLES, Acquisition
-from anyband.catalog.qa import FILL
+from anyband.catalog.items.acquisition import ANGLES, Acquisition
 from anyband.chips.bands import ShardReport
 from anyband.chips.encoding import Array
 from anyband.chips.grid import Footprint
-from anyband.chips.judge import Pair, Verdict, quality_asset
 from anyband.chips.parts import Chip, Group
+from anyband.chips.screening import Pair, Verdict, quality_asset
 from anyband.chips.store import StoreWriter
+from anyband.raster.quality_layers import FILL
 
 
 class Tally:

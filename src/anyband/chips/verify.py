@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from anyband.catalog.acquisition import UnusableItemError
+from anyband.catalog.items.acquisition import UnusableItemError
 from anyband.chips.arrays import checksums
-from anyband.chips.bulk import band_groups, chip_entries, open_site
 from anyband.chips.encoding import Array, shift_stored
 from anyband.chips.grid import northing_shift
-from anyband.chips.read import RasterFile, read_header
-from anyband.chips.readers import MapWindow, read_stackstac
+from anyband.chips.selection_read import band_groups, chip_entries, open_site
+from anyband.raster.warp import MapWindow, read_stackstac
+from anyband.raster.windows import RasterFile, read_header
 from anyband.runtime import progress
 
 

@@ -10,7 +10,7 @@ from anyband.config.inheritance import apply_inheritance, merge
 from anyband.config.loading import load
 from anyband.config.root import Config
 from anyband.config.section import Name, Section, nearest, section_of
-from anyband.config.steps import Comparison, Evaluation, Run
+from anyband.config.step_settings import Comparison, Evaluation, Run
 
 __all__ = [
     "CHIP_UNIT_M",

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from anyband.config.text import documented_yaml, schema_json
+from anyband.config.document import documented_yaml, schema_json
 from anyband.runtime import write_text
 
 

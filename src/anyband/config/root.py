@@ -9,7 +9,7 @@ from anyband.config.comparison import Experiment, Method, Target, Training, Tuni
 from anyband.config.data import Dataset, Extract
 from anyband.config.defaults import default_datasets, default_experiments, default_methods
 from anyband.config.section import Name, Section, nearest
-from anyband.config.steps import Run
+from anyband.config.step_settings import Run
 from anyband.evaluation.conditions import parse
 
 OWN = ("learning_rate", "weight_decay", "leave_out")  # settings of the loop that a method may have of its own

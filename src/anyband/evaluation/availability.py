@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from anyband.models.method import Method
+    from anyband.models.core.method import Method
 
 CONDITIONS: dict[str, frozenset[str]] = {
     "S2": frozenset({"sentinel2"}),

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from anyband.chips.loader import ChipTable
-from anyband.models.method import Method
+from anyband.chips.dataset import ChipTable
+from anyband.models.core.method import Method
 from anyband.observation import Observation, QueryGrid
 
 BATCH = 4

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 import torch
 
 from anyband.degrade import coarsen
-from anyband.evaluation.clouds import cover
+from anyband.evaluation.cloud_fields import cover
 from anyband.evaluation.conditions import FAMILIES, KINDS, STANDS_FOR, Step
 from anyband.evaluation.descriptions import hide_distances, hide_responses, swap_responses
-from anyband.models.method import UnsupportedInputError
+from anyband.models.core.method import UnsupportedInputError
 from anyband.observation import BandGroup, Observation
 from anyband.sensors import Band, BandSet, get_sensor, platforms
 from anyband.sensors.band import REFLECTANCE

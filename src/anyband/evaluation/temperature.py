@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from anyband.chips.loader import ChipTable
-from anyband.evaluation.maps import logits_of
+from anyband.chips.dataset import ChipTable
+from anyband.evaluation.scored_maps import logits_of
 from anyband.evaluation.views import View
-from anyband.models.method import Method
-from anyband.models.prediction_fusion import fit_log_temperature
+from anyband.models.baselines.prediction_fusion import fit_log_temperature
+from anyband.models.core.method import Method
 from anyband.runtime import UserError
 
 # At most 24 576 pixels: neighbours tell much the same, so many places matter more than many pixels of each.

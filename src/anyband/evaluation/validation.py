@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from anyband.chips.loader import ChipTable
+from anyband.chips.dataset import ChipTable
 from anyband.evaluation.availability import watched
 from anyband.evaluation.confusion import confusion_matrix, mean_iou
 from anyband.evaluation.inference import predict
-from anyband.models.method import Method
+from anyband.models.core.method import Method
 
 CHIPS = 32
 

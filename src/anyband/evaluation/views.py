@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from anyband.chips.loader import ChipTable
+from anyband.chips.dataset import ChipTable
 from anyband.evaluation.conditions import KINDS, STANDS_FOR, Condition, Step, parse
 from anyband.evaluation.inference import Change
 from anyband.evaluation.perturbations import Chips, Groups, perturb
-from anyband.models.method import Method, UnsupportedInputError
+from anyband.models.core.method import Method, UnsupportedInputError
 from anyband.observation import Observation
 
 

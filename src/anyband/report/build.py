@@ -9,19 +9,20 @@ from typing import Any
 import pandas as pd
 
 from anyband.config import Config
-from anyband.report import audit, cost_table, ledger, narrative, provenance, results_tables, timing, tuning
 from anyband.report import formatting as form
+from anyband.report import narrative, provenance
 from anyband.report.data_folder import write_data
-from anyband.report.figures import Style
-from anyband.report.graphics import block_map, data_graphics, experiment_graphics
+from anyband.report.figures.experiment import block_map, data_graphics, experiment_graphics
+from anyband.report.figures.panels import best_baseline, build_panels, difference_colours
+from anyband.report.figures.results import Style
 from anyband.report.page import Claims, Head, Item, PanelSet, Section, render
 from anyband.report.palette import CLASS_COLOURS, method_colours
-from anyband.report.panels import best_baseline, build_panels, difference_colours
 from anyband.report.records import Compared, DataRecord, read_data
-from anyband.report.sensor_tables import decomposed, missing_factors
-from anyband.report.tables import Table, by_method
+from anyband.report.tables import agreement, costs, data_ledger, scores, timing, tuning_ledger
+from anyband.report.tables.table import Table, by_method
+from anyband.report.tables.transfers import decomposed, missing_factors
 from anyband.runtime import UserError, write_text
-from anyband.statistics.settings import label
+from anyband.statistics.protocol import label
 
 FRAMES = (
     "general", "conditions", "robustness", "per_class", "pairwise", "calibration", "class_calibration", "reliability",
@@ -83,7 +84,7 @@ def experiment_sections(
 ) -> list[Section]:
     """Result, conditions, classes, uncertainty, maps, calibration and cost of one experiment."""
     design, frames = entry.design, entry.frames
-    tables = {t.key: replace(t, key=f"{name}-{t.key}") for t in results_tables.all_tables(frames, design)}
+    tables = {t.key: replace(t, key=f"{name}-{t.key}") for t in scores.all_tables(frames, design)}
     tables |= {t.key: replace(t, key=f"{name}-{t.key}") for t in _budget_tables(config, results, name, entry)}
     graphics = experiment_graphics(frames, design, style)
     evidence = [f"{name}-headline", f"{name}-forest", f"{name}-sensitivity"]
@@ -119,18 +120,18 @@ def experiment_sections(
                 tables.get("class-calibration"), tables.get("calibration-other")),
         section("cost", "Cost and tuning", tables.get("cost"), graphics.get("cost"), tables.get("tuning"),
                 graphics.get("learning"),
-                paragraphs=[tuning.fairness(tuning.read_ledger(results, name), design)]),
+                paragraphs=[tuning_ledger.fairness(tuning_ledger.read_ledger(results, name), design)]),
     ]  # fmt: skip
     return [part for part in sections if part.items]
 
 
 def _budget_tables(config: Config, results: Path, name: str, entry: Compared) -> list[Table]:
     """What every method was given: cost, and trials where it was tuned."""
-    found = tuning.read_ledger(results, name)
+    found = tuning_ledger.read_ledger(results, name)
     memory = timing.training_memory(timing.read_benchmarks(results, config), name)
-    tables = [cost_table.cost(entry.frames, entry.design, memory, tuning.trials(found))]
+    tables = [costs.cost(entry.frames, entry.design, memory, tuning_ledger.trials(found))]
     if found is not None:
-        tables.append(tuning.ledger_table(found, entry.design, config, name))
+        tables.append(tuning_ledger.ledger_table(found, entry.design, config, name))
     return [table for table in tables if table.rows]
 
 
@@ -198,7 +199,7 @@ def _data_sections(data: Mapping[str, DataRecord], style: Style) -> list[Section
     sections = []
     for name, record in data.items():
         title = "Data" if len(data) == 1 else f"Data: {name}"
-        items: list[Item] = [*ledger.data_tables(record), *audit.audit_tables(record)]
+        items: list[Item] = [*data_ledger.data_tables(record), *agreement.audit_tables(record)]
         items[2:2] = data_graphics(record, style)
         sections.append(Section(f"data-{name}", title, items))
     return sections

@@ -13,7 +13,7 @@ import pandas as pd
 
 from anyband.report import formatting as form
 from anyband.report.page import Head, Section, render
-from anyband.report.tables import Cell, Column, Table
+from anyband.report.tables.table import Cell, Column, Table
 from anyband.runtime import UserError, write_text
 
 COLUMNS = (Column("What", numeric=False), Column("First", numeric=False), Column("Second", numeric=False))

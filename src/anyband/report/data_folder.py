@@ -9,12 +9,12 @@ from typing import Any
 from anyband.config import Config
 from anyband.report.bibliography import bibtex
 from anyband.report.cards import dataset_card, model_card
-from anyband.report.figures import Style
+from anyband.report.figures.results import Style
 from anyband.report.page import Section
 from anyband.report.palette import THEME
 from anyband.report.records import Compared
 from anyband.report.svg import standalone
-from anyband.report.tables import Graphic, Table, by_method
+from anyband.report.tables.table import Graphic, Table, by_method
 from anyband.runtime import atomic_path, write_csv, write_json, write_text
 
 

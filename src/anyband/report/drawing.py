@@ -6,11 +6,11 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from anyband.report.figures import NARROW, WIDE, Style
+from anyband.report.figures.results import NARROW, WIDE, Style
 from anyband.report.palette import THEME
 from anyband.report.pdf import to_pdf
 from anyband.report.svg import RC, to_svg
-from anyband.report.tables import Graphic
+from anyband.report.tables.table import Graphic
 
 Draw = Callable[[int], Figure]
 

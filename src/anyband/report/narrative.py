@@ -7,10 +7,10 @@ import pandas as pd
 
 from anyband.config import Experiment, Method
 from anyband.report import formatting as form
-from anyband.report.panels import best_baseline
+from anyband.report.figures.panels import best_baseline
 from anyband.report.records import DataRecord
-from anyband.report.results_tables import twins
-from anyband.report.tables import by_method
+from anyband.report.tables.scores import twins
+from anyband.report.tables.table import by_method
 
 Frames = Mapping[str, pd.DataFrame]
 

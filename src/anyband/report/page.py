@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from anyband.report.maps import Panel
+from anyband.report.figures.maps import Panel
 from anyband.report.palette import CLASS_COLOURS, MARKERS, THEME, method_colours, method_markers
 from anyband.report.svg import method_variable
-from anyband.report.tables import Graphic, Table
+from anyband.report.tables.table import Graphic, Table
 
 TEMPLATES = Path(__file__).parent / "template"
 

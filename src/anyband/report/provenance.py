@@ -14,11 +14,11 @@ from anyband import __version__
 from anyband.config import Config
 from anyband.report import formatting as form
 from anyband.report.records import DataRecord
-from anyband.report.tables import Cell, Column, Table
-from anyband.statistics.settings import PRIMARY_CONDITIONS
+from anyband.report.tables.table import Cell, Column, Table
+from anyband.statistics.protocol import PRIMARY_CONDITIONS
 
 ROOT = Path(__file__).parents[3]
-SETTINGS = "src/anyband/statistics/settings.py"
+SETTINGS = "src/anyband/statistics/protocol.py"
 
 PACKAGES = (
     "torch", "numpy", "pandas", "scipy", "xarray", "dask", "zarr", "rasterio", "pyproj", "shapely", "stackstac",

@@ -5,8 +5,8 @@ from typing import Literal
 
 import numpy as np
 
-from anyband.statistics.comparisons import Comparison
-from anyband.statistics.settings import ALPHA, CLAIM_BLOCKS, CLAIM_SEEDS
+from anyband.statistics.paired import Comparison
+from anyband.statistics.protocol import ALPHA, CLAIM_BLOCKS, CLAIM_SEEDS
 
 Kind = Literal[
     "better", "equivalent", "not worse", "no difference shown", "second sensor helps", "unseen sensor"

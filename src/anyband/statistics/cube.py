@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from anyband.config import Comparison as ComparisonSettings
 from anyband.runtime import UserError
-from anyband.statistics.settings import MAJORITY, endpoint, label
+from anyband.statistics.protocol import MAJORITY, endpoint, label
 
 COLUMNS = ("method", "seed", "condition", "block", "reference", "prediction", "count")
 

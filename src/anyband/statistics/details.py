@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from anyband.statistics.comparisons import block_scores
 from anyband.statistics.cube import ConfusionCube
-from anyband.statistics.settings import LEVEL, MAJORITY
+from anyband.statistics.paired import block_scores
+from anyband.statistics.protocol import LEVEL, MAJORITY
 
 CONFUSIONS = ["method", "reference", "prediction", "count"]
 DIFFERENCES = ["method", "block", "difference", "lower", "upper"]

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from anyband.statistics.comparisons import contrast, score
 from anyband.statistics.cube import ConfusionCube
 from anyband.statistics.jackknife import Replicates, estimate
 from anyband.statistics.multiplicity import holm
-from anyband.statistics.products import AS, PRODUCTS, Trained, specialist, zero_shot
-from anyband.statistics.settings import LEVEL, RESOLUTION_FACTOR, label
+from anyband.statistics.paired import contrast, score
+from anyband.statistics.protocol import LEVEL, RESOLUTION_FACTOR, label
+from anyband.statistics.trained_products import AS, PRODUCTS, Trained, specialist, zero_shot
 
 COLUMNS = [
     "source", "target", "method", "label", "source_method", "target_method", "naive", "specialist", "zero_shot",

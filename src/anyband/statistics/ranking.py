@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 
 from anyband.config import Comparison as ComparisonSettings
-from anyband.statistics.comparisons import Comparison, compare
 from anyband.statistics.cube import ConfusionCube
 from anyband.statistics.jackknife import average, estimate, replicate
 from anyband.statistics.metrics import macro_f1, mean_iou, overall_agreement
 from anyband.statistics.multiplicity import benjamini_hochberg, holm, rank_intervals, tie_letters
-from anyband.statistics.settings import ALPHA, LEVEL, PRIMARY, label, role
+from anyband.statistics.paired import Comparison, compare
+from anyband.statistics.protocol import ALPHA, LEVEL, PRIMARY, label, role
 
 METRICS = {"miou": mean_iou, "macro_f1": macro_f1, "agreement": overall_agreement}
 

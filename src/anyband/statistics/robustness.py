@@ -5,11 +5,11 @@ from typing import Any
 
 import pandas as pd
 
-from anyband.statistics.comparisons import score
 from anyband.statistics.cube import ConfusionCube
 from anyband.statistics.jackknife import estimate
-from anyband.statistics.products import AS
-from anyband.statistics.settings import LEVEL, MAJORITY, label
+from anyband.statistics.paired import score
+from anyband.statistics.protocol import LEVEL, MAJORITY, label
+from anyband.statistics.trained_products import AS
 
 COLUMNS = [
     "method", "label", "condition", "reference", "miou", "miou_lower", "miou_upper", "change", "change_lower",

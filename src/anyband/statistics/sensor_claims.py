@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from anyband.statistics.claims import Claim, signed
-from anyband.statistics.products import TITLES
-from anyband.statistics.settings import ALPHA
+from anyband.statistics.protocol import ALPHA
+from anyband.statistics.trained_products import TITLES
 
 
 def sensor_claims(fusion: pd.DataFrame, gaps: pd.DataFrame, seeds: int) -> list[Claim]:

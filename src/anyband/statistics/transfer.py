@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from anyband.statistics.comparisons import score
 from anyband.statistics.cube import ConfusionCube
 from anyband.statistics.jackknife import estimate
-from anyband.statistics.products import AS, PRODUCTS, Trained, reader, short_names, specialist
-from anyband.statistics.settings import FLOORS, LEVEL, MAJORITY, label
+from anyband.statistics.paired import score
+from anyband.statistics.protocol import FLOORS, LEVEL, MAJORITY, label
+from anyband.statistics.trained_products import AS, PRODUCTS, Trained, reader, short_names, specialist
 
 TRANSFER = [
     "method", "label", "trained_on", "condition", "mapped", "seen", "miou", "miou_lower", "miou_upper", "reference",

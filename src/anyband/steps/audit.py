@@ -14,7 +14,7 @@ def main() -> None:
     parser.add_argument("--out", required=True, type=Path, help="findings, JSON")
     arguments = parser.parse_args()
 
-    from anyband.chips.audit import audit_stores, stop_line
+    from anyband.audit.gate import audit_stores, stop_line
     from anyband.config import Dataset
     from anyband.runtime import UserError, remove, write_json
 

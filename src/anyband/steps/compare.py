@@ -5,7 +5,7 @@ from pathlib import Path
 
 from anyband.config import Comparison
 from anyband.runtime import step_main
-from anyband.statistics.comparison import write_comparison
+from anyband.statistics.write import write_comparison
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ def main() -> None:
     arguments = parser.parse_args()
     set_threads(arguments.threads)
 
-    from anyband.evaluation.run import evaluate_run
+    from anyband.evaluation.evaluate_run import evaluate_run
 
     for directory in arguments.run:
         evaluate_run(directory, arguments.chips[0].parent, arguments.split, tuple(arguments.settings.conditions))

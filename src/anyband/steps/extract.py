@@ -19,9 +19,9 @@ def main() -> None:
     parser.add_argument("--out", required=True, type=Path, help="the store, {dataset}/{site}.zarr")
     arguments = parser.parse_args()
 
-    from anyband.chips.extract import extract_site
+    from anyband.chips.extraction import extract_site
     from anyband.chips.inputs import read_pairs
-    from anyband.chips.judge import Site
+    from anyband.chips.screening import Site
     from anyband.config import Dataset
 
     settings = Dataset.model_validate_json(arguments.settings)

@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from anyband.runtime import step_main, write_csv, write_text
-from anyband.tuning.ledger import best_preset, read_ledger
-from anyband.tuning.models import by_gradient
+from anyband.tuning.model_traits import by_gradient
+from anyband.tuning.trials import best_preset, read_ledger
 
 
 def main() -> None:

@@ -5,9 +5,9 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from anyband.catalog.api import Site, read_manifest
+from anyband.catalog.pairs.site_pairs import DROP_COLUMNS, as_csv, pair_columns, pair_site, why_none
 from anyband.catalog.providers import PRODUCTS
-from anyband.catalog.search import Site, read_manifest
-from anyband.catalog.site_pairs import DROP_COLUMNS, as_csv, pair_columns, pair_site, why_none
 from anyband.config import Dataset
 from anyband.runtime import step_main, write_text
 

@@ -19,9 +19,9 @@ def main() -> None:
     arguments = parser.parse_args()
     set_threads(arguments.threads)
 
-    from anyband.evaluation.pretraining import explained
-    from anyband.models.registry import PRETRAINED
-    from anyband.training.run import train_run
+    from anyband.evaluation.pretraining_score import explained
+    from anyband.models.core.registry import PRETRAINED
+    from anyband.training.train_run import train_run
 
     run: Run = arguments.settings
     run = run.model_copy(update={"method": run.method.model_copy(update={"model": PRETRAINED[run.method.model]})})

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from anyband.catalog.api import Catalogue, Site, site_query, write_manifest
 from anyband.catalog.providers import Source, sources
-from anyband.catalog.search import Catalogue, Site, site_query, write_manifest
 from anyband.config import Dataset
 from anyband.runtime import UserError, step_main
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from anyband.archive.server import ArchiveServer
 from anyband.archive.server.beside import run_beside, serve_until_interrupted
-from anyband.archive.server.faults import CALM, PLANS
 from anyband.runtime import step_main
+from anyband.testing.faults import CALM, PLANS
 
 
 def main() -> None:

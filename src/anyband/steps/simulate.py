@@ -7,10 +7,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from anyband.archive.places import load_places
-from anyband.archive.simulate import simulate_place
+from anyband.archive.place import simulate_place
 from anyband.config import Dataset
 from anyband.runtime import UserError, step_main
+from anyband.simulation.places import load_places
 
 
 def main() -> None:

@@ -16,11 +16,11 @@ def main() -> None:
     parser.add_argument("--certificate", required=True, type=Path, help="leakage certificate, JSON")
     arguments = parser.parse_args()
 
-    from anyband.chips.leakage import certify, summary
-    from anyband.chips.split import split_chips, split_table
-    from anyband.chips.survey import survey_stores
     from anyband.config import Dataset
     from anyband.runtime import write_json, write_text
+    from anyband.splits.division import split_chips, split_table
+    from anyband.splits.index import survey_stores
+    from anyband.splits.leakage import certify, summary
 
     settings = Dataset.model_validate_json(arguments.settings)
     survey = survey_stores(arguments.chips, sorted(settings.classes), settings.chip_m)

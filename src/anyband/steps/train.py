@@ -21,7 +21,7 @@ def main() -> None:
     set_threads(arguments.threads)
 
     from anyband.evaluation.validation import validation_score
-    from anyband.training.run import train_run
+    from anyband.training.train_run import train_run
 
     chips = arguments.chips[0].parent
     train_run(

@@ -21,8 +21,8 @@ def main() -> None:
     set_threads(arguments.threads)
 
     from anyband.evaluation.validation import validation_score
-    from anyband.training.run import train_run
-    from anyband.tuning.models import by_gradient, own_space
+    from anyband.training.train_run import train_run
+    from anyband.tuning.model_traits import by_gradient, own_space
     from anyband.tuning.space import draw
 
     model = arguments.settings.method.model

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
+from anyband.fingerprint import step_fingerprint
 from anyband.runtime import atomic_path
-from anyband.sources import step_fingerprint
 
 NAME = "last.ckpt"
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from anyband.models.decoder import Decoder
-from anyband.models.method import Method
-from anyband.models.trunk import Trunk
+from anyband.models.core.decoder import Decoder
+from anyband.models.core.method import Method
+from anyband.models.core.trunk import Trunk
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
 

@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from anyband.chips.loader import ChipTable, Crop
+from anyband.chips.dataset import ChipTable, Crop
 from anyband.config import Training
-from anyband.models.method import Method
+from anyband.models.core.method import Method
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError, asked_to_stop, progress
 from anyband.training import checkpoint

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from anyband.archive.acquisitions import plan, sun_position
-from anyband.archive.places import load_places
+from anyband.simulation.overpasses import plan, sun_position
+from anyband.simulation.places import load_places
 
 PLANS = {place.name: (place, plan(place, 2022)) for place in load_places()}
 PAIRS = [(place, pair) for place, pairs in PLANS.values() for pair in pairs]

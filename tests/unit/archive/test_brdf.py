@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from anyband.archive.atmosphere import Geometry
-from anyband.archive.brdf import (
+from anyband.simulation.land.spectra import load_library
+from anyband.simulation.sky.atmosphere import Geometry
+from anyband.simulation.sky.brdf import (
     REFERENCE,
     TRUE_STRENGTH,
     c_factor,
@@ -13,7 +14,6 @@ from anyband.archive.brdf import (
     ross_thick,
     true_factor,
 )
-from anyband.archive.spectra import load_library
 
 EAST, WEST = Geometry(40, 150, 10, 102), Geometry(40, 150, 10, 282)
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from anyband.archive.atmosphere import Geometry
-from anyband.archive.clouds import Sky, draw_cloud_share, smoothstep
-from anyband.archive.grid import HiddenGrid
-from anyband.archive.sampling import sentinel2_grid
+from anyband.simulation.instrument.sampling import sentinel2_grid
+from anyband.simulation.land.hidden_grid import HiddenGrid
+from anyband.simulation.sky.atmosphere import Geometry
+from anyband.simulation.sky.clouds import Sky, draw_cloud_share, smoothstep
 
 HIDDEN = HiddenGrid(32632, 600_000.0, 5_400_000.0, 5.0, 816)
 SUN = Geometry(45, 150, 5, 100)

@@ -7,22 +7,22 @@ import numpy as np
 import pytest
 import rasterio
 
-from anyband.archive import extra_sensors
-from anyband.archive.acquisitions import plan
-from anyband.archive.extra_sensors import IMAGERS, SPECTRAL_TOLERANCE, observe_extra, spectral_basis
-from anyband.archive.landscape import build_landscape
-from anyband.archive.observe import Scene
-from anyband.archive.places import load_places
+from anyband.archive.place import config_hash, hidden_grid, simulate_place, surface_seed
 from anyband.archive.publish_extra import MASK, mask_values
-from anyband.archive.quality import Detected
-from anyband.archive.sampling import Sampler, sentinel2_grid
-from anyband.archive.scene import EXTRA_COLLECTIONS
-from anyband.archive.simulate import config_hash, hidden_grid, simulate_place, surface_seed
-from anyband.archive.surface import compose
-from anyband.catalog.qa import MASK_CLEAR, mask_clear
 from anyband.config import Simulation
 from anyband.config.data import ExtraSensor
+from anyband.raster.quality_layers import MASK_CLEAR, mask_clear
 from anyband.sensors import get_sensor
+from anyband.simulation.instrument import extra_sensors
+from anyband.simulation.instrument.extra_sensors import IMAGERS, SPECTRAL_TOLERANCE, observe_extra, spectral_basis
+from anyband.simulation.instrument.observe import Scene
+from anyband.simulation.instrument.sampling import Sampler, sentinel2_grid
+from anyband.simulation.land.landscape import build_landscape
+from anyband.simulation.land.surface import compose
+from anyband.simulation.overpasses import plan
+from anyband.simulation.places import load_places
+from anyband.simulation.processors.quality import Detected
+from anyband.simulation.scene_info import EXTRA_COLLECTIONS
 
 EXTENT = 960
 PLACE = load_places()[0]

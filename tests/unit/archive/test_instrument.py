@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from anyband.archive.instrument import (
+from anyband.sensors import get_sensor
+from anyband.simulation.instrument.optics import (
     MSI,
     OLI,
     add_noise,
@@ -13,7 +14,6 @@ from anyband.archive.instrument import (
     true_response,
     unit_gain,
 )
-from anyband.sensors import get_sensor
 
 
 def test_solar_irradiance_between_the_table_is_near_that_of_a_black_sun():

@@ -7,11 +7,11 @@ from datetime import timedelta
 import pystac
 import pytest
 
-from anyband.archive.item_fields import hls_tags
-from anyband.archive.items import SIMULATED, AssetFile, build_item, item_id
-from anyband.catalog.dialects import parse_item
-from anyband.catalog.dialects.hls import BANDS
-from anyband.catalog.header import platform_of
+from anyband.archive.item_properties import hls_tags
+from anyband.archive.stac_items import SIMULATED, AssetFile, build_item, item_id
+from anyband.catalog.items.dialects import parse_item
+from anyband.catalog.items.hls import BANDS
+from anyband.raster.header import platform_of
 from make_items import FILES, NOON, make_item, make_scene
 
 PRODUCTS = list(FILES)

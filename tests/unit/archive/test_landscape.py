@@ -5,14 +5,14 @@ import hashlib
 import numpy as np
 import pytest
 
-from anyband.archive.archetypes import ARCHETYPES
-from anyband.archive.cover import BUILT, WATER, WORLDCOVER
-from anyband.archive.grid import HiddenGrid
-from anyband.archive.landscape import build_landscape
-from anyband.archive.settlement import OPEN, ROOF, STREET
-from anyband.archive.surface import CODES, label_codes
-from anyband.archive.terrain import slope_degrees
 from anyband.runtime import UserError
+from anyband.simulation.land.archetypes import ARCHETYPES
+from anyband.simulation.land.cover import BUILT, WATER, WORLDCOVER
+from anyband.simulation.land.hidden_grid import HiddenGrid
+from anyband.simulation.land.landscape import build_landscape
+from anyband.simulation.land.settlement import OPEN, ROOF, STREET
+from anyband.simulation.land.surface import CODES, label_codes
+from anyband.simulation.land.terrain import slope_degrees
 from surfaces import SIZE, small_landscape
 
 

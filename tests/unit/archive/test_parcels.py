@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anyband.archive.parcels import choose_area, compact, make_parcels, parcel_mean
+from anyband.simulation.land.parcels import choose_area, compact, make_parcels, parcel_mean
 
 
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=60))

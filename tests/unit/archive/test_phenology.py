@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from anyband.archive.phenology import (
+from anyband.simulation.land.phenology import (
     BARE,
     CODE,
     FAMILIES,

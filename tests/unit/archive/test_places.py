@@ -5,8 +5,8 @@ from itertools import combinations
 import numpy as np
 from pyproj import Transformer
 
-from anyband.archive.archetypes import ARCHETYPES
-from anyband.archive.places import load_places
+from anyband.simulation.land.archetypes import ARCHETYPES
+from anyband.simulation.places import load_places
 
 PLACES = load_places()
 

@@ -6,14 +6,14 @@ from functools import cache
 import numpy as np
 import pytest
 
-from anyband.archive import encode, hls, products
-from anyband.archive.acquisitions import Acquisition, plan
-from anyband.archive.atmosphere import Geometry
-from anyband.archive.observe import Scene, cos_incidence
-from anyband.archive.places import load_places
-from anyband.archive.sampling import area_means, hls_grid, landsat_grid
-from anyband.archive.surface import compose
 from anyband.sensors import get_sensor
+from anyband.simulation.instrument.observe import Scene, cos_incidence
+from anyband.simulation.instrument.sampling import area_means, hls_grid, landsat_grid
+from anyband.simulation.land.surface import compose
+from anyband.simulation.overpasses import Acquisition, plan
+from anyband.simulation.places import load_places
+from anyband.simulation.processors import encode, hls_recipe, surface_products
+from anyband.simulation.sky.atmosphere import Geometry
 from surfaces import small_landscape
 
 PLACE = load_places()[0]
@@ -34,35 +34,37 @@ def scene(sensor: str, seed: int = 3) -> Scene:
 
 @cache
 def measured():
-    return products.observe_sentinel2(scene("sentinel2"))
+    return surface_products.observe_sentinel2(scene("sentinel2"))
 
 
 @cache
 def level2():
-    return products.sen2cor(scene("sentinel2"), measured())
+    return surface_products.sen2cor(scene("sentinel2"), measured())
 
 
 def test_bandpass_table_is_the_published_one_and_leaves_red_edge_and_broad_nir_alone():
-    for table in hls.BANDPASS.values():
+    for table in hls_recipe.BANDPASS.values():
         assert set(table) == {"B01", "B02", "B03", "B04", "B8A", "B11", "B12"}
-    assert hls.BANDPASS["sentinel-2a"]["B02"] == (0.9778, -0.0040)
-    assert hls.BANDPASS["sentinel-2b"]["B12"] == (0.9867, 0.0004)
+    assert hls_recipe.BANDPASS["sentinel-2a"]["B02"] == (0.9778, -0.0040)
+    assert hls_recipe.BANDPASS["sentinel-2b"]["B12"] == (0.9867, 0.0004)
 
 
 def test_cubic_convolution_moves_by_half_a_pixel_and_keeps_cubics():
     position = np.arange(12.0)
     cubic = (0.02 * position**2 - 0.1 * position + 1).astype(np.float32)
-    moved = hls.half_pixel_cubic(np.outer(cubic, np.ones(12, np.float32)))
+    moved = hls_recipe.half_pixel_cubic(np.outer(cubic, np.ones(12, np.float32)))
     expected = 0.02 * (position[1:10] + 0.5) ** 2 - 0.1 * (position[1:10] + 0.5) + 1
     np.testing.assert_allclose(moved[:, 0], expected, rtol=1e-5)
-    assert sum(hls.HALF_PIXEL_TAPS) == 1
+    assert sum(hls_recipe.HALF_PIXEL_TAPS) == 1
 
 
 def test_half_pixel_shift_lands_on_the_hls_grid():
     hidden = scene("landsat").hidden
     y, _ = landsat_grid(hidden).local_centres(hidden)
     ramp = np.repeat(y[:, None], len(y), axis=1).astype(np.float32)
-    np.testing.assert_allclose(hls.half_pixel_cubic(ramp)[:, 0], hls_grid(hidden).local_centres(hidden)[0], atol=0.01)
+    np.testing.assert_allclose(
+        hls_recipe.half_pixel_cubic(ramp)[:, 0], hls_grid(hidden).local_centres(hidden)[0], atol=0.01
+    )
 
 
 @pytest.mark.parametrize(("baseline", "number"), [("03.01", 1234), ("04.00", 2234), ("05.09", 2234)])
@@ -86,7 +88,7 @@ def test_encodings_round_to_half_a_step():
 
 
 def test_processors_come_near_the_ground_and_differ_from_each_other():
-    lasrc = products.lasrc(scene("sentinel2"), measured())
+    lasrc = surface_products.lasrc(scene("sentinel2"), measured())
     for name in ("B02", "B04", "B8A", "B11"):
         first, second = level2()[name][1], lasrc[name][1]
         assert np.corrcoef(first.ravel(), second.ravel())[0, 1] > 0.97
@@ -94,26 +96,26 @@ def test_processors_come_near_the_ground_and_differ_from_each_other():
 
 
 def test_registration_error_and_noise_belong_to_the_acquisition_alone():
-    again = products.observe_sentinel2(scene("sentinel2"))
+    again = surface_products.observe_sentinel2(scene("sentinel2"))
     np.testing.assert_array_equal(again["B04"].values, measured()["B04"].values)
     other = replace(scene("sentinel2"), seed=99)
-    assert abs(products.observe_sentinel2(other)["B04"].values - measured()["B04"].values).max() > 1e-3
+    assert abs(surface_products.observe_sentinel2(other)["B04"].values - measured()["B04"].values).max() > 1e-3
 
 
 def test_s30_is_adjusted_area_mean_at_nadir():
     view = scene("sentinel2")
-    surface = products.lasrc(view, measured())
+    surface = surface_products.lasrc(view, measured())
     zenith = view.acquisition.geometry.sun_zenith
-    result = hls.hls_s30(view, surface, zenith)
+    result = hls_recipe.hls_s30(view, surface, zenith)
     assert set(result) == {band.name for band in get_sensor("sentinel-2a", "hls_s30").bands}
-    slope, offset = hls.BANDPASS[view.acquisition.platform]["B04"]
+    slope, offset = hls_recipe.BANDPASS[view.acquisition.platform]["B04"]
     mean = surface["B04"][1][:3, :3].mean()
     assert result["B04"][1][0, 0] == pytest.approx((mean * slope) * 1.0 + offset, rel=0.08)
     np.testing.assert_array_equal(result["B01"][1][0, 0], result["B01"][1][1, 1])  # one 60 m sample, repeated
 
 
 def test_landsat_product_has_all_bands_on_its_own_grid_and_plausible_temperatures():
-    result = products.landsat_level2(scene("landsat"))
+    result = surface_products.landsat_level2(scene("landsat"))
     assert set(result) == {band.name for band in get_sensor("landsat-9", "landsat").bands}
     assert {grid for grid, _ in result.values()} == {landsat_grid(scene("landsat").hidden)}
     assert 270 < np.median(result["lwir11"][1]) < 320
@@ -136,25 +138,25 @@ def test_null_twin_knows_only_the_sentinel_2_product():
     other = replace(
         oli, landscape=small_landscape("forest", 5), state=compose(small_landscape("forest", 5), 130, False)
     )
-    first, second = (products.uninformative_landsat(level2(), which) for which in (oli, other))
+    first, second = (surface_products.uninformative_landsat(level2(), which) for which in (oli, other))
     for name in first:
         np.testing.assert_array_equal(first[name][1], second[name][1])
 
 
 def test_null_twin_follows_sentinel_2_and_has_noise_of_its_own():
-    result = products.uninformative_landsat(level2(), scene("landsat"))
-    near = hls.half_pixel_cubic(result["nir08"][1])
+    result = surface_products.uninformative_landsat(level2(), scene("landsat"))
+    near = hls_recipe.half_pixel_cubic(result["nir08"][1])
     assert np.corrcoef(near.ravel(), area_means(level2()["B8A"][1], 20).ravel())[0, 1] > 0.97
-    fresh = products.uninformative_landsat(level2(), replace(scene("landsat"), seed=77))
+    fresh = surface_products.uninformative_landsat(level2(), replace(scene("landsat"), seed=77))
     noise = (fresh["nir08"][1] - result["nir08"][1]).std() / np.sqrt(2)
     assert noise == pytest.approx(0.002 + 0.01 * result["nir08"][1].mean(), rel=0.2)
 
 
 def test_null_twin_of_l30_is_s30_plus_noise_and_nothing_else():
-    s30 = hls.hls_s30(scene("sentinel2"), products.lasrc(scene("sentinel2"), measured()), 40.0)
-    twin = hls.uninformative_l30(s30, scene("landsat"))
+    s30 = hls_recipe.hls_s30(scene("sentinel2"), surface_products.lasrc(scene("sentinel2"), measured()), 40.0)
+    twin = hls_recipe.uninformative_l30(s30, scene("landsat"))
     forest = small_landscape("forest", 5)
     other = replace(scene("landsat"), landscape=forest, state=compose(forest, 130, False))
     for name, source in (("B05", "B8A"), ("B07", "B12")):
-        np.testing.assert_array_equal(twin[name][1], hls.uninformative_l30(s30, other)[name][1])
+        np.testing.assert_array_equal(twin[name][1], hls_recipe.uninformative_l30(s30, other)[name][1])
         assert 0.001 < (twin[name][1] - s30[source][1]).std() < 0.01

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from anyband.archive.clouds import SkyOnGrid
-from anyband.archive.quality import (
+from anyband.simulation.processors.quality import (
     Detected,
     aerosol_level,
     detect,
@@ -15,6 +14,7 @@ from anyband.archive.quality import (
     scl_percentages,
     within,
 )
+from anyband.simulation.sky.clouds import SkyOnGrid
 
 
 def single(what: str) -> Detected:

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyband.archive.grid import HiddenGrid
-from anyband.archive.sampling import (
+from anyband.simulation.instrument.sampling import (
     Sampler,
     area_means,
     hls_grid,
@@ -15,6 +14,7 @@ from anyband.archive.sampling import (
     psf_operator,
     sentinel2_grid,
 )
+from anyband.simulation.land.hidden_grid import HiddenGrid
 
 NORTH = HiddenGrid(32632, 600_000.0, 5_400_000.0, 5.0, 240)
 # ESA counts southern northings from 10 000 km: the 60 m lattice leaves a remainder of 40 m.

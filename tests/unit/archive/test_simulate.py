@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import rasterio
 
-from anyband.archive.places import Place, load_places
-from anyband.archive.realism import BEGIN, END, insert, read_pairs, relation, report
-from anyband.archive.simulate import config_hash, hidden_grid, simulate_place
+from anyband.archive.place import config_hash, hidden_grid, simulate_place
 from anyband.config import Simulation
 from anyband.runtime import UserError
+from anyband.simulation.places import Place, load_places
+from tools.realism import BEGIN, END, insert, read_pairs, relation, report
 
 SETTINGS = Simulation()
 EXTENT = 1_920
@@ -166,7 +166,7 @@ def test_null_twin_keeps_sentinel_2_and_says_so(archive, tmp_path):
 
 
 def test_half_written_place_does_not_appear(tmp_path, monkeypatch):
-    monkeypatch.setattr("anyband.archive.simulate.plan", lambda *_: 1 / 0)
+    monkeypatch.setattr("anyband.archive.place.plan", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         simulate(NORTH, tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -203,7 +203,7 @@ def test_realism_report_covers_every_section(archive):
 
 
 def test_relation_of_pooled_moments_is_that_of_the_pooled_samples():
-    from anyband.archive.figures import moments
+    from anyband.simulation.realism_sums import moments
 
     rng = np.random.default_rng(0)
     x = rng.random(500).astype(np.float32)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from anyband.archive.places import check_sites, load_places
 from anyband.runtime import UserError
+from anyband.simulation.places import check_sites, load_places
 
 
 def test_every_place_is_one_block_of_the_default_split():

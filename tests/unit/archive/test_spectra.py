@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from anyband.archive.spectra import DATA, load_library
 from anyband.sensors import SpectralResponse
+from anyband.simulation.land.spectra import DATA, load_library
 from surfaces import RESPONSES
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from anyband.archive import cover
-from anyband.archive.archetypes import ARCHETYPES
-from anyband.archive.surface import CODES, compose, label_codes
+from anyband.simulation.land import cover
+from anyband.simulation.land.archetypes import ARCHETYPES
+from anyband.simulation.land.surface import CODES, compose, label_codes
 from surfaces import JULY, MAY, reflectance, small_landscape
 
 # Real or published mean reflectances of B02, B03, B04, B05, B07, B8A, B11, B12 in May; forests as seen with a crown

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anyband.archive.terrain import elevation, make_waters, river_course, slope_degrees, upper_share
+from anyband.simulation.land.terrain import elevation, make_waters, river_course, slope_degrees, upper_share
 
 
 @given(seed=st.integers(0, 1000), wanted=st.sampled_from([2.0, 5.0, 9.0, 14.0]))

@@ -6,12 +6,12 @@ import pytest
 import rasterio
 from rasterio.errors import RasterioError
 
-from anyband.catalog import access
-from anyband.catalog.access import gdal_env, read_raster, sign, why_unreadable, with_retries, without_secrets
-from anyband.catalog.acquisition import UnusableItemError
-from anyband.catalog.clear import look_at
-from anyband.catalog.dialects import parse_item
-from anyband.catalog.sas import forget_token
+from anyband.catalog.items.acquisition import UnusableItemError
+from anyband.catalog.items.dialects import parse_item
+from anyband.catalog.pairs.clear import look_at
+from anyband.raster import access
+from anyband.raster.access import gdal_env, read_raster, sign, why_unreadable, with_retries, without_secrets
+from anyband.raster.sas import forget_token
 from anyband.runtime import UserError
 from make_items import NORTH, make_item
 
@@ -318,7 +318,7 @@ def test_other_readers_name_their_own_failures(at_once):
 
 def test_importing_access_is_light():
     code = (
-        "import anyband.catalog.access, sys; print([m for m in ('requests', 'rasterio', 'numpy') if m in sys.modules])"
+        "import anyband.raster.access, sys; print([m for m in ('requests', 'rasterio', 'numpy') if m in sys.modules])"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"

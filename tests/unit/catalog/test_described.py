@@ -4,19 +4,19 @@ import copy
 
 import pytest
 
-from anyband.archive.acquisitions import plan
-from anyband.archive.places import load_places
+from anyband.archive.place import hidden_grid
 from anyband.archive.publish import SiteWriter
 from anyband.archive.publish_extra import extra_item
-from anyband.archive.sampling import sentinel2_grid
-from anyband.archive.scene import EXTRA_COLLECTIONS
-from anyband.archive.simulate import hidden_grid
-from anyband.catalog.acquisition import UnusableItemError
-from anyband.catalog.dialects import parse_item
+from anyband.catalog.items.acquisition import UnusableItemError
+from anyband.catalog.items.dialects import parse_item
 from anyband.catalog.providers import EMBEDDED_EXTRA, EXTRA
-from anyband.catalog.qa import DECODERS, FILL
+from anyband.raster.quality_layers import DECODERS, FILL
 from anyband.runtime import UserError
 from anyband.sensors import get_sensor
+from anyband.simulation.instrument.sampling import sentinel2_grid
+from anyband.simulation.overpasses import plan
+from anyband.simulation.places import load_places
+from anyband.simulation.scene_info import EXTRA_COLLECTIONS
 
 PLACE = load_places()[0]
 
@@ -52,7 +52,7 @@ def test_every_extra_sensor_is_read_with_all_its_bands(tmp_path, product):
 
 
 def test_catalogue_and_archive_call_the_collections_alike():
-    from anyband.archive.server.apis import SENSORS
+    from anyband.archive.server.provider_apis import SENSORS
 
     assert dict(EXTRA) == EXTRA_COLLECTIONS == dict(SENSORS.collections)
     assert SENSORS.root == EMBEDDED_EXTRA

@@ -4,12 +4,12 @@ import copy
 
 import pytest
 
-from anyband.archive.items import COLLECTIONS as PUBLISHED
-from anyband.catalog.acquisition import UnusableItemError
-from anyband.catalog.dialects import parse_item
-from anyband.catalog.dialects.sentinel2 import PIXEL_M
-from anyband.catalog.dialects.sentinel2_earth_search import KEYS
-from anyband.sensors import registry
+from anyband.archive.stac_items import COLLECTIONS as PUBLISHED
+from anyband.catalog.items.acquisition import UnusableItemError
+from anyband.catalog.items.dialects import parse_item
+from anyband.catalog.items.sentinel2 import PIXEL_M
+from anyband.catalog.items.sentinel2_earth_search import KEYS
+from anyband.sensors import platforms
 from make_items import make_item
 
 LPDAAC = "https://data.lpdaac.earthdatacloud.nasa.gov/lp-prod-protected"
@@ -243,8 +243,8 @@ def test_a_footprint_that_is_cut_elsewhere_stays_as_it_is():
 
 
 def test_a_band_without_wavelength_is_named_with_its_item_and_asset(monkeypatch):
-    sensor = registry.get_sensor("sentinel-2a", "sentinel2")
-    without = registry.Sensor(sensor.product, sensor.platform, tuple(b for b in sensor.bands if b.name != "B8A"), "")
-    monkeypatch.setattr(registry, "get_sensor", lambda platform, product: without)
+    sensor = platforms.get_sensor("sentinel-2a", "sentinel2")
+    without = platforms.Sensor(sensor.product, sensor.platform, tuple(b for b in sensor.bands if b.name != "B8A"), "")
+    monkeypatch.setattr(platforms, "get_sensor", lambda platform, product: without)
     with pytest.raises(UnusableItemError, match="^item S2A_31UFU.*: asset nir08: no wavelength is known for band B8A"):
         parse_item(earth_search())

@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from anyband.archive.items import COLLECTIONS as PUBLISHED
-from anyband.catalog.acquisition import UnusableItemError
-from anyband.catalog.dialects import parse_item
+from anyband.archive.stac_items import COLLECTIONS as PUBLISHED
+from anyband.catalog.items.acquisition import UnusableItemError
+from anyband.catalog.items.dialects import parse_item
 from anyband.catalog.providers import KNOWN
 from anyband.runtime import UserError
-from anyband.sensors.registry import get_sensor
+from anyband.sensors.platforms import get_sensor
 from make_items import NOON, make_item
 
 BANDS = {"sentinel2": 12, "landsat": 7, "hls_s30": 11, "hls_l30": 7, "label": 1}

@@ -6,12 +6,12 @@ import rasterio
 from rasterio import Affine
 from rasterio.crs import CRS
 
-from anyband.archive.geotiff import hls_crs
-from anyband.catalog import access
-from anyband.catalog.access import gdal_env
-from anyband.catalog.acquisition import ContradictionError, QualityAsset, UnusableItemError
-from anyband.catalog.dialects import parse_item
-from anyband.catalog.header import check_grid, platform_of, with_platform
+from anyband.catalog.items.acquisition import ContradictionError, QualityAsset, UnusableItemError
+from anyband.catalog.items.dialects import parse_item
+from anyband.raster import access
+from anyband.raster.access import gdal_env
+from anyband.raster.geotiff import hls_crs
+from anyband.raster.header import check_grid, platform_of, with_platform
 from make_items import make_item
 
 

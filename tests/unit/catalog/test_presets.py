@@ -11,8 +11,8 @@ import yaml
 from pyproj import Transformer
 
 from anyband import config
+from anyband.catalog.api import Site
 from anyband.catalog.position import distance_m
-from anyband.catalog.search import Site
 from anyband.catalog.sites import load_sites
 
 PRESETS = sorted(path.stem for path in (Path(__file__).parents[3] / "workflow/presets").glob("*.yaml"))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from anyband.catalog.qa import DECODERS, FILL
+from anyband.raster.quality_layers import DECODERS, FILL
 
 
 def test_scene_classes_of_sentinel2():

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from anyband.catalog import sas
-from anyband.catalog.sas import sas_token
+from anyband.raster import sas
+from anyband.raster.sas import sas_token
 from anyband.runtime import UserError
 
 
@@ -23,7 +23,7 @@ def test_one_token_serves_all_threads_and_processes(provider):
     provider.slow_s = 0.3
     with ThreadPoolExecutor(8) as pool:
         tokens = set(pool.map(lambda _: sas_token("landsateuwest", "landsat-c2"), range(24)))
-    code = "from anyband.catalog.sas import sas_token; print(sas_token('landsateuwest', 'landsat-c2'))"
+    code = "from anyband.raster.sas import sas_token; print(sas_token('landsateuwest', 'landsat-c2'))"
     workers = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
     tokens |= {worker.communicate(timeout=60)[0].strip() for worker in workers}
     assert len(tokens) == 1
@@ -32,7 +32,7 @@ def test_one_token_serves_all_threads_and_processes(provider):
 
 def test_processes_that_start_together_ask_once(provider):
     provider.slow_s = 1.0
-    code = "from anyband.catalog.sas import sas_token; print(sas_token('hls2euwest', 'hls2'))"
+    code = "from anyband.raster.sas import sas_token; print(sas_token('hls2euwest', 'hls2'))"
     workers = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(3)]
     assert len({worker.communicate(timeout=60)[0] for worker in workers}) == 1
     assert provider.tokens == 1

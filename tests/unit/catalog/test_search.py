@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anyband.archive.server import archive_environment
-from anyband.archive.server.apis import APIS
-from anyband.catalog import pages, search
-from anyband.catalog.search import Catalogue, Found, Site, read_manifest, site_query, write_manifest
+from anyband.archive.server.provider_apis import APIS
+from anyband.catalog import api as catalogue_api
+from anyband.catalog import pages
+from anyband.catalog.api import Catalogue, Found, Site, read_manifest, site_query, write_manifest
 from anyband.runtime import UserError
 from archive_run import serving
 from make_items import LATITUDE, LONGITUDE, make_item, square, write_items
@@ -409,10 +410,10 @@ def test_boxes_are_compared_on_the_circle_of_longitudes():
     query = Site("date-line", 179.99, -17.0, 3840).bbox
     assert query[0] > query[2]
     for west, east in ((179.5, 180.5), (-180.5, -179.5), (179.5, -179.5)):
-        assert search._meets_bbox({"bbox": [west, -18, east, -16]}, query)
+        assert catalogue_api._meets_bbox({"bbox": [west, -18, east, -16]}, query)
     for west, east in ((178.0, 179.5), (-179.5, -178.0), (0, 1)):
-        assert not search._meets_bbox({"bbox": [west, -18, east, -16]}, query)
-    assert search._meets_bbox({"bbox": [179.5, -18, 0, 180.5, -16, 900]}, query)
+        assert not catalogue_api._meets_bbox({"bbox": [west, -18, east, -16]}, query)
+    assert catalogue_api._meets_bbox({"bbox": [179.5, -18, 0, 180.5, -16, 900]}, query)
 
 
 @pytest.mark.parametrize(

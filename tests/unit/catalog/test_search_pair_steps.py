@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from anyband.archive.items import build_item
+from anyband.archive.stac_items import build_item
 from anyband.catalog.providers import PRODUCTS
 from make_items import NORTH, make_item, make_scene, quality_raster, square, write_items
 
@@ -113,7 +113,7 @@ def test_without_the_archive_s_server_the_search_says_so():
     program = """
 import anyband.catalog.pages as pages
 pages.RETRIES, pages.ATTEMPTS = 0, 1
-from anyband.catalog.search import Catalogue
+from anyband.catalog.api import Catalogue
 Catalogue("http://archive.anyband.test/stac")
 """
     environment = {name: value for name, value in os.environ.items() if name.lower() != "http_proxy"}

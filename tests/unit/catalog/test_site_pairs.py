@@ -13,13 +13,13 @@ import rasterio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyband.archive.geotiff import hls_crs
-from anyband.catalog.acquisition import ContradictionError, UnusableItemError
-from anyband.catalog.clear import Look, look_at, project, site_corners, site_points
-from anyband.catalog.dialects import parse_item
+from anyband.catalog.api import Site
+from anyband.catalog.items.acquisition import ContradictionError, UnusableItemError
+from anyband.catalog.items.dialects import parse_item
+from anyband.catalog.pairs.clear import Look, look_at, project, site_corners, site_points
+from anyband.catalog.pairs.site_pairs import DROP_COLUMNS, PAIR_COLUMNS, as_csv, pair_site, why_none
 from anyband.catalog.providers import PRODUCTS
-from anyband.catalog.search import Site
-from anyband.catalog.site_pairs import DROP_COLUMNS, PAIR_COLUMNS, as_csv, pair_site, why_none
+from anyband.raster.geotiff import hls_crs
 from anyband.runtime import UserError
 from make_items import NOON, NORTH, make_item, quality_raster, square
 
@@ -303,7 +303,7 @@ def test_every_item_is_in_a_pair_or_dropped_whatever_the_order(drawn, dice):
 
     outcomes = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("anyband.catalog.site_pairs.look_at", make_up)
+        patch.setattr("anyband.catalog.pairs.site_pairs.look_at", make_up)
         for _ in range(2):
             for listed in items.values():
                 dice.shuffle(listed)

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anyband.catalog.api import Site
 from anyband.catalog.draw import LAND, LEAST_DISTANCE_M, draw_sites
 from anyband.catalog.position import distance_m
-from anyband.catalog.search import Site
 from anyband.catalog.sites import load_sites
 from anyband.runtime import UserError
 

@@ -13,22 +13,23 @@ import numpy as np
 import pytest
 import rasterio
 
-from anyband.archive.geotiff import epsg_crs, hls_crs
-from anyband.archive.items import AssetFile, build_item
 from anyband.archive.server import ArchiveServer
 from anyband.archive.server.environment import archive_environment
-from anyband.archive.server.faults import CALM, Faults
-from anyband.archive.server.traps import NAMES
-from anyband.catalog import access, site_pairs
-from anyband.catalog.access import gdal_env, read_raster
-from anyband.catalog.acquisition import UnusableItemError
-from anyband.catalog.clear import project
-from anyband.catalog.dialects import parse_item
-from anyband.catalog.footprints import near
+from anyband.archive.stac_items import AssetFile, build_item
+from anyband.catalog.api import Catalogue, Site, site_query
+from anyband.catalog.items.acquisition import UnusableItemError
+from anyband.catalog.items.dialects import parse_item
+from anyband.catalog.pairs import site_pairs
+from anyband.catalog.pairs.clear import project
+from anyband.catalog.pairs.coverage import near
+from anyband.catalog.pairs.site_pairs import pair_site, why_none
 from anyband.catalog.providers import PRODUCTS, sources
-from anyband.catalog.search import Catalogue, Site, site_query
-from anyband.catalog.site_pairs import pair_site, why_none
-from anyband.sensors.registry import get_sensor
+from anyband.raster import access
+from anyband.raster.access import gdal_env, read_raster
+from anyband.raster.geotiff import epsg_crs, hls_crs
+from anyband.sensors.platforms import get_sensor
+from anyband.testing.faults import CALM, Faults
+from anyband.testing.traps import NAMES
 from make_items import NOON, make_scene, square, write_items
 
 RED = 0.0789

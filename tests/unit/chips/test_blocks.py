@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyband.chips.blocks import Positions, block_names, geocentric, region_names
+from anyband.splits.spatial import Positions, block_names, geocentric, region_names
 
 
 def positions(*chips, side=960.0):

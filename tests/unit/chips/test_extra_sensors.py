@@ -8,17 +8,17 @@ import pytest
 import rasterio
 import zarr
 
-from anyband.archive.places import load_places
+from anyband.archive.place import simulate_place
 from anyband.archive.publish_extra import MASK
 from anyband.archive.server import archive_environment
-from anyband.archive.simulate import simulate_place
 from anyband.catalog.providers import EXTRA
-from anyband.chips.bulk import band_groups
-from anyband.chips.loader import load_split
+from anyband.chips.dataset import load_split
+from anyband.chips.selection_read import band_groups
 from anyband.chips.store import new_store
 from anyband.chips.verify import verify_store
 from anyband.config import Simulation
 from anyband.sensors import get_sensor
+from anyband.simulation.places import load_places
 from archive_run import Steps, serving
 
 SIMULATION = Simulation(seed=2022, extra_sensors=list(EXTRA))
@@ -98,7 +98,7 @@ def test_channel_of_a_batch_is_the_band_of_the_file(cut, table, product, band):
 
 
 def test_statistics_and_descriptions_of_the_bands_are_those_of_the_registry(table):
-    from anyband.training.statistics import measure
+    from anyband.training.band_moments import measure
 
     entries = measure(table, EXTRA).of(list(EXTRA))
     assert len(entries) == 212

@@ -12,13 +12,13 @@ import pytest
 import rasterio
 
 from anyband.archive.server import ArchiveServer, archive_environment
-from anyband.archive.server.apis import APIS
-from anyband.archive.server.faults import CALM, Faults
-from anyband.chips.bulk import band_groups, open_site, read_array
-from anyband.chips.extract import extract_site
+from anyband.archive.server.provider_apis import APIS
+from anyband.chips.extraction import extract_site
 from anyband.chips.inputs import read_pairs
-from anyband.chips.judge import Site
+from anyband.chips.screening import Site
+from anyband.chips.selection_read import band_groups, open_site, read_array
 from anyband.runtime import UserError
+from anyband.testing.faults import CALM, Faults
 from rasters import write_raster
 from scenes import LANDSAT, SceneFolder
 
@@ -281,7 +281,7 @@ def served(scenes, monkeypatch, api, faults=CALM, least=0.8):
 @pytest.fixture
 def patient(tmp_path, monkeypatch):
     """No long waits, and no tokens of other runs."""
-    monkeypatch.setattr("anyband.catalog.access.RETRY_WAITS_S", (0.05, 0.1, 0.2, 0.4))
+    monkeypatch.setattr("anyband.raster.access.RETRY_WAITS_S", (0.05, 0.1, 0.2, 0.4))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
@@ -359,7 +359,7 @@ def test_small_batches_and_parts_change_nothing(tmp_path, monkeypatch):
     expected = arrays(extract(scenes))
     monkeypatch.setattr("anyband.chips.parts.PART_BYTES", 100_000)
     monkeypatch.setattr("anyband.chips.bands.BATCH_BYTES", 400_000)
-    monkeypatch.setattr("anyband.chips.extract.JUDGED_BYTES", 300_000)
+    monkeypatch.setattr("anyband.chips.extraction.JUDGED_BYTES", 300_000)
     assert len(expected["x0"]) > 2 * 64
     assert all(np.array_equal(values, expected[name]) for name, values in arrays(extract(scenes)).items())
 
@@ -369,8 +369,8 @@ def test_killed_run_leaves_no_store_and_the_next_one_is_whole(tmp_path):
     expected = arrays(extract(scenes))
     code = (
         "import os, sys; sys.path[:0] = ['tests']; from pathlib import Path; import anyband.chips.bands as bands\n"
-        "from anyband.chips.extract import extract_site; from anyband.chips.inputs import read_pairs\n"
-        "from anyband.chips.judge import Site\n"
+        "from anyband.chips.extraction import extract_site; from anyband.chips.inputs import read_pairs\n"
+        "from anyband.chips.screening import Site\n"
         "write, count = bands.Shards.write, []\n"
         "def die(*arguments):\n"
         "    write(*arguments); count.append(1)\n"

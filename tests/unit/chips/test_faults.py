@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from anyband.archive.server.handler import parse_range
-from anyband.catalog.acquisition import UnusableItemError
+from anyband.catalog.items.acquisition import UnusableItemError
 from anyband.chips.grid import site_footprints
-from anyband.chips.read import RasterFile, assemble, read_file
+from anyband.raster.windows import RasterFile, assemble, read_file
 from anyband.runtime import UserError
 from rasters import CORNER, write_raster
 
@@ -103,7 +103,7 @@ def server(tmp_path, random, monkeypatch):
         server.content, server.requests, server.lock, server.pixels = path.read_bytes(), 0, threading.Lock(), pixels
         server.wrong = lambda number, body, headers: right(body, headers)
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        monkeypatch.setattr("anyband.catalog.access.RETRY_WAITS_S", (0.01, 0.02, 0.03))
+        monkeypatch.setattr("anyband.raster.access.RETRY_WAITS_S", (0.01, 0.02, 0.03))
         monkeypatch.setitem(server.__dict__, "file", server_file(server))
         yield server
         server.shutdown()

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from pyproj import Transformer
 
-from anyband.catalog.acquisition import Acquisition, BandAsset, UnusableItemError
+from anyband.catalog.items.acquisition import Acquisition, BandAsset, UnusableItemError
 from anyband.chips.grid import site_footprints
-from anyband.chips.label import read_labels
+from anyband.chips.labels import read_labels
 from rasters import CORNER
 
 CHIPS = site_footprints((CORNER[0] + 960, CORNER[1] - 960), 32632, 1_920, 960)
@@ -95,8 +95,8 @@ def test_label_elsewhere_than_its_item_says_is_refused(worldcover):
 
 
 def test_signature_of_a_label_is_not_printed(tmp_path, monkeypatch):
-    monkeypatch.setattr("anyband.catalog.access.sign", lambda href: f"{href}?sig=secret")
-    monkeypatch.setattr("anyband.chips.readers.sign", lambda href: f"{href}?sig=secret")
+    monkeypatch.setattr("anyband.raster.access.sign", lambda href: f"{href}?sig=secret")
+    monkeypatch.setattr("anyband.raster.warp.sign", lambda href: f"{href}?sig=secret")
     (tmp_path / "map.tif").write_text("<html>")
     for path in (tmp_path / "none.tif", tmp_path / "map.tif"):
         with pytest.raises(UnusableItemError) as error:

@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from anyband.chips.leakage import certify, summary
-from anyband.chips.split import split_chips
-from anyband.chips.survey import Windows
 from anyband.config import Split
 from anyband.runtime import UserError
+from anyband.splits.division import split_chips
+from anyband.splits.index import Windows
+from anyband.splits.leakage import certify, summary
 from small_split import make_survey
 
 CLASSES = {10: "tree cover", 40: "cropland", 80: "permanent water"}

@@ -11,9 +11,9 @@ from scenes import SceneFolder
 PEAK = """
 import sys
 from pathlib import Path
-from anyband.chips.extract import extract_site
+from anyband.chips.extraction import extract_site
 from anyband.chips.inputs import read_pairs
-from anyband.chips.judge import Site
+from anyband.chips.screening import Site
 table, manifests, out, longitude, latitude, extent_m = sys.argv[1:]
 site = Site("aspen", "main", float(longitude), float(latitude), int(extent_m), 960, 0.8, 2)
 extract_site(site, read_pairs(Path(table), Path(manifests)), Path(out))

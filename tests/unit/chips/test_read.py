@@ -8,9 +8,9 @@ import rasterio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyband.catalog.acquisition import UnusableItemError
+from anyband.catalog.items.acquisition import UnusableItemError
 from anyband.chips.grid import chip_window, site_footprints
-from anyband.chips.read import Pixels, RasterFile, assemble, read_file
+from anyband.raster.windows import Pixels, RasterFile, assemble, read_file
 from anyband.runtime import UserError
 from rasters import CORNER, HLS_CRS, write_raster
 
@@ -110,7 +110,7 @@ def test_login_page_is_not_taken_for_an_image(tmp_path):
 
 
 def test_signature_of_an_address_is_not_printed(tmp_path, monkeypatch):
-    monkeypatch.setattr("anyband.catalog.access.sign", lambda href: f"{href}?sig=secret")
+    monkeypatch.setattr("anyband.raster.access.sign", lambda href: f"{href}?sig=secret")
     with pytest.raises(UserError) as error:
         read(make_file(tmp_path / "none.tif"))
     assert "secret" not in str(error.value)

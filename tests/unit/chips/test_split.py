@@ -12,13 +12,13 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from pyproj import Geod, Transformer
 
-from anyband.chips.bulk import open_site, read_array
 from anyband.chips.grid import project, site_footprints, utm_epsg
-from anyband.chips.leakage import certify
-from anyband.chips.split import split_chips, split_table
-from anyband.chips.survey import Survey, survey_stores
+from anyband.chips.selection_read import open_site, read_array
 from anyband.config import Split
 from anyband.runtime import UserError
+from anyband.splits.division import split_chips, split_table
+from anyband.splits.index import Survey, survey_stores
+from anyband.splits.leakage import certify
 from fabricate import fabricate_store
 from small_split import make_survey, survey_of
 

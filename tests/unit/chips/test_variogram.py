@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from anyband.chips.variogram import exponential_range, label_variogram
+from anyband.splits.variogram import exponential_range, label_variogram
 
 
 @pytest.mark.parametrize("planted", [300.0, 900.0, 2_500.0])

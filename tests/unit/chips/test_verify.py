@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import zarr
 
-from anyband.chips.extract import extract_site
+from anyband.chips.extraction import extract_site
 from anyband.chips.inputs import read_pairs
-from anyband.chips.judge import Site
+from anyband.chips.screening import Site
 from anyband.chips.verify import verify_store
 from fabricate import fabricate_store
 from scenes import SceneFolder

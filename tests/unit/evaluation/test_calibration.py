@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyband.evaluation.calibration import BINS, BY_CLASS, OVERALL, CalibrationSums, bin_of
+from anyband.evaluation.calibration_sums import BINS, BY_CLASS, OVERALL, CalibrationSums, bin_of
 
 CLASSES = 4
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from anyband.evaluation.conditions import parse
 from anyband.evaluation.perturbations import DIRECTION, Chips, perturb
-from anyband.models.geometry import reading_weights
-from anyband.models.method import UnsupportedInputError
+from anyband.models.core.method import UnsupportedInputError
+from anyband.models.core.regrid import reading_weights
 from anyband.observation import Observation
 from anyband.sensors import BandSet, get_sensor
 from handmade import make_group

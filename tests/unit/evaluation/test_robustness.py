@@ -8,16 +8,16 @@ import pytest
 import torch
 import yaml
 
-from anyband.chips.loader import load_split
+from anyband.chips.dataset import load_split
 from anyband.config import Experiment
 from anyband.evaluation.conditions import CONDITIONS, KINDS, parse
+from anyband.evaluation.evaluate_run import evaluate_run
 from anyband.evaluation.inference import predict
-from anyband.evaluation.run import evaluate_run
 from anyband.evaluation.views import other_date, views
-from anyband.models.method import UnsupportedInputError
-from anyband.models.registry import MODELS, build
-from anyband.models.storage import Recipe, save
-from anyband.training.statistics import measure
+from anyband.models.core.method import UnsupportedInputError
+from anyband.models.core.registry import MODELS, build
+from anyband.models.core.storage import Recipe, save
+from anyband.training.band_moments import measure
 from small_split import CLASSES, SMALL, fabricate_split
 
 

@@ -8,17 +8,17 @@ import pandas as pd
 import pytest
 import torch
 
-from anyband.chips.loader import load_split
+from anyband.chips.dataset import load_split
 from anyband.config import Method, Run, Training
-from anyband.evaluation import run as module
+from anyband.evaluation import evaluate_run as module
 from anyband.evaluation.conditions import CONDITIONS, PRIMARY, answerable
-from anyband.evaluation.cost import multiply_accumulates_per_km2
-from anyband.evaluation.run import evaluate_run
-from anyband.models.registry import MODELS, build
-from anyband.models.storage import load
+from anyband.evaluation.evaluate_run import evaluate_run
+from anyband.evaluation.run_cost import multiply_accumulates_per_km2
+from anyband.models.core.registry import MODELS, build
+from anyband.models.core.storage import load
 from anyband.runtime import UserError
-from anyband.training.run import train_run
-from anyband.training.statistics import measure
+from anyband.training.band_moments import measure
+from anyband.training.train_run import train_run
 from small_split import CLASSES, SMALL, fabricate_split
 
 EXTRA = ("BB", "NB", "HS")  # of products that these chips do not have
@@ -88,12 +88,12 @@ def test_the_twins_are_scored_on_the_pixels_of_the_primary_conditions(dataset, r
 
 
 def test_frozen_weights_are_counted_but_not_as_trainable(runs):
-    from anyband.evaluation import cost
+    from anyband.evaluation import run_cost
 
     _, method = load(runs["s2-only"])
-    everything = cost.parameters(method)
+    everything = run_cost.parameters(method)
     frozen = sum(p.numel() for p in method.trunk.requires_grad_(False).parameters())
-    assert cost.trainable_parameters(method) == everything - frozen < cost.parameters(method) == everything
+    assert run_cost.trainable_parameters(method) == everything - frozen < run_cost.parameters(method) == everything
 
 
 def test_stored_maps_agree_with_the_confusion_table(dataset, runs):

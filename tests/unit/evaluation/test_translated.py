@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from anyband.config import Method, Run, Training
-from anyband.evaluation.run import evaluate_run
-from anyband.training.run import train_run
+from anyband.evaluation.evaluate_run import evaluate_run
+from anyband.training.train_run import train_run
 from small_split import CLASSES, SMALL, fabricate_split
 
 

@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 import torch
 
-from anyband.chips.loader import load_split
+from anyband.chips.dataset import load_split
 from anyband.config import Method, Run, Training
 from anyband.evaluation.availability import CONDITIONS, watched
 from anyband.evaluation.conditions import STANDS_FOR, parse
 from anyband.evaluation.perturbations import Chips, perturb
 from anyband.evaluation.validation import validation_score
 from anyband.evaluation.views import views
-from anyband.models.method import UnsupportedInputError
-from anyband.models.registry import MODELS, build, model_type
-from anyband.models.statistics import BandStatistics, Statistics
+from anyband.models.core.method import UnsupportedInputError
+from anyband.models.core.normalisation import BandStatistics, Statistics
+from anyband.models.core.registry import MODELS, build, model_type
 from anyband.observation import BandGroup, Observation, QueryGrid
 from anyband.sensors import get_sensor, platforms
-from anyband.training.run import train_run
+from anyband.training.train_run import train_run
 from handmade import covariance, make_group
 from small_split import CLASSES, SMALL, fabricate_split
 

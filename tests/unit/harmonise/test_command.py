@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import rasterio
 
-from anyband.harmonise.command import harmonise_item
-from anyband.harmonise.score import Scored, score
+from anyband.apply.harmonise import harmonise_item
+from anyband.apply.harmonise_score import Scored, score
 from anyband.runtime import UserError
 from item_files import item_file
 from scenes import SceneFolder
@@ -53,8 +53,8 @@ def test_clouds_of_the_source_are_nodata(site, tmp_path):
 
 def test_scores_know_a_perfect_converter_and_a_biased_one(tmp_path, monkeypatch):
     """The stand-ins answer with the truth, moved by 0.02 in the second: off by a grid, neither would come out."""
-    import anyband.harmonise.score as module
-    from anyband.harmonise.resample import resample
+    import anyband.apply.harmonise_score as module
+    from anyband.apply.harmonisers.resample import resample
 
     chips, splits = fabricate_split(tmp_path)
     truth = {}

@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 import torch
 
-from anyband.archive.hls import BANDPASS
-from anyband.harmonise.bandpass import MSI, Bandpass
-from anyband.harmonise.converter import Task, converter, target_sensor
-from anyband.harmonise.gaussian import Gaussian
-from anyband.harmonise.resample import _cubic, resample
-from anyband.models.analytic import AnalyticOptions, SpectralPrior
-from anyband.models.anyband import AnyBandOptions
-from anyband.models.reconstruction import Reconstruction
-from anyband.models.statistics import BandStatistics, Statistics
-from anyband.models.storage import Recipe, save
-from anyband.models.translation import Translation, TranslationOptions
+from anyband.apply.harmonisers.bandpass import MSI, Bandpass
+from anyband.apply.harmonisers.converter import Task, converter, target_sensor
+from anyband.apply.harmonisers.gaussian import Gaussian
+from anyband.apply.harmonisers.resample import _cubic, resample
+from anyband.models.baselines.analytic import AnalyticOptions, SpectralPrior
+from anyband.models.baselines.translation import Translation, TranslationOptions
+from anyband.models.core.normalisation import BandStatistics, Statistics
+from anyband.models.core.storage import Recipe, save
+from anyband.models.proposed.anyband import AnyBandOptions
+from anyband.models.proposed.reconstruction import Reconstruction
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
 from anyband.sensors import get_sensor
+from anyband.simulation.processors.hls_recipe import BANDPASS
 from handmade import SETS, make_group
 
 LANDSAT, SENTINEL2 = get_sensor("landsat-9", "landsat"), get_sensor("sentinel-2a", "sentinel2")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from anyband.models.statistics import BandStatistics, Statistics
+from anyband.models.core.normalisation import BandStatistics, Statistics
 from anyband.observation import Observation
 from handmade import SETS, covariance, make_group
 

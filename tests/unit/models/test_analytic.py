@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from anyband.models.analytic import VIRTUAL, WAVELENGTH_NM, Analytic, AnalyticOptions, SpectralPrior, distinct_rows
+from anyband.models.baselines.analytic import (
+    VIRTUAL,
+    WAVELENGTH_NM,
+    Analytic,
+    AnalyticOptions,
+    SpectralPrior,
+    distinct_rows,
+)
 from anyband.observation import Observation, QueryGrid
 from anyband.sensors import Band, BandSet, SpectralResponse
 from anyband.sensors.band import TEMPERATURE

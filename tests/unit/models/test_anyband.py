@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from anyband.models.anyband import AnyBand, AnyBandOptions
+from anyband.models.proposed.anyband import AnyBand, AnyBandOptions
 from anyband.observation import BandGroup, Observation, QueryGrid
 from anyband.runtime import UserError
 from anyband.sensors import BandSet, SpectralResponse

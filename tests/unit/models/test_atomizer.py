@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from anyband.models.atomizer import (
+from anyband.models.rivals.atomizer import (
     ANCHORS_NM,
     BUMP,
     Atomizer,

@@ -3,9 +3,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from anyband.models.channels import trunk_over_bands
-from anyband.models.channelvit import ChannelViT, ChannelViTOptions
-from anyband.models.trunk import Trunk
+from anyband.models.core.trunk import Trunk
+from anyband.models.rivals.channels import trunk_over_bands
+from anyband.models.rivals.channelvit import ChannelViT, ChannelViTOptions
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
 from handmade import S2_10, band_set, make_group

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import torch
 
-from anyband.models.dofa import Dofa, DofaOptions, KernelGenerator
+from anyband.models.rivals.dofa import Dofa, DofaOptions, KernelGenerator
 from anyband.observation import Observation, QueryGrid
 from anyband.sensors import BandSet, SpectralResponse
 

@@ -9,9 +9,9 @@ import torch
 
 from anyband import config
 from anyband.evaluation.conditions import answerable
-from anyband.models.method import Method
-from anyband.models.registry import MODELS, build
-from anyband.models.storage import Recipe, load, save
+from anyband.models.core.method import Method
+from anyband.models.core.registry import MODELS, build
+from anyband.models.core.storage import Recipe, load, save
 from anyband.observation import QueryGrid
 from anyband.runtime import UserError
 from anyband.training.losses import masked_cross_entropy

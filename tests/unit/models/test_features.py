@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from anyband.models.features import CellTokens, FeatureMap, upsample_cells
+from anyband.models.core.feature_maps import CellTokens, FeatureMap, upsample_cells
 from anyband.observation import QueryGrid
 
 QUERY = QueryGrid(10.0, 24, 24)

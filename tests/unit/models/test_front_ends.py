@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from anyband.evaluation.cost import parameters
-from anyband.models.channels import describe, on_chip_grid, on_finest_grid, sample_bands, seeing, sinusoid
-from anyband.models.registry import build
+from anyband.evaluation.run_cost import parameters
+from anyband.models.core.registry import build
+from anyband.models.rivals.channels import describe, on_chip_grid, on_finest_grid, sample_bands, seeing, sinusoid
 from anyband.observation import Observation, QueryGrid
 from anyband.sensors import BandSet
 

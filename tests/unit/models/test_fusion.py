@@ -3,11 +3,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from anyband.evaluation.cost import parameters
-from anyband.models.feature_fusion import CrossAttention
-from anyband.models.registry import build
-from anyband.models.resampled import BandStack, resample
-from anyband.models.trunk import rotary_angles, rotate
+from anyband.evaluation.run_cost import parameters
+from anyband.models.baselines.feature_fusion import CrossAttention
+from anyband.models.core.band_stack import BandStack, resample
+from anyband.models.core.registry import build
+from anyband.models.core.trunk import rotary_angles, rotate
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
 

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anyband.models.geometry import apply_separable, moment_weights, reading_weights
+from anyband.models.core.regrid import apply_separable, moment_weights, reading_weights
 
 OFFSETS = st.sampled_from([-15.0, -7.5, 0.0, 5.0, 15.0])
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from anyband.evaluation.conditions import CONDITIONS, answerable, watched
-from anyband.evaluation.cost import parameters
-from anyband.models.fusion import Sentinel2Only, StackOptions
-from anyband.models.hls_unified import SHARED, HlsUnified, HlsUnifiedOptions, pooled_statistics
+from anyband.evaluation.run_cost import parameters
+from anyband.models.baselines.hls_unified import SHARED, HlsUnified, HlsUnifiedOptions, pooled_statistics
+from anyband.models.baselines.input_fusion import Sentinel2Only, StackOptions
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
 from anyband.sensors import get_sensor

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from anyband.models.channels import ChannelAttention, Channels, on_chip_grid, sinusoid
+from anyband.models.rivals.channels import ChannelAttention, Channels, on_chip_grid, sinusoid
 from anyband.observation import QueryGrid
 
 QUERY = QueryGrid(10.0, 24, 24)

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anyband.models.posterior import SpectralPosterior, knots
-from anyband.models.statistics import BandStatistics, Statistics
+from anyband.models.core.normalisation import BandStatistics, Statistics
+from anyband.models.proposed.posterior import SpectralPosterior, knots
 from anyband.sensors import Band, SpectralResponse, get_sensor
 from handmade import covariance
 

@@ -4,16 +4,16 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from anyband.evaluation.cost import parameters
-from anyband.models.fusion import Sentinel2Only, StackOptions
-from anyband.models.prediction_fusion import (
+from anyband.evaluation.run_cost import parameters
+from anyband.models.baselines.input_fusion import Sentinel2Only, StackOptions
+from anyband.models.baselines.prediction_fusion import (
     RULES,
     PredictionFusion,
     PredictionFusionOptions,
     fit_log_temperature,
     log_shares,
 )
-from anyband.models.storage import Recipe, load, save
+from anyband.models.core.storage import Recipe, load, save
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
 from handmade import SETS, make_group

@@ -4,8 +4,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from anyband.models.channels import on_finest_grid
-from anyband.models.ramen import Projector, Ramen, RamenOptions, Resampler, scale_code
+from anyband.models.rivals.channels import on_finest_grid
+from anyband.models.rivals.ramen import Projector, Ramen, RamenOptions, Resampler, scale_code
 from anyband.observation import Observation, QueryGrid
 from anyband.sensors import BandSet, SpectralResponse
 

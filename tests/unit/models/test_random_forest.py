@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from anyband.models.random_forest import RandomForest, RandomForestOptions
-from anyband.models.storage import Recipe, load, save
+from anyband.models.baselines.random_forest import RandomForest, RandomForestOptions
+from anyband.models.core.storage import Recipe, load, save
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
 

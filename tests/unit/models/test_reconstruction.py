@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from anyband.models.anyband import AnyBandOptions
-from anyband.models.reconstruction import HIDDEN_M, Reconstruction, over_pixels, together, without
+from anyband.models.proposed.anyband import AnyBandOptions
+from anyband.models.proposed.reconstruction import HIDDEN_M, Reconstruction, over_pixels, together, without
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
 from anyband.sensors import get_sensor

@@ -3,8 +3,8 @@ import yaml
 
 from anyband import config
 from anyband.config import MODEL_NAMES
-from anyband.evaluation.cost import parameters
-from anyband.models.registry import MODELS, build
+from anyband.evaluation.run_cost import parameters
+from anyband.models.core.registry import MODELS, build
 from anyband.runtime import UserError
 
 FLOORS = {"pixel", "analytic", "random-forest"}

@@ -5,12 +5,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from anyband.evaluation.cost import parameters
-from anyband.models.registry import build
-from anyband.models.satlas import SatlasNet, landsat_channels, sentinel2_channels
-from anyband.models.satlas_weights import published_names
-from anyband.models.storage import Recipe, load, save
-from anyband.models.swin import SIZES
+from anyband.evaluation.run_cost import parameters
+from anyband.models.core.registry import build
+from anyband.models.core.storage import Recipe, load, save
+from anyband.models.rivals.satlas import SatlasNet, landsat_channels, sentinel2_channels
+from anyband.models.rivals.satlas_weights import published_names
+from anyband.models.rivals.swin import SIZES
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from anyband.models.registry import build
-from anyband.models.senpa import BINS, EDGES_NM, Senpa, binned, mix_bands
+from anyband.models.core.registry import build
+from anyband.models.rivals.senpa import BINS, EDGES_NM, Senpa, binned, mix_bands
 from anyband.observation import Observation, QueryGrid
 from anyband.sensors import BandSet, SpectralResponse
 from handmade import band_set, make_group

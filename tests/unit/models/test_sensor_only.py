@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from anyband.models.fusion import Sentinel2Only
-from anyband.models.registry import MODELS, build, model_type
-from anyband.models.statistics import BandStatistics, Statistics
+from anyband.models.baselines.input_fusion import Sentinel2Only
+from anyband.models.core.normalisation import BandStatistics, Statistics
+from anyband.models.core.registry import MODELS, build, model_type
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
 from anyband.sensors import get_sensor

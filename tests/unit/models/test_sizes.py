@@ -3,9 +3,9 @@
 import pytest
 
 from anyband.config import Config
-from anyband.evaluation.cost import parameters
-from anyband.models.registry import build, model_type
-from anyband.models.statistics import BandStatistics, Statistics
+from anyband.evaluation.run_cost import parameters
+from anyband.models.core.normalisation import BandStatistics, Statistics
+from anyband.models.core.registry import build, model_type
 from anyband.sensors import get_sensor
 from handmade import covariance
 

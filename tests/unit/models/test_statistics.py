@@ -1,6 +1,6 @@
 import pytest
 
-from anyband.models.statistics import BandStatistics, Statistics
+from anyband.models.core.normalisation import BandStatistics, Statistics
 from anyband.sensors import Band, SpectralResponse
 from handmade import covariance
 

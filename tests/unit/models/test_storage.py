@@ -3,7 +3,7 @@ import json
 import pytest
 import torch
 
-from anyband.models.storage import Recipe, load, save
+from anyband.models.core.storage import Recipe, load, save
 from anyband.observation import QueryGrid
 from anyband.runtime import UserError
 

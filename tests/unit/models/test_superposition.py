@@ -3,9 +3,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyband.models.spectral import SHORTEST_PERIOD, spectral_code
-from anyband.models.superposition import SAME, lower_nm, neighbours, resolved, upper_nm
-from anyband.sensors.registry import get_sensor, platforms
+from anyband.models.core.band_codes import SHORTEST_PERIOD, spectral_code
+from anyband.models.proposed.merge_bands import SAME, lower_nm, neighbours, resolved, upper_nm
+from anyband.sensors.platforms import get_sensor, platforms
 from handmade import band_set, make_group
 
 HUNDRED = tuple((f"b{i}", 420.0 + 10 * i, 10.0) for i in range(100))

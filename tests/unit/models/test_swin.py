@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from anyband.models.swin import SIZES, SwinV2, relative_positions, shift_mask
+from anyband.models.rivals.swin import SIZES, SwinV2, relative_positions, shift_mask
 
 
 @pytest.mark.parametrize(("size", "published"), [("t", 28_351_570), ("b", 87_930_848)])

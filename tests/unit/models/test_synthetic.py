@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from anyband.models.superposition import lower_nm, upper_nm
-from anyband.models.synthetic import COARSER, WIDEST, happens, some_bands, synthetic_sensor, wider_bands
+from anyband.models.proposed.merge_bands import lower_nm, upper_nm
+from anyband.models.proposed.synthetic import COARSER, WIDEST, happens, some_bands, synthetic_sensor, wider_bands
 from anyband.observation import BandGroup
 from anyband.sensors.band import REFLECTANCE
 from handmade import band_set, make_group

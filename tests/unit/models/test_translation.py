@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from anyband.models.registry import build
-from anyband.models.translation import TWINS, Translation
+from anyband.models.baselines.translation import TWINS, Translation
+from anyband.models.core.registry import build
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
 

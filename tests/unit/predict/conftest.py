@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from anyband.chips.grid import LATTICE_M
-from anyband.models.registry import build
-from anyband.models.statistics import BandStatistics, Statistics
-from anyband.models.storage import Recipe, save
+from anyband.models.core.normalisation import BandStatistics, Statistics
+from anyband.models.core.registry import build
+from anyband.models.core.storage import Recipe, save
 from handmade import SETS
 from scenes import SceneFolder
 from small_split import SMALL

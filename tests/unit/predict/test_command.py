@@ -9,13 +9,13 @@ import rasterio
 import torch
 from pyproj import Transformer
 
-from anyband.models.method import Method
-from anyband.models.storage import Recipe, load
+from anyband.apply import predict
+from anyband.apply.common_extent import open_scenes, reader, seen_by_any
+from anyband.apply.predict import LEVELS, NO_PROBABILITY, predict_items
+from anyband.apply.tiling import Lattice
+from anyband.models.core.method import Method
+from anyband.models.core.storage import Recipe, load
 from anyband.observation import Observation, QueryGrid
-from anyband.predict import command
-from anyband.predict.command import LEVELS, NO_PROBABILITY, predict_items
-from anyband.predict.scenes import open_scenes, reader, seen_by_any
-from anyband.predict.tiles import Lattice
 from anyband.runtime import UserError
 from item_files import item_file
 from scenes import SceneFolder
@@ -48,7 +48,7 @@ class Bright(Method):
 def bright(monkeypatch):
     method = Bright()
     recipe = Recipe("bright", "bright", {}, CLASSES, {}, {}, 0)
-    monkeypatch.setattr(command, "load", lambda run: (recipe, method))
+    monkeypatch.setattr(predict, "load", lambda run: (recipe, method))
     return method
 
 
@@ -165,7 +165,7 @@ def test_no_class_hangs_on_where_the_tiles_lie(site, tmp_path, monkeypatch, latt
     probability comes from rims, and the rest is right.
     """
     recipe = Recipe("bright", "bright", {}, CLASSES, {}, {}, 0)
-    monkeypatch.setattr(command, "load", lambda run: (recipe, WrongAtTheRim()))
+    monkeypatch.setattr(predict, "load", lambda run: (recipe, WrongAtTheRim()))
     monkeypatch.setattr(Lattice, "of", lambda epsg: lattice)
     found, grid = probabilities(None, item_file(tmp_path, site, "sentinel2"), tmp_path)
     seen = found[0] < NO_PROBABILITY

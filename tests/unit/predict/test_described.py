@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import rasterio
 
-from anyband.predict import strips
-from anyband.predict.command import predict_items
-from anyband.predict.scenes import open_scenes, reader
-from anyband.predict.tiles import Lattice
+from anyband.apply import strips
+from anyband.apply.common_extent import open_scenes, reader
+from anyband.apply.predict import predict_items
+from anyband.apply.tiling import Lattice
 from anyband.runtime import UserError
 from anyband.sensors import get_sensor
 from item_files import item_file
@@ -178,8 +178,8 @@ def test_what_a_description_lacks_is_named_and_never_guessed(site, tmp_path, cha
 
 def test_real_items_of_known_and_unknown_dialects_are_read(realdata):
     """Recorded items; their files are not at hand, so only what the items say is looked at."""
-    from anyband.predict.items import read_item
-    from anyband.predict.scene import read_scene
+    from anyband.apply.read_item import read_item
+    from anyband.apply.scene_of_item import read_scene
 
     names = ("stactools-landsat/LC09_L2SP_010065_20220129_02_T1.json",)
     for name in names:

@@ -9,12 +9,12 @@ import rasterio
 import torch
 from pyproj import Transformer
 
-from anyband.catalog.qa import DECODERS
-from anyband.harmonise.resample import resample
+from anyband.apply.common_extent import open_scenes, reader
+from anyband.apply.harmonisers.resample import resample
+from anyband.apply.predict import predict_items
+from anyband.apply.tiling import Lattice
 from anyband.observation import Observation, QueryGrid
-from anyband.predict.command import predict_items
-from anyband.predict.scenes import open_scenes, reader
-from anyband.predict.tiles import Lattice
+from anyband.raster.quality_layers import DECODERS
 from anyband.sensors import get_sensor
 
 LANDSAT = {"B1": "coastal", "B2": "blue", "B3": "green", "B4": "red", "B5": "nir08", "B6": "swir16", "B7": "swir22"}

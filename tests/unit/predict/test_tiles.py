@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from anyband.apply.tiling import Area, Lattice, map_rows
 from anyband.observation import Observation
-from anyband.predict.rasters import Header, RowFile
-from anyband.predict.tiles import Area, Lattice, map_rows
+from anyband.raster.rows import Header, RowFile
 from handmade import SETS, make_group
 from rasters import write_raster
 
@@ -79,7 +79,7 @@ import resource, sys
 import torch
 from pathlib import Path
 from anyband.predict import command
-from anyband.models.storage import Recipe
+from anyband.models.core.storage import Recipe
 
 class Model:
     def uses(self, products):

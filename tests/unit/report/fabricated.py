@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from anyband.config import Comparison, Config, Dataset, Experiment, Method
-from anyband.statistics.calibration import CLASS_SUMS, SUMS
-from anyband.statistics.comparison import write_comparison
+from anyband.statistics.calibration_scores import CLASS_SUMS, SUMS
+from anyband.statistics.write import write_comparison
 from fabricate import CODES, fabricate_store
 
 SKILL = {  # logit of a right pixel under each condition

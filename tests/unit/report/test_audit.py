@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from anyband.chips.audit import audit_stores
-from anyband.report.audit import audit_tables
+from anyband.audit.gate import audit_stores
 from anyband.report.build import write_report
+from anyband.report.tables.agreement import audit_tables
 from audit_ground import Scene, ground_store
 from unit.report.fabricated import compare_all, fabricate_config, fabricate_results
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from anyband.report.block_map import SIGNS, SPLITS, difference_map, difference_places, map_figure, places
+from anyband.report.figures.blocks import SIGNS, SPLITS, difference_map, difference_places, map_figure, places
 
 COLUMNS = ["site", "chip", "block", "split", "x", "y", "epsg"]
 CHIPS = [

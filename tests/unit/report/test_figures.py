@@ -2,8 +2,8 @@
 
 import pytest
 
-from anyband.report.detail_figures import pair_matrix
-from anyband.report.figures import Style, _name_angle, unit_dots
+from anyband.report.figures.aspects import pair_matrix
+from anyband.report.figures.results import Style, _name_angle, unit_dots
 from anyband.report.palette import method_colours
 
 

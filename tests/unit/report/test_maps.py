@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from anyband.report import maps
+from anyband.report.figures import maps
 
 
 def units(differences):

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anyband.chips.audit.limits import MIN_QUALITY
-from anyband.report.pair_quality import ABSENT, MIN_SHIFT_QUALITY, PANELS, pair_quality, pair_table
+from anyband.audit.limits import MIN_QUALITY
+from anyband.report.figures.pair_quality import ABSENT, MIN_SHIFT_QUALITY, PANELS, pair_quality, pair_table
 from anyband.report.records import DataRecord, read_data
 
 

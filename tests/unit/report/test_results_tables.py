@@ -2,7 +2,7 @@
 
 import pytest
 
-from anyband.report.results_tables import _products
+from anyband.report.tables.scores import _products
 
 
 @pytest.mark.parametrize(

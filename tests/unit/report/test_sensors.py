@@ -6,12 +6,12 @@ import re
 import pandas as pd
 import pytest
 
-from anyband.report import detail_figures
 from anyband.report import formatting as form
 from anyband.report.build import write_report
+from anyband.report.figures import aspects
 from anyband.report.palette import THEME, rgb
 from anyband.report.svg import VARIABLES
-from anyband.statistics.settings import label
+from anyband.statistics.protocol import label
 from anyband.statistics.transfer import ALL_TOGETHER, DEGRADED, ONE_METHOD, OWN_MODELS
 from unit.report.browser import CHROMIUM, visit
 from unit.report.fabricated import UNSEEN, compare_all, fabricate_results, fabricate_unseen
@@ -89,7 +89,7 @@ def test_the_difference_of_two_sensors_is_told_in_words_with_the_numbers_of_its_
 
 
 def test_only_sizes_of_one_disturbance_form_a_scale(unseen):
-    found = detail_figures.series(pd.read_csv(unseen[2] / "robustness.csv"))
+    found = aspects.series(pd.read_csv(unseen[2] / "robustness.csv"))
     assert {key: sorted(rows["size"].unique()) for key, rows in found.items()} == {("S2", "drop-random"): [25, 50, 75]}
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from anyband.report.timing import read_benchmarks, training_memory
+from anyband.report.tables.timing import read_benchmarks, training_memory
 from unit.report.fabricated import fabricate_config
 
 FILES = {

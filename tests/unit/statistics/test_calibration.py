@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anyband.statistics.calibration import (
+from anyband.statistics.calibration_scores import (
     CLASS_SUMS,
     SUMS,
     binned_error,

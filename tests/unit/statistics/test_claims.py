@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from anyband.statistics.claims import make_claim, why_no_claims
-from anyband.statistics.comparisons import Comparison
 from anyband.statistics.jackknife import Estimate
+from anyband.statistics.paired import Comparison
 
 LABELS = {"anyband": "anyband", "input-fusion": "Input fusion"}
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from anyband.statistics.comparisons import compare, improvement_probability, sign_flip_p
 from anyband.statistics.cube import build_cube
 from anyband.statistics.metrics import mean_iou
+from anyband.statistics.paired import compare, improvement_probability, sign_flip_p
+from anyband.statistics.protocol import PRIMARY, endpoint
 from anyband.statistics.ranking import general, pairwise
-from anyband.statistics.settings import PRIMARY, endpoint
 
 FULL = {"S2": 0.8, "L9": 0.7, "S2+L9": 0.85}
 

@@ -5,7 +5,7 @@ import pytest
 
 from anyband.config import Comparison as ComparisonSettings
 from anyband.config import Experiment
-from anyband.report.robustness_table import robustness as table_of
+from anyband.report.tables.degraded import robustness as table_of
 from anyband.statistics.cube import build_cube
 from anyband.statistics.ranking import general, pairwise
 from anyband.statistics.robustness import robustness

@@ -7,15 +7,15 @@ import pytest
 from anyband.config import Comparison as ComparisonSettings
 from anyband.config import Experiment
 from anyband.evaluation.availability import CONDITIONS
-from anyband.statistics import comparison
-from anyband.statistics.calibration import CLASS_SUMS, SUMS
+from anyband.statistics import write
+from anyband.statistics.calibration_scores import CLASS_SUMS, SUMS
 from anyband.statistics.cube import build_cube
-from anyband.statistics.fusion import fusion
 from anyband.statistics.gap_closed import gap_closed
-from anyband.statistics.products import PRODUCTS, reader, specialist, trained_on
+from anyband.statistics.protocol import label
 from anyband.statistics.robustness import robustness
+from anyband.statistics.second_sensor import fusion
 from anyband.statistics.sensor_claims import sensor_claims
-from anyband.statistics.settings import label
+from anyband.statistics.trained_products import PRODUCTS, reader, specialist, trained_on
 from anyband.statistics.transfer import ONE_METHOD, OWN_MODELS, decomposition, transfer
 from unit.statistics.conftest import CLASSES, fabricate_table
 
@@ -169,7 +169,7 @@ def test_comparison_of_an_experiment_without_unseen_sensors_has_empty_tables(tmp
         for name in ("calibration", "class_calibration"):
             pd.DataFrame(columns=columns).to_csv(folder / f"{name}.csv", index=False)
         pd.DataFrame(columns=["band", "rmse"]).to_csv(folder / "image_scores.csv", index=False)
-    comparison.write_comparison(comparison_settings, tmp_path / "runs", tmp_path / "out")
+    write.write_comparison(comparison_settings, tmp_path / "runs", tmp_path / "out")
     for name in ("gap_closed", "transfer", "learning", "calibration", "class_calibration", "reliability"):
         assert pd.read_csv(tmp_path / f"out/{name}.csv").empty
     assert len(pd.read_csv(tmp_path / "out/block_differences.csv")) == 12

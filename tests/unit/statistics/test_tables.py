@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from anyband.runtime import UserError
-from anyband.statistics import tables
-from anyband.statistics.comparison import _own_endpoints
+from anyband.statistics import score_tables
+from anyband.statistics.write import _own_endpoints
 
 
 def costs(seconds):
@@ -16,7 +16,7 @@ def costs(seconds):
 
 
 def test_one_slow_seed_does_not_decide_the_training_time():
-    row = tables.cost(costs([10.0, 12.0, 500.0])).iloc[0]
+    row = score_tables.cost(costs([10.0, 12.0, 500.0])).iloc[0]
     assert (row["train_seconds"], row["train_seconds_max"], row["seeds"]) == (12, 500, 3)
     assert (row["parameters"], row["trainable_parameters"]) == (10, 8)
 
@@ -29,13 +29,13 @@ def images(rmse):
 
 def test_image_scores_are_means_over_seeds_of_the_methods_that_translate():
     nothing = images([0, 0]).iloc[:0]
-    frame = tables.image_scores(
+    frame = score_tables.image_scores(
         {("pixel", 0): nothing, ("translation", 0): images([0.1, 0.2]), ("translation", 1): images([0.3, 0.4])}
     )
     assert set(frame["method"]) == {"translation"}
     assert frame.set_index("band")["rmse"].to_dict() == pytest.approx({"B02": 0.2, "all": 0.3})
     assert set(frame["seeds"]) == {2}
-    assert tables.image_scores({("pixel", 0): nothing}).empty
+    assert score_tables.image_scores({("pixel", 0): nothing}).empty
 
 
 def test_an_endpoint_that_cannot_be_paired_is_one_clear_line():

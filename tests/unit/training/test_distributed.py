@@ -12,11 +12,11 @@ import torch
 
 from anyband.config import Method, Run, Training
 from anyband.evaluation.validation import validation_score
-from anyband.models.registry import MODELS
-from anyband.models.storage import load
+from anyband.models.core.registry import MODELS
+from anyband.models.core.storage import load
 from anyband.runtime import UserError
 from anyband.training import checkpoint, distributed, loop
-from anyband.training.run import train_run
+from anyband.training.train_run import train_run
 from small_split import CLASSES, SMALL
 
 STEP = """
@@ -26,7 +26,7 @@ from anyband.evaluation.validation import validation_score
 from anyband.config import Run
 from anyband.runtime import step_main
 from anyband.training import loop
-from anyband.training.run import train_run
+from anyband.training.train_run import train_run
 from pathlib import Path
 chips, splits, out, settings = sys.argv[1:]
 torch.set_num_threads(1)

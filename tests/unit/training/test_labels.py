@@ -6,11 +6,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyband.chips.loader import load_split
+from anyband.chips.dataset import load_split
 from anyband.config import Method, Run, Training
-from anyband.models.storage import read_recipe
-from anyband.training.labels import nested_blocks, training_blocks
-from anyband.training.run import train_run
+from anyband.models.core.storage import read_recipe
+from anyband.training.label_fractions import nested_blocks, training_blocks
+from anyband.training.train_run import train_run
 from small_split import CLASSES, SMALL
 
 

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from anyband.config import Method, Run, Training
-from anyband.evaluation.run import evaluate_run
-from anyband.models.registry import MODELS, model_type
-from anyband.models.storage import load, read_recipe
+from anyband.evaluation.evaluate_run import evaluate_run
+from anyband.models.core.registry import MODELS, model_type
+from anyband.models.core.storage import load, read_recipe
 from anyband.runtime import UserError
-from anyband.training.run import train_run
+from anyband.training.train_run import train_run
 from small_split import CLASSES, SMALL
 
 CONDITIONS = ("S2", "L9", "S2+L9")

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from anyband.config import Method, Run, Training
-from anyband.evaluation.pretraining import explained
+from anyband.evaluation.pretraining_score import explained
 from anyband.evaluation.validation import validation_score
-from anyband.models.storage import load, read_recipe
+from anyband.models.core.storage import load, read_recipe
 from anyband.runtime import UserError
-from anyband.training.run import start_from, train_run
+from anyband.training.train_run import start_from, train_run
 from small_split import CLASSES, SMALL
 
 

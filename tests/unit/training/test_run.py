@@ -7,10 +7,10 @@ import torch
 
 from anyband.config import Method, Run, Training
 from anyband.evaluation.validation import validation_score
-from anyband.models.prediction_fusion import PredictionFusion
-from anyband.models.storage import load
+from anyband.models.baselines.prediction_fusion import PredictionFusion
+from anyband.models.core.storage import load
 from anyband.training import checkpoint, loop
-from anyband.training.run import train_run
+from anyband.training.train_run import train_run
 from small_split import CLASSES, SMALL
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from anyband.chips.loader import load_split
-from anyband.training.statistics import measure
+from anyband.chips.dataset import load_split
+from anyband.training.band_moments import measure
 from small_split import CLASSES
 
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anyband import config
-from anyband.config import text
+from anyband.config import document
 from anyband.runtime import UserError
-from anyband.tuning.ledger import COLUMNS, best_preset, choose, format_ledger, read_ledger
+from anyband.tuning.trials import COLUMNS, best_preset, choose, format_ledger, read_ledger
 
 SCORES = {"pixel": [0.2, 0.4, 0.4], "random-forest": [0.3, 0.1, 0.2]}
 
@@ -85,7 +85,7 @@ def test_settings_that_a_method_does_not_use_stay_empty(folder):
 
 def test_the_preset_makes_the_comparison_train_what_was_chosen(folder):
     preset = yaml.safe_load(best_preset(ledger_of(folder), "main", folder / "best.yaml"))
-    loaded = config.load(config.merge(yaml.safe_load(text.documented_yaml()), preset))
+    loaded = config.load(config.merge(yaml.safe_load(document.documented_yaml()), preset))
     pixel, forest = loaded.run("main", "pixel"), loaded.run("main", "random-forest")
     assert (pixel.training.learning_rate, pixel.training.weight_decay) == (0.002, 0.01)
     assert forest.method.options == {"levels": 10, "trees": 64}

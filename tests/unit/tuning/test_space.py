@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anyband.config import WORLDCOVER, Method, Run, Training
-from anyband.models.method import Options
-from anyband.models.registry import MODELS
-from anyband.tuning.models import by_gradient, own_space
+from anyband.models.core.method import Options
+from anyband.models.core.registry import MODELS
+from anyband.tuning.model_traits import by_gradient, own_space
 from anyband.tuning.space import SPACE, draw
 
 OWN = {"rule": ("mean", "product"), "drop": (0.0, 0.1, 0.3)}

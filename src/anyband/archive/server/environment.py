@@ -4,8 +4,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from anyband.archive.server.dialects.common import BASE
-from anyband.archive.server.faults import TOKENS
+from anyband.testing.faults import TOKENS
+from anyband.testing.providers.common import BASE
 
 S3_HOST = "s3.anyband.test"
 FAKE_KEYS = {"AWS_ACCESS_KEY_ID": "anyband", "AWS_SECRET_ACCESS_KEY": "no-secret"}

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from anyband.archive.server.environment import S3_HOST
-from anyband.archive.server.faults import AZURE_HOST, HTML, SLOW, TOKENS, TRUNCATED, UNAVAILABLE
 from anyband.archive.server.item_filters import BadRequestError
 from anyband.archive.server.stac_api import HOST, NotFoundError, TooLargeError
 from anyband.runtime import UserError
+from anyband.testing.faults import AZURE_HOST, HTML, SLOW, TOKENS, TRUNCATED, UNAVAILABLE
 
 if TYPE_CHECKING:
     from anyband.archive.server import ArchiveServer

@@ -9,15 +9,15 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from anyband.archive.server import traps
-from anyband.archive.server.apis import Api
-from anyband.archive.server.dialects.common import ADDRESS, Published
-from anyband.archive.server.faults import AZURE_HOST, CALM, GONE, Faults, lasting_faults
 from anyband.archive.server.item_index import ItemIndex
-from anyband.archive.server.made import FILES, MADE, make
+from anyband.archive.server.provider_apis import Api
 from anyband.archive.server.stac_api import NotFoundError
-from anyband.archive.server.trap_tools import site_of
 from anyband.runtime import UserError
+from anyband.testing import traps
+from anyband.testing.faults import AZURE_HOST, CALM, GONE, Faults, lasting_faults
+from anyband.testing.made import FILES, MADE, make
+from anyband.testing.providers.common import ADDRESS, Published
+from anyband.testing.trap_tools import site_of
 
 CACHED_BYTES = 128 * 2**20  # of files that were made on the fly
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from anyband.archive.server.apis import Paging
 from anyband.archive.server.item_filters import FILTERS, BadRequestError, Item, lookup, start_time
+from anyband.archive.server.provider_apis import Paging
 
 Parameters = Mapping[str, Any]
 PLANETARY_COMPUTER = Paging()

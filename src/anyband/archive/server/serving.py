@@ -19,14 +19,14 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from anyband.archive.server.apis import APIS, SENSORS, Api
-from anyband.archive.server.faults import CALM, Faults, Weather
 from anyband.archive.server.handler import Handler
 from anyband.archive.server.holdings import Holdings
-from anyband.archive.server.made import FILES, MADE
+from anyband.archive.server.provider_apis import APIS, SENSORS, Api
 from anyband.archive.server.stac_api import BASE, NotFoundError, answer
-from anyband.archive.server.traps import SMALL_PAGES
 from anyband.runtime import UserError
+from anyband.testing.faults import CALM, Faults, Weather
+from anyband.testing.made import FILES, MADE
+from anyband.testing.traps import SMALL_PAGES
 
 
 class ArchiveServer(ThreadingHTTPServer):

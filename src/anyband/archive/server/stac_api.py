@@ -4,10 +4,10 @@ import json
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
-from anyband.archive.server.apis import APIS, Api
-from anyband.archive.server.dialects.common import BASE, HOST, template
 from anyband.archive.server.item_filters import BadRequestError
 from anyband.archive.server.item_index import ItemIndex
+from anyband.archive.server.provider_apis import APIS, Api
+from anyband.testing.providers.common import BASE, HOST, template
 
 __all__ = ["APIS", "BASE", "HOST", "ROOT", "Api", "NotFoundError", "TooLargeError", "answer"]
 

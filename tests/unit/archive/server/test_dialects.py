@@ -7,12 +7,12 @@ from datetime import timedelta
 import pystac
 import pytest
 
-from anyband.archive.items import SIMULATED
-from anyband.archive.server.apis import APIS
-from anyband.archive.server.dialects import stac_1_1
-from anyband.archive.server.dialects.common import within_180
-from anyband.catalog.dialects import parse_item
-from anyband.catalog.dialects.sentinel2 import has_offset
+from anyband.archive.server.provider_apis import APIS
+from anyband.archive.stac_items import SIMULATED
+from anyband.catalog.items.dialects import parse_item
+from anyband.catalog.items.sentinel2 import has_offset
+from anyband.testing.providers import stac_1_1
+from anyband.testing.providers.common import within_180
 from make_items import NOON
 
 PERCENTAGES = """s2:cloud_shadow_percentage s2:dark_features_percentage s2:degraded_msi_data_percentage

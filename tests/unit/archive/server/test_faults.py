@@ -17,7 +17,7 @@ from urllib3 import Retry
 
 from anyband.archive.server import ArchiveServer
 from anyband.archive.server.environment import FAKE_KEYS, archive_environment
-from anyband.archive.server.faults import CALM, STORM, Faults, Weather, lasting_faults
+from anyband.testing.faults import CALM, STORM, Faults, Weather, lasting_faults
 from make_items import write_items
 
 BASE = "http://archive.anyband.test"

@@ -443,7 +443,7 @@ def test_gdal_reads_a_window_through_the_proxy(root, proxy):
     import rasterio
     from rasterio.windows import Window
 
-    from anyband.catalog.access import gdal_env
+    from anyband.raster.access import gdal_env
 
     values = np.arange(1024 * 1024, dtype=np.uint32).reshape(1024, 1024).astype(np.uint16)
     grid = {"crs": "EPSG:32632", "transform": rasterio.Affine(10, 0, 600_000, 0, -10, 5_100_000)}

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import rasterio
 
-from anyband.archive.server import made, traps
-from anyband.archive.server.apis import APIS
 from anyband.archive.server.holdings import Holdings
-from anyband.catalog.acquisition import UnusableItemError
-from anyband.catalog.dialects import parse_item
+from anyband.archive.server.provider_apis import APIS
+from anyband.catalog.items.acquisition import UnusableItemError
+from anyband.catalog.items.dialects import parse_item
 from anyband.runtime import UserError
+from anyband.testing import made, traps
 from make_items import make_item, write_items
 
 

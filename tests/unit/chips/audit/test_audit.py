@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from anyband.chips.audit import audit_stores, stop_line
+from anyband.audit.gate import audit_stores, stop_line
 from anyband.chips.encoding import ENCODINGS
 from anyband.runtime import UserError
 from audit_faults import (

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from anyband.chips.audit.cells import Grid, area_means
-from anyband.chips.audit.shift import find_shift
+from anyband.audit.cells import Grid, area_means
+from anyband.audit.shift import find_shift
 
 
 def test_whole_pixels_are_averaged_as_they_are():

@@ -1,9 +1,9 @@
 """A dataset with further sensors stopped at its audit, because a remark on one of them had no name for it."""
 
+from anyband.audit.finding import TITLES
+from anyband.audit.limits import WARN
+from anyband.audit.unusual import unusual
 from anyband.catalog.providers import EXTRA, PRODUCTS
-from anyband.chips.audit.finding import TITLES
-from anyband.chips.audit.limits import WARN
-from anyband.chips.audit.unusual import unusual
 
 
 def test_every_product_has_its_name_in_remarks():

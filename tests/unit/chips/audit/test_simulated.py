@@ -2,7 +2,7 @@
 
 import pytest
 
-from anyband.chips.audit import audit_stores, stop_line
+from anyband.audit.gate import audit_stores, stop_line
 from archive_run import Steps, serving, simulate
 from audit_faults import (
     C1_AS_C2,

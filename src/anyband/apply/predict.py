@@ -1,0 +1,149 @@
+"""`anyband predict`: maps of classes and of their probabilities."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from anyband import __version__
+from anyband.apply.common_extent import Bounds, common_area, open_scenes, reader, seen_by_any
+from anyband.apply.open_scene import OpenScene
+from anyband.apply.tiling import Area, Compute, Lattice, Rows, map_rows
+from anyband.chips.encoding import LABEL_NAMES, LABEL_NODATA
+from anyband.models.core.method import Method
+from anyband.models.core.storage import Recipe, load
+from anyband.observation import Observation, QueryGrid
+from anyband.raster.cog import Form, writing
+from anyband.runtime import UserError, progress, set_threads, visible_cores
+
+LEVELS = 250
+"""Probability = stored / 250: steps of 0.4 %, with room for nodata above."""
+NO_PROBABILITY = 255
+# Legend of ESA WorldCover (product user manual v2.0, table 3).
+COLOURS = {
+    10: (0, 100, 0),
+    20: (255, 187, 34),
+    30: (255, 255, 76),
+    40: (240, 150, 255),
+    50: (250, 0, 0),
+    60: (180, 180, 180),
+    70: (240, 240, 240),
+    80: (0, 100, 200),
+    90: (0, 150, 160),
+    95: (0, 207, 117),
+    100: (250, 230, 160),
+}
+
+
+def predict_items(
+    places: Sequence[str],
+    run: Path,
+    out: Path,
+    probabilities: Path | None = None,
+    pixel_m: float = 10.0,
+    bbox: Bounds | None = None,
+) -> Area:
+    """Map items with a trained run into `out`, and probabilities of all classes into `probabilities`.
+
+    Args:
+        places: files or addresses of STAC items that all overlap; their acquisitions are fused by the model.
+        run: folder of the trained run.
+        out: GeoTIFF of class codes, 0 where nothing was seen.
+        probabilities: GeoTIFF of a band per class, None for no such file.
+        pixel_m: of the maps.
+        bbox: west, south, east, north in degrees, None for all ground that all items cover.
+
+    Returns:
+        The area that was mapped.
+
+    Raises:
+        UserError: naming the item and asset, or what the run cannot take.
+    """
+    if probabilities is not None and probabilities.resolve() == out.resolve():
+        raise UserError(f"--probabilities {probabilities} is --out too: name another file")
+    recipe, method = load(run)
+    scenes = open_scenes(places)
+    check_accepts(run, recipe, method, scenes)
+    area = common_area(scenes, pixel_m, bbox)
+    set_threads(visible_cores())
+    tags = tags_of(scenes) | {"model": recipe.model, "method": recipe.method, "seed": str(recipe.seed)}
+    codes = np.asarray(recipe.classes, np.uint8)
+    with ExitStack() as files:
+        write = files.enter_context(writing(out, area, _class_form(recipe, tags)))
+        more = probabilities and files.enter_context(writing(probabilities, area, _probability_form(recipe, tags)))
+        for rows in mapped(scenes, area, probabilities_of(method), len(codes)):
+            best = codes[rows.values.argmax(axis=0)]
+            write(rows.start, np.where(rows.seen, best, LABEL_NODATA)[None])
+            if more:
+                levels = np.rint(rows.values * LEVELS).astype(np.uint8)
+                more(rows.start, np.where(rows.seen, levels, NO_PROBABILITY).astype(np.uint8))
+    return area
+
+
+def mapped(scenes: Sequence[OpenScene], area: Area, compute: Compute, channels: int) -> Iterator[Rows]:
+    """Rows of a map of scenes, with a progress bar; see `map_rows`."""
+    lattice = Lattice.of(area.epsg)
+    steps = -(-area.height * area.pixel_m // lattice.step_m)
+    rows = map_rows(area, lattice, reader(scenes, lattice), compute, channels)
+    yield from progress(rows, "mapping", total=int(steps) + 1)
+
+
+def probabilities_of(method: Method) -> Compute:
+    """Probabilities of the classes, which hold where an acquisition saw the ground."""
+
+    def compute(observation: Observation, query: QueryGrid) -> tuple[Tensor, Tensor]:
+        return method(observation, query).softmax(dim=1), seen_by_any(observation, query)
+
+    return compute
+
+
+def check_accepts(run: Path, recipe: Recipe, method: Method, scenes: Sequence[OpenScene]) -> None:
+    """Make sure that a model looks at all scenes.
+
+    Raises:
+        UserError: naming the first item that it cannot take.
+    """
+    used = method.uses(frozenset(scene.product for scene in scenes))
+    for scene in scenes:
+        if scene.product not in used:
+            takes = " and ".join(sorted(method.training_products()))
+            raise UserError(
+                f"item {scene.scene.item}: {run} ({recipe.method}) cannot take {scene.product}, it takes one item of "
+                f"{takes}; anyband takes any"
+            )
+
+
+def tags_of(scenes: Sequence[OpenScene]) -> dict[str, str]:
+    """What every file says of its origin."""
+    names = " ".join(scene.scene.item for scene in scenes)
+    return {"items": names, "TIFFTAG_SOFTWARE": f"anyband {__version__}"}
+
+
+def class_name(code: int) -> str:
+    """Name of a class; codes outside of WorldCover's have none of their own."""
+    return LABEL_NAMES.get(code, f"class_{code}")
+
+
+def _class_form(recipe: Recipe, tags: dict[str, str]) -> Form:
+    names = {f"class_{code}": class_name(code) for code in recipe.classes}
+    return Form(
+        dtype="uint8",
+        nodata=LABEL_NODATA,
+        names=("class",),
+        tags=tags | names,
+        colours={code: COLOURS[code] for code in recipe.classes if code in COLOURS},
+        overviews="mode",
+    )
+
+
+def _probability_form(recipe: Recipe, tags: dict[str, str]) -> Form:
+    return Form(
+        dtype="uint8",
+        nodata=NO_PROBABILITY,
+        names=tuple(class_name(code) for code in recipe.classes),
+        scale=1 / LEVELS,
+        tags=tags,
+        band_tags=tuple({"class": str(code)} for code in recipe.classes),
+    )

@@ -1,0 +1,161 @@
+"""Ids, file names and properties of items in the form of each provider."""
+
+import datetime as dt
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from anyband.archive.geometry_names import mgrs_tile, worldcover_tile, wrs_path_row
+from anyband.simulation.scene_info import PERCENTAGES, SceneInfo
+
+# One known absolute orbit per unit, from recorded items: (time, absolute orbit, offset to the relative orbit).
+_ORBITS_PER_DAY = 14.3
+_ORBITS_PER_CYCLE = 143
+_ORBIT_REFERENCE = {
+    "sentinel-2a": (dt.datetime(2020, 7, 31, 8, 6, 11, tzinfo=dt.UTC), 26673, 2),
+    "sentinel-2b": (dt.datetime(2020, 6, 6, 8, 6, 9, tzinfo=dt.UTC), 16978, -27),
+}
+
+
+def item_names(info: SceneInfo) -> dict[str, str]:
+    """Everything that goes into ids, file names and links."""
+    longitude, latitude = info.centre
+    names = {"site": info.site, "sensing": _compact(info.datetime), "generation": _compact(info.generation_time)}
+    if info.product == "label":
+        # Each site holds its own cut-out of the 3 degree tile, and ids must differ within a collection.
+        tile = worldcover_tile(longitude, latitude)
+        return names | {"tile": tile, "id": f"ESA_WorldCover_10m_2021_v200_{tile}_{info.site}"}
+    if info.product == "landsat":
+        path, row = wrs_path_row(longitude, latitude)
+        start = f"LC0{info.platform[-1]}_L2SP_{path:03d}{row:03d}_{info.datetime:%Y%m%d}"
+        return names | {
+            "id": f"{start}_02_T1",
+            "product": f"{start}_{info.generation_time:%Y%m%d}_02_T1",
+            "path": f"{path:03d}",
+            "row": f"{row:03d}",
+        }
+    tile = mgrs_tile(longitude, latitude)
+    if info.epsg % 100 != int(tile[:2]):
+        raise ValueError(f"{info.product} of {info.site}: EPSG:{info.epsg} is not the zone of its tile {tile}")
+    names["tile"] = tile
+    if info.product.startswith("hls"):
+        return names | {"id": f"HLS.{info.product[-3:].upper()}.T{tile}.{info.datetime:%Y%jT%H%M%S}.v2.0"}
+    return names | _sentinel2_names(info, tile)
+
+
+def _sentinel2_names(info: SceneInfo, tile: str) -> dict[str, str]:
+    """Item id, SAFE product name, absolute and relative orbit of a Sentinel-2 scene."""
+    if info.baseline is None or info.platform not in _ORBIT_REFERENCE:
+        raise ValueError(f"sentinel2 of {info.site}: needs a baseline and one of {', '.join(_ORBIT_REFERENCE)}")
+    when, number, offset = _ORBIT_REFERENCE[info.platform]
+    orbit = number + round((info.datetime - when).total_seconds() / 86_400 * _ORBITS_PER_DAY)
+    relative = (orbit + offset) % _ORBITS_PER_CYCLE + 1
+    start = f"S2{info.platform[-1].upper()}_MSIL2A_{_compact(info.datetime)}"
+    end = f"R{relative:03d}_T{tile}_{_compact(info.generation_time)}"
+    return {
+        "id": f"{start}_{end}",
+        "product": f"{start}_N{info.baseline.replace('.', '')}_{end}",
+        "orbit": f"{orbit:06d}",
+        "relative": str(relative),
+    }
+
+
+def hls_tags(info: SceneInfo) -> dict[str, str]:
+    """Tags in the header of an HLS file that name the products it was made from, and so the satellite."""
+    if info.product == "hls_l30":
+        product = item_names(replace(info, product="landsat"))["product"]
+        return {"LANDSAT_PRODUCT_ID": product.replace("_L2SP_", "_L1TP_")}
+    product = item_names(replace(info, product="sentinel2"))["product"]
+    return {"PRODUCT_URI": f"{product.replace('_MSIL2A_', '_MSIL1C_')}.SAFE"}
+
+
+def _sentinel2_properties(info: SceneInfo, names: Mapping[str, str]) -> dict[str, Any]:
+    unit, baseline = names["id"][:3], f"N{info.baseline}"
+    made = names["generation"]
+    return {
+        "datetime": microseconds(info.datetime),
+        "platform": f"Sentinel-2{info.platform[-1].upper()}",
+        "proj:epsg": info.epsg,
+        "eo:cloud_cover": info.cloud_cover,
+        "sat:relative_orbit": int(names["relative"]),
+        "s2:mgrs_tile": names["tile"],
+        "s2:granule_id": f"{unit}_OPER_MSI_L2A_TL_MSFT_{made}_A{names['orbit']}_T{names['tile']}_{baseline}",
+        "s2:datatake_id": f"G{unit}_{names['sensing']}_{names['orbit']}_{baseline}",
+        "s2:product_uri": f"{names['product']}.SAFE",
+        "s2:datastrip_id": f"{unit}_OPER_MSI_L2A_DS_MSFT_{made}_S{names['sensing']}_{baseline}",
+        "s2:generation_time": microseconds(info.generation_time),
+        "s2:processing_baseline": info.baseline,
+        "s2:mean_solar_zenith": info.sun_zenith,
+        "s2:mean_solar_azimuth": info.sun_azimuth,
+        "s2:reflectance_conversion_factor": _sun_distance_factor(info.datetime),
+    } | {f"s2:{name}_percentage": info.percentages.get(name, 0.0) for name in PERCENTAGES}
+
+
+def _landsat_properties(info: SceneInfo, names: Mapping[str, str]) -> dict[str, Any]:
+    grid = next(iter(info.assets.values()))
+    scene = f"LC{info.platform[-1]}{names['path']}{names['row']}{info.datetime:%Y%j}LGN00"
+    return {
+        "datetime": microseconds(info.datetime),
+        "created": microseconds(info.generation_time),
+        "platform": info.platform,
+        "proj:epsg": info.epsg,
+        "proj:shape": list(grid.shape),
+        "proj:transform": list(grid.transform),
+        "eo:cloud_cover": info.cloud_cover,
+        "landsat:cloud_cover_land": info.cloud_cover,
+        "landsat:scene_id": scene,
+        "landsat:wrs_path": names["path"],
+        "landsat:wrs_row": names["row"],
+        "view:sun_elevation": 90 - info.sun_zenith,
+        "view:sun_azimuth": info.sun_azimuth,
+    }
+
+
+def _hls_properties(info: SceneInfo, names: Mapping[str, str]) -> dict[str, Any]:
+    grid = next(iter(info.assets.values()))
+    when = microseconds(info.datetime)
+    return {
+        "datetime": when,
+        "start_datetime": when,
+        "end_datetime": when,
+        "platform": info.platform,
+        "proj:epsg": info.epsg,
+        "proj:shape": list(grid.shape),
+        "proj:transform": [*grid.transform, 0.0, 0.0, 1.0],
+        "eo:cloud_cover": info.cloud_cover,
+        "view:sun_azimuth": info.sun_azimuth,
+        "view:azimuth": info.view_azimuth,
+    }
+
+
+def _label_properties(info: SceneInfo, names: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "proj:epsg": info.epsg,
+        "esa_worldcover:product_tile": names["tile"],
+        "grid:code": f"ESAWORLDCOVER-{names['tile']}",
+    }
+
+
+PROPERTIES = {
+    "sentinel2": _sentinel2_properties,
+    "landsat": _landsat_properties,
+    "hls_s30": _hls_properties,
+    "hls_l30": _hls_properties,
+    "label": _label_properties,
+}
+
+
+def _compact(when: dt.datetime) -> str:
+    return f"{when:%Y%m%dT%H%M%S}"
+
+
+def microseconds(when: dt.datetime) -> str:
+    """A time as the providers write it: UTC, six decimals, Z."""
+    return when.astimezone(dt.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _sun_distance_factor(when: dt.datetime) -> float:
+    """Squared ratio of mean to actual Sun-Earth distance: first order in the eccentricity, perihelion on 4 January."""
+    day = when.timetuple().tm_yday
+    return 1 / (1 - 0.01673 * math.cos(2 * math.pi * (day - 4) / 365.25)) ** 2

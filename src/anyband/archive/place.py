@@ -1,0 +1,224 @@
+"""Simulate all scenes of one place: hidden surface, acquisitions, products, files, items.
+
+The result is a folder with `files/` (rasters), `items/{collection}/{id}.json` and `simulation.json`. It appears under
+its name only when complete.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anyband.archive.publish import Raster, SiteWriter, publish_label
+from anyband.archive.publish_extra import publish_extra
+from anyband.config import CHIP_UNIT_M, Simulation
+from anyband.runtime import UserError, atomic_path, write_json
+from anyband.simulation.instrument.extra_sensors import observe_extra
+from anyband.simulation.instrument.observe import Scene
+from anyband.simulation.instrument.sampling import HIDDEN_MARGIN_M, hls_grid, landsat_grid, sentinel2_grid
+from anyband.simulation.land.hidden_grid import HiddenGrid
+from anyband.simulation.land.label_raster import scene_ring
+from anyband.simulation.land.landscape import Landscape, build_landscape
+from anyband.simulation.land.surface import compose, label_codes
+from anyband.simulation.overpasses import Acquisition, plan
+from anyband.simulation.places import Place
+from anyband.simulation.processors import encode, hls_recipe, masks, quality, surface_products
+from anyband.simulation.processors.surface_products import Image
+from anyband.simulation.realism_sums import (
+    SCL_CLEAR,
+    PairFigures,
+    chip_shares,
+    class_levels,
+    compare_hls,
+    compare_level2,
+    negative_counts,
+    to_60m,
+)
+from anyband.simulation.rng import stream
+
+VERSION = 1  # of the simulator's physics; part of the hash that every item carries
+HIDDEN_STEP_M = 5.0
+EXTENT_M = 3_840
+
+
+def config_hash(settings: Simulation, extent_m: int) -> str:
+    """Hash of everything that a place's scenes follow from, beside its entry in the table of places."""
+    text = json.dumps({"version": VERSION, "extent_m": extent_m, "settings": chosen(settings)}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def chosen(settings: Simulation) -> dict[str, Any]:
+    """The settings without those that change nothing: an archive without extra sensors is as it was before them."""
+    return settings.model_dump(mode="json", exclude=set() if settings.extra_sensors else {"extra_sensors"})
+
+
+@dataclass
+class PairSimulator:
+    """Renders and publishes one date pair."""
+
+    writer: SiteWriter
+    landscape: Landscape
+    settings: Simulation
+
+    def scene(self, acquisition: Acquisition) -> Scene:
+        """Ground, air and sky of one acquisition."""
+        place = self.writer.place
+        state = compose(self.landscape, acquisition.day_of_year, place.southern)
+        return Scene.draw(self.landscape, state, acquisition, self.settings.seed, place.name)
+
+    def run(self, first: Acquisition, second: Acquisition, labels: NDArray[np.uint8]) -> PairFigures:
+        """Simulate a Sentinel-2 and a Landsat acquisition with their HLS products; returns their realism figures."""
+        msi, oli = self.scene(first), self.scene(second)
+        # HLS brings both to one sun: the mean of the two sensors at their overpass.
+        zenith = (first.geometry.sun_zenith + second.geometry.sun_zenith) / 2
+        measured = surface_products.observe_sentinel2(msi)
+        level2 = surface_products.sen2cor(msi, measured)
+        classes = self._sentinel2(msi, level2)
+        s30 = hls_recipe.hls_s30(msi, surface_products.lasrc(msi, measured), zenith)
+        found_s30 = masks.find(msi, "hls_s30", s30, hls_grid(msi.hidden))
+        mask_s30 = self._hls(msi, "hls_s30", s30, found_s30)
+        if self.settings.second_sensor == "uninformative":
+            landsat, l30 = surface_products.uninformative_landsat(level2, oli), hls_recipe.uninformative_l30(s30, oli)
+            found, found_l30 = masks.copied(oli, landsat_grid(oli.hidden), classes), found_s30
+        else:
+            landsat = surface_products.landsat_level2(oli)
+            l30 = hls_recipe.hls_l30(oli, landsat, zenith)
+            found = masks.find(oli, "landsat", landsat, landsat_grid(oli.hidden))
+            found_l30 = masks.find(oli, "hls_l30", l30, hls_grid(oli.hidden))
+        qa = self._landsat(oli, landsat, found)
+        mask_l30 = self._hls(oli, "hls_l30", l30, found_l30)
+        for product in self.settings.extra_sensors:
+            publish_extra(self.writer, product, msi.acquisition, observe_extra(msi, product))
+        return self._figures(first, second, (level2, classes), (landsat, qa), (s30, l30, mask_s30 | mask_l30), labels)
+
+    def _figures(
+        self,
+        first: Acquisition,
+        second: Acquisition,
+        sentinel2: tuple[Mapping[str, Image], NDArray[np.uint8]],
+        landsat: tuple[Mapping[str, Image], NDArray[np.uint16]],
+        harmonised: tuple[Mapping[str, Image], Mapping[str, Image], NDArray[np.uint8]],
+        labels: NDArray[np.uint8],
+    ) -> PairFigures:
+        """Realism figures of the pair from its finished products."""
+        hidden = self.landscape.grid
+        clear_s2 = np.isin(sentinel2[1], SCL_CLEAR)
+        clear_ls = (landsat[1] & 0b11111) == 0
+        share_s2 = to_60m(clear_s2.astype(np.float32), sentinel2_grid(hidden, 20), hidden)
+        share_ls = to_60m(clear_ls.astype(np.float32), landsat[0]["red"][0], hidden)
+        joint = share_s2 * share_ls
+        shares = {"sentinel2": clear_s2.mean(), "landsat": clear_ls.mean(), "joint": joint.mean()}
+        return PairFigures(
+            date=first.when.date().isoformat(),
+            day_gap=(second.when.date() - first.when.date()).days,
+            clear={name: round(float(share), 4) for name, share in shares.items()},
+            chips=chip_shares(joint),
+            hls=compare_hls(harmonised[0], harmonised[1], (harmonised[2] & 0b1110) == 0),
+            level2=compare_level2(sentinel2[0], landsat[0], joint > 0.99, hidden),
+            levels=class_levels(*sentinel2, labels, hidden),
+            negative=negative_counts(*sentinel2),
+        )
+
+    def _sentinel2(self, scene: Scene, level2: Mapping[str, Image]) -> NDArray[np.uint8]:
+        """Publish a Level-2A product; returns its scene classification."""
+        grid = sentinel2_grid(scene.hidden, 20)
+        found = masks.find(scene, "sentinel2", level2, grid)
+        classes = quality.scene_classification(found, masks.bands_of("sentinel2", level2, grid))
+        baseline = scene.acquisition.baseline
+        order = sorted(level2, key=lambda name: (level2[name][0].pixel_m, name))
+        rasters: dict[str, Raster] = {
+            name: (level2[name][0], encode.encode_sentinel2(level2[name][1], baseline), 0) for name in order
+        }
+        rasters["SCL"] = (grid, classes, 0)
+        info = self.writer.info("sentinel2", scene.acquisition, scene.hidden.epsg, masks.cloud_percent(found))
+        self.writer.publish(replace(info, percentages=quality.scl_percentages(classes)), rasters)
+        return classes
+
+    def _landsat(self, scene: Scene, images: Mapping[str, Image], found: quality.Detected) -> NDArray[np.uint16]:
+        """Publish a Collection 2 Level-2 product; returns its QA_PIXEL."""
+        grid = images["red"][0]
+        rasters: dict[str, Raster] = {
+            name: (grid, encode.encode_landsat(values), 0) for name, (_, values) in images.items() if name != "lwir11"
+        }
+        rasters["lwir11"] = (grid, encode.encode_temperature(images["lwir11"][1]), 0)
+        qa = quality.qa_pixel(found)
+        rasters["qa_pixel"] = (grid, qa, 1)
+        rasters["qa_radsat"] = (grid, np.zeros(grid.shape, np.uint16), None)
+        info = self.writer.info("landsat", scene.acquisition, grid.epsg, masks.cloud_percent(found))
+        self.writer.publish(info, rasters)
+        return qa
+
+    def _hls(
+        self, scene: Scene, product: str, images: Mapping[str, Image], found: quality.Detected
+    ) -> NDArray[np.uint8]:
+        """Publish an HLS product; returns its Fmask."""
+        grid = hls_grid(scene.hidden)
+        mask = quality.fmask(found, quality.aerosol_level(float(scene.air.aot_lasrc.mean())))
+        rasters: dict[str, Raster] = {
+            name: (grid, encode.encode_hls(values), -9999) for name, (_, values) in images.items()
+        }
+        rasters["Fmask"] = (grid, mask, 255)
+        info = self.writer.info(product, scene.acquisition, grid.epsg, masks.cloud_percent(found))
+        self.writer.publish(info, rasters)
+        return mask
+
+
+def hidden_grid(place: Place, extent_m: int) -> HiddenGrid:
+    """Hidden grid over the square of `extent_m` around a place, with its margin.
+
+    Raises:
+        UserError: the square is not whole chips.
+    """
+    if extent_m % CHIP_UNIT_M:
+        raise UserError(f"extent_m {extent_m} is not a multiple of {CHIP_UNIT_M} m, the smallest chip")
+    half = extent_m / 2 + HIDDEN_MARGIN_M
+    return HiddenGrid(place.epsg, place.x - half, place.y + half, HIDDEN_STEP_M, round(2 * half / HIDDEN_STEP_M))
+
+
+def surface_seed(place: Place, settings: Simulation) -> int:
+    """Seed of a place's surface, shared by all its scenes."""
+    return int(stream(settings.seed, place.name, "surface").integers(2**31))
+
+
+def simulate_place(
+    place: Place, settings: Simulation, directory: Path, extent_m: int = EXTENT_M, dataset: str = "main"
+) -> None:
+    """Simulate all scenes of a place into `directory`, which appears when everything is written.
+
+    The same place, settings and extent give the same bytes.
+
+    Args:
+        place: from `load_places`.
+        settings: seed, and whether Landsat adds anything to Sentinel-2.
+        directory: results/archive/{dataset}/{place}.
+        extent_m: side of the square that chips can be cut from, m.
+        dataset: name of the dataset, for the items.
+    """
+    hidden = hidden_grid(place, extent_m)
+    digest = config_hash(settings, extent_m)
+    landscape = build_landscape(hidden, place.archetype, surface_seed(place, settings))
+    labels = label_codes(landscape)
+    with atomic_path(directory) as folder:
+        simulated = f"simulator {VERSION}, configuration {digest}"
+        writer = SiteWriter(folder, place, dataset, simulated, scene_ring(hidden))
+        publish_label(writer, labels, hidden)
+        pairs = PairSimulator(writer, landscape, settings)
+        figures = [pairs.run(*pair, labels) for pair in plan(place, settings.seed)]
+        write_json(
+            folder / "simulation.json",
+            {
+                "place": place.name,
+                "archetype": place.archetype,
+                "version": VERSION,
+                "configuration": digest,
+                "settings": chosen(settings),
+                "extent_m": extent_m,
+                "items": sorted(writer.written),
+                "pairs": [figure.as_dict() for figure in figures],
+            },
+        )

@@ -1,0 +1,142 @@
+"""STAC items of simulated scenes, key by key as the Planetary Computer writes them.
+
+The fixed parts (extensions, links, asset descriptions) are in `templates/{collection}.json`, taken from recorded items
+of the Planetary Computer (sentinel-2-l2a, landsat-c2-l2), its collection templates (hls2-s30, hls2-l30, with the
+exchanged centre wavelengths of L30 B01 and B02 as published) and the stactools package of ESA WorldCover; this module
+fills in what differs from scene to scene. One property is ours: `anyband:simulated`.
+"""
+
+import copy
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from anyband.archive.item_properties import PROPERTIES, item_names, microseconds
+from anyband.simulation.scene_info import COLLECTIONS, PERCENTAGES, SIMULATED, AssetFile, SceneInfo, bounding_box
+
+__all__ = ["COLLECTIONS", "SIMULATED", "AssetFile", "SceneInfo", "build_item", "item_id", "read_template"]
+
+
+def item_id(info: SceneInfo) -> str:
+    """Identifier of a scene, in the form of its provider."""
+    return item_names(info)["id"]
+
+
+def build_item(info: SceneInfo, base_url: str = "http://archive.anyband.test") -> dict[str, Any]:
+    """Build the raw STAC item of a scene.
+
+    Assets that have a file point to `{base_url}/files/{site}/{path}`; those without one point below the same folder,
+    where nothing is found.
+
+    Raises:
+        ValueError: an asset key, percentage or platform that the dialect does not know, or no file at all.
+    """
+    collection = COLLECTIONS[info.product]
+    template = _template(collection)
+    _check(info, template)
+    names = item_names(info) | {"base": base_url, "collection": collection}
+    ring = [list(point) for point in info.footprint]
+    ring += [ring[0]] if ring[0] != ring[-1] else []
+    multi = info.product.startswith("hls")
+    return {
+        "type": "Feature",
+        "stac_version": "1.0.0",
+        "stac_extensions": list(template["stac_extensions"]),
+        "id": names["id"],
+        "collection": collection,
+        "bbox": bounding_box(info.footprint),
+        "geometry": {"type": "MultiPolygon" if multi else "Polygon", "coordinates": [[ring]] if multi else [ring]},
+        "properties": template["properties"] | PROPERTIES[info.product](info, names) | {SIMULATED: info.simulated},
+        "links": _api_links(names) + [link | {"href": link["href"].format(**names)} for link in template["links"]],
+        "assets": _assets(info, template["assets"], names),
+    }
+
+
+def _check(info: SceneInfo, template: Mapping[str, Any]) -> None:
+    """Refuse what the dialect has no place for."""
+    for what, given, known in (
+        ("asset", info.assets, template["assets"]),
+        ("percentage", info.percentages, PERCENTAGES),
+    ):
+        unknown = sorted(set(given) - set(known))
+        if unknown:
+            raise ValueError(f"{info.product} of {info.site}: unknown {what} {unknown[0]!r}, known: {', '.join(known)}")
+    if not info.assets:
+        raise ValueError(f"{info.product} of {info.site}: a scene needs at least one file")
+
+
+TEMPLATES = Path(__file__).with_name("templates")
+
+
+@cache
+def read_template(collection: str, folder: Path = TEMPLATES) -> dict[str, Any]:
+    """The fixed part of a collection's items, as shipped; not to be changed by the caller."""
+    path = folder / f"{collection}.json"
+    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return document
+
+
+def _template(collection: str) -> dict[str, Any]:
+    """A copy of the fixed part for one item."""
+    return copy.deepcopy(read_template(collection))
+
+
+def _assets(info: SceneInfo, templates: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """All assets of the dialect, those without a file included."""
+    folder = f"{names['base']}/files/{info.site}/"
+    assets = {}
+    for key, template in templates.items():
+        href = template["href"].format(**names)
+        if key in info.assets:
+            href = folder + info.assets[key].path
+        elif "://" not in href:
+            href = folder + href
+        assets[key] = template | {"href": href} | _grid_fields(info, key, template)
+    return assets
+
+
+def _grid_fields(info: SceneInfo, key: str, template: Mapping[str, Any]) -> dict[str, Any]:
+    """Grid of one asset; only Sentinel-2 (its rasters) and WorldCover publish grids there.
+
+    An asset without a file gets the grid of a file of the same scene, scaled to its own pixel size.
+    """
+    known = info.assets.get(key) or next(iter(info.assets.values()))
+    if info.product == "label":
+        pixels = {"map": 1, "input_quality": 6}  # in 1/12000 degree
+        grid = _scaled(known, pixels[key] / (known.transform[0] * 12_000))
+        return {"created": microseconds(info.generation_time)} | _shape_and_transform(grid)
+    if info.product == "sentinel2" and "gsd" in template:
+        grid = _scaled(known, template["gsd"] / known.transform[0])
+        west, north = grid.transform[2], grid.transform[5]
+        south, east = north + grid.shape[0] * grid.transform[4], west + grid.shape[1] * grid.transform[0]
+        return {"proj:bbox": [west, south, east, north]} | _shape_and_transform(grid)
+    return {}
+
+
+def _scaled(grid: AssetFile, ratio: float) -> AssetFile:
+    """The same ground in pixels that are `ratio` times as large."""
+    if math.isclose(ratio, 1):
+        return grid
+    a, b, c, d, e, f = grid.transform
+    rows, columns = (round(size / ratio) for size in grid.shape)
+    return replace(grid, transform=(a * ratio, b, c, d, e * ratio, f), shape=(rows, columns))
+
+
+def _shape_and_transform(grid: AssetFile) -> dict[str, Any]:
+    return {"proj:shape": list(grid.shape), "proj:transform": list(grid.transform)}
+
+
+def _api_links(names: Mapping[str, str]) -> list[dict[str, str]]:
+    """Links that the API itself adds to every item."""
+    root = f"{names['base']}/stac/"
+    collection = f"{root}collections/{names['collection']}"
+    return [
+        {"rel": "collection", "type": "application/json", "href": collection},
+        {"rel": "parent", "type": "application/json", "href": collection},
+        {"rel": "root", "type": "application/json", "href": root},
+        {"rel": "self", "type": "application/geo+json", "href": f"{collection}/items/{names['id']}"},
+    ]

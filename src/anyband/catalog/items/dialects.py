@@ -1,0 +1,77 @@
+"""Item dialects: how each provider writes down each product, and which dialect an item is in.
+
+A dialect turns a raw item dict into an `Acquisition`. It keeps its own table of bands and encodings; wavelengths and
+names that the catalogue publishes are never used, since some are wrong (HLS L30 B01 and B02 are exchanged).
+
+Collection ids do not tell the dialect: the Planetary Computer and Earth Search both have a `sentinel-2-l2a` and a
+`landsat-c2-l2`, with other assets and other pixels, and some items belong to no collection. So the item itself decides:
+
+==================================  ===============================  =================================================
+telling sign                        dialect                          collections known to be written so
+==================================  ===============================  =================================================
+`s2:` properties, band keys B02...  `sentinel2`                      Planetary Computer `sentinel-2-l2a`
+`s2:` properties, other keys        `sentinel2_earth_search`         Earth Search `sentinel-2-l2a`,
+                                                                     `sentinel-2-c1-l2a`; items of stactools
+`landsat:` properties               `landsat`                        Planetary Computer and Earth Search
+                                                                     `landsat-c2-l2`, USGS `landsat-c2l2-sr`
+id HLS...                           `hls`                            Planetary Computer `hls2-s30`, `hls2-l30`,
+                                                                     LP DAAC `HLSS30_2.0`, `HLSL30_2.0`
+`esa_worldcover:` properties        `worldcover`                     Planetary Computer `esa-worldcover`
+a platform of the registry of       `described`                      those of the simulated extra sensors
+sensors without another dialect
+==================================  ===============================  =================================================
+
+The forms to come (STAC 1.1 `bands`, `proj:code`) need no dialect of their own: all of them read both.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from anyband.catalog.items import described, hls, landsat, sentinel2, sentinel2_earth_search, worldcover
+from anyband.catalog.items.acquisition import Acquisition, UnusableItemError
+from anyband.runtime import UserError
+
+
+class Dialect(Protocol):
+    """Reads raw items of one form; raises UnusableItemError for those that cannot be used."""
+
+    def __call__(self, item: Mapping[str, Any], /) -> Acquisition:
+        """Turn a raw item into an acquisition."""
+        ...
+
+
+_RELEASED = re.compile(r"1\.\d+\.\d+")
+
+
+def find_dialect(item: Mapping[str, Any]) -> Dialect | None:
+    """The dialect that a raw item is written in by the table above, None for a product that is not known."""
+    prefixes = {name.split(":")[0] for name in item.get("properties", ()) if ":" in name}
+    if str(item["id"]).startswith("HLS."):
+        return hls.parse
+    if "s2" in prefixes:
+        return sentinel2.parse if sentinel2.KEYS.keys() & item["assets"].keys() else sentinel2_earth_search.parse
+    if "landsat" in prefixes:
+        return landsat.parse
+    if "esa_worldcover" in prefixes:
+        return worldcover.parse
+    return described.parse if described.product_of(item) else None
+
+
+def parse_item(item: Mapping[str, Any]) -> Acquisition:
+    """Turn a raw item dict of any known product into an acquisition.
+
+    Raises:
+        UnusableItemError: the item lacks an asset or a property, or contradicts what is known of its product.
+        UserError: no dialect for it.
+    """
+    dialect = find_dialect(item)
+    if dialect is None:
+        name = f"collection {item.get('collection')!r}"
+        raise UserError(
+            f"item {item['id']}: no dialect for {name}, see anyband.catalog.items.dialects for the known ones"
+        )
+    version = str(item.get("stac_version"))
+    if not _RELEASED.fullmatch(version):
+        raise UnusableItemError(f"item {item['id']}: STAC version {version}, items of release 1.0 or later are needed")
+    return dialect(item)

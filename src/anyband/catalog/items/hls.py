@@ -1,0 +1,72 @@
+"""Harmonized Landsat Sentinel-2 v2.0 (S30, L30) of the Planetary Computer and of LP DAAC.
+
+Items of LP DAAC (`HLSL30_2.0`, `HLSS30_2.0`) say nothing of projection, satellite or encoding: the CRS follows from
+the tile in the item's id, the size of the raster from the tiling, the corner is read from the file as it is needed,
+and the satellite, which decides the wavelengths, is in the file's header (`header.with_platform`).
+
+Encoding: HLS v2.0 Product User Guide. Only bands of surface reflectance are listed; the cirrus, water vapour and
+thermal bands of HLS are top of atmosphere.
+"""
+
+import re
+
+from anyband.catalog.items.acquisition import Acquisition, UnusableItemError
+from anyband.catalog.items.fields import (
+    Encoding,
+    RawItem,
+    band_asset,
+    check_wavelengths,
+    cloud_cover,
+    footprint,
+    moment,
+    number,
+    platform,
+    quality_asset,
+    simulated,
+)
+
+BANDS = {
+    "S30": ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12"),
+    "L30": ("B01", "B02", "B03", "B04", "B05", "B06", "B07"),
+}
+PLATFORMS = {"S30": ("sentinel-2a", "sentinel-2b", "sentinel-2c"), "L30": ("landsat-8", "landsat-9")}
+COLLECTIONS = {"hls2-s30": "S30", "hls2-l30": "L30", "HLSS30_2.0": "S30", "HLSL30_2.0": "L30"}
+PIXEL_M = 30
+ENCODING = Encoding(1e-4, 0.0, -9999)
+
+_ITEM_ID = re.compile(r"HLS\.(?P<kind>[SL]30)\.T(?P<tile>(?P<zone>\d{2})[A-Z]{3})\.\d{7}T\d{6}\.v2\.0")
+
+
+def parse(item: RawItem) -> Acquisition:
+    """Turn a raw item into an acquisition.
+
+    Tile and CRS come from the item id: files are always in UTM north, while some published items name a zone south
+    (microsoft/PlanetaryComputer issue 486).
+
+    Raises:
+        UnusableItemError: naming the item and the asset or property at fault.
+    """
+    collection = str(item.get("collection") or "")
+    name = _ITEM_ID.fullmatch(item["id"])
+    if not name or COLLECTIONS.get(collection, name["kind"]) != name["kind"]:
+        kind = COLLECTIONS.get(collection, "S30")
+        raise UnusableItemError(f"item {item['id']}: not of the form HLS.{kind}.T32TQM.2022123T101559.v2.0")
+    kind = name["kind"]
+    satellite = platform(item, PLATFORMS[kind]) if item["properties"].get("platform") else ""
+    for known in (satellite,) if satellite else PLATFORMS[kind]:
+        check_wavelengths(item, f"hls_{kind.lower()}", known, {band: band for band in BANDS[kind]})
+    return Acquisition(
+        product=f"hls_{kind.lower()}",
+        platform=satellite,
+        collection=collection,
+        item_id=item["id"],
+        datetime=moment(item),
+        footprint=footprint(item),
+        epsg=32600 + int(name["zone"]),
+        bands={band: band_asset(item, band, band, PIXEL_M, ENCODING) for band in BANDS[kind]},
+        qa=quality_asset(item, "Fmask", "fmask", PIXEL_M),
+        sun_azimuth=number(item, "view:sun_azimuth"),
+        cloud_cover=cloud_cover(item),
+        tile=name["tile"],
+        simulated=simulated(item),
+    )

@@ -1,0 +1,172 @@
+"""Which chips of a pair are kept: quality layers and labels are read and judged before any band."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from anyband.catalog.items.acquisition import Acquisition, QualityAsset, UnusableItemError
+from anyband.chips.encoding import LABEL_PIXEL_M, Array
+from anyband.chips.grid import Footprint, sample_nearest, unproject
+from anyband.raster.quality_layers import DECODERS, FILL
+from anyband.raster.windows import Pixels, RasterFile, assemble
+
+JOINT = ("sentinel2", "landsat")
+"""Products that must both be clear for a pixel to count."""
+
+_QA_DTYPES = {"scl": "uint8", "qa_pixel": "uint16", "fmask": "uint8", "mask": "uint8"}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One match of scenes: its number, the acquisition of every optical product, and the label's maps."""
+
+    number: int
+    optical: Mapping[str, Acquisition]
+    labels: tuple[Acquisition, ...]
+
+    @property
+    def epsg(self) -> int:
+        """CRS of the chips: that of the Sentinel-2 scene."""
+        return self.optical["sentinel2"].epsg
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where and how chips are cut: degrees, metres, least jointly clear share of a chip, threads of the reads."""
+
+    name: str
+    dataset: str
+    longitude: float
+    latitude: float
+    extent_m: int
+    chip_m: int
+    chip_min_clear: float
+    threads: int
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Quality layer of one product on its own grid: `values`, `clear` (chip, y, x); `offset_m`, `window` (chip, 2)."""
+
+    values: Array
+    clear: Array
+    offset_m: Array
+    window: Array
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Some chips of one pair.
+
+    Attributes:
+        clear: (chip,) share that is clear in both Sentinel-2 and Landsat.
+        labelled: whether any pixel of any chip has a class.
+        reasons: why a chip is left out, None for those kept.
+        joint: (kept chip, y, x) bool and
+        label: (kept chip, y, x) uint8, on the 10 m grid.
+        quality: of the kept chips, by product.
+    """
+
+    clear: Array
+    labelled: bool
+    reasons: list[str | None]
+    joint: Array
+    label: Array
+    quality: Mapping[str, Quality]
+
+
+def quality_asset(acquisition: Acquisition) -> QualityAsset:
+    """The quality layer of an optical acquisition.
+
+    Raises:
+        UnusableItemError: it has none.
+    """
+    if acquisition.qa is None:
+        raise UnusableItemError(f"item {acquisition.item_id}: no quality layer, so nothing is known to be clear")
+    return acquisition.qa
+
+
+def quality_file(acquisition: Acquisition) -> RasterFile:
+    """The file of an acquisition's quality layer."""
+    layer = quality_asset(acquisition)
+    return RasterFile(
+        item=acquisition.item_id,
+        asset=layer.asset,
+        href=layer.href,
+        epsg=acquisition.epsg,
+        dtype=_QA_DTYPES[layer.decoder],
+        pixel_m=layer.pixel_m,
+        nodata=FILL[layer.decoder],
+        transform=layer.transform,
+        shape=layer.shape,
+    )
+
+
+def promised(acquisition: Acquisition, footprints: Sequence[Footprint]) -> list[bool]:
+    """Whether the item says that its valid data cover each chip as a whole."""
+    from shapely import box, prepare
+    from shapely.affinity import translate
+    from shapely.geometry import shape
+
+    data = shape(dict(acquisition.footprint))
+    prepare(data)
+    x = np.array([[f.x0, f.x0 + f.side_m] for f in footprints])
+    y = np.array([[f.y0 - f.side_m, f.y0] for f in footprints])
+    corners = unproject(x[:, [0, 0, 1, 1]], y[:, [0, 1, 0, 1]], footprints[0].epsg)
+    edges = (*(values.min(axis=1) for values in corners), *(values.max(axis=1) for values in corners))
+    chips = [box(*edge) for edge in zip(*edges, strict=True)]
+    # Some providers count longitudes beyond 180 degrees.
+    return [any(data.covers(translate(chip, turn)) for turn in (0, 360, -360)) for chip in chips]
+
+
+def judge(
+    pair: Pair, footprints: Sequence[Footprint], read: Mapping[str, Pixels], label: Array, least_clear: float
+) -> Verdict:
+    """Decode what was read of the quality layers and decide.
+
+    Args:
+        pair: the scenes.
+        footprints: some chips.
+        read: their quality layers by product.
+        label: (chip, y, x).
+        least_clear: least share of a chip that must be clear in both Sentinel-2 and Landsat.
+    """
+    chip_m = footprints[0].side_m
+    quality = {product: _decode(pair.optical[product], pixels, chip_m) for product, pixels in read.items()}
+    size = chip_m // LABEL_PIXEL_M
+    joint = np.ones((len(footprints), size, size), bool)
+    for product in JOINT:
+        layer = quality[product]
+        pixel_m, corner = chip_m / layer.clear.shape[-1], np.zeros_like(layer.offset_m)
+        joint &= sample_nearest(layer.clear, pixel_m, layer.offset_m, LABEL_PIXEL_M, corner, size)
+    clear = joint.mean(axis=(1, 2))
+    outside = {product: _outside(pair, product, quality[product], least_clear) for product in JOINT}
+    reasons: list[str | None] = []
+    for chip, share in enumerate(clear):
+        beyond = [product for product in JOINT if outside[product][chip]]
+        if share < least_clear:
+            reasons.append(f"outside the {beyond[0]} scene" if beyond else "cloud")
+        else:
+            reasons.append(None if label[chip].any() else "no label")
+    kept = [chip for chip, reason in enumerate(reasons) if reason is None]
+    chosen = {
+        product: Quality(*(values[kept] for values in (layer.values, layer.clear, layer.offset_m, layer.window)))
+        for product, layer in quality.items()
+    }
+    return Verdict(clear, bool(label.any()), reasons, joint[kept], label[kept], chosen)
+
+
+def _decode(acquisition: Acquisition, pixels: Pixels, chip_m: int) -> Quality:
+    layer = quality_asset(acquisition)
+    values = assemble(pixels, quality_file(acquisition), round(chip_m / layer.pixel_m))
+    offset = np.array([(window.dx, window.dy) for window in pixels.windows], np.float32)
+    window = np.array([(window.row, window.col) for window in pixels.windows], np.int32)
+    return Quality(values, DECODERS[layer.decoder](values), offset, window)
+
+
+def _outside(pair: Pair, product: str, quality: Quality, least_clear: float) -> Array:
+    """Which chips (chip,) lack too much of a product for it to be clouds alone."""
+    fill = FILL[quality_asset(pair.optical[product]).decoder]
+    missing: Array = (quality.values == fill).mean(axis=(1, 2)) > 1 - least_clear
+    return missing

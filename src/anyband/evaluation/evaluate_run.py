@@ -1,0 +1,140 @@
+"""Score one trained run under every condition that it can answer, and write the tables."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from anyband.chips.dataset import ChipTable, load_split
+from anyband.evaluation import confusion, run_cost
+from anyband.evaluation.availability import CONDITIONS, PRIMARY, TWINS
+from anyband.evaluation.calibration_sums import BY_CLASS, OVERALL, CalibrationSums
+from anyband.evaluation.scored_maps import ScoredMaps, score_maps
+from anyband.evaluation.temperature import fit_temperature
+from anyband.evaluation.translation_scores import score_images
+from anyband.evaluation.views import View, views
+from anyband.models.core.method import Method, UnsupportedInputError
+from anyband.models.core.storage import load
+from anyband.runtime import UserError, atomic_path, progress, write_csv, write_json
+
+
+def evaluate_run(directory: Path, chips: Path, splits: Path, conditions: tuple[str, ...]) -> None:
+    """Write the tables, `cost.json` and `predictions.npz` of a run.
+
+    The tables are `confusion.csv`, `calibration.csv`, `class_calibration.csv` and `image_scores.csv`.
+
+    Args:
+        directory: of the trained run.
+        chips: folder of the sites' chip stores.
+        splits: the table of splits.
+        conditions: names as `evaluation.conditions` reads them.
+
+    A condition that the method cannot take has no rows. Only a method that translates images has rows in
+    `image_scores.csv`. Predictions, classes' calibration and temperature scaling are of undisturbed inputs.
+
+    Raises:
+        UserError: the method can take none of the conditions.
+    """
+    recipe, method = load(directory)
+    wanted = views(method, conditions)
+    nothing = UserError(f"{recipe.method} can make no map under any of the conditions {', '.join(conditions)}")
+    if not wanted:
+        raise nothing
+    products = frozenset[str]().union(*(view.products for view in wanted.values()))
+    table, validation = (
+        load_split(chips, splits, split, products, dict.fromkeys(recipe.classes, "")) for split in ("test", "val")
+    )
+    maps = map_conditions(method, table, wanted, validation, f"evaluating {recipe.method} seed-{recipe.seed}")
+    if not maps:
+        raise nothing
+    names = {"method": recipe.method, "seed": recipe.seed}
+    write_csv(directory / "confusion.csv", _confusions(table, maps, names))
+    write_csv(directory / "calibration.csv", _calibrations(maps, names))
+    write_csv(directory / "class_calibration.csv", _class_calibrations(table, maps, names))
+    note = {"note": recipe.note} if recipe.note else {}
+    write_json(directory / "cost.json", _costs(method, table, wanted, maps, directory) | note)
+    write_csv(directory / "image_scores.csv", score_images(method, table, products).round(5))
+    with atomic_path(directory / "predictions.npz") as temporary, temporary.open("wb") as file:
+        codes = np.asarray(table.classes, np.uint8)
+        arrays: dict[str, Any] = {"chip": table.chip}
+        arrays |= {key: codes[result.prediction] for key, result in maps.items() if key in CONDITIONS}
+        np.savez_compressed(file, **arrays)
+
+
+def map_conditions(
+    method: Method, table: ChipTable, wanted: dict[str, View], validation: ChipTable, label: str = "evaluating"
+) -> dict[str, ScoredMaps]:
+    """Maps per condition that the method can take; conditions under which it sees the same share theirs.
+
+    Those of undisturbed inputs are looked at twice, the second time with the temperature that suits the `validation`
+    chips under the same condition. `label` names the progress bar.
+    """
+    known: dict[View, ScoredMaps] = {}
+    undisturbed = {view for key, view in wanted.items() if key in CONDITIONS}
+    for view in progress(list(dict.fromkeys(wanted.values())), label):
+        try:
+            temperature = fit_temperature(method, validation, view) if view in undisturbed else None
+            known[view] = score_maps(method, table, view, temperature)
+        except UnsupportedInputError:
+            continue
+    return {key: known[view] for key, view in wanted.items() if view in known}
+
+
+def _confusions(table: ChipTable, maps: dict[str, ScoredMaps], names: dict[str, Any]) -> pd.DataFrame:
+    frames = []
+    for condition, result in maps.items():
+        matrices = confusion.by_block(table.label, result.prediction, table.block, len(table.classes))
+        frames.append(confusion.tidy(matrices, table.classes).assign(**names, condition=condition))
+    columns = ["method", "seed", "condition", "block", "reference", "prediction", "count"]
+    return pd.concat(frames, ignore_index=True)[columns]
+
+
+def _calibrations(maps: dict[str, ScoredMaps], names: dict[str, Any]) -> pd.DataFrame:
+    """Binned confidences of every condition, and of undisturbed ones a second time after temperature scaling."""
+    frames = [sums.overall_table().assign(**about) for sums, about in _looks(maps)]
+    columns = ["condition", "block", "scaled", "temperature", "bin", *OVERALL]
+    return pd.concat(frames, ignore_index=True).assign(**names)[["method", "seed", *columns]]
+
+
+def _class_calibrations(table: ChipTable, maps: dict[str, ScoredMaps], names: dict[str, Any]) -> pd.DataFrame:
+    """Binned probabilities of each class under undisturbed conditions, as predicted and after temperature scaling."""
+    found = {key: result for key, result in maps.items() if key in CONDITIONS}
+    frames = [sums.class_table(table.classes).assign(**about) for sums, about in _looks(found)]
+    columns = ["method", "seed", "condition", "block", "scaled", "class", "bin", *BY_CLASS]
+    if not frames:
+        return pd.DataFrame(columns=columns)
+    return pd.concat(frames, ignore_index=True).assign(**names)[columns]
+
+
+def _looks(maps: dict[str, ScoredMaps]) -> Iterator[tuple[CalibrationSums, dict[str, Any]]]:
+    """The sums of every condition with what tells them apart; scaled ones only of undisturbed inputs."""
+    for key, result in maps.items():
+        yield result.as_predicted, {"condition": key, "scaled": 0, "temperature": 1.0}
+        if key in CONDITIONS and result.scaled is not None:
+            temperature = round(result.scaled.temperature, 6)
+            yield result.scaled, {"condition": key, "scaled": 1, "temperature": temperature}
+
+
+def _costs(
+    method: Method, table: ChipTable, wanted: dict[str, View], maps: dict[str, ScoredMaps], directory: Path
+) -> dict[str, Any]:
+    """Cost on the condition with the most products, the dearest one, and nothing done to them where there is one.
+
+    The conditions of the method's primary endpoint and what it was trained on stand beside it, as the comparison knows
+    no models.
+    """
+    condition = max(maps, key=lambda key: (not wanted[key].steps, len(wanted[key].products)))
+    view = wanted[condition]
+    area_km2 = len(table) * (table.chip_m / 1000) ** 2
+    return {
+        "endpoint_conditions": list(TWINS if method.endpoint_twins else PRIMARY),
+        "trained_on": sorted(method.training_products()),
+        "parameters": run_cost.parameters(method),
+        "trainable_parameters": run_cost.trainable_parameters(method),
+        "macs_per_km2": run_cost.multiply_accumulates_per_km2(method, table, view.products, view.change(table)),
+        "train_seconds": run_cost.read_train_seconds(directory / "history.csv"),
+        "inference_km2_per_s": round(area_km2 / maps[condition].seconds, 2),
+        "peak_memory_mb": run_cost.peak_memory_mb(),
+    }

@@ -1,0 +1,103 @@
+"""Which code a step runs, so that a rule runs again when that code changes and at no other time."""
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+
+# Settings reach a step on its command line, where Snakemake sees them; nothing in `runtime` decides a result.
+APART = frozenset({"config", "runtime", "fingerprint"})
+REGISTRY = "models/core/registry.py"
+PROSE = frozenset({".md", ".pyc", ".typed"})
+
+
+def step_fingerprint(step: str, model: str | None = None) -> str:
+    """Hash of all files of ours that a step imports, however far away, and of the data beside them.
+
+    Args:
+        step: name of the step.
+        model: registry key; of the models, only this one's files count, so another model may be added or changed.
+
+    Raises:
+        FileNotFoundError: no such step.
+        KeyError: no such model.
+    """
+    digest = hashlib.sha256()
+    for file in step_files(step, model):
+        digest.update(file.relative_to(PACKAGE).as_posix().encode() + file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def step_files(step: str, model: str | None = None) -> list[Path]:
+    """Modules that a step imports, itself included, and the data files of their packages, sorted; see above."""
+    found: set[Path] = set()
+    registry = PACKAGE / REGISTRY
+    waiting = [PACKAGE / "steps" / f"{step}.py", *([model_file(model)] if model else [])]
+    while waiting:
+        file = waiting.pop()
+        if file not in found and not (model and file == registry):
+            found.add(file)
+            waiting += imported(file)
+    for folder in {file.parent for file in found} - {PACKAGE, PACKAGE / "steps"}:
+        found.update(_data(folder))
+    return sorted(found)
+
+
+def model_file(model: str) -> Path:
+    """The module of a model, as the registry's own imports name it: found without importing torch.
+
+    Raises:
+        KeyError: the registry has no such model.
+    """
+    modules: dict[str, str] = {}
+    classes: dict[str, str] = {}
+    for node in ast.walk(ast.parse((PACKAGE / REGISTRY).read_bytes())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            modules |= {alias.asname or alias.name: node.module for alias in node.names}
+        if isinstance(node, ast.Dict):
+            pairs = zip(node.keys, node.values, strict=True)
+            for key, value in pairs:
+                if isinstance(key, ast.Constant) and isinstance(value, ast.Name):
+                    classes[str(key.value)] = value.id
+    (file,) = (path for path in _files(modules[classes[model]]) if path.name != "__init__.py")
+    return file
+
+
+@cache
+def imported(file: Path) -> tuple[Path, ...]:
+    """Files of ours that a module imports, inside functions too."""
+    found = []
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        found += [path for name in names for path in _files(name)]
+    return tuple(found)
+
+
+def _files(name: str) -> Iterator[Path]:
+    """The module that a dotted name is, or is a part of, and the packages around it."""
+    first, *parts = name.split(".")
+    if first != PACKAGE.name or not parts or parts[0] in APART:
+        return
+    for depth in range(1, len(parts) + 1):
+        path = PACKAGE.joinpath(*parts[:depth])
+        for file in (path / "__init__.py", path.with_suffix(".py")):
+            if file.is_file():
+                yield file
+
+
+def _data(folder: Path) -> Iterator[Path]:
+    """Files beside the modules of a package that are not modules, in folders that hold no modules too."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            if not any(path.glob("*.py")) and path.name != "__pycache__":
+                yield from _data(path)
+        elif path.suffix not in PROSE | {".py"}:
+            yield path

@@ -1,1 +1,0 @@
-"""Pixels of one sensor predicted from an acquisition of another."""

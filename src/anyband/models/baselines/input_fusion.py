@@ -1,0 +1,97 @@
+"""Specialists and input fusion: the bands of some sensors, resampled to one 10 m grid and stacked.
+
+Both usual fusions (the other is in `feature_fusion`) train on each sensor alone beside both together, know which sensor
+saw a pixel, and place every grid by its position in metres. Options take these away one by one, for comparisons with
+the weaker forms found in practice.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from anyband.models.core.band_stack import StackEncoder
+from anyband.models.core.feature_maps import CellTokens
+from anyband.models.core.layers import linear
+from anyband.models.core.method import LANDSAT, SENTINEL2, DenseMethod, Options
+from anyband.models.core.normalisation import Statistics
+from anyband.observation import Observation, QueryGrid
+
+
+@dataclass(frozen=True)
+class StackOptions(Options):
+    """Sizes of a method with one stack.
+
+    Attributes:
+        hidden: width of the per-pixel layer between the bands and the features.
+        features: features per pixel that are summarised over cells.
+    """
+
+    hidden: int = 64
+    features: int = 48
+
+
+class OneStack(DenseMethod):
+    """The bands of some products stacked at 10 m; one encoder."""
+
+    options_type: ClassVar[type[Options]] = StackOptions
+    options: StackOptions
+    products: ClassVar[tuple[str, ...]]
+
+    def __init__(self, options: StackOptions, statistics: Statistics, classes: int, *, presence: bool = True) -> None:
+        """Build the stack encoder, with presence channels unless told otherwise."""
+        super().__init__(options, statistics, classes)
+        self.encoder = StackEncoder(self.products, statistics, options.hidden, options.features, presence=presence)
+        self.tokens = CellTokens(options.features, options.dim, options.moments, options.cell_m)
+        self.fine = linear(options.features, options.fine)
+
+    def encode(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, Tensor]:
+        """Cell tokens (B, Hc, Wc, D) and fine features (B, H, W, F)."""
+        features = self.encoder(observation, query)
+        cells, _ = self.tokens(features, query)
+        read, _ = features.read(query, linear=True)
+        return cells, self.fine(read)
+
+
+class Sentinel2Only(OneStack):
+    """The specialist of Sentinel-2; it ignores every other product."""
+
+    trained_on = (SENTINEL2,)
+    products = ("sentinel2",)
+
+
+class LandsatOnly(OneStack):
+    """The specialist of Landsat; it ignores every other product."""
+
+    trained_on = (LANDSAT,)
+    products = ("landsat",)
+
+
+@dataclass(frozen=True)
+class InputFusionOptions(StackOptions):
+    """Sizes, and what a weaker form lacks.
+
+    Attributes:
+        presence: tell by a channel per sensor where it saw the ground; else an unseen band looks like a mean one.
+        alone: train on each sensor alone too; else on all together only.
+    """
+
+    presence: bool = True
+    alone: bool = True
+
+
+class InputFusion(OneStack):
+    """All bands of the training products stacked at 10 m with presence channels; one encoder."""
+
+    options_type = InputFusionOptions
+    options: InputFusionOptions
+    trained_on = (SENTINEL2, LANDSAT, SENTINEL2 | LANDSAT)
+    products = ("sentinel2", "landsat")
+
+    def __init__(self, options: InputFusionOptions, statistics: Statistics, classes: int) -> None:
+        """Build the stack encoder."""
+        super().__init__(options, statistics, classes, presence=options.presence)
+
+    def sets_of(self, observation: Observation) -> tuple[frozenset[str], ...]:
+        """The sets of products from each of which a training step makes a map of a batch."""
+        return super().sets_of(observation) if self.options.alone else (observation.products,)

@@ -1,0 +1,253 @@
+"""Translation: Landsat is turned into Sentinel-2 images, and the specialist of Sentinel-2 reads both.
+
+After Isa et al., "Supervised conversion from Landsat-8 images to Sentinel-2 images with deep learning", European
+Journal of Remote Sensing 54, 2021, which takes up super-resolution networks. Its layers are not reproduced: the network
+here is a residual one without batch norms and with a pixel shuffle (EDSR, Lim et al. 2017, arXiv 1707.02921), trained
+with an L1 loss, on top of the plain translation. Landsat Level-2 has no panchromatic band, so none is used.
+
+The plain translation interpolates to 10 m and inverts the bandpass regression of HLS (Claverie et al. 2018, RSE 219;
+coefficients of the HLS V2.0 user guide, table 5, mean of Sentinel-2A and 2B). Bands that have no twin are interpolated
+between their neighbours in wavelength.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from anyband.models.baselines.input_fusion import Sentinel2Only, StackOptions
+from anyband.models.core.band_stack import GRID_M, BandStack
+from anyband.models.core.feature_maps import FeatureMap, observed
+from anyband.models.core.layers import convolution, linear
+from anyband.models.core.method import LANDSAT, SENTINEL2, Method, UnsupportedInputError
+from anyband.models.core.normalisation import BandStatistics, Statistics
+from anyband.observation import Observation, QueryGrid
+from anyband.runtime import UserError
+
+# Sentinel-2 band: its Landsat twin, and a and b of OLI = a MSI + b.
+TWINS = {
+    "B01": ("coastal", 0.9959, -0.0002),
+    "B02": ("blue", 0.9778, -0.0040),
+    "B03": ("green", 1.0064, -0.00085),
+    "B04": ("red", 0.9763, 0.00095),
+    "B8A": ("nir08", 0.99745, -0.00005),
+    "B11": ("swir16", 0.99935, -0.0007),
+    "B12": ("swir22", 0.99485, -0.0004),
+}
+UPSCALE = 3
+
+
+@dataclass(frozen=True)
+class TranslationOptions(StackOptions):
+    """Sizes: by default specialist and translator together are as large as one of the other methods.
+
+    `{dim: 64, hidden: 64, features: 48, blocks: 16, channels: 64}` has both at full size, the upper reference.
+
+    Attributes:
+        translator: "residual", the network, or "plain", interpolation and regression alone.
+        specialist: "frozen" has learned from Sentinel-2 alone, "fine-tuned" from translated images too.
+        blocks: residual blocks of the network.
+        channels: of the network.
+    """
+
+    dim: int = 48
+    hidden: int = 64
+    features: int = 40
+    translator: str = "residual"
+    specialist: str = "fine-tuned"
+    blocks: int = 4
+    channels: int = 24
+
+
+class Translation(Method):
+    """A specialist of Sentinel-2, and a translator for places and times where only Landsat has seen the ground.
+
+    Both learn on the same batches. The translator has no gradient from the labels and the specialist none from the
+    translation error, so a frozen specialist is the one that training it alone, first, would give.
+    """
+
+    options_type = TranslationOptions
+    options: TranslationOptions
+    trained_on = (SENTINEL2 | LANDSAT,)
+    search = {"specialist": ("fine-tuned", "frozen")}
+    mean: Tensor
+    std: Tensor
+    plain_weight: Tensor
+    plain_bias: Tensor
+    network: "SuperResolution | None"
+
+    def __init__(self, options: TranslationOptions, statistics: Statistics, classes: int) -> None:
+        """Build specialist and translator; before training the translation is the plain one.
+
+        Raises:
+            UserError: an option that does not exist.
+        """
+        super().__init__(options, statistics, classes)
+        choices = {"translator": ("residual", "plain"), "specialist": ("frozen", "fine-tuned")}
+        for key, known in choices.items():
+            if (value := getattr(options, key)) not in known:
+                raise UserError(
+                    f"methods.translation.options.{key}: {value!r} does not exist; known: {', '.join(known)}"
+                )
+        self.reader = Sentinel2Only(options, statistics, classes)
+        self.target = BandStack(("sentinel2",), statistics)
+        source = statistics.of(["landsat"])
+        self.source = tuple(band.name for band in source)
+        self.register_buffer("mean", torch.tensor([band.mean for band in source]), persistent=False)
+        self.register_buffer("std", torch.tensor([max(band.std, 1e-6) for band in source]), persistent=False)
+        weight, bias = plain_regression(source, statistics.of(["sentinel2"]))
+        self.register_buffer("plain_weight", weight, persistent=False)
+        self.register_buffer("plain_bias", bias, persistent=False)
+        self.network = None
+        if options.translator == "residual":
+            self.network = SuperResolution(len(source), len(weight), options.blocks, options.channels)
+
+    def forward(self, observation: Observation, query: QueryGrid) -> Tensor:
+        """Logits (B, classes, H, W) on the query grid; translated Landsat stands where Sentinel-2 saw nothing."""
+        stacked, seen = self.target(observation, query)
+        if observation.of("landsat") and not bool(seen.all()):
+            translated, covered = self.translate(observation, query)
+            stacked = torch.where(seen > 0, stacked, as_stack(translated, covered))
+            seen = torch.maximum(seen, covered)
+        return self.read(stacked, seen, query)
+
+    def heads(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, ...]:
+        """Logits from Sentinel-2, which carry the translator's loss, and from translated Landsat when fine-tuned."""
+        stacked, seen = self.target(observation, query)
+        translated, covered = self.translate(observation, query)
+        logits = self.read(stacked, seen, query)
+        if self.network is not None:
+            error = (translated - stacked[..., :-1]).abs() * seen * covered
+            share = (seen * covered).sum().clamp_min(1.0) * translated.shape[-1]
+            logits = WithLoss.apply(logits, error.sum() / share)  # type: ignore[no-untyped-call]
+        if self.options.specialist == "frozen":
+            return (logits,)
+        return logits, self.read(as_stack(translated.detach(), covered), covered, query)
+
+    def read(self, stacked: Tensor, seen: Tensor, query: QueryGrid) -> Tensor:
+        """Logits (B, classes, H, W) of the specialist from a stack (B, H, W, bands + 1) and weight (B, H, W, 1)."""
+        offset = torch.zeros(len(stacked), 2, device=stacked.device)
+        features = observed(self.reader.encoder.layers(stacked), seen, GRID_M, offset)
+        cells, _ = self.reader.tokens(features, query)
+        fine, _ = features.read(query, linear=True)
+        logits: Tensor = self.reader.decoder(self.reader.trunk(cells), self.reader.fine(fine), query)
+        return logits
+
+    def translate(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, Tensor]:
+        """Standardised Sentinel-2 bands (B, H, W, bands) on the 10 m grid from Landsat, and weight (B, H, W, 1)."""
+        values, valid, grid = self.landsat(observation)
+        pixel_m, offset_m = grid
+        fine = QueryGrid(GRID_M, *(round(n * query.pixel_m / GRID_M) for n in (query.height, query.width)))
+        plain = (values @ self.plain_weight.T + self.plain_bias - self.target.mean) / self.target.std
+        translated, covered = observed(plain, valid, pixel_m, offset_m).read(fine, linear=True)
+        if self.network is not None:
+            scaled = torch.cat(((values - self.mean) / self.std * valid, valid), dim=-1)
+            details = self.network.features(scaled)
+            everywhere = torch.ones_like(details[..., :1])
+            details, _ = FeatureMap(details, everywhere, pixel_m / UPSCALE, offset_m).read(fine, linear=True)
+            translated = translated + self.network.residual(details)
+        seen = (covered > 0.5).float()
+        return translated * seen, seen
+
+    def landsat(self, observation: Observation) -> tuple[Tensor, Tensor, tuple[float, Tensor]]:
+        """Values (B, h, w, C) and validity (B, h, w, 1) of Landsat on its own grid, and that grid's place.
+
+        Raises:
+            UnsupportedInputError: a band is missing that training had, or not all are on one grid.
+        """
+        bands: dict[str, tuple[Tensor, Tensor]] = {}
+        groups = observation.of("landsat")
+        for group in groups:
+            for channel, band in enumerate(group.band_sets[0]):
+                bands[band.name] = group.values[:, channel], group.valid[:, channel]
+        missing = [name for name in self.source if name not in bands]
+        if missing:
+            raise UnsupportedInputError(f"landsat lacks band {missing[0]}, which this model was trained with")
+        if len({bands[name][0].shape for name in self.source}) > 1:
+            raise UnsupportedInputError("the bands of landsat lie on several grids, this model takes one")
+        values, valid = (torch.stack([bands[name][i] for name in self.source], dim=-1) for i in (0, 1))
+        return values, valid.all(dim=-1, keepdim=True).float(), (groups[0].pixel_m, groups[0].offset_m)
+
+    def images(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, Tensor, Tensor]:
+        """Translated and real Sentinel-2 reflectance (B, H, W, bands), and where both exist (B, H, W), for scores."""
+        translated, covered = self.translate(observation, query)
+        stacked, seen = self.target(observation, query)
+        both = (covered * seen)[..., 0] > 0
+        real, made = (t * self.target.std + self.target.mean for t in (stacked[..., :-1], translated))
+        return made, real, both
+
+
+class SuperResolution(nn.Module):
+    """Residual blocks on the 30 m grid, a pixel shuffle to 10 m, and, once on the chip's grid, a last convolution."""
+
+    def __init__(self, bands_in: int, bands_out: int, blocks: int, channels: int) -> None:
+        """The last convolution starts at zero, so an untrained network adds nothing."""
+        super().__init__()
+        self.first = nn.Conv2d(bands_in + 1, channels, 3, padding=1)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(convolution(channels, gain=1.0), nn.ReLU(), convolution(channels, gain=0.1))
+            for _ in range(blocks)
+        )
+        self.enlarge = nn.Sequential(nn.Conv2d(channels, 16 * UPSCALE**2, 1), nn.PixelShuffle(UPSCALE), nn.ReLU())
+        self.mix = linear(16, 16)
+        self.last = nn.Conv2d(16, bands_out, 3, padding=1)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
+
+    def features(self, scaled: Tensor) -> Tensor:
+        """Features (B, 3 h, 3 w, 16) of a stack (B, h, w, C) at 30 m."""
+        start = x = self.first(scaled.permute(0, 3, 1, 2))
+        for block in self.blocks:
+            x = x + block(x)
+        enlarged: Tensor = self.enlarge(x + start)
+        return enlarged.permute(0, 2, 3, 1)
+
+    def residual(self, features: Tensor) -> Tensor:
+        """What to add (B, H, W, bands), in standard deviations, from features (B, H, W, 16) on the chip's grid."""
+        added: Tensor = self.last(torch.relu(self.mix(features)).permute(0, 3, 1, 2))
+        return added.permute(0, 2, 3, 1)
+
+
+class WithLoss(torch.autograd.Function):
+    """Values as they are; a backward pass through them also descends a loss of its own, with weight one."""
+
+    @staticmethod
+    def forward(context: Any, values: Tensor, loss: Tensor) -> Tensor:
+        """`values`; `loss` is a scalar."""
+        return values.view_as(values)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """The gradient for the values, and one for the loss."""
+        return gradient, gradient.new_ones(())
+
+
+def as_stack(bands: Tensor, seen: Tensor) -> Tensor:
+    """Bands (B, H, W, C) with a presence channel, as the specialist's stack."""
+    return torch.cat((bands * seen, seen), dim=-1)
+
+
+def plain_regression(source: tuple[BandStatistics, ...], target: tuple[BandStatistics, ...]) -> tuple[Tensor, Tensor]:
+    """Weight (targets, sources) and bias (targets,) that turn Landsat reflectance into that of Sentinel-2 bands.
+
+    A band with a twin is MSI = (OLI - b) / a. One without is interpolated linearly in wavelength between the twins on
+    either side, or takes the last one; the wide near-infrared band thus becomes mostly the narrow one.
+    """
+    names = [band.name for band in source]
+    weight, bias = np.zeros((len(target), len(source))), np.zeros(len(target))
+    rows = {name: np.zeros(len(source)) for name in TWINS}
+    twins = [band for band in target if band.name in TWINS and TWINS[band.name][0] in names]
+    for band in twins:
+        twin, slope, _ = TWINS[band.name]
+        rows[band.name][names.index(twin)] = 1 / slope
+    twins.sort(key=lambda band: band.centre_nm)
+    centres = [band.centre_nm for band in twins]
+    for i, band in enumerate(target):
+        for j, twin_band in enumerate(twins):
+            share = float(np.interp(band.centre_nm, centres, np.eye(len(twins))[j]))
+            _, slope, intercept = TWINS[twin_band.name]
+            weight[i] += share * rows[twin_band.name]
+            bias[i] -= share * intercept / slope
+    return torch.from_numpy(weight).float(), torch.from_numpy(bias).float()

@@ -1,0 +1,85 @@
+"""A trained model on disk: weights as safetensors, and everything needed to build it again as JSON."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save_file
+
+from anyband.models.core.method import Method
+from anyband.models.core.normalisation import Statistics
+from anyband.models.core.registry import build
+from anyband.runtime import UserError, atomic_path, write_json
+
+WEIGHTS = "model.safetensors"
+SETTINGS = "settings.json"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a run is: enough to build the model, and how it was trained.
+
+    Attributes:
+        method: name of the method in the configuration.
+        model: name in the registry.
+        options: the model's options as configured.
+        classes: label codes in the order of the logits.
+        statistics: of the training data, plain form.
+        training: settings of the training loop.
+        seed: of weights, batches and augmentation.
+        note: what training started from besides random weights; empty for most methods.
+    """
+
+    method: str
+    model: str
+    options: dict[str, Any]
+    classes: tuple[int, ...]
+    statistics: dict[str, Any]
+    training: dict[str, Any]
+    seed: int
+    note: str = ""
+
+    def build(self) -> Method:
+        """The model with fresh weights."""
+        statistics, leave_out = Statistics.from_dict(self.statistics), self.training.get("leave_out", "none")
+        return build(self.model, self.options, statistics, len(self.classes), leave_out)
+
+
+def save(directory: Path, recipe: Recipe, method: Method) -> None:
+    """Write settings and weights of a trained model; the weights come last, so their presence means complete."""
+    write_json(directory / SETTINGS, asdict(recipe))
+    state = {name: tensor.detach().contiguous() for name, tensor in method.state_dict().items()}
+    with atomic_path(directory / WEIGHTS) as temporary:
+        save_file(state, temporary)
+
+
+def read_recipe(directory: Path) -> Recipe:
+    """Settings of a trained model.
+
+    Raises:
+        UserError: no settings in the folder.
+    """
+    path = directory / SETTINGS
+    if not path.is_file():
+        raise UserError(f"{path} does not exist: train this run first")
+    document = json.loads(path.read_text(encoding="utf-8"))
+    return Recipe(**(document | {"classes": tuple(document["classes"])}))
+
+
+def load(directory: Path) -> tuple[Recipe, Method]:
+    """A trained model in evaluation mode.
+
+    Raises:
+        UserError: settings or weights missing, or weights of another architecture.
+    """
+    recipe = read_recipe(directory)
+    path = directory / WEIGHTS
+    if not path.is_file():
+        raise UserError(f"{path} does not exist: train this run first")
+    method = recipe.build()
+    try:
+        method.load_state_dict(load_file(path))
+    except RuntimeError:
+        raise UserError(f"{path} does not fit {directory / SETTINGS}: train this run again") from None
+    return recipe, method.eval()

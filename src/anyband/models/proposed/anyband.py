@@ -1,0 +1,284 @@
+"""The proposed encoder: any bands, any sampling distance, any number of acquisitions, nothing resampled.
+
+A pixel is a linear functional of the scene, and the encoder is told which. On the finest native grid of an acquisition
+(each band read at the pixel that contains the point) its bands enter in two ways that do not depend on their number or
+order: through the spectral posterior, what they say about the spectrum by Gaussian inference from training pixels; and
+with weights that a hyper-network makes from the spectral response and sampling distance of each, averaged. Both are
+linear in the pixel, so they cost one matrix product. Acquisitions are then averaged with learned weights, per cell and
+per query pixel. A training step makes a map from each sensor and from all together, and computes what they share once.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from anyband.models.core.band_codes import BandCodes, BandWeights
+from anyband.models.core.feature_maps import CellTokens, FeatureMap, observed
+from anyband.models.core.layers import linear
+from anyband.models.core.metadata_code import SceneCode
+from anyband.models.core.method import LANDSAT, SENTINEL2, DenseMethod, Options
+from anyband.models.core.normalisation import Statistics
+from anyband.models.core.regrid import apply_separable, reading_weights
+from anyband.models.proposed.merge_bands import resolved
+from anyband.models.proposed.posterior import Conversion, SpectralPosterior
+from anyband.models.proposed.synthetic import synthetic_sensor
+from anyband.observation import BandGroup, Observation, QueryGrid
+from anyband.runtime import UserError
+from anyband.sensors import Band
+
+SPECTRAL = ("both", "codes", "posterior")
+
+
+@dataclass(frozen=True)
+class AnyBandOptions(Options):
+    """Sizes and augmentation of the proposed method.
+
+    Attributes:
+        features: features per native pixel.
+        hyper: hidden width of the network that turns band codes into weights.
+        spectral: how bands enter: "codes" with weights from the hyper-network, "posterior", or "both".
+        noise: standard deviation of a band's error in the posterior, over that of its values.
+        synthetic: chance that a training step makes a map from a synthetic sensor too: a random part of the bands.
+        wider: chance that such a sensor has neighbouring bands averaged into wider ones.
+        coarser: chance that it has a coarser sampling distance.
+        catalogue_response: chance that a training batch sees Gaussian responses from centre and width only.
+        scene: whether sun, view and day of the year of an acquisition enter, where they are known.
+    """
+
+    features: int = 48
+    hyper: int = 24
+    spectral: str = "both"
+    noise: float = 0.05
+    synthetic: float = 0.5
+    wider: float = 0.0
+    coarser: float = 0.0
+    catalogue_response: float = 0.3
+    scene: bool = False
+
+
+class AnyBand(DenseMethod):
+    """Conditions on the measurement operator of every band instead of on its name."""
+
+    options_type = AnyBandOptions
+    options: AnyBandOptions
+    trained_on = (SENTINEL2, LANDSAT, SENTINEL2 | LANDSAT)
+
+    def __init__(self, options: AnyBandOptions, statistics: Statistics, classes: int) -> None:
+        """Build the ways in of bands, the per-pixel layer and the fusion over acquisitions.
+
+        Raises:
+            UserError: no such way in.
+        """
+        super().__init__(options, statistics, classes)
+        if options.spectral not in SPECTRAL:
+            known = ", ".join(SPECTRAL)
+            raise UserError(f"options.spectral: {options.spectral!r} does not exist; known: {known}")
+        width = options.features
+        self._levels: dict[Band, tuple[float, float]] = {}
+        self.codes = BandCodes(options.cell_m)
+        self.weights = None if options.spectral == "posterior" else BandWeights(width, options.hyper)
+        self.posterior = None if options.spectral == "codes" else SpectralPosterior(statistics, options.noise)
+        if self.posterior is not None:
+            self.from_spectrum = linear(self.posterior.size, width)
+            self.from_known = linear(self.posterior.size, width, gain=0.1)
+        self.mix = nn.Sequential(nn.ReLU(), linear(width, width), nn.ReLU())
+        self.tokens = CellTokens(width, options.dim, options.moments, options.cell_m)
+        self.fine = linear(width, options.fine)
+        self.cell_gate = nn.Linear(options.dim, 1)
+        self.fine_gate = nn.Linear(options.fine, 1)
+        # Last, so that all other weights start as they do without it.
+        self.scene = SceneCode(width) if options.scene else None
+
+    def uses(self, products: frozenset[str]) -> frozenset[str]:
+        """Every product."""
+        return products
+
+    def encode(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, Tensor]:
+        """Cell tokens (B, Hc, Wc, D) and fine features (B, H, W, F)."""
+        return self.together(self.parts(observation, query), observation.products)
+
+    def heads(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, ...]:
+        """Logits (B, classes, H, W) from every set of products that training makes a map of, the front end run once.
+
+        With chance `synthetic` those from a synthetic sensor made of one acquisition follow.
+        """
+        parts = self.parts(observation, query)
+        seen = [self.together(parts, products) for products in self.sets_of(observation)]
+        if torch.rand(()) < self.options.synthetic:
+            product = sorted(parts)[int(torch.randint(len(parts), ()))]
+            synthetic = Observation(synthetic_sensor(observation.of(product), self.options.wider, self.options.coarser))
+            seen.append(self.together(self.parts(synthetic, query), synthetic.products))
+        cells, fine = zip(*seen, strict=True)
+        logits: Tensor = self.decoder(self.trunk(torch.cat(cells)), torch.cat(fine), query)
+        return logits.chunk(len(seen))
+
+    def parts(self, observation: Observation, query: QueryGrid) -> "dict[str, tuple[Part, Part]]":
+        """Of every acquisition, cell tokens and fine features, each with the observed share."""
+        found = {}
+        for product in sorted(observation.products):
+            features = self.acquisition(observation.of(product))
+            read, weight = features.read(query, linear=True)
+            found[product] = self.tokens(features, query), (self.fine(read), weight)
+        return found
+
+    def together(self, parts: "dict[str, tuple[Part, Part]]", products: frozenset[str]) -> tuple[Tensor, Tensor]:
+        """Cell tokens (B, Hc, Wc, D) and fine features (B, H, W, F) of `products` fused."""
+        cells, fine = zip(*(part for product, part in parts.items() if product in products), strict=True)
+        return fuse(list(cells), self.cell_gate), fuse(list(fine), self.fine_gate)
+
+    def acquisition(self, groups: tuple[BandGroup, ...]) -> FeatureMap:
+        """Features of one acquisition on its finest native grid, from groups in order of pixel size."""
+        groups = tuple(resolved(group) for group in groups)
+        gaussian = self.training and bool(torch.rand(()) < self.options.catalogue_response)
+        mean, std = self.levels(groups)
+        values, seen = on_finest_grid(groups, mean)
+        ways: list[Way] = []
+        bias = values.new_zeros(())
+        if self.weights is not None:
+            weight, level = self.code_weights(groups, gaussian)
+            ways.append(Way(weight / std[..., None], level, averaged=True))
+        if self.posterior is not None:
+            centre, gain, known = self.conversions(groups, gaussian)
+            weight = gain @ self.from_spectrum.weight.T
+            ways.append(Way(weight, (mean - centre)[..., None] * weight, averaged=False))
+            bias = (self.from_spectrum.bias + self.from_known(known))[:, None]
+        if self.scene is not None:
+            bias = bias + self.scene(groups[0].scene)[:, None]
+        mixed = self.mix((all_seen(values, ways) if seen is None else some_seen(values, seen, ways)) + bias)
+        where = torch.ones_like(mixed[..., :1]) if seen is None else seen.amax(dim=-1, keepdim=True)
+        features, where = (part.reshape(len(part), *groups[0].values.shape[2:], -1) for part in (mixed, where))
+        return observed(features, where, groups[0].pixel_m, groups[0].offset_m)
+
+    def levels(self, groups: tuple[BandGroup, ...]) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation (B, C) that training expects at the bands of `groups`."""
+        parts = []
+        for group in groups:
+            table = [[self.level(band) for band in band_set] for band_set in group.band_sets]
+            parts.append(torch.tensor(table, device=group.values.device)[group.band_set_index])
+        mean, std = torch.cat(parts, dim=1).unbind(-1)
+        return mean, std
+
+    def level(self, band: Band) -> tuple[float, float]:
+        """Mean and standard deviation of a band, computed once."""
+        if band not in self._levels:
+            self._levels[band] = self.statistics.at(band)
+        return self._levels[band]
+
+    def code_weights(self, groups: tuple[BandGroup, ...], gaussian: bool) -> tuple[Tensor, Tensor]:
+        """Weights and biases (B, C, E) of the bands from the hyper-network."""
+        assert self.weights is not None
+        parts = []
+        for group in groups:
+            codes = self.codes.of(group.band_sets, group.values.device, gaussian=gaussian)
+            parts.append([part[group.band_set_index] for part in self.weights(codes)])
+        weight, bias = (torch.cat(kind, dim=1) for kind in zip(*parts, strict=True))
+        return weight, bias
+
+    def conversions(self, groups: tuple[BandGroup, ...], gaussian: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """Centre (B, C), gain (B, C, K) and known share (B, K) of every sample, for the bands that it has."""
+        assert self.posterior is not None
+        seen = torch.cat([group.valid.any(dim=3).any(dim=2) for group in groups], dim=1).cpu().numpy()
+        indices = [tuple(int(group.band_set_index[sample]) for group in groups) for sample in range(len(seen))]
+        keys = [(index, row.tobytes()) for index, row in zip(indices, seen, strict=True)]
+        once = {key: sample for sample, key in enumerate(keys)}
+        order = {key: number for number, key in enumerate(once)}
+        found: list[Conversion] = []
+        for (index, _), sample in once.items():
+            bands = tuple(band for group, i in zip(groups, index, strict=True) for band in group.band_sets[i])
+            found.append(self.posterior.conversion(bands, seen[sample], gaussian=gaussian))
+        which = [order[key] for key in keys]
+        arrays = (np.stack([getattr(one, name) for one in found]) for name in ("centre", "gain", "known"))
+        centre, gain, known = (torch.from_numpy(array[which]).to(groups[0].values.device) for array in arrays)
+        return centre, gain, known
+
+
+Part = tuple[Tensor, Tensor]
+"""Features (B, h, w, C) and the observed share (B, h, w, 1)."""
+
+
+def on_finest_grid(groups: tuple[BandGroup, ...], mean: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Values about their mean at the pixel centres of the first group, and validity as 0 or 1, both (B, h * w, C).
+
+    Validity is None when every band is valid everywhere, which saves most of the work on many bands.
+
+    Args:
+        groups: of one acquisition, the finest first.
+        mean: (B, C) of the bands.
+    """
+    finest = groups[0]
+
+    def read(images: list[Tensor]) -> Tensor:
+        if len(groups) == 1:
+            return images[0].flatten(2).transpose(1, 2)  # a view: a product with it takes the images as they lie
+        pairs = zip(groups, images, strict=True)
+        parts = [read_containing(image.permute(0, 2, 3, 1), group, finest) for group, image in pairs]
+        return torch.cat(parts, dim=-1).flatten(1, 2)
+
+    means = torch.split(mean[..., None, None], [group.values.shape[1] for group in groups], dim=1)
+    about = [group.values - level for group, level in zip(groups, means, strict=True)]
+    if all(bool(group.valid.all()) for group in groups):
+        return read(about), None
+    valid = [group.valid.float() for group in groups]
+    return read([values * mask for values, mask in zip(about, valid, strict=True)]), read(valid)
+
+
+@dataclass(frozen=True)
+class Way:
+    """How bands enter the features.
+
+    Attributes:
+        weight: (B, C, E) of the values about their mean.
+        level: (B, C, E) of the band's being there.
+        averaged: over the bands that saw the pixel; else summed.
+    """
+
+    weight: Tensor
+    level: Tensor
+    averaged: bool
+
+
+def all_seen(values: Tensor, ways: list[Way]) -> Tensor:
+    """Features (B, N, E) of values (B, N, C) where every band saw every pixel: one product for all ways in."""
+    shares = [1 / values.shape[2] if way.averaged else 1.0 for way in ways]
+    weight = torch.stack([share * way.weight for share, way in zip(shares, ways, strict=True)]).sum(dim=0)
+    level = torch.stack([share * way.level.sum(dim=1, keepdim=True) for share, way in zip(shares, ways, strict=True)])
+    return torch.bmm(values, weight) + level.sum(dim=0)
+
+
+def some_seen(values: Tensor, seen: Tensor, ways: list[Way]) -> Tensor:
+    """Features (B, N, E) of values, 0 where invalid, and their validity (B, N, C)."""
+    share = seen.sum(dim=-1, keepdim=True).clamp_min(1.0).reciprocal()
+    both = torch.cat((values, seen), dim=-1)
+    total = values.new_zeros(())
+    for way in ways:
+        mixed = torch.bmm(both, torch.cat((way.weight, way.level), dim=1))
+        total = total + (mixed * share if way.averaged else mixed)
+    return total
+
+
+def read_containing(image: Tensor, group: BandGroup, finest: BandGroup) -> Tensor:
+    """Read a map (B, h, w, C) of `group` at the pixel centres of `finest`: the pixel that contains them."""
+    if group is finest:
+        return image
+    dx, dy = (group.offset_m - finest.offset_m).unbind(1)
+    height, width = finest.values.shape[2:]
+    rows = reading_weights(image.shape[1], group.pixel_m, dy, height, finest.pixel_m, linear=False)
+    columns = reading_weights(image.shape[2], group.pixel_m, dx, width, finest.pixel_m, linear=False)
+    return apply_separable(rows, columns, image)
+
+
+def fuse(parts: list[tuple[Tensor, Tensor]], gate: nn.Linear) -> Tensor:
+    """Average of acquisitions (B, h, w, C) with learned weights; where an acquisition saw nothing it does not count.
+
+    Args:
+        parts: per acquisition, features and observed share (B, h, w, 1).
+        gate: scores an acquisition from its features.
+    """
+    if len(parts) == 1:
+        return parts[0][0] * (parts[0][1] > 0)
+    values = torch.stack([value for value, _ in parts])
+    seen = torch.stack([weight for _, weight in parts])
+    share = torch.sigmoid(gate(values)) * seen
+    return (values * share).sum(dim=0) / share.sum(dim=0).clamp_min(1e-6)

@@ -1,0 +1,210 @@
+"""Bands of all sensors as one set of channels on one grid: the input that any-sensor encoders were published with.
+
+Shared by the front ends in the style of DOFA, Panopticon, SenPa-MAE, RAMEN and ChannelViT. A band is standardised with
+what `Statistics.at` expects at its wavelength, as for the proposed method.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from anyband.models.core.band_stack import GRID_M, resample
+from anyband.models.core.feature_maps import CellTokens, FeatureMap
+from anyband.models.core.layers import linear
+from anyband.models.core.method import LANDSAT, SENTINEL2, DenseMethod
+from anyband.models.core.normalisation import Statistics
+from anyband.models.core.regrid import apply_separable, reading_weights
+from anyband.models.core.trunk import Trunk, rotary_angles
+from anyband.observation import BandGroup, Observation, QueryGrid
+from anyband.sensors import Band
+
+TRAINED_ON = (SENTINEL2, LANDSAT, SENTINEL2 | LANDSAT)
+SHORTEST_NM = 100.0
+
+
+def sinusoid(wavelength_nm: Tensor, size: int) -> Tensor:
+    """Code (..., size) of wavelengths (...) in nm: sin, then cos, of x / 10000^(2 i / size), i = 0 .. size / 2 - 1.
+
+    The code of transformer positions (Vaswani et al. 2017, arXiv 1706.03762, section 3.5) with the wavelength as the
+    position, as DOFA, Panopticon and RAMEN use it.
+
+    Raises:
+        ValueError: a wavelength below 100 nm, which no band has: the number is in micrometres.
+    """
+    if bool((wavelength_nm < SHORTEST_NM).any()):
+        raise ValueError(f"wavelength {float(wavelength_nm.min()):g} is not in nm")
+    half = torch.arange(size // 2, device=wavelength_nm.device, dtype=torch.float64)
+    angle = wavelength_nm.double()[..., None] * 10_000.0 ** (-2 * half / size)
+    return torch.cat((angle.sin(), angle.cos()), dim=-1).float()
+
+
+@dataclass(frozen=True)
+class Channels:
+    """Channels of any sensors on one grid.
+
+    Attributes:
+        values: (B, H, W, C) standardised values; 0 where not seen.
+        seen: (B, H, W, C) float32, 1 where the band was seen.
+        groups: what the channels come from, in their order.
+    """
+
+    values: Tensor
+    seen: Tensor
+    groups: tuple[BandGroup, ...]
+
+    @property
+    def share(self) -> Tensor:
+        """One over the number of bands seen at a pixel (B, H, W, 1)."""
+        return self.seen.sum(dim=-1, keepdim=True).clamp_min(1.0).reciprocal()
+
+    @property
+    def any_seen(self) -> Tensor:
+        """1 where at least one band was seen (B, H, W, 1)."""
+        return self.seen.amax(dim=-1, keepdim=True)
+
+    def describe(self, number: Callable[[Band], Sequence[float]]) -> Tensor:
+        """What `number` gives for the bands of each sample: (B, C, K)."""
+        return torch.cat([describe(group, number) for group in self.groups], dim=1)
+
+    def centres_nm(self) -> Tensor:
+        """Response-weighted mean wavelengths (B, C), nm."""
+        return self.describe(lambda band: [band.response.centre_nm])[..., 0]
+
+
+def describe(group: BandGroup, number: Callable[[Band], Sequence[float]]) -> Tensor:
+    """What `number` gives for the bands of each sample of a group: (B, c, K) float32."""
+    table = [[list(number(band)) for band in band_set] for band_set in group.band_sets]
+    return torch.tensor(table, dtype=torch.float32, device=group.values.device)[group.band_set_index]
+
+
+def on_chip_grid(groups: tuple[BandGroup, ...], query: QueryGrid, statistics: Statistics) -> Channels:
+    """All bands, interpolated to the 10 m grid that covers the query's extent."""
+    height, width = (round(n * query.pixel_m / GRID_M) for n in (query.height, query.width))
+    parts = [resample(group, height, width, linear=True) for group in groups]
+    return _standardise(groups, parts, statistics)
+
+
+def on_finest_grid(groups: tuple[BandGroup, ...], statistics: Statistics) -> Channels:
+    """All bands, interpolated to the grid of the first group, which is the finest."""
+    return _standardise(groups, [_interpolate(group, groups[0]) for group in groups], statistics)
+
+
+def _interpolate(group: BandGroup, finest: BandGroup) -> tuple[Tensor, Tensor]:
+    """Values and validity (B, h, w, c) at the pixel centres of `finest`; invalid pixels do not enter."""
+    valid = group.valid.float()
+    both = torch.cat((group.values * valid, valid), dim=1).permute(0, 2, 3, 1)
+    if group is not finest:
+        dx, dy = (group.offset_m - finest.offset_m).unbind(1)
+        height, width = finest.values.shape[2:]
+        rows = reading_weights(both.shape[1], group.pixel_m, dy, height, finest.pixel_m, linear=True)
+        columns = reading_weights(both.shape[2], group.pixel_m, dx, width, finest.pixel_m, linear=True)
+        both = apply_separable(rows, columns, both)
+    total, weight = both.chunk(2, dim=-1)
+    return total / weight.clamp_min(1e-6), weight > 0.5
+
+
+def _standardise(groups: tuple[BandGroup, ...], parts: list[tuple[Tensor, Tensor]], statistics: Statistics) -> Channels:
+    values, valid = (torch.cat(kind, dim=-1) for kind in zip(*parts, strict=True))
+    levels = torch.cat([describe(group, statistics.at) for group in groups], dim=1)
+    mean, std = levels[:, None, None].unbind(-1)
+    return Channels(((values - mean) / std.clamp_min(1e-6)).where(valid, 0.0), valid.float(), groups)
+
+
+def seeing(groups: tuple[BandGroup, ...]) -> tuple[BandGroup, ...]:
+    """Without the bands that have no valid pixel in the whole batch; all of them when nothing is left."""
+    chosen = [tuple(torch.nonzero(group.valid.any(dim=3).any(dim=2).any(dim=0))[:, 0].tolist()) for group in groups]
+    return tuple(g.select_bands(c) for g, c in zip(groups, chosen, strict=True) if c) or groups
+
+
+def sample_bands(groups: tuple[BandGroup, ...], chance: float) -> tuple[BandGroup, ...]:
+    """With `chance`, draw a number of bands, then which: the hierarchical channel sampling of Bao et al. 2023."""
+    if torch.rand(()) >= chance:
+        return groups
+    bands = [(g, c) for g, group in enumerate(groups) for c in range(group.values.shape[1])]
+    count = int(torch.randint(1, len(bands) + 1, ()))
+    kept = {bands[i] for i in torch.randperm(len(bands))[:count].tolist()}
+    chosen = [tuple(c for g, c in bands if g == index and (g, c) in kept) for index in range(len(groups))]
+    return tuple(group.select_bands(c) for group, c in zip(groups, chosen, strict=True) if c)
+
+
+class AnySensorMethod(DenseMethod):
+    """A dense method that describes bands by numbers, so any product will do."""
+
+    trained_on = TRAINED_ON
+
+    def uses(self, products: frozenset[str]) -> frozenset[str]:
+        """Every product."""
+        return products
+
+
+def band_moments(channels: Channels, tokens: CellTokens, query: QueryGrid) -> tuple[Tensor, Tensor]:
+    """Cosine moments of each band over each cell (B, C, Hc, Wc, order * order) and its observed share (..., 1)."""
+    offset = channels.values.new_zeros(len(channels.values), 2)
+    moments, covered = tokens.moments(FeatureMap(channels.values, channels.seen, GRID_M, offset), query)
+    per_band = moments.reshape(*moments.shape[:3], tokens.order**2, -1).permute(0, 4, 1, 2, 3)
+    return per_band, covered.permute(0, 3, 1, 2)[..., None]
+
+
+def trunk_over_bands(trunk: Trunk, tokens: Tensor, covered: Tensor) -> Tensor:
+    """All tokens of all bands attend to each other; then the mean over the bands that a cell was seen in.
+
+    Args:
+        trunk: the shared one; a token has the position of its cell.
+        tokens: (B, C, Hc, Wc, D), one per band and cell.
+        covered: (B, C, Hc, Wc, 1) observed share.
+
+    Returns:
+        Cell features (B, Hc, Wc, D).
+    """
+    batch, bands, down, across, dim = tokens.shape
+    angles = rotary_angles(down, across, trunk.cell_m, trunk.channel_pairs)
+    cosine, sine = (angle.to(tokens.device).repeat(bands, 1) for angle in angles)
+    x = tokens.reshape(batch, bands * down * across, dim)
+    for block in trunk.blocks:
+        x = block(x, cosine, sine)
+    weighted: Tensor = trunk.norm(x).reshape(tokens.shape) * covered
+    return weighted.sum(dim=1) / covered.sum(dim=1).clamp_min(1e-6)
+
+
+class ChannelAttention(nn.Module):
+    """Cross-attention of one learned query over the bands of each pixel.
+
+    The token of a band is linear in its one value, so keys and values are computed once per band and not once per
+    pixel: the same numbers at a fraction of the cost.
+    """
+
+    def __init__(self, features: int, heads: int) -> None:
+        """`features` channels in `heads` heads."""
+        super().__init__()
+        self.heads = heads
+        self.embed = nn.Parameter(torch.randn(features))
+        self.query = nn.Parameter(torch.randn(heads, features // heads))
+        self.key, self.value = (nn.Linear(features, features, bias=False) for _ in range(2))
+        self.out = linear(features, features)
+
+    def forward(self, channels: Channels, code: Tensor) -> Tensor:
+        """Features (B, H, W, E); the token of a band is value * embed + code, with codes (B, C, E)."""
+        batch, height, width, bands = channels.values.shape
+        values, seen = (x.reshape(batch, 1, height * width, bands) for x in (channels.values, channels.seen))
+        slope, level = (self.scores(part) for part in (self.embed, code))  # (heads,), (B, C, heads)
+        logits = torch.addcmul(level.mT[:, :, None], values, slope[:, None, None]) + (seen - 1) * 1e4
+        attention = logits.softmax(dim=-1)  # (B, heads, H W, C): the long axes inside, for speed
+        from_embed, from_code = (self.value(part).unflatten(-1, (self.heads, -1)) for part in (self.embed, code))
+        weighted = (attention * values).sum(dim=-1, keepdim=True)
+        read = torch.addcmul(attention @ from_code.transpose(1, 2), weighted, from_embed[:, None])
+        out: Tensor = self.out(read.transpose(1, 2).reshape(batch, height, width, -1))
+        return out
+
+    def scores(self, tokens: Tensor) -> Tensor:
+        """Scaled products (..., heads) of the query with the keys of tokens (..., E)."""
+        keys: Tensor = self.key(tokens).unflatten(-1, (self.heads, -1))
+        return (keys * self.query).sum(dim=-1) / math.sqrt(self.query.shape[1])
+
+
+def groups_of(observation: Observation, training: bool, chance: float) -> tuple[BandGroup, ...]:
+    """The groups that see something, in training with a random part of the bands."""
+    groups = seeing(observation.groups)
+    return sample_bands(groups, chance) if training else groups

@@ -1,0 +1,103 @@
+"""A front end in the style of ChannelViT: one token per band and patch, told apart by learned channel embeddings.
+
+After Y. Bao, S. Sivanandan, T. Karaletsos, "Channel Vision Transformers: An Image Is Worth C x 16 x 16 Words", ICLR
+2024, arXiv 2309.16108. Written from the description, not from the authors' code.
+
+Taken over: every channel is cut into patches by the same projection; a learned embedding per channel is added; the
+tokens of all channels attend to each other in the trunk; hierarchical channel sampling in training.
+Different, because trunk and decoder are shared: a patch is a 60 m cell of bands resampled to 10 m, given by its cosine
+moments; its projection has a hidden layer, whose width brings the method to the size of the others; positions are the
+trunk's; there is no class token, cells are the mean over channels; and the decoder's fine features come from patches of
+one pixel, whose channels a learned query reads by attention. Sampling is done in a share of the batches, not in all.
+By nature slower than the other methods: tokens grow with the number of bands and attention with its square, so a
+training step with Sentinel-2 and Landsat takes four to five times that of input fusion (benchmarks/training.py).
+Not to be claimed: that these are the authors' results, or anything on bands that training has not seen. A channel is
+known by its embedding alone, so another product's bands are refused: that is the published design.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from anyband.models.core.band_stack import GRID_M
+from anyband.models.core.feature_maps import CellTokens, FeatureMap
+from anyband.models.core.layers import linear
+from anyband.models.core.method import DenseMethod, Options, UnsupportedInputError
+from anyband.models.core.normalisation import Statistics
+from anyband.models.rivals.channels import (
+    TRAINED_ON,
+    ChannelAttention,
+    band_moments,
+    groups_of,
+    on_chip_grid,
+    trunk_over_bands,
+)
+from anyband.observation import BandGroup, Observation, QueryGrid
+
+
+@dataclass(frozen=True)
+class ChannelViTOptions(Options):
+    """Sizes and augmentation.
+
+    Attributes:
+        features: features per 10 m pixel; a multiple of `channel_heads`.
+        channel_heads: heads of the attention that reads the bands of a pixel.
+        hidden: width of the hidden layer of the patch projection.
+        channel_sampling: chance that a training batch loses a random number of bands.
+    """
+
+    features: int = 48
+    channel_heads: int = 16
+    hidden: int = 336
+    channel_sampling: float = 0.3
+
+
+class ChannelViT(DenseMethod):
+    """Channels as words, with one learned embedding per band of the training products."""
+
+    options_type = ChannelViTOptions
+    options: ChannelViTOptions
+    trained_on = TRAINED_ON
+    search = {"channel_sampling": (0.0, 0.3)}
+
+    def __init__(self, options: ChannelViTOptions, statistics: Statistics, classes: int) -> None:
+        """Build the patch projection and the channel embeddings of both levels."""
+        super().__init__(options, statistics, classes)
+        names = [(band.product, band.name) for band in statistics.bands]
+        self.index = {name: number for number, name in enumerate(names)}
+        self.patch = CellTokens(1, options.hidden, options.moments, options.cell_m)
+        self.project = nn.Sequential(nn.GELU(), linear(options.hidden, options.dim))
+        self.channel = nn.Parameter(torch.randn(len(names), options.dim))
+        self.attention = ChannelAttention(options.features, options.channel_heads)
+        self.pixel_channel = nn.Parameter(torch.randn(len(names), options.features))
+        self.mix = nn.Sequential(nn.ReLU(), linear(options.features, options.features), nn.ReLU())
+        self.fine = linear(options.features, options.fine)
+
+    def forward(self, observation: Observation, query: QueryGrid) -> Tensor:
+        """Logits (B, classes, H, W) on the query grid."""
+        groups = groups_of(observation, self.training, self.options.channel_sampling)
+        channels = on_chip_grid(groups, query, self.statistics)
+        known = torch.tensor([i for group in groups for i in self.numbers(group)], device=self.channel.device)
+        moments, covered = band_moments(channels, self.patch, query)
+        tokens = self.project(self.patch.project(moments)) + self.channel[known][:, None, None]
+        codes = self.pixel_channel[known].expand(observation.batch, -1, -1)
+        pixels = self.fine(self.mix(self.attention(channels, codes))) * channels.any_seen
+        offset = pixels.new_zeros(observation.batch, 2)
+        fine, _ = FeatureMap(pixels, channels.any_seen, GRID_M, offset).read(query, linear=True)
+        logits: Tensor = self.decoder(trunk_over_bands(self.trunk, tokens, covered), fine, query)
+        return logits
+
+    def numbers(self, group: BandGroup) -> Sequence[int]:
+        """Which embedding each band of a group has.
+
+        Raises:
+            UnsupportedInputError: a band that training did not have.
+        """
+        names = [(group.product, band.name) for band in group.band_sets[0]]
+        unknown = [name for name in names if name not in self.index]
+        if unknown:
+            product, name = unknown[0]
+            raise UnsupportedInputError(f"{product} band {name}: no such channel in training, so no embedding")
+        return [self.index[name] for name in names]

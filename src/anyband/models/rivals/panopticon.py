@@ -1,0 +1,71 @@
+"""A front end in the style of Panopticon: one learned query attends over the bands of a patch.
+
+After L. Waldmann, A. Shah, Y. Wang, N. Lehmann, A. J. Stewart, Z. Xiong, X. X. Zhu, S. Bauer, J. Chuang, "Panopticon:
+Advancing Any-Sensor Foundation Models for Earth Observation", 2025, arXiv 2503.10845. Written from the description, not
+from the authors' code.
+
+Taken over: one embedding shared by all bands, plus a sinusoidal code of the response's mean wavelength in nm, gives a
+token per band; a learned query attends over them with many heads; a linear map follows; random parts of the bands in
+training.
+Different, because trunk and decoder are shared: patches of one pixel on bands resampled to 10 m instead of 14 x 14
+pixels; what follows (a layer per pixel, the summary of cells, the fine features) is that of the other methods; widths
+are small; bands are left out in a share of the batches only. The embedding of a pixel is linear in its one value, so
+keys and values are computed once per band and not once per pixel: the same numbers at a fraction of the cost.
+No self-distillation, no radar.
+Not to be claimed: that these are the authors' results; that bandwidth or sampling distance are known to it.
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from anyband.models.core.band_stack import GRID_M
+from anyband.models.core.feature_maps import CellTokens, observed
+from anyband.models.core.layers import linear
+from anyband.models.core.method import Options
+from anyband.models.core.normalisation import Statistics
+from anyband.models.rivals.channels import AnySensorMethod, ChannelAttention, groups_of, on_chip_grid, sinusoid
+from anyband.observation import Observation, QueryGrid
+
+
+@dataclass(frozen=True)
+class PanopticonOptions(Options):
+    """Sizes and augmentation.
+
+    Attributes:
+        features: features per 10 m pixel; a multiple of `channel_heads`.
+        channel_heads: heads of the attention over bands.
+        channel_sampling: chance that a training batch loses a random number of bands.
+    """
+
+    features: int = 48
+    channel_heads: int = 16
+    channel_sampling: float = 0.3
+
+
+class Panopticon(AnySensorMethod):
+    """Bands become features by attention over them."""
+
+    options_type = PanopticonOptions
+    options: PanopticonOptions
+    search = {"channel_sampling": (0.0, 0.3)}
+
+    def __init__(self, options: PanopticonOptions, statistics: Statistics, classes: int) -> None:
+        """Build the attention over bands and what follows it."""
+        super().__init__(options, statistics, classes)
+        width = options.features
+        self.attention = ChannelAttention(width, options.channel_heads)
+        self.mix = nn.Sequential(nn.ReLU(), linear(width, width), nn.ReLU())
+        self.tokens = CellTokens(width, options.dim, options.moments, options.cell_m)
+        self.fine = linear(width, options.fine)
+
+    def encode(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, Tensor]:
+        """Cell tokens (B, Hc, Wc, D) and fine features (B, H, W, F)."""
+        groups = groups_of(observation, self.training, self.options.channel_sampling)
+        channels = on_chip_grid(groups, query, self.statistics)
+        offset = channels.values.new_zeros(observation.batch, 2)
+        code = sinusoid(channels.centres_nm(), self.options.features)
+        features = observed(self.mix(self.attention(channels, code)), channels.any_seen, GRID_M, offset)
+        cells, _ = self.tokens(features, query)
+        read, _ = features.read(query, linear=True)
+        return cells, self.fine(read)

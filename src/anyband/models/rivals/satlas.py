@@ -1,0 +1,243 @@
+"""SatlasPretrain: one Swin-v2 with a feature pyramid per sensor, as published, and a linear head on the query grid.
+
+Bastani et al., "SatlasPretrain: a large-scale dataset for remote sensing image understanding", ICCV 2023
+(arXiv 2211.15660). Parameter names and band scaling are as published, so a checkpoint file loads strictly:
+
+* github.com/allenai/satlas, Normalization.md at commit 149d271: Sentinel-2 in three channels is the colour image of
+  Level-1C / 255 in the order red, green, blue; in nine it is that, then B05, B06, B07, B08, B11, B12 as 16-bit number
+  / 8160, clipped to 0..1. Landsat 8 and 9 are B1 to B11 in order, (number - 4000) / 16320, clipped to 0..1. The
+  `Channels` of configs/sentinel2/swinb_si_ms_fixed.txt and configs/landsat/swinb_mi.txt say the same.
+* The same, ModelArchitecture.md: four maps of the backbone at 1/4 to 1/32; over several images of one place each map
+  is max-pooled before the pyramid; the pyramid has 128 channels; prefixes of the parameter names.
+* github.com/allenai/satlaspretrain_models, README.md: which sizes and bands there are, of one image and of several.
+
+The network is as large as published, hence hundreds of times the parameters of the other methods and more than ten
+times the time of a training step of input fusion (benchmarks/training.py).
+
+A model of several images has the backbone of one image, trained under that pooling; here every sensor gives one image.
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from anyband.models.core.band_stack import GRID_M, resample
+from anyband.models.core.feature_maps import observed
+from anyband.models.core.layers import linear
+from anyband.models.core.method import LANDSAT, SENTINEL2, Method, Options, UnsupportedInputError
+from anyband.models.core.normalisation import Statistics
+from anyband.models.rivals.satlas_weights import load_checkpoint
+from anyband.models.rivals.swin import PATCH, SIZES, SwinSize, SwinV2
+from anyband.observation import Observation, QueryGrid
+from anyband.runtime import UserError
+
+PYRAMID = 128
+
+
+@dataclass(frozen=True)
+class SatlasOptions(Options):
+    """Which of the published models; the sizes of the shared trunk and decoder have no effect here.
+
+    Attributes:
+        size: "t" or "b", the published Swin-v2-T and Swin-v2-B, or "ci", a toy for tests.
+        bands: of Sentinel-2, "ms" (nine) or "rgb" (three). Landsat has one model, of eleven.
+        checkpoint: file with published Sentinel-2 weights (.pth or .safetensors); empty for random weights.
+        checkpoint_landsat: the same for Landsat; published for Swin-v2-B only.
+        freeze: train the head alone.
+        sun_elevation: degrees, assumed where surface reflectance is turned into Level-1 numbers of Landsat.
+    """
+
+    size: str = "t"
+    bands: str = "ms"
+    checkpoint: str = ""
+    checkpoint_landsat: str = ""
+    freeze: bool = False
+    sun_elevation: float = 50.0
+
+
+class Satlas(Method):
+    """One network per sensor; with both at hand their last feature maps are max-pooled.
+
+    The published models of several images pool those of the backbone, which is one for all of them; here there are two,
+    of different sensors, whose channels mean the same only after training together.
+
+    Both sensors are interpolated to 10 m first, the spacing of the images that the published models saw.
+    """
+
+    options_type = SatlasOptions
+    options: SatlasOptions
+    trained_on = (SENTINEL2, LANDSAT, SENTINEL2 | LANDSAT)
+    products: ClassVar[tuple[str, ...]] = ("sentinel2", "landsat")
+
+    def __init__(self, options: SatlasOptions, statistics: Statistics, classes: int) -> None:
+        """Random weights; `prepare` loads the published ones.
+
+        Raises:
+            UserError: no such size or set of bands, or frozen random weights.
+        """
+        super().__init__(options, statistics, classes)
+        for key, value, known in (("size", options.size, tuple(SIZES)), ("bands", options.bands, ("ms", "rgb"))):
+            if value not in known:
+                raise UserError(f"methods.satlas.options.{key}: {value!r} does not exist; known: {', '.join(known)}")
+        if options.freeze and not (options.checkpoint and options.checkpoint_landsat):
+            lacking = "checkpoint_landsat" if options.checkpoint else "checkpoint"
+            raise UserError(
+                f"methods.satlas.options.freeze: random weights cannot stay as they are; give {lacking} too"
+            )
+        size, channels = SIZES[options.size], {"sentinel2": 9 if options.bands == "ms" else 3, "landsat": 11}
+        self.nets = nn.ModuleDict({product: SatlasNet(channels[product], size) for product in self.products})
+        self.nets.requires_grad_(not options.freeze)
+        self.head = linear(PYRAMID, classes, gain=0.1)
+
+    def prepare(self) -> str:
+        """Load the checkpoints that the options name, and say which sensors start from published weights.
+
+        Raises:
+            UserError: a file is missing or is not of this architecture; one line that names the first key.
+        """
+        notes = []
+        files = (self.options.checkpoint, self.options.checkpoint_landsat)
+        for product, file in zip(self.products, files, strict=True):
+            notes.append(
+                f"{product}: " + (load_checkpoint(self.nets[product], Path(file)) if file else "random weights")
+            )
+        return "; ".join(notes)
+
+    def train(self, mode: bool = True) -> "Satlas":
+        """Frozen networks stay in evaluation mode: no block is dropped at random."""
+        super().train(mode)
+        self.nets.train(mode and not self.options.freeze)
+        return self
+
+    def forward(self, observation: Observation, query: QueryGrid) -> Tensor:
+        """Logits (B, classes, H, W) on the query grid."""
+        parts = []
+        for product in self.products:
+            if not observation.of(product):
+                continue
+            image, weight = self.image(observation, product, query)
+            features = self.nets[product](image).permute(0, 2, 3, 1)
+            offset = torch.zeros(observation.batch, 2, device=image.device)
+            read, seen = observed(features, weight, GRID_M, offset).read(query, linear=True)
+            parts.append(read.masked_fill(seen == 0, -torch.inf))
+        pooled = torch.stack(parts).amax(dim=0)
+        logits: Tensor = self.head(pooled.masked_fill(pooled.isinf(), 0.0))
+        return logits.permute(0, 3, 1, 2)
+
+    def image(self, observation: Observation, product: str, query: QueryGrid) -> tuple[Tensor, Tensor]:
+        """Published input (B, channels, H, W) on the 10 m grid, 0 where nothing was seen, and weight (B, H, W, 1).
+
+        Raises:
+            UnsupportedInputError: a band is missing that the published model has and that nothing stands for.
+        """
+        height, width = (round(n * query.pixel_m / GRID_M) for n in (query.height, query.width))
+        values: dict[str, Tensor] = {}
+        valid: dict[str, Tensor] = {}
+        for group in observation.of(product):
+            resampled, inside = resample(group, height, width, linear=True)
+            for channel, band in enumerate(group.band_sets[0]):
+                values[band.name] = resampled[..., channel].where(inside[..., channel], 0.0)
+                valid[band.name] = inside[..., channel]
+        if product == "sentinel2":
+            sources, channels = SENTINEL2_BANDS[: 9 if self.options.bands == "ms" else 3], sentinel2_channels
+        else:
+            sources, channels = LANDSAT_BANDS, landsat_channels
+        missing = [name for name in sources if name not in values]
+        if missing:
+            raise UnsupportedInputError(f"{product} lacks band {missing[0]}, which the published model reads")
+        scaled = channels(values, self.options)
+        seen = torch.stack([valid[name] for name in sources]).any(dim=0)
+        return scaled * seen[:, None], seen[..., None].float()
+
+
+# The colour image (red, green, blue), then six bands.
+SENTINEL2_BANDS = ("B04", "B03", "B02", "B05", "B06", "B07", "B08", "B11", "B12")
+LANDSAT_BANDS = ("coastal", "blue", "green", "red", "nir08", "swir16", "swir22")
+# Reflectance at which ESA's 8-bit colour image of Level-1C saturates (number 3558; Sentinel-2 user guide, definitions).
+COLOUR_SATURATION = 0.3558
+# Level-1 thermal radiance of Landsat 8, band 10: W / (m2 sr um) per digital number and at 0, and the constants of its
+# brightness temperature, as its metadata files give them (RADIANCE_MULT, RADIANCE_ADD, K1 and K2 of band 10).
+RADIANCE_GAIN, RADIANCE_OFFSET, K1, K2 = 3.342e-4, 0.1, 774.8853, 1321.0789
+
+
+def sentinel2_channels(values: dict[str, Tensor], options: SatlasOptions) -> Tensor:
+    """The published channels (B, 3 or 9, H, W) of Sentinel-2 from surface reflectance (B, H, W) by band name.
+
+    Published: colour image / 255, other bands 16-bit number / 8160, clipped to 0..1, all of Level-1C. Level-2A has the
+    scale of 10000 per unit reflectance too, so only the atmosphere differs; ESA's colour image is rebuilt.
+    """
+    colour = [values[name] / COLOUR_SATURATION for name in SENTINEL2_BANDS[:3]]
+    others = [values[name] * 10000 / 8160 for name in SENTINEL2_BANDS[3:]] if options.bands == "ms" else []
+    return torch.stack(colour + others, dim=1).clamp(0, 1)
+
+
+def landsat_channels(values: dict[str, Tensor], options: SatlasOptions) -> Tensor:
+    """The published channels B1 to B11 (B, 11, H, W) of Landsat from surface reflectance and kelvin (B, H, W).
+
+    Published: (N - 4000) / 16320 of the Level-1 number N, clipped to 0..1. Level-2 has no such numbers, so
+    N = (reflectance sin(sun elevation) + 0.1) / 2e-5, the inverse of USGS's Level-1 rescaling. Bands that Level-2
+    lacks are stood for: panchromatic by the mean of green and red, cirrus by a clear sky (0), both thermal bands by
+    the radiance of the surface temperature, or 0 after scaling where there is none.
+    """
+    sine = math.sin(math.radians(options.sun_elevation))
+    pan, cirrus = (values["green"] + values["red"]) / 2, torch.zeros_like(values["red"])
+    optical = [*(values[name] for name in LANDSAT_BANDS), pan, cirrus]
+    numbers = [(reflectance * sine + 0.1) / 2e-5 for reflectance in optical]
+    thermal = torch.zeros_like(cirrus)
+    if "lwir11" in values:
+        radiance = K1 / torch.expm1(K2 / values["lwir11"].clamp_min(150.0))
+        thermal = (radiance - RADIANCE_OFFSET) / RADIANCE_GAIN
+    return ((torch.stack([*numbers, thermal, thermal], dim=1) - 4000) / 16320).clamp(0, 1)
+
+
+class SatlasNet(nn.Module):
+    """Swin-v2, feature pyramid and up-sampling to one feature vector per input pixel, with the published names."""
+
+    def __init__(self, channels: int, size: SwinSize) -> None:
+        """Random weights for `channels` bands."""
+        super().__init__()
+        self.backbone = nn.ModuleDict({"backbone": SwinV2(channels, size)})
+        pyramid = nn.ModuleDict({"fpn": FeaturePyramid(size.widths)})
+        self.intermediates = nn.ModuleList([pyramid, nn.ModuleDict({"layers": upsampling()})])
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Features (B, 128, H, W) of an image (B, C, H, W); edges are padded with zeros to whole patches."""
+        height, width = image.shape[2:]
+        padded = nn.functional.pad(image, (0, -width % PATCH, 0, -height % PATCH))
+        pyramid, upsample = self.intermediates
+        finest = pyramid["fpn"](self.backbone["backbone"](padded))  # type: ignore[index]
+        features: Tensor = upsample["layers"](finest)  # type: ignore[index]
+        return features[:, :, :height, :width]
+
+
+class FeaturePyramid(nn.Module):
+    """torchvision's FeaturePyramidNetwork (Lin et al., arXiv 1612.03144), of which the finest map is used."""
+
+    def __init__(self, widths: tuple[int, ...]) -> None:
+        """One lateral and one output convolution per stage of `widths` channels."""
+        super().__init__()
+        self.inner_blocks = nn.ModuleList(nn.Sequential(nn.Conv2d(width, PYRAMID, 1)) for width in widths)
+        self.layer_blocks = nn.ModuleList(nn.Sequential(nn.Conv2d(PYRAMID, PYRAMID, 3, padding=1)) for _ in widths)
+
+    def forward(self, stages: list[Tensor]) -> Tensor:
+        """The finest map (B, 128, h, w) after the coarser ones have been added from the top down."""
+        top = self.inner_blocks[-1](stages[-1])
+        for stage, block in zip(reversed(stages[:-1]), reversed(self.inner_blocks[:-1]), strict=True):
+            lateral = block(stage)
+            top = lateral + nn.functional.interpolate(top, size=lateral.shape[2:], mode="nearest")
+        finest: Tensor = self.layer_blocks[0](top)
+        return finest
+
+
+def upsampling() -> nn.Sequential:
+    """Two doublings that undo the patches of 4 pixels."""
+
+    def double() -> nn.Sequential:
+        convolution = nn.Conv2d(PYRAMID, PYRAMID, 3, padding=1)
+        return nn.Sequential(convolution, nn.ReLU(), nn.ConvTranspose2d(PYRAMID, PYRAMID, 4, 2, 1), nn.ReLU())
+
+    return nn.Sequential(double(), double())

@@ -1,0 +1,158 @@
+"""Pixels of a map window through stackstac and through odc-stac, each behind one function of the same signature.
+
+stackstac reads what has to be warped, the label map; both are the reference that chips cut by our own plan are compared
+with. They get an item of our own making, of one plain form whatever the provider's dialect is: a raw dict with
+`proj:epsg` (pystac would turn it into `proj:code`, which stackstac does not read), a media type, and an address that
+is signed just before it is opened.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from anyband.chips.encoding import Array
+from anyband.raster.access import gdal_env, sign, with_retries
+from anyband.raster.windows import RasterFile, read_header
+
+MEDIA_TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"
+
+
+@dataclass(frozen=True)
+class MapWindow:
+    """A north-up rectangle of pixels: upper-left corner (`left`, `top`) and `pixel` in units of the CRS `epsg`."""
+
+    epsg: int
+    left: float
+    top: float
+    pixel: float
+    width: int
+    height: int
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Left, bottom, right, top."""
+        return self.left, self.top - self.pixel * self.height, self.left + self.pixel * self.width, self.top
+
+
+def read_stackstac(files: Sequence[RasterFile], window: MapWindow, threads: int = 1) -> Array:
+    """Stored integers (y, x) of `window`, nearest neighbour; where files overlap, the last one with data counts.
+
+    Args:
+        files: of one data type and nodata value.
+        window: on the files' own grid their pixels come out as they are.
+        threads: threads of the read.
+
+    Raises:
+        UnusableItemError: a file does not exist, stays damaged, or is not what its item announces.
+        UserError: access is refused, or the provider stays out of reach.
+    """
+    return _with_retries(files, lambda items: _stackstac(items, files[0], window, threads))
+
+
+def read_odc(files: Sequence[RasterFile], window: MapWindow, threads: int = 1) -> Array:
+    """The same through odc-stac; where files overlap, the first one with data counts."""
+    return _with_retries(files, lambda items: _odc(items, files[0], window, threads))
+
+
+def plain_item(file: RasterFile, address: str, number: int = 0) -> dict[str, Any]:
+    """A raw item of one asset, `band`, that both libraries understand, with `address` as its href."""
+    nodata = {"nodata": file.nodata, "data_type": file.dtype}
+    asset: dict[str, Any] = {"href": address, "type": MEDIA_TYPE, "roles": ["data"], "raster:bands": [nodata]}
+    properties: dict[str, Any] = {"datetime": "2000-01-01T00:00:00Z", "proj:epsg": file.epsg}
+    if file.transform is not None and file.shape is not None:
+        properties |= {"proj:shape": list(file.shape), "proj:transform": list(file.transform)}
+    extensions = ["projection/v1.1.0", "raster/v1.1.0"]
+    return {
+        "type": "Feature",
+        "stac_version": "1.0.0",
+        "stac_extensions": [f"https://stac-extensions.github.io/{name}/schema.json" for name in extensions],
+        "id": f"{number}-{file.item}",
+        "geometry": None,
+        "properties": properties,
+        "links": [],
+        "assets": {"band": asset},
+    }
+
+
+def one_band(file: RasterFile, address: str) -> str:
+    """An address of a file's band alone: stackstac reads no file of several bands."""
+    if file.count == 1:
+        return address
+    return f"vrt://{f'/vsicurl/{address}' if '://' in address else address}?bands={file.index}"
+
+
+def _with_retries(files: Sequence[RasterFile], read: Any) -> Array:
+    """Sign, build the items, read; the headers are read first, for they tell which file is at fault, and its grid."""
+    import rasterio
+    from rasterio.errors import RasterioError
+
+    with rasterio.Env(**gdal_env()):
+        known = []
+        for file in files:
+            header = read_header(file)
+            known.append(RasterFile(**(vars(file) | {"transform": header.transform, "shape": header.shape})))
+
+        def act(first: str) -> Array:
+            addresses = [first, *(sign(file.href) for file in known[1:])]
+            pairs = zip(known, addresses, strict=True)
+            items = [plain_item(file, one_band(file, address), n) for n, (file, address) in enumerate(pairs)]
+            values: Array = read(items)
+            return values
+
+        name = files[0].name if len(files) == 1 else " ".join(file.name for file in files)
+        return with_retries(files[0].href, act, name, failures=(RuntimeError, RasterioError))
+
+
+def _stackstac(items: list[dict[str, Any]], file: RasterFile, window: MapWindow, threads: int) -> Array:
+    import stackstac
+    from rasterio.enums import Resampling
+
+    # Everything is explicit: stackstac's defaults move the grid, rescale by item metadata and turn a missing
+    # file into nodata.
+    stack = stackstac.stack(
+        items,
+        assets=["band"],
+        epsg=window.epsg,
+        bounds=window.bounds,
+        resolution=window.pixel,
+        snap_bounds=False,
+        dtype=np.dtype(file.dtype),
+        fill_value=np.dtype(file.dtype).type(file.nodata),
+        rescale=False,
+        resampling=Resampling.nearest,
+        xy_coords=False,
+        properties=False,
+        band_coords=False,
+        errors_as_nodata=(),
+        gdal_env=stackstac.DEFAULT_GDAL_ENV.updated(always=gdal_env()),
+    )
+    if 0 in stack.shape:  # it leaves out items that do not reach into the window
+        return np.full((window.height, window.width), file.nodata, file.dtype)
+    flat = stackstac.mosaic(stack, dim="time", nodata=file.nodata)
+    values: Array = flat.data[0].compute(scheduler="threads", num_workers=threads)
+    return values
+
+
+def _odc(items: list[dict[str, Any]], file: RasterFile, window: MapWindow, threads: int) -> Array:
+    import pystac
+    from affine import Affine
+    from odc.geo.geobox import GeoBox
+    from odc.loader import configure_rio
+    from odc.stac import load
+
+    configure_rio(cloud_defaults=False, **gdal_env())  # an enclosing rasterio.Env does not reach its reads
+    grid = Affine(window.pixel, 0, window.left, 0, -window.pixel, window.top)
+    loaded = load(
+        [pystac.Item.from_dict(item) for item in items],
+        bands=["band"],
+        geobox=GeoBox((window.height, window.width), grid, f"EPSG:{window.epsg}"),
+        dtype=file.dtype,
+        resampling="nearest",
+        groupby="time",
+        fail_on_error=True,
+        pool=threads,
+    )
+    values: Array = loaded["band"].values[0]
+    return values

@@ -1,0 +1,196 @@
+"""One acquisition of the hidden surface: reflectance at the top of the atmosphere in every band, on its native grid."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anyband.sensors import Band
+from anyband.simulation.instrument.optics import (
+    SCENE_GAIN_SD,
+    Instrument,
+    add_noise,
+    noise_terms,
+    true_response,
+    unit_gain,
+)
+from anyband.simulation.instrument.sampling import PixelGrid, Sampler, interpolate, psf_operator
+from anyband.simulation.land.hidden_grid import HiddenGrid
+from anyband.simulation.land.landscape import Landscape
+from anyband.simulation.land.noise import power_noise
+from anyband.simulation.land.surface import SurfaceState
+from anyband.simulation.overpasses import Acquisition
+from anyband.simulation.rng import stream
+from anyband.simulation.sky.atmosphere import ASSUMED, Air, Field, Optics, draw_air, optics, to_top
+from anyband.simulation.sky.brdf import draw_strengths, true_factor
+from anyband.simulation.sky.clouds import Sky, SkyOnGrid
+
+# The atmosphere and the surroundings of a pixel vary slowly: nodes of this spacing, m, from the hidden grid's corner.
+COARSE_M = 480.0
+DEM_SIGMA_M = 30.0  # resolution of the elevation model that processors correct terrain with
+
+
+def cos_incidence(dem: Field, step_m: float, acquisition: Acquisition) -> Field:
+    """Cosine of the sun's angle to the ground relative to level ground, (n, n); not below 0.05."""
+    down, right = np.gradient(dem, np.float32(step_m))
+    sun = acquisition.geometry
+    azimuth, zenith = np.radians(sun.sun_azimuth), np.radians(sun.sun_zenith)
+    tilt = np.tan(zenith) * (np.float32(-np.sin(azimuth)) * right + np.float32(np.cos(azimuth)) * down)
+    return np.asarray(np.maximum((1 + tilt) / np.sqrt(1 + down * down + right * right), 0.05), np.float32)
+
+
+@dataclass
+class Scene:
+    """The ground, the air and the sky of one acquisition.
+
+    Attributes:
+        landscape: the place.
+        state: its surface on the day.
+        acquisition: which overpass.
+        air: true and retrieved atmosphere.
+        sky: clouds, shadows, cirrus.
+        seed: of the simulation.
+        place: name of the place.
+    """
+
+    landscape: Landscape
+    state: SurfaceState
+    acquisition: Acquisition
+    air: Air
+    sky: Sky
+    seed: int
+    place: str
+
+    @classmethod
+    def draw(
+        cls, landscape: Landscape, state: SurfaceState, acquisition: Acquisition, seed: int, place: str
+    ) -> "Scene":
+        """Draw air and sky from streams that belong to this acquisition alone."""
+        hidden = landscape.grid
+        nodes = round(hidden.extent_m / COARSE_M) + 2
+        rng = stream(seed, place, acquisition.key, "air")
+        air = draw_air(rng, power_noise(rng, nodes, COARSE_M, 3.0, 2 * COARSE_M, 8_000.0))
+        sky = Sky(stream(seed, place, acquisition.key, "clouds"), hidden, acquisition.geometry)
+        return cls(landscape, state, acquisition, air, sky, seed, place)
+
+    @property
+    def hidden(self) -> HiddenGrid:
+        """The hidden grid."""
+        return self.landscape.grid
+
+    @cached_property
+    def altitude_m(self) -> float:
+        """Mean height of the ground, m."""
+        return float(self.landscape.dem.mean())
+
+    @cached_property
+    def materials(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Rows of the library, as indices that need no further conversion."""
+        return self.state.material_a.astype(np.intp).ravel(), self.state.material_b.astype(np.intp).ravel()
+
+    @cached_property
+    def incidence(self) -> Field:
+        """Sunlight on the terrain relative to level ground, (n, n)."""
+        return cos_incidence(self.landscape.dem, self.hidden.step_m, self.acquisition)
+
+    @cached_property
+    def lit(self) -> Field:
+        """Illumination of crowns and terrain together, (n, n)."""
+        return self.state.illumination * self.incidence
+
+    @cached_property
+    def strengths(self) -> NDArray[np.float32]:
+        """Directional scattering of the place's materials: a property of the surface, the same for all scenes."""
+        return draw_strengths(stream(self.seed, self.place, "surface", "brdf"), self.landscape.library)
+
+    def surface(self, table: NDArray[np.float32], direct_share: float) -> Field:
+        """Reflectance of the hidden surface, (n, n), from one value per material.
+
+        The direct part of the light falls on the terrain, the diffuse part on everything alike.
+        """
+        result = self.mixture(table)
+        light = np.float32(direct_share) * self.lit
+        light += np.float32(1 - direct_share) * self.state.illumination
+        result *= light
+        return result
+
+    def mixture(self, table: NDArray[np.float32]) -> Field:
+        """Mean of the two materials of every cell, (n, n), without light, from one value per material."""
+        first, second = (np.take(table, rows, mode="clip") for rows in self.materials)
+        second -= first
+        second *= self.state.fraction_b.ravel()
+        second += first
+        return second.reshape(self.state.fraction_b.shape)
+
+    def optics(self, wavelength_nm: float, assumed: Field | None = None) -> Optics:
+        """Atmosphere of one band on the coarse nodes: the true one, or what follows from an `assumed` AOT."""
+        aot, aerosol = (self.air.aot, self.air.aerosol) if assumed is None else (assumed, ASSUMED)
+        return optics(wavelength_nm, aot, aerosol, self.acquisition.geometry, self.altitude_m)
+
+    def spread(self, coarse: Optics, grid: PixelGrid) -> Optics:
+        """Atmosphere at the pixels of a grid."""
+        fields = vars(coarse).items()
+        return Optics(**{name: interpolate(field, 0.0, COARSE_M, grid, self.hidden) for name, field in fields})
+
+    def surroundings(self, surface: Field, grid: PixelGrid) -> Field:
+        """What the surroundings of every pixel reflect on average, (rows, columns)."""
+        y, x = grid.local_centres(self.hidden)
+        nodes = np.arange(self.air.aot.shape[0], dtype=np.float64) * COARSE_M
+        down = psf_operator(nodes, COARSE_M / 1.5, float(y[0]), grid.pixel_m, grid.rows)
+        right = psf_operator(nodes, COARSE_M / 1.5, float(x[0]), grid.pixel_m, grid.columns)
+        coarse = np.asarray((right @ np.ascontiguousarray((down @ surface).T)).T)
+        return interpolate(coarse, 0.0, COARSE_M, grid, self.hidden)
+
+    def sky_on(self, grid: PixelGrid) -> SkyOnGrid:
+        """The sky at the pixels of a grid, computed once per grid."""
+        cache: dict[PixelGrid, SkyOnGrid] = self.__dict__.setdefault("_skies", {})
+        if grid not in cache:
+            cache[grid] = self.sky.at(grid)
+        return cache[grid]
+
+
+@dataclass(frozen=True)
+class TopOfAtmosphere:
+    """One band as measured.
+
+    Attributes:
+        band: its published description.
+        grid: native pixels.
+        values: (rows, columns) float32 reflectance at the top of the atmosphere.
+    """
+
+    band: Band
+    grid: PixelGrid
+    values: Field
+
+
+def observe(scene: Scene, bands: Sequence[tuple[Band, PixelGrid]], instrument: Instrument) -> Iterator[TopOfAtmosphere]:
+    """Measure bands one after the other, each on its grid.
+
+    The true response, the true atmosphere, the scene's registration error and the unit's gain act here; none of them is
+    known to the processors.
+    """
+    acquisition = scene.acquisition
+    rng = stream(scene.seed, scene.place, acquisition.key, "instrument")
+    offset = rng.normal(0, instrument.geolocation_sd_m, 2)
+    responses = [true_response(band.response, acquisition.platform, band.name) for band, _ in bands]
+    tables = scene.landscape.library.band_values(responses)
+    for column, (band, grid) in enumerate(bands):
+        centre = responses[column].centre_nm
+        seen = scene.optics(centre)
+        values = tables[:, column] * true_factor(band.concept, acquisition.geometry, scene.strengths)
+        share = seen.direct_share
+        jitter = rng.normal(0, instrument.band_shift_sd * band.gsd_m, 2)
+        shift = (float(offset[0] + jitter[0]), float(offset[1] + jitter[1]))
+        sampler = Sampler(scene.hidden, grid, instrument.psf_sigma * band.gsd_m, shift)
+        ground = sampler(scene.surface(np.ascontiguousarray(values), share))
+        sky = scene.sky_on(grid)
+        if sky.shade.any():
+            ground *= 1 - np.float32(share) * sky.shade
+        top = to_top(ground, scene.surroundings(ground, grid), scene.spread(seen, grid))
+        top = sky.cover_up(top, centre)
+        top *= np.float32(unit_gain(acquisition.platform, band.name) * (1 + rng.normal(0, SCENE_GAIN_SD)))
+        terms = noise_terms(centre, instrument.signal_to_noise[band.concept], acquisition.geometry.cos_sun)
+        yield TopOfAtmosphere(band, grid, add_noise(rng, top, terms))

@@ -1,0 +1,96 @@
+"""The HLS recipe: S30 and L30 from LaSRC surface reflectance, on one 30 m grid, at nadir, with MSI adjusted to OLI.
+
+Steps and numbers as published in the HLS V2.0 User Guide; nothing is fitted to simulated data.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from anyband.sensors import get_sensor
+from anyband.simulation.instrument.observe import Scene
+from anyband.simulation.instrument.sampling import area_means, hls_grid
+from anyband.simulation.processors.surface_products import Image, uninformative_noise
+from anyband.simulation.rng import stream
+from anyband.simulation.sky.atmosphere import Field
+from anyband.simulation.sky.brdf import c_factor
+
+# MSI to OLI, (slope, offset) by platform and S30 band: HLS V2.0 User Guide, table 5.
+BANDPASS = {
+    "sentinel-2a": {
+        "B01": (0.9959, -0.0002),
+        "B02": (0.9778, -0.0040),
+        "B03": (1.0053, -0.0009),
+        "B04": (0.9765, 0.0009),
+        "B8A": (0.9983, -0.0001),
+        "B11": (0.9987, -0.0011),
+        "B12": (1.0030, -0.0012),
+    },
+    "sentinel-2b": {
+        "B01": (0.9959, -0.0002),
+        "B02": (0.9778, -0.0040),
+        "B03": (1.0075, -0.0008),
+        "B04": (0.9761, 0.0010),
+        "B8A": (0.9966, 0.0000),
+        "B11": (1.0000, -0.0003),
+        "B12": (0.9867, 0.0004),
+    },
+    "sentinel-2c": {
+        "B01": (1.0030, 0.0),
+        "B02": (0.9851, -0.0027),
+        "B03": (1.0038, -0.0009),
+        "B04": (0.9718, 0.0011),
+        "B8A": (0.9995, -0.0003),
+        "B11": (0.9994, -0.0007),
+        "B12": (0.9910, 0.0004),
+    },
+}
+# Cubic convolution (a = -0.5) at half a pixel: HLS moves Landsat from pixel-centre to pixel-corner origin with it.
+HALF_PIXEL_TAPS = (-0.0625, 0.5625, 0.5625, -0.0625)
+
+
+def half_pixel_cubic(image: Field) -> Field:
+    """Cubic convolution to points half a pixel to the right and below; the result is 3 pixels smaller on each axis."""
+    for axis in (0, 1):
+        moved = np.moveaxis(image, axis, 0)
+        size = moved.shape[0] - 3
+        total = sum(np.float32(tap) * moved[k : k + size] for k, tap in enumerate(HALF_PIXEL_TAPS))
+        image = np.moveaxis(np.asarray(total), 0, axis)
+    return np.ascontiguousarray(image)
+
+
+def hls_s30(scene: Scene, surface: Mapping[str, Image], nadir_sun_zenith: float) -> dict[str, Image]:
+    """HLS S30: LaSRC reflectance on 30 m, c-factor to nadir, then seven bands adjusted to OLI."""
+    grid = hls_grid(scene.hidden)
+    result = {}
+    for band in get_sensor(scene.acquisition.platform, "hls_s30").bands:
+        source, values = surface[band.name]
+        slope, offset = BANDPASS[scene.acquisition.platform].get(band.name, (1.0, 0.0))
+        factor = slope * c_factor(band.concept, scene.acquisition.geometry, nadir_sun_zenith)
+        result[band.name] = (grid, area_means(values, int(source.pixel_m)) * np.float32(factor) + np.float32(offset))
+    return result
+
+
+def hls_l30(scene: Scene, level2: Mapping[str, Image], nadir_sun_zenith: float) -> dict[str, Image]:
+    """HLS L30: LaSRC reflectance moved by half a pixel, c-factor to nadir; no band adjustment."""
+    grid = hls_grid(scene.hidden)
+    names = {band.concept: band.name for band in get_sensor(scene.acquisition.platform, "landsat").bands}
+    result = {}
+    for band in get_sensor(scene.acquisition.platform, "hls_l30").bands:
+        factor = np.float32(c_factor(band.concept, scene.acquisition.geometry, nadir_sun_zenith))
+        result[band.name] = (grid, half_pixel_cubic(level2[names[band.concept]][1]) * factor)
+    return result
+
+
+def uninformative_l30(s30: Mapping[str, Image], scene: Scene) -> dict[str, Image]:
+    """An L30 product that knows nothing but the S30 product of its date pair (the null twin).
+
+    Every band is its S30 counterpart plus noise of its own, as in `products.uninformative_landsat`.
+    """
+    names = {band.concept: band.name for band in get_sensor("sentinel-2a", "hls_s30").bands}
+    rng = stream(scene.seed, scene.place, scene.acquisition.key, "uninformative", "hls")
+    result = {}
+    for band in get_sensor(scene.acquisition.platform, "hls_l30").bands:
+        grid, values = s30[names[band.concept]]
+        result[band.name] = (grid, values + uninformative_noise(rng, values))
+    return result

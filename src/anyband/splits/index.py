@@ -1,0 +1,164 @@
+"""What the split has to know about the chips of a dataset: where, which classes, which scenes, which pixels."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from anyband.chips.encoding import ENCODINGS, LABEL_NODATA, LABEL_PIXEL_M, Array
+from anyband.chips.selection_read import band_groups, chip_entries, open_site, read_array, read_parts
+from anyband.runtime import UserError
+from anyband.splits.spatial import Positions
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Source pixels of one band group: `item` (N,) ids, "" where a chip has none, and `corner` (N, 2) of the window.
+
+    Corners are the left edge and the top of what was read, in metres of the chip's UTM zone, northings counted from
+    the equator. A window is as large as a chip.
+    """
+
+    item: Array
+    corner: Array
+
+
+@dataclass(frozen=True)
+class Survey:
+    """All N chips of a dataset, sites in the order they were given.
+
+    Attributes:
+        site, chip: (N,) str.
+        positions: where they lie.
+        counts: (N, K) scored pixels (labelled and jointly clear) of every class.
+        windows: source pixels by band group, "landsat/30m"; not those of the label, for all sites may share its map.
+        digests: per chip, one SHA-1 of the finest pixels of every product.
+        mosaics: label raster (y, x) of every site on its 10 m grid, 0 where no chip was kept.
+    """
+
+    site: Array
+    chip: Array
+    positions: Positions
+    counts: Array
+    windows: dict[str, Windows]
+    digests: list[frozenset[str]]
+    mosaics: list[Array]
+
+    def __len__(self) -> int:
+        """Number of chips."""
+        return len(self.chip)
+
+
+@dataclass(frozen=True)
+class _Site:
+    """The same of one store; `offsets` (n, 2) by band group."""
+
+    name: str
+    entries: list[dict[str, Any]]
+    counts: Array
+    digests: list[frozenset[str]]
+    mosaic: Array
+    offsets: dict[str, Array]
+
+
+def survey_stores(stores: Sequence[Path], codes: Sequence[int], chip_m: int) -> Survey:
+    """Read what is needed of the chip stores `stores`; classes are `codes`.
+
+    Raises:
+        UserError: a missing or unfinished store, stores of another chip side, a chip that occurs twice,
+            or no chip at all.
+    """
+    sites = [found for path in stores if (found := _survey_site(path, codes, chip_m))]
+    if not sites:
+        raise UserError("no chip in any store (all scenes cloudy?): widen the dates, lower min_clear or chip_min_clear")
+    entries = [entry for site in sites for entry in site.entries]
+    names, count = np.unique([str(entry["chip"]) for entry in entries], return_counts=True)
+    if count.max() > 1:
+        raise UserError(f"chip {names[count.argmax()]} occurs twice: name every store once")
+    half = chip_m / 2
+    positions = Positions(
+        x=np.array([entry["x0"] + half for entry in entries]),
+        y=np.array([entry["y0"] - half for entry in entries]),
+        epsg=np.array([entry["epsg"] for entry in entries]),
+        side_m=float(chip_m),
+    )
+    return Survey(
+        site=np.array([site.name for site in sites for _ in site.entries]),
+        chip=np.array([str(entry["chip"]) for entry in entries]),
+        positions=positions,
+        counts=np.concatenate([site.counts for site in sites]),
+        windows=_windows(sites, positions),
+        digests=[digest for site in sites for digest in site.digests],
+        mosaics=[site.mosaic for site in sites],
+    )
+
+
+def _survey_site(path: Path, codes: Sequence[int], chip_m: int) -> _Site | None:
+    """One store, or None when it holds no chip."""
+    group = open_site(path)
+    if int(group.attrs["chip_m"]) != chip_m:
+        raise UserError(f"{path} holds chips of {group.attrs['chip_m']} m, the settings say {chip_m} m: extract again")
+    chips = chip_entries(group)
+    if not chips:
+        return None
+    label = read_array(group, "label")
+    return _Site(
+        name=str(group.attrs["site"]),
+        entries=chips,
+        counts=_count(np.where(read_array(group, "clear") == 1, label, LABEL_NODATA), codes),
+        digests=_digests(group, len(chips)),
+        mosaic=_mosaic(label, chips, chip_m),
+        offsets={
+            f"{product}/{pixel_m}m": read_array(group, f"{product}/{pixel_m}m/offset_m")
+            for product in _products(group)
+            for pixel_m, _ in band_groups(group, product)
+        },
+    )
+
+
+def _products(group: Any) -> Iterator[str]:
+    return (product for product in ENCODINGS if product in group)
+
+
+def _windows(sites: Sequence[_Site], positions: Positions) -> dict[str, Windows]:
+    half = positions.side_m / 2
+    corner = np.stack([positions.x - half, positions.northing + half], axis=1)
+    found = {}
+    for layer in dict.fromkeys(name for site in sites for name in site.offsets):
+        product = layer.split("/")[0]
+        shift = [site.offsets.get(layer, np.zeros((len(site.entries), 2))) for site in sites]
+        items = [str(entry["items"].get(product, "")) for site in sites for entry in site.entries]
+        found[layer] = Windows(np.array(items), corner + np.concatenate(shift) * (1, -1))
+    return found
+
+
+def _count(label: Array, codes: Sequence[int]) -> Array:
+    """(N, K) pixels of every class in label rasters (N, y, x)."""
+    flat = label.reshape(len(label), -1)
+    return np.stack([(flat == code).sum(axis=1) for code in codes], axis=1)
+
+
+def _digests(group: Any, count: int) -> list[frozenset[str]]:
+    """Hashes of the finest pixels of every product, chip by chip; chips without a single valid pixel have none."""
+    found: list[set[str]] = [set() for _ in range(count)]
+    for product in _products(group):
+        pixel_m = band_groups(group, product)[0][0]
+        for chips, values in read_parts(group, f"{product}/{pixel_m}m/values"):
+            for chip, pixels in zip(chips, np.ascontiguousarray(values), strict=True):
+                if (pixels != ENCODINGS[product].nodata).any():
+                    found[chip].add(hashlib.sha1(pixels.data, usedforsecurity=False).hexdigest())
+    return [frozenset(hashes) for hashes in found]
+
+
+def _mosaic(label: Array, chips: Sequence[dict[str, Any]], chip_m: int) -> Array:
+    """Labels of one site put together from its chips; dates overlap and agree."""
+    size = chip_m // LABEL_PIXEL_M
+    rows, cols = (1 + max(int(chip[key]) for chip in chips) for key in ("row", "col"))
+    mosaic = np.full((rows * size, cols * size), LABEL_NODATA, np.uint8)
+    for pixels, chip in zip(label, chips, strict=True):
+        top, left = int(chip["row"]) * size, int(chip["col"]) * size
+        mosaic[top : top + size, left : left + size] = pixels
+    return mosaic

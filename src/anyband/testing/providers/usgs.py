@@ -1,0 +1,83 @@
+"""USGS `landsat-c2l2-sr`: addresses that want a login in a browser, and the bucket where the reader pays as alternate.
+
+Fixed parts: a recorded item of landsatlook.usgs.gov.
+"""
+
+import hashlib
+import re
+from typing import Any
+
+from anyband.simulation.scene_info import SIMULATED
+from anyband.testing.providers.common import BASE, Item, Published, api_links, moment, template, within_180
+
+API = "earth-search-c1"
+LOGIN = "https://landsatlook.usgs.gov/data/"
+KEPT = (
+    "datetime", "eo:cloud_cover", "view:sun_azimuth", "view:sun_elevation", "landsat:cloud_cover_land",
+    "landsat:wrs_path", "landsat:wrs_row", "landsat:scene_id", "landsat:collection_category", "landsat:correction",
+    "proj:epsg", "proj:shape", "proj:transform", "created", SIMULATED,
+)  # fmt: skip
+
+
+def product_id(item: Item) -> str:
+    """USGS's name of a Landsat product, with the day on which it was made."""
+    made = moment(item["properties"]["created"])
+    return re.sub(r"_(\d{8})_02_", rf"_\1_{made:%Y%m%d}_02_", str(item["id"]))
+
+
+def bucket_key(item: Item, product: str) -> str:
+    """Start of the keys of a product's files in the bucket `usgs-landsat`."""
+    stored = item["properties"]
+    sensor = "etm" if stored["platform"] == "landsat-7" else "oli-tirs"
+    day = moment(stored["datetime"])
+    place = f"{day.year}/{stored['landsat:wrs_path']}/{stored['landsat:wrs_row']}"
+    return f"collection02/level-2/standard/{sensor}/{place}/{product}/{product}"
+
+
+def suffixes() -> dict[str, str]:
+    """End of the file name of each stored asset that USGS has."""
+    start = "{product}/{product}"
+    assets = template("landsat-c2-l2")["assets"]
+    return {key: asset["href"][len(start) :] for key, asset in assets.items() if asset["href"].startswith(start)}
+
+
+def landsat(item: Item) -> Published:
+    """A Landsat item as USGS writes it."""
+    described, product = template("usgs-landsat-c2l2-sr"), product_id(item)
+    stored, start = item["properties"], bucket_key(item, product)
+    by_end = {end: key for key, end in suffixes().items()}
+    assets, files = {}, {}
+    for key, asset in described["assets"].items():
+        source = item["assets"].get(by_end.get(asset["href"], ""))
+        if asset["href"] in by_end and source is None:
+            continue
+        place = f"usgs-landsat/{start}{asset['href']}"
+        assets[key] = _asset(key, asset, f"{start}{asset['href']}")
+        if source is not None:
+            files[place] = source["href"].removeprefix(f"{BASE}/")
+    written = {
+        "type": "Feature",
+        "stac_version": "1.0.0",
+        "stac_extensions": described["stac_extensions"],
+        "id": f"{product}_SR",
+        "collection": "landsat-c2l2-sr",
+        "description": described["description"],
+        "bbox": item["bbox"],
+        "geometry": item["geometry"],
+        "properties": described["properties"]
+        | {name: stored[name] for name in KEPT if name in stored}
+        | {"platform": stored["platform"].upper().replace("-", "_"), "updated": stored["created"]},
+        "assets": assets,
+    }
+    written["links"] = api_links(API, written, ("self", "parent", "collection", "root"))
+    return Published(within_180(written), files)
+
+
+def _asset(key: str, asset: dict[str, Any], place: str) -> dict[str, Any]:
+    """One asset with its addresses; the index page is in no bucket and has no checksum."""
+    if key == "index":
+        return asset | {"href": LOGIN.replace("/data/", "/stac-browser/") + place}
+    bucket = {"storage:platform": "AWS", "storage:requester_pays": True, "href": f"s3://usgs-landsat/{place}"}
+    # A multihash (sha2-512) in the right form, of the name: the archive's files are not USGS's, byte by byte.
+    checksum = "1340" + hashlib.sha512(place.encode()).hexdigest()
+    return asset | {"href": LOGIN + place, "alternate": {"s3": bucket}, "file:checksum": checksum}

@@ -1,0 +1,100 @@
+"""Statistics of the training pixels, computed once and kept with the model."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from anyband.chips.dataset import ChipTable
+from anyband.models.core.normalisation import BandStatistics, Statistics
+from anyband.models.core.regrid import apply_separable, moment_weights
+from anyband.observation import BandGroup
+from anyband.runtime import UserError
+
+CELL_M = 60.0
+"""Ground on which bands of all pixel sizes meet for their covariance: the coarsest pixel of Sentinel-2."""
+COVERED = 0.99  # share of a cell that every band must have seen
+
+
+@dataclass
+class _Sums:
+    """Running sums of one band (count, sum, sum of squares), or of all bands together."""
+
+    parts: list[Tensor] = field(default_factory=list)
+
+    def total(self) -> Tensor:
+        return torch.stack(self.parts).sum(dim=0)
+
+
+def measure(table: ChipTable, products: Iterable[str]) -> Statistics:
+    """Mean and standard deviation of every band over valid pixels, covariance of all bands, and pixels per class.
+
+    The description of a band (its centre) is that of the platform that comes first in the data. The covariance is that
+    of means over cells of 60 m which all bands saw, about their joint means.
+
+    Raises:
+        UserError: a band without one valid pixel, or no cell that all bands saw.
+    """
+    sums: dict[tuple[str, str], _Sums] = {}
+    groups: dict[tuple[str, str], tuple[BandGroup, int]] = {}
+    joint = _Sums()
+    wanted = sorted(products, reverse=True)  # sentinel2 before landsat, and stable
+    for indices in table.ordered_batches(64):
+        observation = table.observation(indices, set(wanted))
+        ordered = [group for product in wanted for group in observation.of(product)]
+        for group in ordered:
+            valid = group.valid.double()
+            values = group.values.double() * valid
+            moments = torch.stack([m.sum(dim=(0, 2, 3)) for m in (valid, values, values**2)])
+            for channel, band in enumerate(group.band_sets[0]):
+                groups.setdefault((group.product, band.name), (group, channel))
+                sums.setdefault((group.product, band.name), _Sums()).parts.append(moments[:, channel])
+        joint.parts.append(_products(ordered, table.chip_m))
+    bands = []
+    for (product, name), (group, channel) in groups.items():
+        count, first, second = sums[product, name].total().tolist()
+        if count == 0:
+            raise UserError(f"{product} band {name} has no valid pixel in the training split")
+        mean = first / count
+        band = group.band_sets[0].bands[channel]
+        std = max(second / count - mean**2, 0.0) ** 0.5
+        bands.append(BandStatistics(product, name, band.response.centre_nm, band.quantity, mean, std))
+    counts = np.bincount(table.label[table.label >= 0].ravel(), minlength=len(table.classes))
+    return Statistics(tuple(bands), tuple(int(count) for count in counts), _covariance(joint.total(), wanted))
+
+
+def _products(groups: list[BandGroup], chip_m: float) -> Tensor:
+    """Sums of products (C + 1, C + 1) float64 of the cell means of all bands and of a band that is 1 everywhere."""
+    means, covered = zip(*(_cell_means(group, round(chip_m / CELL_M)) for group in groups), strict=True)
+    both = torch.cat(means, dim=-1), torch.cat(covered, dim=-1)
+    kept = both[0][(both[1] > COVERED).all(dim=-1)]
+    with_one = torch.cat((kept, torch.ones_like(kept[:, :1])), dim=-1).double()
+    return with_one.T @ with_one
+
+
+def _cell_means(group: BandGroup, cells: int) -> tuple[Tensor, Tensor]:
+    """Means over the ground of each cell and observed shares, both (B, cells, cells, C)."""
+    dx, dy = group.offset_m.unbind(1)
+    height, width = group.values.shape[2:]
+    rows = moment_weights(height, group.pixel_m, dy, cells, CELL_M, 1)
+    columns = moment_weights(width, group.pixel_m, dx, cells, CELL_M, 1)
+    valid = group.valid.float().permute(0, 2, 3, 1)
+    values = apply_separable(rows, columns, group.values.permute(0, 2, 3, 1) * valid)
+    seen = apply_separable(rows, columns, valid)
+    return values / seen.clamp_min(1e-6), seen
+
+
+def _covariance(total: Tensor, products: list[str]) -> tuple[tuple[float, ...], ...]:
+    """Covariance from the sums of `_products`.
+
+    Raises:
+        UserError: no cell that all bands saw.
+    """
+    count = float(total[-1, -1])
+    if count == 0:
+        raise UserError(f"no ground in the training split was seen in every band of {', '.join(products)}")
+    mean = total[-1, :-1] / count
+    covariance = total[:-1, :-1] / count - torch.outer(mean, mean)
+    return tuple(tuple(row) for row in covariance.tolist())
