@@ -58,7 +58,7 @@ class Task:
 
     def __init__(self, address: str, side: int, count: int, layout: str, threads: int) -> None:
         """Choose `count` chips in a scene of `side` pixels; `layout` is sparse or dense."""
-        from anyband.chips.grid import Footprint
+        from anyband.ground import Footprint
 
         per_side = side * 10 // CHIP_M - 1
         if count > per_side**2:
@@ -94,7 +94,7 @@ class Task:
     def window(self, name: str, chip: Any) -> tuple[int, int, int]:
         """Row, column and size of a chip in a band's raster."""
         pixel, left, top, _ = grid(name)
-        from anyband.chips.grid import chip_window
+        from anyband.ground import chip_window
 
         found = chip_window(chip, EPSG, (pixel, 0.0, left, 0.0, -pixel, top))
         return found.row, found.col, found.size

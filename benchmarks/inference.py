@@ -29,7 +29,8 @@ import torch
 import yaml
 
 from anyband.chips.dataset import ChipTable, load_split
-from anyband.config import DEFAULT_METHODS, WORLDCOVER, Config, Experiment, Training
+from anyband.config import DEFAULT_METHODS, Config, Experiment, Training
+from anyband.landcover import SCORED
 from anyband.models.core.method import Method
 from anyband.models.core.registry import build
 from anyband.observation import BandGroup, Observation, QueryGrid
@@ -230,7 +231,7 @@ def report_bands(name: str, options: dict, counts: list[int], arguments: argpars
         seen = hyperspectral(count, arguments.batch, size)
         torch.manual_seed(0)
         own = DEFAULT_METHODS[name].options | options
-        method = build(DEFAULT_METHODS[name].model, own, statistics_of(seen.groups), len(WORLDCOVER)).to(world.device)
+        method = build(DEFAULT_METHODS[name].model, own, statistics_of(seen.groups), len(SCORED)).to(world.device)
         batch = seen.part(slice(None), world.device), QueryGrid(10.0, size, size), torch.zeros(arguments.batch)
         work = maps(method.eval(), world)
         with compiled(method, world):
@@ -264,7 +265,7 @@ def main() -> None:
         settings = Training(**preset["experiments"]["main"]["training"])
     with tempfile.TemporaryDirectory() as folder:
         write_chips(Path(folder) / "bench.zarr", max(64, arguments.batch))
-        table = load_split(Path(folder), Path(folder) / "bench.csv", "train", PRODUCTS, WORLDCOVER)
+        table = load_split(Path(folder), Path(folder) / "bench.csv", "train", PRODUCTS, SCORED)
         names = arguments.models.split(",") if arguments.models else Config().experiments["rivals"].methods
         report(names, table, options, settings, arguments)
     report_bands(Experiment().proposed, options, [int(count) for count in arguments.bands.split(",")], arguments)

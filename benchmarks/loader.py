@@ -26,10 +26,11 @@ from torch.utils.data import DataLoader, Dataset
 
 from anyband.chips import cache
 from anyband.chips.dataset import ChipTable, Crop, load_split
-from anyband.chips.encoding import ENCODINGS, LABEL_PIXEL_M
-from anyband.config import DEFAULT_METHODS, WORLDCOVER, Experiment, Training
+from anyband.config import DEFAULT_METHODS, Experiment, Training
+from anyband.landcover import LABEL_PIXEL_M, SCORED
 from anyband.models.core.registry import build
 from anyband.observation import Observation
+from anyband.products import PRODUCTS as ALL_PRODUCTS
 from anyband.runtime import set_threads
 from anyband.training.band_moments import measure
 from anyband.training.loop import training_batch, training_loss
@@ -55,7 +56,7 @@ def write_chips(path: Path, count: int) -> None:
     """A store of `count` chips: patches of 240 m with noise, which compress about as far as scenes do."""
     random = np.random.default_rng(0)
     size = CHIP_M // LABEL_PIXEL_M
-    codes = np.array(sorted(WORLDCOVER), np.uint8)
+    codes = np.array(sorted(SCORED), np.uint8)
     label = codes[random.integers(len(codes), size=(count, 4, 4))].repeat(size // 4, 1).repeat(size // 4, 2)
     stacks, qualities = [], []
     for product, grids in BANDS.items():
@@ -64,7 +65,9 @@ def write_chips(path: Path, count: int) -> None:
             pixels = CHIP_M // pixel_m
             values = random.normal(4_000, 300, (count, len(names), pixels, pixels))
             values += 40.0 * label[:, None, :: pixel_m // LABEL_PIXEL_M, :: pixel_m // LABEL_PIXEL_M]
-            stacks.append(BandStack(product, pixel_m, names, values.astype(ENCODINGS[product].dtype), offset))
+            stacks.append(
+                BandStack(product, pixel_m, names, values.astype(ALL_PRODUCTS[product].encoding.dtype), offset)
+            )
         pixel_m = 20 if product == "sentinel2" else 30
         clear = (random.random((count, CHIP_M // pixel_m, CHIP_M // pixel_m)) < 0.95).astype(np.uint8)
         qualities.append(QualityStack(product, pixel_m, "clear", clear, clear, offset))
@@ -123,7 +126,7 @@ class Items(Dataset):
 
         values, valid = [], []
         for (product, pixel_m), array in self.groups.items():
-            stored, encoding = cut(array, pixel_m), ENCODINGS[product]
+            stored, encoding = cut(array, pixel_m), ALL_PRODUCTS[product].encoding
             valid.append(torch.from_numpy(stored != encoding.nodata))
             reflectance = stored.astype(np.float32) * np.float32(encoding.scale) + np.float32(encoding.offset)
             values.append(torch.from_numpy(reflectance.clip(0, 1.6)))
@@ -234,7 +237,7 @@ def main() -> None:
 def run(store: Path, count: int, repetitions: int, threads: int) -> None:
     """All ways, `repetitions` times in turn."""
     settings = Training()
-    source = store.parent, store.with_suffix(".csv"), "train", PRODUCTS, WORLDCOVER
+    source = store.parent, store.with_suffix(".csv"), "train", PRODUCTS, SCORED
     held: list[ChipTable] = []
     started = time.perf_counter()
     memory = {"ours, in memory": added_memory_mb(lambda: held.append(load_split(*source)))}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import zarr
 
-from anyband.chips.encoding import ENCODINGS
+from anyband.products import PRODUCTS
 
 Fault = Callable[[Any], None]
 GRIDS = {"sentinel2": (10, 20, 60), "landsat": (30,), "hls_s30": (30,), "hls_l30": (30,)}
@@ -25,7 +25,7 @@ def change(product: str, function: Callable[[np.ndarray], np.ndarray]) -> Fault:
     """`function` on the reflectance of all bands of a product."""
 
     def fault(group: Any) -> None:
-        encoding = ENCODINGS[product]
+        encoding = PRODUCTS[product].encoding
         limits = np.iinfo(encoding.dtype)
         for pixel_m in GRIDS[product]:
             array = group[f"{product}/{pixel_m}m/values"]

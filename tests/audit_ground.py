@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from anyband.chips.encoding import ENCODINGS
+from anyband.products import OPTICAL, PRODUCTS
 from whole_store import BandStack, QualityStack, SiteChips, write_store
 
 # Mean reflectance of simulated classes (docs/data.md), B01 to B12 without B10: woods, grass, crops, towns, soil, water.
@@ -65,7 +65,7 @@ def ground_store(path: Path, scenes: list[Scene], side: int = 2, seed: int = 0, 
     for scene in scenes:
         for key, pixels in _products(scene, side, random).items():
             (stacks if isinstance(key, tuple) else masks).setdefault(key, []).append(_chips(pixels, side))
-    products = [p for p in ENCODINGS if p in masks]
+    products = [p for p in OPTICAL if p in masks]
     values = {key: np.concatenate(parts) for key, parts in stacks.items()}
     clear = {product: np.concatenate(parts).astype(np.uint8) for product, parts in masks.items()}
     count = side * side * len(scenes)
@@ -160,7 +160,7 @@ def _products(scene: Scene, side: int, random: np.random.Generator) -> dict:
         return mean * gain + haze + random.normal(0, noise, mean.shape)
 
     def stored(product: str, images: list[np.ndarray]) -> np.ndarray:
-        encoding = ENCODINGS[product]
+        encoding = PRODUCTS[product].encoding
         return np.round((np.array(images) - encoding.offset) / encoding.scale).clip(1).astype(encoding.dtype)
 
     found: dict = {}

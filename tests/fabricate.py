@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from anyband.chips.encoding import ENCODINGS
+from anyband.products import PRODUCTS
 from whole_store import BandStack, QualityStack, SiteChips, write_store
 
 BANDS: dict[str, dict[int, tuple[str, ...]]] = {
@@ -101,7 +101,7 @@ def _chips(
 
 
 def _stacks(product: str, label: np.ndarray, random: np.random.Generator) -> list[BandStack]:
-    encoding = ENCODINGS[product]
+    encoding = PRODUCTS[product].encoding
     stacks = []
     for pixel_m, bands in BANDS[product].items():
         factor = pixel_m // 10

@@ -9,9 +9,9 @@ import numpy as np
 import zarr
 
 from anyband.chips.arrays import checksums
-from anyband.chips.encoding import ENCODINGS
 from anyband.chips.shards import Shards
 from anyband.chips.store import new_store
+from anyband.products import PRODUCTS
 
 Array = np.ndarray
 
@@ -105,4 +105,6 @@ def _check(content: SiteChips) -> None:
     for name, array in arrays.items():
         assert len(array) == count, f"{name} holds {len(array)} chips, the list names {count}"
     for stack in content.stacks:
-        assert stack.values.dtype == ENCODINGS[stack.product].dtype, f"{stack.product} is not in its store encoding"
+        assert stack.values.dtype == PRODUCTS[stack.product].encoding.dtype, (
+            f"{stack.product} is not in its store encoding"
+        )

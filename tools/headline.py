@@ -15,9 +15,9 @@ from typing import Any
 
 import pandas as pd
 
+from anyband.conditions import PRIMARY_CONDITIONS
 from anyband.report import formatting as form
 from anyband.runtime import UserError, step_main, write_csv, write_text
-from anyband.statistics.protocol import PRIMARY_CONDITIONS
 
 EXPERIMENT = "main"
 NUMBERS = Path("docs/default-run.csv")

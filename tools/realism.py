@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from anyband.archive.place import EXTENT_M, hidden_grid, surface_seed
-from anyband.config import WORLDCOVER, Simulation
+from anyband.config import Simulation
+from anyband.landcover import SCORED
 from anyband.runtime import UserError, step_main, write_text
 from anyband.sensors import get_sensor
 from anyband.simulation.land.landscape import build_landscape
@@ -126,7 +127,7 @@ def level_table(pairs: Sequence[Mapping[str, Any]]) -> str:
     for code, found in sorted(sums.items(), key=lambda item: int(item[0])):
         if found[0] and code != "0":
             levels = [f"{level:.3f}" for level in found[1:] / found[0]]
-            rows.append([WORLDCOVER.get(int(code), code), f"{100 * found[0] / total:.1f}", *levels])
+            rows.append([SCORED.get(int(code), code), f"{100 * found[0] / total:.1f}", *levels])
     mean = np.sum([values[1:] for values in sums.values()], axis=0) / total
     rows.append(["**all simulated**", "100", *(f"{v:.3f}" for v in mean)])
     rows.append(["BigEarthNet (real, all seasons, with sea)", "", *(f"{v:.3f}" for v in REAL_MEAN)])

@@ -19,7 +19,8 @@ import requests
 
 from anyband.archive.server.provider_apis import APIS
 from anyband.catalog.items.dialects import parse_item
-from anyband.catalog.providers import CATALOGUES, PRODUCTS
+from anyband.catalog.providers import CATALOGUES
+from anyband.products import CATALOGUED
 from anyband.raster.access import EARTHDATA_LOGIN, EARTHDATA_VARIABLE
 from archive_run import chips_of
 from make_items import make_item
@@ -92,7 +93,7 @@ def items_of(folder, product):
     return json.loads((folder / f"scenes/{product}.json").read_text())["items"]
 
 
-@pytest.mark.parametrize("product", PRODUCTS)
+@pytest.mark.parametrize("product", CATALOGUED)
 @pytest.mark.parametrize("catalog", LIVE)
 def test_items_are_found_and_parsed(searched, catalog, product):
     items = items_of(searched(catalog), product)
@@ -102,7 +103,7 @@ def test_items_are_found_and_parsed(searched, catalog, product):
     assert "sig=" not in json.dumps(items)
 
 
-@pytest.mark.parametrize("product", PRODUCTS)
+@pytest.mark.parametrize("product", CATALOGUED)
 @pytest.mark.parametrize("catalog", LIVE)
 def test_keys_have_not_drifted_from_those_of_the_archive(searched, catalog, product):
     """The archive writes the keys of recorded items; a live item with others is a dialect that has changed."""
@@ -134,7 +135,7 @@ def test_a_chip_is_read_in_physical_units(searched, catalog):
     step("extract", catalog, f"--scenes={folder / 'scenes'}", f"--pairs={pairs}", "--threads=4", f"--out={store}")
     (chip,) = chips_of(store).values()
     medians = {}
-    for product in PRODUCTS[:-1]:
+    for product in CATALOGUED[:-1]:
         bands = [chip[name].ravel() for name in chip if name.startswith(product) and name.endswith("m/values")]
         medians[product] = np.nanmedian(np.concatenate(bands))
     # An offset that is applied twice or not at all moves reflectance by 0.1.

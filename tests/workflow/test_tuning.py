@@ -147,6 +147,6 @@ def test_the_command_shows_the_ledger_and_where_the_preset_lies(tuned, two_trial
 
 def classes(settings):
     """The scored classes of a run by code."""
-    from anyband.config import WORLDCOVER
+    from anyband.landcover import SCORED
 
-    return {code: WORLDCOVER[code] for code in settings["classes"]}
+    return {code: SCORED[code] for code in settings["classes"]}

@@ -8,8 +8,8 @@ import pytest
 import yaml
 import zarr
 
-from anyband.catalog.providers import EXTRA
 from anyband.config import Config
+from anyband.products import EXTRA
 from tiny_workflow import ROOT, Workflow, jobs
 
 FEW = {

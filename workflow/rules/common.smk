@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from anyband import config as settings_model
 from anyband.simulation.places import check_sites
-from anyband.catalog.providers import EXTRA, PRODUCTS
+from anyband.products import CATALOGUED, EXTRA
 from anyband.catalog.sites import load_sites
 from anyband.runtime import UserError, visible_cores
 from anyband.fingerprint import step_fingerprint
@@ -187,7 +187,7 @@ def all_sites(pattern, datasets):
     return [
         file
         for name in datasets
-        for file in expand(pattern, dataset=name, site=SITES[name], product=PRODUCTS)
+        for file in expand(pattern, dataset=name, site=SITES[name], product=CATALOGUED)
     ]
 
 
@@ -291,7 +291,7 @@ def manifests(wildcards):
     """The manifests of a site's scenes: of the usual products, and of the extra ones that the dataset names."""
     folder = f"results/scenes/{wildcards.dataset}/{wildcards.site}"
     extra = CONFIG.datasets[wildcards.dataset].extra_products
-    return [f"{folder}/{product}.json" for product in (*PRODUCTS, *extra)]
+    return [f"{folder}/{product}.json" for product in (*CATALOGUED, *extra)]
 
 
 def launcher(wildcards, resources):

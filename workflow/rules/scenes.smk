@@ -4,7 +4,7 @@ rule search:
     output:
         expand(
             "results/scenes/{{dataset}}/{{site}}/{product}.json",
-            product=PRODUCTS,
+            product=CATALOGUED,
         ),
     log:
         "results/logs/search/{dataset}/{site}.log",

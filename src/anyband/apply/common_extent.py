@@ -12,7 +12,7 @@ from anyband.apply.read_item import read_item
 from anyband.apply.scene_of_item import read_scene
 from anyband.apply.strips import CLOSE
 from anyband.apply.tiling import Area, Cut, Lattice, Read
-from anyband.chips.grid import LATTICE_M
+from anyband.ground import LATTICE_M
 from anyband.observation import BandGroup, Observation, QueryGrid
 from anyband.runtime import UserError
 

@@ -8,7 +8,7 @@ from anyband.apply.common_extent import Bounds, common_area, open_scenes
 from anyband.apply.harmonisers.converter import Converter, Task, converter, target_sensor
 from anyband.apply.predict import mapped, tags_of
 from anyband.apply.tiling import Area
-from anyband.chips.grid import LATTICE_M
+from anyband.ground import LATTICE_M
 from anyband.raster.cog import Form, writing
 from anyband.runtime import UserError, set_threads, visible_cores
 

@@ -15,8 +15,8 @@ import torch
 from anyband.apply.harmonisers.converter import Converter, Task, converter
 from anyband.apply.harmonisers.resample import resample
 from anyband.chips.dataset import ChipTable, load_split
-from anyband.chips.encoding import LABEL_NAMES
 from anyband.evaluation.image_scores import rmse, sam
+from anyband.landcover import NAMES
 from anyband.observation import BandGroup, Observation, QueryGrid
 from anyband.runtime import UserError, progress
 from anyband.sensors import get_sensor
@@ -66,7 +66,7 @@ def score(
     """
     if source == target:
         raise UserError(f"--source and --target are both {source}")
-    table = load_split(chips, splits, split, {source, target}, LABEL_NAMES)
+    table = load_split(chips, splits, split, {source, target}, NAMES)
     pairs = list(pairs_of(table, source, target))
     made = {entry.method: _converters(entry, pairs, source, target) for entry in entries}
     names = [{band.name for band in next(iter(found.values())).bands} for found in made.values()]

@@ -9,7 +9,7 @@ from anyband.apply.optical_item import Layer, Scene
 from anyband.apply.strips import Clear, Frame, Group, Strip, reflectance
 from anyband.apply.tiling import Lattice
 from anyband.catalog.items.acquisition import QualityAsset
-from anyband.chips.grid import northing_shift
+from anyband.ground import northing_shift
 from anyband.raster.quality_layers import DECODERS
 from anyband.raster.rows import Header, RowFile, read_header
 from anyband.runtime import UserError

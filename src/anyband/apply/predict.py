@@ -11,7 +11,7 @@ from anyband import __version__
 from anyband.apply.common_extent import Bounds, common_area, open_scenes, reader, seen_by_any
 from anyband.apply.open_scene import OpenScene
 from anyband.apply.tiling import Area, Compute, Lattice, Rows, map_rows
-from anyband.chips.encoding import LABEL_NAMES, LABEL_NODATA
+from anyband.landcover import LAND_COVER, NO_LABEL
 from anyband.models.core.method import Method
 from anyband.models.core.storage import Recipe, load
 from anyband.observation import Observation, QueryGrid
@@ -21,20 +21,6 @@ from anyband.runtime import UserError, progress, set_threads, visible_cores
 LEVELS = 250
 """Probability = stored / 250: steps of 0.4 %, with room for nodata above."""
 NO_PROBABILITY = 255
-# Legend of ESA WorldCover (product user manual v2.0, table 3).
-COLOURS = {
-    10: (0, 100, 0),
-    20: (255, 187, 34),
-    30: (255, 255, 76),
-    40: (240, 150, 255),
-    50: (250, 0, 0),
-    60: (180, 180, 180),
-    70: (240, 240, 240),
-    80: (0, 100, 200),
-    90: (0, 150, 160),
-    95: (0, 207, 117),
-    100: (250, 230, 160),
-}
 
 
 def predict_items(
@@ -75,7 +61,7 @@ def predict_items(
         more = probabilities and files.enter_context(writing(probabilities, area, _probability_form(recipe, tags)))
         for rows in mapped(scenes, area, probabilities_of(method), len(codes)):
             best = codes[rows.values.argmax(axis=0)]
-            write(rows.start, np.where(rows.seen, best, LABEL_NODATA)[None])
+            write(rows.start, np.where(rows.seen, best, NO_LABEL)[None])
             if more:
                 levels = np.rint(rows.values * LEVELS).astype(np.uint8)
                 more(rows.start, np.where(rows.seen, levels, NO_PROBABILITY).astype(np.uint8))
@@ -123,17 +109,17 @@ def tags_of(scenes: Sequence[OpenScene]) -> dict[str, str]:
 
 def class_name(code: int) -> str:
     """Name of a class; codes outside of WorldCover's have none of their own."""
-    return LABEL_NAMES.get(code, f"class_{code}")
+    return LAND_COVER[code].name if code in LAND_COVER else f"class_{code}"
 
 
 def _class_form(recipe: Recipe, tags: dict[str, str]) -> Form:
     names = {f"class_{code}": class_name(code) for code in recipe.classes}
     return Form(
         dtype="uint8",
-        nodata=LABEL_NODATA,
+        nodata=NO_LABEL,
         names=("class",),
         tags=tags | names,
-        colours={code: COLOURS[code] for code in recipe.classes if code in COLOURS},
+        colours={code: LAND_COVER[code].colour for code in recipe.classes if code in LAND_COVER},
         overviews="mode",
     )
 

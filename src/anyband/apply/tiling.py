@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from anyband.chips.grid import FALSE_NORTHING_M
+from anyband.ground import FALSE_NORTHING_M
 from anyband.observation import Observation, QueryGrid
 
 Floats = NDArray[np.float32]

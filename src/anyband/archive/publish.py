@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anyband.archive.item_properties import hls_tags
-from anyband.archive.stac_items import COLLECTIONS, AssetFile, SceneInfo, build_item, item_id
+from anyband.archive.stac_items import AssetFile, SceneInfo, build_item, item_id
+from anyband.products import collection_of
 from anyband.raster.geotiff import epsg_crs, hls_crs, write_raster
 from anyband.runtime import write_json
 from anyband.simulation.instrument.sampling import PixelGrid
@@ -40,7 +41,7 @@ class SiteWriter:
     def publish(self, info: SceneInfo, rasters: Mapping[str, Raster]) -> None:
         """Write the rasters of a scene (asset key -> raster) and its item."""
         identifier = item_id(info)
-        collection = COLLECTIONS[info.product]
+        collection = collection_of(info.product)
         assets = {}
         for key, (grid, values, nodata) in rasters.items():
             path = f"{collection}/{identifier}/{identifier}_{key}.tif"
@@ -55,7 +56,7 @@ class SiteWriter:
     def item(self, info: SceneInfo) -> None:
         """Write the STAC item of a scene whose files exist."""
         item = build_item(info)
-        write_json(self.folder / "items" / COLLECTIONS[info.product] / f"{item['id']}.json", item)
+        write_json(self.folder / "items" / collection_of(info.product) / f"{item['id']}.json", item)
         self.written.append(item["id"])
 
     def info(self, product: str, acquisition: Acquisition, epsg: int, cloud_cover: float) -> SceneInfo:
@@ -103,7 +104,7 @@ def publish_label(writer: SiteWriter, labels: NDArray[np.uint8], hidden: HiddenG
         simulated=writer.simulated,
     )
     identifier = item_id(info)
-    path = f"{COLLECTIONS['label']}/{identifier}/{identifier}_Map.tif"
+    path = f"{collection_of('label')}/{identifier}/{identifier}_Map.tif"
     write_raster(writer.folder / "files" / path, raster.codes, epsg_crs(4326), raster.transform, 0)
     rows, columns = raster.codes.shape
     writer.item(replace(info, assets={"map": AssetFile(path, 4326, raster.transform, (rows, columns))}))

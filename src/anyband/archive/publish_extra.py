@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from anyband.archive.geometry_names import mgrs_tile
 from anyband.archive.item_properties import microseconds
 from anyband.archive.publish import SiteWriter
+from anyband.products import collection_of
 from anyband.raster.geotiff import epsg_crs, write_raster
 from anyband.runtime import write_json
 from anyband.sensors import Sensor
@@ -21,7 +22,7 @@ from anyband.simulation.overpasses import Acquisition
 from anyband.simulation.processors.encode import encode_hls
 from anyband.simulation.processors.masks import cloud_percent
 from anyband.simulation.processors.quality import Detected
-from anyband.simulation.scene_info import EXTRA_COLLECTIONS, SIMULATED, SceneInfo, bounding_box
+from anyband.simulation.scene_info import SIMULATED, SceneInfo, bounding_box
 
 EXTENSIONS = [
     f"https://stac-extensions.github.io/{name}/schema.json"
@@ -36,7 +37,7 @@ ADDRESS = "http://archive.anyband.test"
 def publish_extra(writer: SiteWriter, product: str, acquisition: Acquisition, image: ExtraImage) -> None:
     """Write the files and the item of one scene of an extra sensor."""
     info = writer.info(product, acquisition, image.grid.epsg, cloud_percent(image.found))
-    identifier, collection = extra_id(info, image.sensor), EXTRA_COLLECTIONS[product]
+    identifier, collection = extra_id(info, image.sensor), collection_of(product)
     rasters: dict[str, tuple[NDArray[Any], int]] = {
         "image": (encode_hls(image.values), NODATA),
         "mask": (mask_values(image.found), MASK["no_data"]),
@@ -65,7 +66,7 @@ def extra_id(info: SceneInfo, sensor: Sensor) -> str:
 
 def extra_item(info: SceneInfo, sensor: Sensor, grid: PixelGrid) -> dict[str, Any]:
     """The STAC 1.1 item of a scene whose files exist."""
-    identifier, collection = extra_id(info, sensor), EXTRA_COLLECTIONS[info.product]
+    identifier, collection = extra_id(info, sensor), collection_of(info.product)
     ring = [list(point) for point in info.footprint]
     ring += [ring[0]] if ring[0] != ring[-1] else []
     url = f"{ADDRESS}/sensors/collections/{collection}"

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from anyband.archive.item_properties import PROPERTIES, item_names, microseconds
-from anyband.simulation.scene_info import COLLECTIONS, PERCENTAGES, SIMULATED, AssetFile, SceneInfo, bounding_box
+from anyband.products import collection_of
+from anyband.simulation.scene_info import PERCENTAGES, SIMULATED, AssetFile, SceneInfo, bounding_box
 
-__all__ = ["COLLECTIONS", "SIMULATED", "AssetFile", "SceneInfo", "build_item", "item_id", "read_template"]
+__all__ = ["SIMULATED", "AssetFile", "SceneInfo", "build_item", "item_id", "read_template"]
 
 
 def item_id(info: SceneInfo) -> str:
@@ -35,7 +36,7 @@ def build_item(info: SceneInfo, base_url: str = "http://archive.anyband.test") -
     Raises:
         ValueError: an asset key, percentage or platform that the dialect does not know, or no file at all.
     """
-    collection = COLLECTIONS[info.product]
+    collection = collection_of(info.product)
     template = _template(collection)
     _check(info, template)
     names = item_names(info) | {"base": base_url, "collection": collection}

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from anyband.chips.encoding import Array
+from anyband.ground import Array
 
 STEEPEST = 0.2
 """Share of the cells with the strongest local contrast that is left out: there, registration decides the difference."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from anyband.chips.encoding import Array
+from anyband.ground import Array
 
 WHOLE = 1 - 1e-6
 """A square counts when its ground is covered by usable pixels, up to rounding."""

@@ -4,15 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-TITLES = {
-    "sentinel2": "Sentinel-2",
-    "landsat": "Landsat",
-    "hls_s30": "HLS S30",
-    "hls_l30": "HLS L30",
-    "broadband": "Broadband",
-    "narrowband": "Narrowband",
-    "hyperspectral": "Hyperspectral",
-}
+from anyband.products import PRODUCTS
+
 PASS, WARNING, CONTRADICTION, TOO_FEW = "pass", "warn", "contradiction", "too few pixels"
 
 
@@ -54,12 +47,12 @@ def culprits(off: set[str], measured: set[str]) -> tuple[str, ...]:
 
 def pretty(name: str) -> str:
     """The two products of a comparison in words."""
-    return " - ".join(TITLES[product] for product in name.split("-"))
+    return " - ".join(PRODUCTS[product].heading for product in name.split("-"))
 
 
 def listed(products: Iterable[str]) -> str:
     """Products in words."""
-    return " and ".join(TITLES[product] for product in products)
+    return " and ".join(PRODUCTS[product].heading for product in products)
 
 
 def moved(shift: Mapping[str, float]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from anyband.audit.limits import STOP, VARIATION
-from anyband.chips.encoding import Array
+from anyband.ground import Array
 
 OFFSETS = {"as read": 0.0, "+0.1": 0.1, "-0.1": -0.1}
 """What would have to be added to Sentinel-2 reflectance. +0.1: the offset of baseline 04.00 was taken off although the

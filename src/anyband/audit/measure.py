@@ -11,7 +11,7 @@ from anyband.audit.compared_bands import COMPARISONS, Comparison
 from anyband.audit.limits import MIN_CELLS, MIN_SHIFT_PIXELS, MIN_STABLE
 from anyband.audit.mosaic import PairImages
 from anyband.audit.shift import find_shift
-from anyband.chips.encoding import Array
+from anyband.ground import Array
 
 Images = dict[tuple[str, str], Array]
 """Clear bands on one grid by (product, band): (rows, cols) float32, NaN where any part is not clear or not covered."""

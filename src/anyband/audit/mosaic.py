@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from anyband.audit.cells import Grid, area_means
-from anyband.chips.encoding import ENCODINGS, Array
 from anyband.chips.selection_read import band_groups, chip_entries
+from anyband.ground import Array
+from anyband.products import OPTICAL, PRODUCTS
 from anyband.runtime import UserError
 
 CELL_M = 60
@@ -51,11 +52,11 @@ class PairImages:
     @property
     def products(self) -> tuple[str, ...]:
         """Optical products of the pair; another pair of the store may have more."""
-        return tuple(product for product in ENCODINGS if product in self.group and product in self.items)
+        return tuple(product for product in OPTICAL if product in self.group and product in self.items)
 
     def bands(self, product: str) -> Iterator[tuple[str, Grid, Array]]:
         """Name, grid and reflectance (rows, cols) float32, NaN where nodata, of every band, one after the other."""
-        encoding = ENCODINGS[product]
+        encoding = PRODUCTS[product].encoding
         for pixel_m, names in band_groups(self.group, product):
             place = f"{product}/{pixel_m}m"
             stored = self._read(f"{place}/values")
@@ -109,7 +110,7 @@ class PairImages:
         self._grids[place] = Grid(float(offset[0, 0]), float(offset[0, 1]), pixel_m, rows, cols)
         return self._grids[place]
 
-    def _mosaic(self, chips: Array, fill: int) -> Array:
+    def _mosaic(self, chips: Array, fill: float) -> Array:
         size = chips.shape[-1]
         rows, cols = self.places
         whole = np.full(((rows.max() + 1) * size, (cols.max() + 1) * size), fill, chips.dtype)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anyband.chips.encoding import Array
+from anyband.ground import Array
 
 SHORTEST_PIXELS = 4.0
 """Shortest wavelength used: 120 m of Landsat, which 60 m pixels still resolve without aliasing."""

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from anyband.audit.finding import TITLES, WARNING, Finding, pretty
+from anyband.audit.finding import WARNING, Finding, pretty
 from anyband.audit.limits import VARIATION, WARN, Expected
+from anyband.products import PRODUCTS
 
 
 def unusual(comparisons: Mapping[str, Any], products: Mapping[str, Any]) -> list[Finding]:
@@ -58,7 +59,7 @@ def _levels(products: Mapping[str, Any]) -> Iterator[Finding]:
                 if figures["pixels"] and not entry.holds(figures[entry.statistic])
             }
             if off:
-                yield _warning(entry, (product,), f"{TITLES[product]}: {entry.statistic}", off)
+                yield _warning(entry, (product,), f"{PRODUCTS[product].heading}: {entry.statistic}", off)
 
 
 def _warning(entry: Expected, products: tuple[str, ...], what: str, off: Mapping[str, float]) -> Finding:

@@ -7,7 +7,6 @@ from anyband.audit.compared_bands import COMPARISONS
 from anyband.audit.finding import (
     CONTRADICTION,
     PASS,
-    TITLES,
     TOO_FEW,
     WARNING,
     Finding,
@@ -18,6 +17,7 @@ from anyband.audit.finding import (
 )
 from anyband.audit.limits import IMPROVED_GEOLOCATION, MIN_QUALITY, STOP, WARN
 from anyband.audit.unusual import unusual
+from anyband.products import PRODUCTS
 
 BY_NAME = {comparison.name: comparison for comparison in COMPARISONS}
 
@@ -79,7 +79,8 @@ def _exchanged(measured: Mapping[str, Any]) -> Iterator[Finding]:
     where = f"between {listed(guilty)}"
     if len(guilty) == 1:
         witnesses = {product for other in seen for product in other.split("-")} - {*guilty}
-        where = f"in {TITLES[guilty[0]]}, as {listed(sorted(witnesses))} {'shows' if len(witnesses) == 1 else 'show'}"
+        shown = "shows" if len(witnesses) == 1 else "show"
+        where = f"in {listed(guilty)}, as {listed(sorted(witnesses))} {shown}"
     found = f"bands {own[0]} and {own[1]} are exchanged {where}"
     yield Finding("bands", CONTRADICTION, guilty, found, "a wrong assignment of assets to bands")
 
@@ -134,7 +135,7 @@ def _scale(measured: Mapping[str, Any]) -> list[Finding]:
 
 
 def _line_text(name: str, line: Mapping[str, float]) -> str:
-    first, second = (TITLES[product] for product in name.split("-"))
+    first, second = (PRODUCTS[product].heading for product in name.split("-"))
     sign = "-" if line["intercept"] < 0 else "+"
     return f"{second} = {line['slope']:.2f} {first} {sign} {abs(line['intercept']):.3f}"
 
@@ -180,7 +181,7 @@ def _undecided(measured: Mapping[str, Any], offset: Mapping[str, Any]) -> Iterat
 def _same_pixels(figures: Mapping[str, Any]) -> Iterator[Finding]:
     for product, pairs in figures["same_pixels"].items():
         for first, second in pairs[:1]:
-            found = f"{first} and {second} of {TITLES[product]} hold the same pixels"
+            found = f"{first} and {second} of {PRODUCTS[product].heading} hold the same pixels"
             yield Finding("bands", CONTRADICTION, (product,), found, "one asset taken for two bands")
 
 
@@ -199,7 +200,7 @@ def _shifts(comparisons: Mapping[str, Any], day: str, earlier: list[Finding]) ->
     if not some:
         return
     found = "; ".join(
-        f"{TITLES[name.split('-')[1]]} has to move {moved(shifts[name])} to lie on {TITLES[name.split('-')[0]]}"
+        f"{listed(name.split('-')[1:])} has to move {moved(shifts[name])} to lie on {listed(name.split('-')[:1])}"
         for name in sorted(far or some)
     )
     if far:

@@ -14,9 +14,8 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from anyband.catalog.pages import Pages, Request, search_request
+from anyband.ground import EARTH_RADIUS_M, utm_epsg
 from anyband.runtime import UserError, write_text
-
-EARTH_RADIUS_M = 6_371_000.0
 
 _ITEM_SEARCH = re.compile(r"https://api\.stacspec\.org/v1\.[^/]+/item-search/?")
 _SIGNATURE = re.compile(r"[?&](sig|signature|x-amz-signature|x-amz-security-token)=", re.IGNORECASE)  # Azure, Amazon
@@ -42,7 +41,7 @@ class Site:
     @property
     def utm_epsg(self) -> int:
         """The WGS 84 / UTM zone by longitude and hemisphere."""
-        return (32_700 if self.latitude < 0 else 32_600) + int((self.longitude + 180) // 6) % 60 + 1
+        return utm_epsg(self.longitude, self.latitude)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,7 @@ import math
 from pathlib import Path
 from random import Random
 
-from anyband.catalog.api import EARTH_RADIUS_M
-from anyband.catalog.position import Position, distance_m
+from anyband.ground import EARTH_RADIUS_M, Position, distance_m
 from anyband.runtime import UserError
 
 LAND = Path(__file__).parent / "data" / "land.geojson"

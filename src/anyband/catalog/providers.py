@@ -8,27 +8,10 @@ collection ids that the dialects know.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from anyband.products import CATALOGUED, PRODUCTS, collection_of
 from anyband.runtime import UserError
 
-PRODUCTS = ("sentinel2", "landsat", "hls_s30", "hls_l30", "label")
-
-KNOWN: Mapping[str, tuple[str, ...]] = {
-    "sentinel2": ("sentinel-2-l2a", "sentinel-2-c1-l2a"),
-    "landsat": ("landsat-c2-l2", "landsat-c2l2-sr"),
-    "hls_s30": ("hls2-s30", "HLSS30_2.0"),
-    "hls_l30": ("hls2-l30", "HLSL30_2.0"),
-    "label": ("esa-worldcover",),
-}
-"""Collection ids by product, in order of preference where one API has several."""
-
 PAGE = 100
-
-EXTRA: Mapping[str, str] = {
-    "broadband": "broadband-l2a",
-    "narrowband": "narrowband-l2a",
-    "hyperspectral": "hyperspectral-l2a",
-}
-"""Collections of the sensors that only the embedded archive has, and only where a dataset names them."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +33,7 @@ EARTH_SEARCH_PAGE = 50  # an answer may have 6 MB; items are large
 
 
 def _first_known(endpoint: str) -> dict[str, Source]:
-    return {product: Source(endpoint, names[0]) for product, names in KNOWN.items()}
+    return {product: Source(endpoint, collection_of(product)) for product in CATALOGUED}
 
 
 _PLANETARY_COMPUTER = _first_known(PLANETARY_COMPUTER)
@@ -76,7 +59,7 @@ CATALOGUES: Mapping[str, Mapping[str, Source]] = {
 
 def extra_sources(extra: Iterable[str]) -> dict[str, Source]:
     """Where to ask for the extra products of a dataset of the embedded archive."""
-    return {product: Source(EMBEDDED_EXTRA, EXTRA[product]) for product in extra}
+    return {product: Source(EMBEDDED_EXTRA, collection_of(product)) for product in extra}
 
 
 def sources(catalog: str, collections_of: Callable[[str], Iterable[str]]) -> dict[str, Source]:
@@ -92,8 +75,11 @@ def sources(catalog: str, collections_of: Callable[[str], Iterable[str]]) -> dic
     if catalog in CATALOGUES:
         return dict(CATALOGUES[catalog])
     offered = set(collections_of(catalog))
-    found = {product: next((name for name in names if name in offered), None) for product, names in KNOWN.items()}
-    for product, name in found.items():
+    found = {}
+    for product in CATALOGUED:
+        known = PRODUCTS[product].collections
+        name = next((name for name in known if name in offered), None)
         if name is None:
-            raise UserError(f"catalogue {catalog} has no collection for {product}, known: {', '.join(KNOWN[product])}")
-    return {product: Source(catalog, name) for product, name in found.items() if name}
+            raise UserError(f"catalogue {catalog} has no collection for {product}, known: {', '.join(known)}")
+        found[product] = Source(catalog, name)
+    return found

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from anyband.catalog.api import EARTH_RADIUS_M
-from anyband.catalog.position import Position, distance_m
+from anyband.ground import EARTH_RADIUS_M, Position, distance_m
 from anyband.runtime import UserError
 
 COLUMNS = ("site", "longitude", "latitude")

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from anyband.chips.encoding import Array
 from anyband.chips.shards import LEVEL, Shards
+from anyband.ground import Array
 from anyband.runtime import remove
 
 SHARD_CHIPS = 64
@@ -20,7 +20,7 @@ def create_chips(
     dtype: Any,
     dims: tuple[str, ...],
     attributes: Mapping[str, Any],
-    fill: int = 0,
+    fill: float = 0,
     capacity: int | None = None,
 ) -> Any:
     """An array without content, chip by chunk; `capacity` is the most chips it may come to hold, `shape[0]` if None.

@@ -16,11 +16,12 @@ import numpy as np
 
 from anyband.catalog.items.acquisition import UnusableItemError
 from anyband.chips.arrays import SHARD_CHIPS, checksum
-from anyband.chips.encoding import ENCODINGS, Array
 from anyband.chips.parts import Group, Part
 from anyband.chips.shards import Shards
 from anyband.chips.unfinished import Journal
 from anyband.chips.workers import Graph, Task, attempt, new_name
+from anyband.ground import Array
+from anyband.products import PRODUCTS
 from anyband.raster.windows import Piece, Pixels, read_bands_of
 
 BATCH_BYTES = 16 << 20
@@ -197,7 +198,7 @@ def _write(
 
 def _chips(group: Group, pieces: Sequence[Sequence[tuple[int, Piece]]], crcs: list[int]) -> Iterator[Array]:
     """Chips (band, y, x), one after the other in the same memory, which stays in the processor's cache."""
-    encoding = ENCODINGS[group.product]
+    encoding = PRODUCTS[group.product].encoding
     chip = np.empty((len(group.bands), group.size, group.size), encoding.dtype)
     for mine in pieces:
         if sum(piece.values.size for _, piece in mine) < chip.size:  # it reaches beyond its files

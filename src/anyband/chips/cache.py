@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from anyband.chips.encoding import Array
+from anyband.ground import Array
 from anyband.runtime import atomic_path, check_disk, remove
 
 MEMORY_SHARE = 0.5

@@ -16,8 +16,6 @@ import torch
 from torch import Tensor
 
 from anyband.chips.cache import hold_arrays
-from anyband.chips.encoding import ENCODINGS, LABEL_PIXEL_M, Array
-from anyband.chips.grid import LATTICE_M
 from anyband.chips.selection_read import (
     Grid,
     SiteSelection,
@@ -30,7 +28,10 @@ from anyband.chips.selection_read import (
     select_chips,
     values_plan,
 )
+from anyband.ground import LATTICE_M, Array
+from anyband.landcover import LABEL_PIXEL_M
 from anyband.observation import BandGroup, Observation, scene_row
+from anyband.products import PRODUCTS
 from anyband.runtime import UserError
 from anyband.sensors import BandSet, get_sensor
 
@@ -72,7 +73,7 @@ class _Layer:
 
     def batch(self, indices: Array, crop: Crop | None) -> BandGroup:
         """Reflectance and validity of some chips; values are 0 where not valid."""
-        encoding = ENCODINGS[self.product]
+        encoding = PRODUCTS[self.product].encoding
         stored = _cut(self.values, indices, crop, self.pixel_m)
         valid = stored != encoding.nodata
         valid &= _cut(self.clear, indices, crop, self.pixel_m)[:, None]

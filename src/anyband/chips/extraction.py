@@ -12,8 +12,6 @@ import numpy as np
 
 from anyband.catalog.items.acquisition import UnusableItemError
 from anyband.chips.bands import read_bands
-from anyband.chips.encoding import LABEL_PIXEL_M, Array
-from anyband.chips.grid import Footprint, project, site_footprints, utm_epsg
 from anyband.chips.labels import read_labels
 from anyband.chips.parts import Group, band_groups, plan_parts
 from anyband.chips.screening import Pair, Site, Verdict, judge, promised, quality_asset, quality_file
@@ -22,6 +20,8 @@ from anyband.chips.tally import Tally
 from anyband.chips.unfinished import Journal
 from anyband.chips.workers import REMOTE_THREADS, Compute, Graph, Task, attempt, new_name, workers
 from anyband.fingerprint import step_fingerprint
+from anyband.ground import Array, Footprint, project, site_footprints, utm_epsg
+from anyband.landcover import LABEL_PIXEL_M
 from anyband.raster.header import with_platform
 from anyband.raster.windows import Pixels, read_file
 from anyband.runtime import UserError

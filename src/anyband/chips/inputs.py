@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from anyband.catalog.items.dialects import parse_item
-from anyband.chips.encoding import ENCODINGS
 from anyband.chips.screening import Pair
+from anyband.products import OPTICAL
 from anyband.runtime import UserError
 
 
@@ -27,7 +27,7 @@ def read_pairs(table: Path, scenes: Path) -> list[Pair]:
         rows = list(csv.DictReader(file))
     if not rows:
         return []
-    optical = [product for product in ENCODINGS if product in rows[0]]
+    optical = [product for product in OPTICAL if product in rows[0]]
     items = {product: _items(scenes / f"{product}.json") for product in (*optical, "label")}
 
     def find(row: Mapping[str, str], product: str, item_id: str) -> dict[str, Any]:

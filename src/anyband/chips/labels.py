@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from anyband.catalog.items.acquisition import Acquisition
-from anyband.chips.encoding import LABEL_NODATA, LABEL_PIXEL_M, Array
-from anyband.chips.grid import Footprint, bounding_square
+from anyband.ground import Array, Footprint, bounding_square
+from anyband.landcover import LABEL_PIXEL_M, NO_LABEL
 from anyband.raster.warp import MapWindow, read_stackstac
 from anyband.raster.windows import RasterFile
 
@@ -50,7 +50,7 @@ def label_file(label: Acquisition) -> RasterFile:
         epsg=label.epsg,
         dtype="uint8",
         pixel_m=STEP,
-        nodata=LABEL_NODATA,
+        nodata=NO_LABEL,
         transform=band.transform,
         shape=band.shape,
     )

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from anyband.catalog.items.acquisition import Acquisition, UnusableItemError
-from anyband.chips.encoding import ENCODINGS, Array
-from anyband.chips.grid import Footprint, chip_window
 from anyband.chips.screening import Pair
+from anyband.ground import Array, Footprint, chip_window
+from anyband.products import PRODUCTS
 from anyband.raster.windows import RasterFile, read_header
 
 PART_BYTES = 4 << 20
@@ -72,7 +72,7 @@ def band_file(acquisition: Acquisition, band: str) -> RasterFile:
     Raises:
         UnusableItemError: its pixels cannot be brought to that encoding by a shift.
     """
-    asset, encoding = acquisition.bands[band], ENCODINGS[acquisition.product]
+    asset, encoding = acquisition.bands[band], PRODUCTS[acquisition.product].encoding
     delivered = (asset.scale, asset.offset - asset.store_shift * asset.scale, asset.nodata)
     if not np.allclose(delivered, (encoding.scale, encoding.offset, encoding.nodata), rtol=1e-9, atol=1e-12):
         raise UnusableItemError(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from anyband.chips.grid import Window
+from anyband.ground import Window
 
 
 class Piece(NamedTuple):

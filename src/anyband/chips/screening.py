@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from anyband.catalog.items.acquisition import Acquisition, QualityAsset, UnusableItemError
-from anyband.chips.encoding import LABEL_PIXEL_M, Array
-from anyband.chips.grid import Footprint, sample_nearest, unproject
+from anyband.ground import Array, Footprint, sample_nearest, unproject
+from anyband.landcover import LABEL_PIXEL_M
 from anyband.raster.quality_layers import DECODERS, FILL
 from anyband.raster.windows import Pixels, RasterFile, assemble
 

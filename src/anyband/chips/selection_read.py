@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from anyband.chips.cache import Plan
-from anyband.chips.encoding import ENCODINGS, LABEL_PIXEL_M, Array
-from anyband.chips.grid import sample_nearest
 from anyband.chips.store import LAYOUT
+from anyband.ground import Array, sample_nearest
+from anyband.landcover import LABEL_PIXEL_M
+from anyband.products import PRODUCTS
 from anyband.runtime import UserError
 
 UNSCORED = -1
@@ -220,7 +221,7 @@ def values_plan(sites: Sequence[SiteSelection], grid: Grid, chip_m: int) -> Plan
     def read(site: SiteSelection) -> Parts:
         return read_parts(site.group, f"{grid.name}/values", site.rows)
 
-    return _plan(f"{grid.product}-{grid.pixel_m}m", sites, shape, ENCODINGS[grid.product].dtype, read)
+    return _plan(f"{grid.product}-{grid.pixel_m}m", sites, shape, PRODUCTS[grid.product].encoding.dtype, read)
 
 
 def clear_plan(sites: Sequence[SiteSelection], grid: Grid, chip_m: int) -> Plan:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from anyband.chips.encoding import Array
+from anyband.ground import Array
 
 LEVEL = 3
 """Of the compression by zstd."""

@@ -21,8 +21,10 @@ from uuid import uuid4
 import numpy as np
 
 from anyband.chips.arrays import Appender, create_chips, keep_chips, put
-from anyband.chips.encoding import ENCODINGS, LABEL_NAMES, LABEL_NODATA, LABEL_PIXEL_M, TITLES, Array
 from anyband.chips.unfinished import Journal, unfinished_folder
+from anyband.ground import Array
+from anyband.landcover import LABEL_PIXEL_M, NAMES, NO_LABEL
+from anyband.products import PRODUCTS
 from anyband.runtime import UserError
 
 LAYOUT = 3
@@ -74,7 +76,7 @@ class StoreWriter:
         self._ends: dict[str, Appender] = {}
         size = chip_m // LABEL_PIXEL_M
         label, clear = label_attributes(), clear_attributes()
-        self._extend("label", (size, size), np.uint8, label, LABEL_NODATA)
+        self._extend("label", (size, size), np.uint8, label, NO_LABEL)
         self._extend("clear", (size, size), np.uint8, clear)
 
     def _extend(
@@ -88,7 +90,7 @@ class StoreWriter:
         """Make room for the quality layer of a product."""
         group = self._root.create_group(f"{product}/qa")
         group.attrs.update({"product": product, "pixel_m": pixel_m, "layer": layer})
-        raw = {"long_name": f"{layer} of {TITLES[product]}, as delivered"}
+        raw = {"long_name": f"{layer} of {PRODUCTS[product].title}, as delivered"}
         clear = {"long_name": f"clear by {layer}", "flag_values": [0, 1], "flag_meanings": "not_clear clear"}
         size = self.chip_m // pixel_m
         self._extend(f"{product}/qa/values", (size, size), dtype, raw)
@@ -106,11 +108,11 @@ class StoreWriter:
 
     def add_bands(self, product: str, pixel_m: int, bands: Sequence[str], count: int) -> str:
         """Make room for the bands of `count` chips, or take up an earlier attempt's; returns their group's name."""
-        encoding, size = ENCODINGS[product], self.chip_m // pixel_m
+        encoding, size = PRODUCTS[product].encoding, self.chip_m // pixel_m
         group = self._root.create_group(f"{product}/{pixel_m}m")
         group.attrs.update({"bands": list(bands), "product": product, "pixel_m": pixel_m})
         attributes = {
-            "long_name": f"surface reflectance, {TITLES[product]}: {', '.join(bands)}",
+            "long_name": f"surface reflectance, {PRODUCTS[product].title}: {', '.join(bands)}",
             "standard_name": "surface_bidirectional_reflectance",
             "units": "1",
             "scale_factor": encoding.scale,
@@ -165,10 +167,10 @@ class StoreWriter:
 
 def label_attributes() -> dict[str, Any]:
     """CF attributes of the label."""
-    names = dict(sorted(LABEL_NAMES.items()))
+    names = dict(sorted(NAMES.items()))
     return {
         "long_name": "land cover, ESA WorldCover legend",
-        "_FillValue": LABEL_NODATA,
+        "_FillValue": NO_LABEL,
         "flag_values": list(names),
         "flag_meanings": " ".join(names.values()),
         "grid_mapping": "spatial_ref",

@@ -7,11 +7,10 @@ import numpy as np
 
 from anyband.catalog.items.acquisition import ANGLES, Acquisition
 from anyband.chips.bands import ShardReport
-from anyband.chips.encoding import Array
-from anyband.chips.grid import Footprint
 from anyband.chips.parts import Chip, Group
 from anyband.chips.screening import Pair, Verdict, quality_asset
 from anyband.chips.store import StoreWriter
+from anyband.ground import Array, Footprint
 from anyband.raster.quality_layers import FILL
 
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from anyband.catalog.items.acquisition import UnusableItemError
 from anyband.chips.arrays import checksums
-from anyband.chips.encoding import Array, shift_stored
-from anyband.chips.grid import northing_shift
 from anyband.chips.selection_read import band_groups, chip_entries, open_site
+from anyband.ground import Array, northing_shift
+from anyband.products import shift_stored
 from anyband.raster.warp import MapWindow, read_stackstac
 from anyband.raster.windows import RasterFile, read_header
 from anyband.runtime import progress

@@ -4,7 +4,7 @@
 """
 
 from anyband.config.comparison import MODEL_NAMES, ConditionName, Experiment, Method, Training, Tuning
-from anyband.config.data import CHIP_UNIT_M, WORLDCOVER, Dataset, Draw, Extract, Simulation, Split
+from anyband.config.data import CHIP_UNIT_M, Dataset, Draw, Extract, Simulation, Split
 from anyband.config.defaults import DEFAULT_METHODS
 from anyband.config.inheritance import apply_inheritance, merge
 from anyband.config.loading import load
@@ -16,7 +16,6 @@ __all__ = [
     "CHIP_UNIT_M",
     "DEFAULT_METHODS",
     "MODEL_NAMES",
-    "WORLDCOVER",
     "Comparison",
     "ConditionName",
     "Config",

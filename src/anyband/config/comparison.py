@@ -1,15 +1,19 @@
 """What is compared: methods, the one training loop, experiments, and the search for settings."""
 
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from anyband.conditions import check as check_condition
 from anyband.config.section import Name, Section, nearest
-from anyband.evaluation.conditions import check as check_condition
+from anyband.products import SATELLITES
 
 ConditionName = Annotated[str, AfterValidator(check_condition)]
 Target = Literal["all", "rivals", "ablations", "unseen"]
-LeftOut = Literal["none", "sentinel2", "landsat", "hls_s30", "hls_l30"]
+if TYPE_CHECKING:
+    LeftOut = str
+else:
+    LeftOut = Literal["none", *SATELLITES]
 
 # Methods by registry key, listed here so that a wrong name is caught before torch is imported; a test compares
 # the tuple with the registry itself.

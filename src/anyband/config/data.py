@@ -1,28 +1,21 @@
 """Where scenes come from, how chips are cut from them, and how they are divided."""
 
 from datetime import date
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from anyband.catalog.providers import CATALOGUES
 from anyband.config.section import Fraction, Section, nearest
+from anyband.landcover import SCORED
+from anyband.products import EXTRA
 
 CHIP_UNIT_M = 960  # the shortest side that is whole in 10, 20, 30 and 60 m pixels and leaves room for context
 
-WORLDCOVER = {
-    10: "tree cover",
-    20: "shrubland",
-    30: "grassland",
-    40: "cropland",
-    50: "built-up",
-    60: "bare / sparse",
-    80: "permanent water",
-    90: "herbaceous wetland",
-}
-
-
-ExtraSensor = Literal["broadband", "narrowband", "hyperspectral"]
+if TYPE_CHECKING:
+    ExtraSensor = str
+else:
+    ExtraSensor = Literal[EXTRA]
 
 
 class Simulation(Section):
@@ -34,7 +27,7 @@ class Simulation(Section):
         description="uninformative: Landsat adds nothing to Sentinel-2 (the null twin: no gain may be found)",
     )
     extra_sensors: list[ExtraSensor] = Field(
-        [], description="sensors for tests only, at each Sentinel-2 overpass: broadband, narrowband, hyperspectral"
+        [], description=f"sensors for tests only, at each Sentinel-2 overpass: {', '.join(EXTRA)}"
     )
 
     @field_validator("extra_sensors")
@@ -86,7 +79,7 @@ class Dataset(Section):
     max_day_gap: int = Field(3, ge=0, le=30, description="most days between the Sentinel-2 and the Landsat scene")
     min_clear: Fraction = Field(0.3, description="least share of the site that is clear in both scenes of a pair")
     chip_min_clear: Fraction = Field(0.8, description="least share of a chip that is clear in both scenes")
-    classes: dict[int, str] = Field(WORLDCOVER, description="codes of the label product that are scored, with names")
+    classes: dict[int, str] = Field(SCORED, description="codes of the label product that are scored, with names")
     simulation: Simulation = Field(default_factory=Simulation, description="read only when catalog is embedded")
     split: Split = Field(default_factory=Split, description="blocks and buffer")
 

@@ -5,6 +5,7 @@ from typing import Any
 from anyband.config.comparison import MODEL_NAMES, Experiment, Method
 from anyband.config.data import Dataset
 from anyband.config.inheritance import apply_inheritance
+from anyband.products import EXTRA
 
 Document = dict[str, Any]
 
@@ -80,7 +81,6 @@ SPECIALISTS = {
 WITHOUT = {
     f"anyband-without-{product}": {"inherits": "anyband", "leave_out": product} for product in ("landsat", "sentinel2")
 }
-EXTRA_SENSORS = ["broadband", "narrowband", "hyperspectral"]
 UNSEEN_CONDITIONS = [
     *("S2", "L9", "S2+L9", "S30", "L30", "BB", "NB", "HS", "S2/as-L9", "L9/as-S2"),
     *(f"{at_hand}/as-{sensor}" for at_hand in ("S30", "L30", "BB", "NB", "HS") for sensor in ("S2", "L9")),
@@ -95,7 +95,7 @@ def method_entries() -> Document:
 
 def dataset_variants() -> Document:
     """Datasets that differ from the main one."""
-    return {"unseen": {"inherits": "main", "simulation": {"extra_sensors": EXTRA_SENSORS}}}
+    return {"unseen": {"inherits": "main", "simulation": {"extra_sensors": list(EXTRA)}}}
 
 
 def experiment_variants() -> Document:

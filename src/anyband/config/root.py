@@ -4,13 +4,13 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from anyband.catalog.providers import EXTRA
+from anyband.conditions import parse
 from anyband.config.comparison import Experiment, Method, Target, Training, Tuning
 from anyband.config.data import Dataset, Extract
 from anyband.config.defaults import default_datasets, default_experiments, default_methods
 from anyband.config.section import Name, Section, nearest
 from anyband.config.step_settings import Run
-from anyband.evaluation.conditions import parse
+from anyband.products import EXTRA
 
 OWN = ("learning_rate", "weight_decay", "leave_out")  # settings of the loop that a method may have of its own
 

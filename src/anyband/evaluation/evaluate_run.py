@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from anyband.chips.dataset import ChipTable, load_split
+from anyband.conditions import CONDITIONS, PRIMARY_CONDITIONS, TWINS
 from anyband.evaluation import confusion, run_cost
-from anyband.evaluation.availability import CONDITIONS, PRIMARY, TWINS
 from anyband.evaluation.calibration_sums import BY_CLASS, OVERALL, CalibrationSums
 from anyband.evaluation.scored_maps import ScoredMaps, score_maps
 from anyband.evaluation.temperature import fit_temperature
@@ -129,7 +129,7 @@ def _costs(
     view = wanted[condition]
     area_km2 = len(table) * (table.chip_m / 1000) ** 2
     return {
-        "endpoint_conditions": list(TWINS if method.endpoint_twins else PRIMARY),
+        "endpoint_conditions": list(TWINS if method.endpoint_twins else PRIMARY_CONDITIONS),
         "trained_on": sorted(method.training_products()),
         "parameters": run_cost.parameters(method),
         "trainable_parameters": run_cost.trainable_parameters(method),

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from anyband.conditions import FAMILIES, KINDS, STANDS_FOR, Step
 from anyband.degrade import coarsen
 from anyband.evaluation.cloud_fields import cover
-from anyband.evaluation.conditions import FAMILIES, KINDS, STANDS_FOR, Step
 from anyband.evaluation.descriptions import hide_distances, hide_responses, swap_responses
 from anyband.models.core.method import UnsupportedInputError
 from anyband.observation import BandGroup, Observation

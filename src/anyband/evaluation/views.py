@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from anyband.chips.dataset import ChipTable
-from anyband.evaluation.conditions import KINDS, STANDS_FOR, Condition, Step, parse
+from anyband.conditions import KINDS, STANDS_FOR, Condition, Step, parse
 from anyband.evaluation.inference import Change
 from anyband.evaluation.perturbations import Chips, Groups, perturb
 from anyband.models.core.method import Method, UnsupportedInputError

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from anyband.chips.encoding import Array
+from anyband.ground import Array
 from anyband.raster.access import gdal_env, sign, with_retries
 from anyband.raster.windows import RasterFile, read_header
 

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from anyband.catalog.items.acquisition import UnusableItemError
-from anyband.chips.encoding import Array, shift_stored
-from anyband.chips.grid import FALSE_NORTHING_M, Affine6, Footprint, Window, chip_window, overlaps
 from anyband.chips.plan import Read, plan_reads
+from anyband.ground import FALSE_NORTHING_M, Affine6, Array, Footprint, Window, chip_window, overlaps
+from anyband.products import shift_stored
 from anyband.raster.access import gdal_env, read_raster
 from anyband.runtime import UserError
 

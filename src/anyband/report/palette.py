@@ -8,6 +8,8 @@ WorldCover legend, toned down.
 
 from collections.abc import Sequence
 
+from anyband.landcover import LAND_COVER
+
 # method -> (light, dark) and matplotlib marker
 METHOD_STYLES = {
     "anyband": (("#c8500a", "#ff8a4c"), "o"),
@@ -63,10 +65,7 @@ THEME = {
     "--warn-band": ("#fdf1dc", "#2e2517"),
 }
 
-CLASS_COLOURS = {
-    10: "#1d6b3c", 20: "#dba52c", 30: "#e4e08a", 40: "#d7a3dd", 50: "#cf3f33", 60: "#b8b2a6", 70: "#eef1f2",
-    80: "#2d74c0", 90: "#35a39c", 95: "#12a878", 100: "#d9d3b0",
-}  # fmt: skip
+CLASS_COLOURS = {code: entry.muted for code, entry in LAND_COVER.items()}
 
 
 def method_colours(methods: Sequence[str]) -> dict[str, tuple[str, str]]:

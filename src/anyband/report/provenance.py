@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from anyband import __version__
+from anyband.conditions import PRIMARY_CONDITIONS
 from anyband.config import Config
 from anyband.report import formatting as form
 from anyband.report.records import DataRecord
 from anyband.report.tables.table import Cell, Column, Table
-from anyband.statistics.protocol import PRIMARY_CONDITIONS
 
 ROOT = Path(__file__).parents[3]
-SETTINGS = "src/anyband/statistics/protocol.py"
+SETTINGS = "src/anyband/conditions.py"
 
 PACKAGES = (
     "torch", "numpy", "pandas", "scipy", "xarray", "dask", "zarr", "rasterio", "pyproj", "shapely", "stackstac",

@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 
 from anyband.config import Dataset
+from anyband.products import CATALOGUED
 from anyband.runtime import UserError
 
 SIMULATED = "anyband:simulated"
-PRODUCTS = ("sentinel2", "landsat", "hls_s30", "hls_l30", "label")
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def read_data(results: Path, name: str, settings: Dataset) -> DataRecord:
     manifests = {
         (site, product): json.loads((results / "scenes" / name / site / f"{product}.json").read_text())
         for site in sites
-        for product in PRODUCTS
+        for product in CATALOGUED
     }
     pairs = results / "pairs" / name
     return DataRecord(

@@ -6,19 +6,6 @@ from dataclasses import dataclass, field
 Transform = tuple[float, float, float, float, float, float]
 
 SIMULATED = "anyband:simulated"
-COLLECTIONS = {
-    "sentinel2": "sentinel-2-l2a",
-    "landsat": "landsat-c2-l2",
-    "hls_s30": "hls2-s30",
-    "hls_l30": "hls2-l30",
-    "label": "esa-worldcover",
-}
-EXTRA_COLLECTIONS = {
-    "broadband": "broadband-l2a",
-    "narrowband": "narrowband-l2a",
-    "hyperspectral": "hyperspectral-l2a",
-}
-"""Collections of the extra sensors (`extra_sensors`), which no real provider has."""
 PERCENTAGES = (
     "water", "snow_ice", "vegetation", "thin_cirrus", "cloud_shadow", "nodata_pixel", "unclassified", "dark_features",
     "not_vegetated", "degraded_msi_data", "high_proba_clouds", "medium_proba_clouds", "saturated_defective_pixel",

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anyband.chips.encoding import Array
 from anyband.config import Split
+from anyband.ground import Array
 from anyband.runtime import UserError
 from anyband.splits.index import Survey
 from anyband.splits.spatial import block_names, region_names

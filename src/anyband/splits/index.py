@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from anyband.chips.encoding import ENCODINGS, LABEL_NODATA, LABEL_PIXEL_M, Array
 from anyband.chips.selection_read import band_groups, chip_entries, open_site, read_array, read_parts
+from anyband.ground import Array
+from anyband.landcover import LABEL_PIXEL_M, NO_LABEL
+from anyband.products import OPTICAL, PRODUCTS
 from anyband.runtime import UserError
 from anyband.splits.spatial import Positions
 
@@ -108,7 +110,7 @@ def _survey_site(path: Path, codes: Sequence[int], chip_m: int) -> _Site | None:
     return _Site(
         name=str(group.attrs["site"]),
         entries=chips,
-        counts=_count(np.where(read_array(group, "clear") == 1, label, LABEL_NODATA), codes),
+        counts=_count(np.where(read_array(group, "clear") == 1, label, NO_LABEL), codes),
         digests=_digests(group, len(chips)),
         mosaic=_mosaic(label, chips, chip_m),
         offsets={
@@ -120,7 +122,7 @@ def _survey_site(path: Path, codes: Sequence[int], chip_m: int) -> _Site | None:
 
 
 def _products(group: Any) -> Iterator[str]:
-    return (product for product in ENCODINGS if product in group)
+    return (product for product in OPTICAL if product in group)
 
 
 def _windows(sites: Sequence[_Site], positions: Positions) -> dict[str, Windows]:
@@ -148,7 +150,7 @@ def _digests(group: Any, count: int) -> list[frozenset[str]]:
         pixel_m = band_groups(group, product)[0][0]
         for chips, values in read_parts(group, f"{product}/{pixel_m}m/values"):
             for chip, pixels in zip(chips, np.ascontiguousarray(values), strict=True):
-                if (pixels != ENCODINGS[product].nodata).any():
+                if (pixels != PRODUCTS[product].encoding.nodata).any():
                     found[chip].add(hashlib.sha1(pixels.data, usedforsecurity=False).hexdigest())
     return [frozenset(hashes) for hashes in found]
 
@@ -157,7 +159,7 @@ def _mosaic(label: Array, chips: Sequence[dict[str, Any]], chip_m: int) -> Array
     """Labels of one site put together from its chips; dates overlap and agree."""
     size = chip_m // LABEL_PIXEL_M
     rows, cols = (1 + max(int(chip[key]) for chip in chips) for key in ("row", "col"))
-    mosaic = np.full((rows * size, cols * size), LABEL_NODATA, np.uint8)
+    mosaic = np.full((rows * size, cols * size), NO_LABEL, np.uint8)
     for pixels, chip in zip(label, chips, strict=True):
         top, left = int(chip["row"]) * size, int(chip["col"]) * size
         mosaic[top : top + size, left : left + size] = pixels

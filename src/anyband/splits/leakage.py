@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from anyband.chips.encoding import Array
 from anyband.config import Split
+from anyband.ground import Array
 from anyband.runtime import UserError
 from anyband.splits.division import SPLITS
 from anyband.splits.index import Survey, Windows

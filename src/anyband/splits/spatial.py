@@ -6,11 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from anyband.chips.encoding import Array
-from anyband.chips.grid import FALSE_NORTHING_M
+from anyband.ground import EARTH_RADIUS_M, FALSE_NORTHING_M, Array
 
 _SEMI_MAJOR_M, _ECCENTRICITY_SQUARED = 6_378_137.0, 6.694379990141e-3  # WGS84
-_MEAN_RADIUS_M = 6_371_008.8
 _ROUND = ((-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5))
 _LATITUDE_BANDS = "CDEFGHJKLMNPQRSTUVWX"
 
@@ -76,7 +74,7 @@ class Positions:
         plane = _tangent_plane(middle[:, 0])
         first_shape, second_shape = (np.asarray(shapely.polygons((c - middle) @ plane)) for c in (ours, theirs))
         chord = np.asarray(shapely.distance(first_shape, second_shape))
-        return np.asarray(2 * _MEAN_RADIUS_M * np.arcsin(np.minimum(chord / (2 * _MEAN_RADIUS_M), 1)))
+        return np.asarray(2 * EARTH_RADIUS_M * np.arcsin(np.minimum(chord / (2 * EARTH_RADIUS_M), 1)))
 
     def pairs_within(self, radius_m: float, group: Array) -> Array:
         """(P, 2) pairs of chips of different `group` (N,) that are nearer than `radius_m`, edge to edge."""

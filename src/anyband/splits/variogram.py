@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anyband.chips.encoding import LABEL_NODATA, LABEL_PIXEL_M, Array
+from anyband.ground import Array
+from anyband.landcover import LABEL_PIXEL_M, NO_LABEL
 
 _STRIDE = 3
 """Labels are compared on every third pixel (30 m); shorter lags do not matter for blocks of kilometres."""
@@ -39,7 +40,7 @@ def label_variogram(mosaics: Sequence[Array]) -> Variogram | None:
     for raster in coarse:
         for index, lag in enumerate(lags):
             for here, there in ((raster[lag:], raster[:-lag]), (raster[:, lag:], raster[:, :-lag])):
-                labelled = (here != LABEL_NODATA) & (there != LABEL_NODATA)
+                labelled = (here != NO_LABEL) & (there != NO_LABEL)
                 pairs[index] += labelled.sum()
                 differing[index] += (labelled & (here != there)).sum()
     used = pairs > 0

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from anyband.products import BY_SHORT_NAME
 from anyband.statistics.cube import ConfusionCube
 from anyband.statistics.jackknife import Replicates, estimate
 from anyband.statistics.multiplicity import holm
 from anyband.statistics.paired import contrast, score
 from anyband.statistics.protocol import LEVEL, RESOLUTION_FACTOR, label
-from anyband.statistics.trained_products import AS, PRODUCTS, Trained, specialist, zero_shot
+from anyband.statistics.trained_products import AS, Trained, specialist, zero_shot
 
 COLUMNS = [
     "source", "target", "method", "label", "source_method", "target_method", "naive", "specialist", "zero_shot",
@@ -43,7 +44,7 @@ def gap_closed(cube: ConfusionCube, trained: Trained, margin: float) -> pd.DataF
     for condition in cube.conditions:
         target, _, change = condition.partition("/")
         source = change.removeprefix(AS)
-        if not change.startswith(AS) or target not in PRODUCTS or source not in PRODUCTS:
+        if not change.startswith(AS) or target not in BY_SHORT_NAME or source not in BY_SHORT_NAME:
             continue
         sender, own = specialist(cube, trained, source), specialist(cube, trained, target)
         if sender is None or own is None or not (cube.takes(sender, (condition,)) and cube.takes(own, (target,))):

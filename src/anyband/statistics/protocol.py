@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Literal
 
+from anyband.conditions import PRIMARY_CONDITIONS
 from anyband.config import Comparison as ComparisonSettings
 
 Role = Literal["proposed", "variant", "baseline", "specialist", "floor"]
 
-PRIMARY_CONDITIONS = ("S2", "L9", "S2+L9")
 PRIMARY = "primary"  # name of the primary endpoint where a table has a column for the condition
 LEVEL = 0.95
 ALPHA = 0.05

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from anyband.conditions import PRIMARY_CONDITIONS
 from anyband.config import Comparison as ComparisonSettings
 from anyband.statistics.cube import ConfusionCube
 from anyband.statistics.jackknife import average, estimate, replicate
 from anyband.statistics.metrics import class_f1, class_iou
 from anyband.statistics.paired import block_scores, score, seed_scores
-from anyband.statistics.protocol import LEVEL, PRIMARY, PRIMARY_CONDITIONS, label
+from anyband.statistics.protocol import LEVEL, PRIMARY, label
 from anyband.statistics.ranking import scores
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pandas as pd
 
+from anyband.products import BY_SHORT_NAME
 from anyband.statistics.claims import Claim, signed
 from anyband.statistics.protocol import ALPHA
-from anyband.statistics.trained_products import TITLES
 
 
 def sensor_claims(fusion: pd.DataFrame, gaps: pd.DataFrame, seeds: int) -> list[Claim]:
@@ -40,7 +40,7 @@ def _checks(row: Mapping[Any, Any], name: str, floor: str, seeds: int) -> dict[s
 
 
 def _fusion_claim(row: Mapping[Any, Any], seeds: int) -> Claim:
-    alone = f"{row['rival_label']} on {TITLES[row['condition']]} alone"
+    alone = f"{row['rival_label']} on {BY_SHORT_NAME[row['condition']].name} alone"
     text = (
         f"Secondary: with both sensors {row['label']} is {_points(row, 'difference')} above the best result with one "
         f"sensor ({alone}; {_p(row)})."
@@ -50,7 +50,7 @@ def _fusion_claim(row: Mapping[Any, Any], seeds: int) -> Claim:
 
 
 def _zero_shot_claim(row: Mapping[Any, Any], seeds: int) -> Claim:
-    source, target = TITLES[row["source"]], TITLES[row["target"]]
+    source, target = BY_SHORT_NAME[row["source"]].name, BY_SHORT_NAME[row["target"]].name
     share = [f"{100 * row[key]:.0f}".replace("-", "−") for key in ("closed", "closed_lower", "closed_upper")]
     text = (
         f"Secondary: without training on {target} data, {row['label']} maps it at held-out places "

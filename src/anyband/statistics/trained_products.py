@@ -3,28 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from anyband.products import BY_SHORT_NAME
 from anyband.statistics.cube import ConfusionCube
 from anyband.statistics.protocol import FLOORS, MAJORITY
 
-# condition -> its product; a test holds that these are those of the evaluation
-PRODUCTS = {
-    "S2": "sentinel2",
-    "L9": "landsat",
-    "S30": "hls_s30",
-    "L30": "hls_l30",
-    "BB": "broadband",
-    "NB": "narrowband",
-    "HS": "hyperspectral",
-}
-TITLES = {
-    "S2": "Sentinel-2",
-    "L9": "Landsat",
-    "S30": "HLS S30",
-    "L30": "HLS L30",
-    "BB": "broadband",
-    "NB": "narrowband",
-    "HS": "hyperspectral",
-}
 AS = "as-"  # `L9/as-S2`: Landsat as the nearest bands of Sentinel-2
 
 Trained = Mapping[str, frozenset[str]]
@@ -43,7 +25,7 @@ def trained_on(costs: Mapping[tuple[str, int], Mapping[str, Any]]) -> dict[str, 
 
 def specialist(cube: ConfusionCube, trained: Trained, condition: str) -> str | None:
     """The first method of the experiment that was trained on exactly the product of `condition`."""
-    product = frozenset({PRODUCTS[condition]})
+    product = frozenset({BY_SHORT_NAME[condition].key})
     return next((method for method in cube.methods if trained.get(method) == product), None)
 
 
@@ -52,7 +34,7 @@ def reader(cube: ConfusionCube, trained: Trained, condition: str) -> str | None:
 
     Floors are left out: what they miss is theirs, not the product's. Of equals the first of the experiment.
     """
-    product = PRODUCTS[condition]
+    product = BY_SHORT_NAME[condition].key
     able = [
         method
         for method in cube.methods
@@ -68,7 +50,7 @@ def zero_shot(cube: ConfusionCube, trained: Trained, condition: str) -> list[str
         for method in cube.methods
         if method != MAJORITY
         and method in trained
-        and PRODUCTS[condition] not in trained[method]
+        and BY_SHORT_NAME[condition].key not in trained[method]
         and cube.takes(method, (condition,))
     ]
 
@@ -76,4 +58,4 @@ def zero_shot(cube: ConfusionCube, trained: Trained, condition: str) -> list[str
 def short_names(products: Iterable[str]) -> str:
     """Products as people write them: {"sentinel2", "landsat"} -> "S2+L9"."""
     known = set(products)
-    return "+".join(condition for condition, product in PRODUCTS.items() if product in known)
+    return "+".join(short for short, product in BY_SHORT_NAME.items() if product.key in known)

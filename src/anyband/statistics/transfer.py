@@ -9,11 +9,12 @@ from typing import Any
 
 import pandas as pd
 
+from anyband.products import BY_SHORT_NAME
 from anyband.statistics.cube import ConfusionCube
 from anyband.statistics.jackknife import estimate
 from anyband.statistics.paired import score
 from anyband.statistics.protocol import FLOORS, LEVEL, MAJORITY, label
-from anyband.statistics.trained_products import AS, PRODUCTS, Trained, reader, short_names, specialist
+from anyband.statistics.trained_products import AS, Trained, reader, short_names, specialist
 
 TRANSFER = [
     "method", "label", "trained_on", "condition", "mapped", "seen", "miou", "miou_lower", "miou_upper", "reference",
@@ -66,9 +67,9 @@ def transfer(cube: ConfusionCube, trained: Trained) -> pd.DataFrame:
         level = estimate(own, LEVEL, "bounded")
         row: dict[str, Any] = {"method": method, "label": label(method), "trained_on": short_names(trained[method])}
         row |= {"condition": condition, "mapped": used != condition}
-        row["seen"] = all(PRODUCTS[part] in trained[method] for part in condition.split("+"))
+        row["seen"] = all(BY_SHORT_NAME[part].key in trained[method] for part in condition.split("+"))
         row |= {"miou": float(level.value), "miou_lower": float(level.lower), "miou_upper": float(level.upper)}
-        reference = specialist(cube, trained, condition) if condition in PRODUCTS else None
+        reference = specialist(cube, trained, condition) if condition in BY_SHORT_NAME else None
         if reference is not None and reference != method and cube.takes(reference, (condition,)):
             change = estimate(own - score(cube, reference, (condition,)), LEVEL)
             row |= {"reference": reference, "change": float(change.value)}
@@ -83,7 +84,7 @@ def _answered(cube: ConfusionCube, trained: Trained, method: str, condition: str
         return condition
     own = short_names(trained.get(method, ()))
     mapped = f"{condition}/{AS}{own}"
-    return mapped if own in PRODUCTS and cube.takes(method, (mapped,)) else None
+    return mapped if own in BY_SHORT_NAME and cube.takes(method, (mapped,)) else None
 
 
 def decomposition(cube: ConfusionCube, trained: Trained) -> pd.DataFrame:

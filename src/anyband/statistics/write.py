@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from anyband.conditions import PRIMARY_CONDITIONS
 from anyband.config import Comparison as ComparisonSettings
 from anyband.runtime import UserError, atomic_path, write_csv, write_json, write_text
 from anyband.statistics import calibration_scores, score_tables
@@ -17,7 +18,7 @@ from anyband.statistics.details import block_differences, confusions, learning, 
 from anyband.statistics.gap_closed import gap_closed
 from anyband.statistics.latex import latex_table
 from anyband.statistics.paired import Comparison
-from anyband.statistics.protocol import PRIMARY_CONDITIONS, endpoint, label
+from anyband.statistics.protocol import endpoint, label
 from anyband.statistics.ranking import general, pairwise
 from anyband.statistics.robustness import robustness
 from anyband.statistics.second_sensor import fusion

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from anyband.catalog.api import Site, read_manifest
 from anyband.catalog.pairs.site_pairs import DROP_COLUMNS, as_csv, pair_columns, pair_site, why_none
-from anyband.catalog.providers import PRODUCTS
 from anyband.config import Dataset
+from anyband.products import CATALOGUED
 from anyband.runtime import step_main, write_text
 
 
@@ -27,7 +27,7 @@ def main() -> None:
     settings = Dataset.model_validate_json(arguments.settings)
     site = Site(arguments.site, arguments.longitude, arguments.latitude, settings.extent_m)
     extra = settings.extra_products
-    items = {product: read_manifest(arguments.scenes / f"{product}.json") for product in (*PRODUCTS, *extra)}
+    items = {product: read_manifest(arguments.scenes / f"{product}.json") for product in (*CATALOGUED, *extra)}
     rows, drops = pair_site(site, items, settings.max_day_gap, settings.min_clear, settings.exclude, extra)
     if not rows:
         sys.stderr.write(f"anyband: {why_none(site, drops)}\n")

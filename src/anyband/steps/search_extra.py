@@ -1,7 +1,8 @@
 """Step search_extra: as search, for the extra sensors of the embedded archive; one without scenes has no items."""
 
-from anyband.catalog.providers import EXTRA, extra_sources
+from anyband.catalog.providers import extra_sources
 from anyband.config import Dataset
+from anyband.products import EXTRA
 from anyband.runtime import step_main
 from anyband.steps.search import parse, search
 

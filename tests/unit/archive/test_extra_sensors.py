@@ -10,7 +10,7 @@ import rasterio
 from anyband.archive.place import config_hash, hidden_grid, simulate_place, surface_seed
 from anyband.archive.publish_extra import MASK, mask_values
 from anyband.config import Simulation
-from anyband.config.data import ExtraSensor
+from anyband.products import EXTRA, collection_of
 from anyband.raster.quality_layers import MASK_CLEAR, mask_clear
 from anyband.sensors import get_sensor
 from anyband.simulation.instrument import extra_sensors
@@ -22,11 +22,10 @@ from anyband.simulation.land.surface import compose
 from anyband.simulation.overpasses import plan
 from anyband.simulation.places import load_places
 from anyband.simulation.processors.quality import Detected
-from anyband.simulation.scene_info import EXTRA_COLLECTIONS
 
 EXTENT = 960
 PLACE = load_places()[0]
-ALL = Simulation(extra_sensors=list(EXTRA_COLLECTIONS))
+ALL = Simulation(extra_sensors=list(EXTRA))
 
 
 @pytest.fixture(scope="module")
@@ -60,13 +59,13 @@ def test_extra_sensors_change_no_pixel_of_any_other_product(folders):
     without, with_them = pixels(folders["without"]), pixels(folders["with"])
     assert without.items() <= with_them.items()
     added = {name.split("/")[0] for name in with_them.keys() - without.keys()}
-    assert added == set(EXTRA_COLLECTIONS.values())
+    assert added == {collection_of(product) for product in EXTRA}
 
 
 def test_every_sensor_has_its_scenes_with_all_its_bands(folders):
-    for product, collection in EXTRA_COLLECTIONS.items():
+    for product in EXTRA:
         sensor = get_sensor(IMAGERS[product].platform, product)
-        paths = sorted((folders["with"] / "items" / collection).glob("*.json"))
+        paths = sorted((folders["with"] / "items" / collection_of(product)).glob("*.json"))
         assert len(paths) == 2
         for path in paths:
             item = json.loads(path.read_text())
@@ -89,7 +88,7 @@ def test_extra_sensors_are_at_the_overpass_of_sentinel_2(folders):
             json.loads(path.read_text())["properties"]["datetime"]
             for path in (folders["with"] / "items" / collection).glob("*.json")
         )
-        for collection in ("sentinel-2-l2a", *EXTRA_COLLECTIONS.values())
+        for collection in ("sentinel-2-l2a", *map(collection_of, EXTRA))
     }
     assert len({tuple(found) for found in times.values()}) == 1
 
@@ -150,16 +149,3 @@ def test_mask_says_cloud_before_shadow_and_is_read_as_it_is_written():
     assert values.tolist() == [[MASK["cloud"], MASK["cloud_shadow"], MASK["thin_cirrus"], MASK["clear"]]]
     assert mask_clear(values).tolist() == [[False, False, False, True]]
     assert MASK["clear"] == MASK_CLEAR
-
-
-def test_configuration_collections_and_imagers_name_the_same_sensors():
-    assert set(IMAGERS) == set(EXTRA_COLLECTIONS) == set(ExtraSensor.__args__)
-
-
-def test_detectors_take_every_band_once():
-    for product, imager in IMAGERS.items():
-        centres = [band.response.centre_nm for band in get_sensor(imager.platform, product).bands]
-        assert min(centres) >= imager.detectors[0] and sorted(imager.detectors) == list(imager.detectors)
-        ends = (*imager.detectors[1:], np.inf)
-        for first, end in zip(imager.detectors, ends, strict=True):
-            assert any(first <= centre < end for centre in centres), product

@@ -9,14 +9,13 @@ from anyband.archive.publish import SiteWriter
 from anyband.archive.publish_extra import extra_item
 from anyband.catalog.items.acquisition import UnusableItemError
 from anyband.catalog.items.dialects import parse_item
-from anyband.catalog.providers import EMBEDDED_EXTRA, EXTRA
+from anyband.products import EXTRA, collection_of
 from anyband.raster.quality_layers import DECODERS, FILL
 from anyband.runtime import UserError
 from anyband.sensors import get_sensor
 from anyband.simulation.instrument.sampling import sentinel2_grid
 from anyband.simulation.overpasses import plan
 from anyband.simulation.places import load_places
-from anyband.simulation.scene_info import EXTRA_COLLECTIONS
 
 PLACE = load_places()[0]
 
@@ -40,7 +39,7 @@ def test_every_extra_sensor_is_read_with_all_its_bands(tmp_path, product):
     raw = published(tmp_path, product)
     scene = parse_item(raw)
     sensor = get_sensor(f"{product}-1", product)
-    assert (scene.product, scene.platform, scene.collection) == (product, sensor.platform, EXTRA[product])
+    assert (scene.product, scene.platform, scene.collection) == (product, sensor.platform, collection_of(product))
     assert tuple(scene.bands) == sensor.names
     assert [band.index for band in scene.bands.values()] == list(range(1, len(sensor.names) + 1))
     first = next(iter(scene.bands.values()))
@@ -49,13 +48,6 @@ def test_every_extra_sensor_is_read_with_all_its_bands(tmp_path, product):
     assert scene.qa is not None and scene.qa.decoder in DECODERS and scene.qa.decoder in FILL
     assert scene.cloud_cover == 12.0 and scene.simulated == "simulator 1"
     assert scene.datetime == plan(PLACE, 1)[0][0].when
-
-
-def test_catalogue_and_archive_call_the_collections_alike():
-    from anyband.archive.server.provider_apis import SENSORS
-
-    assert dict(EXTRA) == EXTRA_COLLECTIONS == dict(SENSORS.collections)
-    assert SENSORS.root == EMBEDDED_EXTRA
 
 
 def change(item, path, value):

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from anyband.archive.stac_items import COLLECTIONS as PUBLISHED
+from anyband.archive.server.provider_apis import COLLECTIONS as PUBLISHED
 from anyband.catalog.items.acquisition import UnusableItemError
 from anyband.catalog.items.dialects import parse_item
 from anyband.catalog.items.sentinel2 import PIXEL_M

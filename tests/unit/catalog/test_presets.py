@@ -12,8 +12,8 @@ from pyproj import Transformer
 
 from anyband import config
 from anyband.catalog.api import Site
-from anyband.catalog.position import distance_m
 from anyband.catalog.sites import load_sites
+from anyband.ground import distance_m
 
 PRESETS = sorted(path.stem for path in (Path(__file__).parents[3] / "workflow/presets").glob("*.yaml"))
 REAL = ("planetary-computer", "earth-search", "lpcloud")

@@ -2,7 +2,8 @@
 
 import pytest
 
-from anyband.catalog.providers import CATALOGUES, KNOWN, LP_DAAC, PLANETARY_COMPUTER, PRODUCTS, Source, sources
+from anyband.catalog.providers import CATALOGUES, LP_DAAC, PLANETARY_COMPUTER, Source, sources
+from anyband.products import CATALOGUED, PRODUCTS
 from anyband.runtime import UserError
 
 # What an answer of each provider may hold: 1000 items, 6 MB (about 250 items), 100 items, 10000 items.
@@ -16,9 +17,9 @@ def no_request(url):
 @pytest.mark.parametrize("catalog", CATALOGUES)
 def test_named_catalogues_have_every_product_without_a_request(catalog):
     found = sources(catalog, no_request)
-    assert tuple(found) == PRODUCTS == tuple(KNOWN)
+    assert tuple(found) == CATALOGUED
     for product, source in found.items():
-        assert source.collection in KNOWN[product]
+        assert source.collection in PRODUCTS[product].collections
         (largest,) = (size for part, size in LARGEST.items() if part in source.endpoint)
         assert 1 <= source.page <= largest
 
@@ -40,7 +41,7 @@ def test_a_url_is_asked_for_its_collections_once_and_the_first_known_ones_are_ta
     assert asked == ["https://stac.test"]
     assert {source.endpoint for source in found.values()} == {"https://stac.test"}
     names = ["sentinel-2-l2a", "landsat-c2l2-sr", "HLSS30_2.0", "hls2-l30", "esa-worldcover"]
-    assert [found[product].collection for product in PRODUCTS] == names
+    assert [found[product].collection for product in CATALOGUED] == names
 
 
 def test_a_url_without_a_product_is_one_line():

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from anyband.archive.stac_items import build_item
-from anyband.catalog.providers import PRODUCTS
+from anyband.products import CATALOGUED
 from make_items import NORTH, make_item, make_scene, quality_raster, square, write_items
 
 SETTINGS = json.dumps({"catalog": "embedded", "start": "2022-05-01", "end": "2022-05-31", "extent_m": 3840})
@@ -53,7 +53,7 @@ def test_from_the_archive_to_pairs_twice_the_same(archive, tmp_path):
         )
         assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
     names = sorted(path.name for path in (tmp_path / "scenes0").iterdir())
-    assert names == sorted(f"{product}.json" for product in PRODUCTS)
+    assert names == sorted(f"{product}.json" for product in CATALOGUED)
     for name in [f"scenes{{}}/{name}" for name in names] + ["pairs{}/a.csv", "pairs{}/a.dropped.csv"]:
         first, second = ((tmp_path / name.format(number)).read_bytes() for number in range(2))
         assert first == second, name

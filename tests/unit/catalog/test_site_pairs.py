@@ -18,7 +18,7 @@ from anyband.catalog.items.acquisition import ContradictionError, UnusableItemEr
 from anyband.catalog.items.dialects import parse_item
 from anyband.catalog.pairs.clear import Look, look_at, project, site_corners, site_points
 from anyband.catalog.pairs.site_pairs import DROP_COLUMNS, PAIR_COLUMNS, as_csv, pair_site, why_none
-from anyband.catalog.providers import PRODUCTS
+from anyband.products import CATALOGUED
 from anyband.raster.geotiff import hls_crs
 from anyband.runtime import UserError
 from make_items import NOON, NORTH, make_item, quality_raster, square
@@ -251,7 +251,7 @@ def test_two_dates_are_numbered_in_order_of_time(tmp_path):
     assert drops == []
 
 
-BASE = {product: make_item(product) for product in PRODUCTS}
+BASE = {product: make_item(product) for product in CATALOGUED}
 scenes = st.lists(
     st.tuples(
         st.sampled_from(["sentinel2", "landsat", "hls_s30", "hls_l30"]),
@@ -289,7 +289,7 @@ def vary(number, product, day, kind, cloudy):
 @given(scenes, st.randoms(use_true_random=False))
 def test_every_item_is_in_a_pair_or_dropped_whatever_the_order(drawn, dice):
     """With quality layers that are made up: their reading is not the point."""
-    items = {product: [] for product in PRODUCTS} | {"label": [BASE["label"]]}
+    items = {product: [] for product in CATALOGUED} | {"label": [BASE["label"]]}
     for number, entry in enumerate(drawn):
         items[entry[0]].append(vary(number, *entry))
     exclude = {item["id"] for listed in items.values() for item in listed if "excluded" in item["id"]}
@@ -310,7 +310,7 @@ def test_every_item_is_in_a_pair_or_dropped_whatever_the_order(drawn, dice):
             rows, drops = pair_site(NORTH, items, 3, 0.3, exclude)
             outcomes.append((as_csv(PAIR_COLUMNS, rows), sorted(map(str, drops))))
     known = {item["id"] for listed in items.values() for item in listed}
-    used = [row[product] for row in rows for product in PRODUCTS]
+    used = [row[product] for row in rows for product in CATALOGUED]
     assert known == set(used) | {name for drop in drops for name in (drop.sentinel2, drop.landsat) if name}
     assert outcomes[0] == outcomes[1]
     scenes_used = [row[product] for row in rows for product in ("sentinel2", "landsat")]

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from anyband.catalog.api import Site
 from anyband.catalog.draw import LAND, LEAST_DISTANCE_M, draw_sites
-from anyband.catalog.position import distance_m
 from anyband.catalog.sites import load_sites
+from anyband.ground import distance_m
 from anyband.runtime import UserError
 
 BLOCK_M = 20_000

@@ -23,7 +23,8 @@ from anyband.catalog.pairs import site_pairs
 from anyband.catalog.pairs.clear import project
 from anyband.catalog.pairs.coverage import near
 from anyband.catalog.pairs.site_pairs import pair_site, why_none
-from anyband.catalog.providers import PRODUCTS, sources
+from anyband.catalog.providers import sources
+from anyband.products import CATALOGUED
 from anyband.raster import access
 from anyband.raster.access import gdal_env, read_raster
 from anyband.raster.geotiff import epsg_crs, hls_crs
@@ -38,7 +39,7 @@ NORTH = Site("aspen", 10.32, 46.02, 960)
 SOUTH = Site("elder", 148.862, -34.958, 960)
 BORDER = Site("birch", 11.99, 46.02, 960)  # zones 32 and 33
 FIJI = Site("cedar", 179.9995, -16.8, 960)  # both sides of 180 degrees
-OPTICAL = PRODUCTS[:4]
+OPTICAL = CATALOGUED[:4]
 HALF_M = 600  # of the files, around the site
 # band, pixel (m), corner's phase (m), data type, nodata tag, DN of RED, layer, its data type and fill, its clear value
 FILES = {
@@ -161,7 +162,7 @@ def pair(site, items, **settings):
     rows, drops = pair_site(site, items, **({"max_day_gap": 3, "min_clear": 0.5} | settings))
     known = {item["id"] for listed in items.values() for item in listed}
     named = {entry for drop in drops for entry in (drop.sentinel2, drop.landsat)}
-    named |= {entry for row in rows for product in PRODUCTS for entry in row[product].split()}
+    named |= {entry for row in rows for product in CATALOGUED for entry in row[product].split()}
     assert known <= named, "every item is in a pair or dropped"
     return rows, drops
 
@@ -336,7 +337,7 @@ def test_trap_7_antimeridian(archive, serve, site, form):
         }[form]
         item |= {"geometry": geometry, "bbox": [box[0], -17.0, box[1], -16.6]}
 
-    for product in PRODUCTS:
+    for product in CATALOGUED:
         archive.add(site, product, edit=None if form == "jump" else write)
     items = serve(site, change=lambda product, item: write(item))  # the server cannot find items that jump
     assert all(items.values()), "the search finds scenes on both sides"

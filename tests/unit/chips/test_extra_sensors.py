@@ -11,12 +11,12 @@ import zarr
 from anyband.archive.place import simulate_place
 from anyband.archive.publish_extra import MASK
 from anyband.archive.server import archive_environment
-from anyband.catalog.providers import EXTRA
 from anyband.chips.dataset import load_split
 from anyband.chips.selection_read import band_groups
 from anyband.chips.store import new_store
 from anyband.chips.verify import verify_store
 from anyband.config import Simulation
+from anyband.products import EXTRA
 from anyband.sensors import get_sensor
 from anyband.simulation.places import load_places
 from archive_run import Steps, serving

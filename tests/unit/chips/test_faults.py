@@ -11,7 +11,7 @@ import pytest
 
 from anyband.archive.server.handler import parse_range
 from anyband.catalog.items.acquisition import UnusableItemError
-from anyband.chips.grid import site_footprints
+from anyband.ground import site_footprints
 from anyband.raster.windows import RasterFile, assemble, read_file
 from anyband.runtime import UserError
 from rasters import CORNER, write_raster

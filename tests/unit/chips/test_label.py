@@ -7,8 +7,8 @@ import pytest
 from pyproj import Transformer
 
 from anyband.catalog.items.acquisition import Acquisition, BandAsset, UnusableItemError
-from anyband.chips.grid import site_footprints
 from anyband.chips.labels import read_labels
+from anyband.ground import site_footprints
 from rasters import CORNER
 
 CHIPS = site_footprints((CORNER[0] + 960, CORNER[1] - 960), 32632, 1_920, 960)

@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyband.chips.grid import Window
 from anyband.chips.parts import _cut_rows
 from anyband.chips.plan import plan_reads
+from anyband.ground import Window
 
 windows = st.lists(
     st.builds(Window, st.integers(-40, 320), st.integers(-40, 320), st.just(24), st.just(0.0), st.just(0.0)),

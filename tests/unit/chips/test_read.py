@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anyband.catalog.items.acquisition import UnusableItemError
-from anyband.chips.grid import chip_window, site_footprints
+from anyband.ground import chip_window, site_footprints
 from anyband.raster.windows import Pixels, RasterFile, assemble, read_file
 from anyband.runtime import UserError
 from rasters import CORNER, HLS_CRS, write_raster

@@ -10,12 +10,12 @@ import pytest
 from anyband.archive.server import ArchiveServer, archive_environment
 from anyband.archive.server.provider_apis import APIS
 from anyband.catalog.items.acquisition import UnusableItemError
-from anyband.chips.encoding import LABEL_PIXEL_M
-from anyband.chips.grid import bounding_square, project, site_footprints
 from anyband.chips.inputs import read_pairs
 from anyband.chips.labels import label_file
 from anyband.chips.parts import band_file, band_groups
 from anyband.chips.screening import quality_file
+from anyband.ground import bounding_square, project, site_footprints
+from anyband.landcover import LABEL_PIXEL_M
 from anyband.raster.warp import MapWindow, read_odc, read_stackstac
 from anyband.raster.windows import RasterFile, assemble, read_file
 from rasters import CORNER, HLS_CRS, write_raster

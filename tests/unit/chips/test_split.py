@@ -12,9 +12,9 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from pyproj import Geod, Transformer
 
-from anyband.chips.grid import project, site_footprints, utm_epsg
 from anyband.chips.selection_read import open_site, read_array
 from anyband.config import Split
+from anyband.ground import project, site_footprints, utm_epsg
 from anyband.runtime import UserError
 from anyband.splits.division import split_chips, split_table
 from anyband.splits.index import Survey, survey_stores

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyband.evaluation.conditions import parse
+from anyband.conditions import parse
 from anyband.evaluation.perturbations import DIRECTION, Chips, perturb
 from anyband.models.core.method import UnsupportedInputError
 from anyband.models.core.regrid import reading_weights

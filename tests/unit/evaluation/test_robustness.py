@@ -9,8 +9,8 @@ import torch
 import yaml
 
 from anyband.chips.dataset import load_split
+from anyband.conditions import CONDITIONS, KINDS, parse
 from anyband.config import Experiment
-from anyband.evaluation.conditions import CONDITIONS, KINDS, parse
 from anyband.evaluation.evaluate_run import evaluate_run
 from anyband.evaluation.inference import predict
 from anyband.evaluation.views import other_date, views

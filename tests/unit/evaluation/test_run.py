@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from anyband.chips.dataset import load_split
+from anyband.conditions import CONDITIONS, PRIMARY_CONDITIONS
 from anyband.config import Method, Run, Training
 from anyband.evaluation import evaluate_run as module
-from anyband.evaluation.conditions import CONDITIONS, PRIMARY, answerable
+from anyband.evaluation.availability import answerable
 from anyband.evaluation.evaluate_run import evaluate_run
 from anyband.evaluation.run_cost import multiply_accumulates_per_km2
 from anyband.models.core.registry import MODELS, build
@@ -202,7 +203,7 @@ def test_the_arithmetic_of_every_method_can_be_counted(name, dataset):
 
 
 def test_the_primary_conditions_exist():
-    assert set(PRIMARY) <= set(CONDITIONS)
+    assert set(PRIMARY_CONDITIONS) <= set(CONDITIONS)
 
 
 def test_conditions_are_answered_in_the_order_asked(runs):

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from anyband.chips.dataset import load_split
+from anyband.conditions import CONDITIONS, STANDS_FOR, parse
 from anyband.config import Method, Run, Training
-from anyband.evaluation.availability import CONDITIONS, watched
-from anyband.evaluation.conditions import STANDS_FOR, parse
+from anyband.evaluation.availability import watched
 from anyband.evaluation.perturbations import Chips, perturb
 from anyband.evaluation.validation import validation_score
 from anyband.evaluation.views import views

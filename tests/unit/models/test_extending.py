@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from anyband import config
-from anyband.evaluation.conditions import answerable
+from anyband.evaluation.availability import answerable
 from anyband.models.core.method import Method
 from anyband.models.core.registry import MODELS, build
 from anyband.models.core.storage import Recipe, load, save

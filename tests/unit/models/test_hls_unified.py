@@ -3,7 +3,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from anyband.evaluation.conditions import CONDITIONS, answerable, watched
+from anyband.conditions import CONDITIONS
+from anyband.evaluation.availability import answerable, watched
 from anyband.evaluation.run_cost import parameters
 from anyband.models.baselines.hls_unified import SHARED, HlsUnified, HlsUnifiedOptions, pooled_statistics
 from anyband.models.baselines.input_fusion import Sentinel2Only, StackOptions

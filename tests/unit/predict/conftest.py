@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from anyband.chips.grid import LATTICE_M
+from anyband.ground import LATTICE_M
 from anyband.models.core.normalisation import BandStatistics, Statistics
 from anyband.models.core.registry import build
 from anyband.models.core.storage import Recipe, save

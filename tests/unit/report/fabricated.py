@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from anyband.config import Comparison, Config, Dataset, Experiment, Method
+from anyband.products import CATALOGUED, collection_of
 from anyband.statistics.calibration_scores import CLASS_SUMS, SUMS
 from anyband.statistics.write import write_comparison
 from fabricate import CODES, fabricate_store
@@ -50,13 +51,6 @@ METHODS = (
 NAMES = ("alder", "birch", "cedar", "damson", "elder", "fir", "gorse", "hazel", "iris", "juniper", "kale", "larch")
 TEST_SITES = [f"{name}-moor" for name in NAMES]
 OTHER_SITES = {"maple-heath": "train", "nettle-heath": "train", "oak-heath": "val"}
-COLLECTIONS = {
-    "sentinel2": "sentinel-2-l2a",
-    "landsat": "landsat-c2-l2",
-    "hls_s30": "hls2-s30",
-    "hls_l30": "hls2-l30",
-    "label": "esa-worldcover",
-}
 
 
 def fabricate_config(seeds=(0, 1, 2, 3, 4), **experiment):
@@ -133,7 +127,7 @@ def compare_all(results: Path, config: Config) -> None:
 
 def _scenes(results, site, number, simulated):
     """Manifests of two dates, one pair kept per date except a cloudy one."""
-    for product, collection in COLLECTIONS.items():
+    for product, collection in ((p, collection_of(p)) for p in CATALOGUED):
         items = [_item(site, product, pair, simulated) for pair in range(1 if product == "label" else 2)]
         content = {"query": {"collections": [collection]}, "endpoint": "http://archive.anyband.test/stac",
                    "retrieved": "2024-05-01T10:00:00Z", "items": items}  # fmt: skip
@@ -155,12 +149,12 @@ def _item(site, product, pair, simulated):
         properties["anyband:simulated"] = simulated
     if product == "landsat":
         properties["view:off_nadir"] = 0
-    return {"type": "Feature", "id": f"{site}-{product}-{pair}", "collection": COLLECTIONS[product],
+    return {"type": "Feature", "id": f"{site}-{product}-{pair}", "collection": collection_of(product),
             "properties": properties, "assets": {}}  # fmt: skip
 
 
 def _pair(site, pair, number):
-    row = {"pair": pair} | {product: f"{site}-{product}-{pair}" for product in COLLECTIONS}
+    row = {"pair": pair} | {product: f"{site}-{product}-{pair}" for product in CATALOGUED}
     clear = 0.55 + 0.4 * ((number * 7 + pair * 3) % 10) / 10
     return row | {
         "datetime_sentinel2": f"2022-0{5 + 2 * pair}-11T10:30:00Z",

@@ -6,7 +6,7 @@ import pytest
 
 from anyband.config import Comparison as ComparisonSettings
 from anyband.config import Experiment
-from anyband.evaluation.availability import CONDITIONS
+from anyband.products import BY_SHORT_NAME, OPTICAL
 from anyband.statistics import write
 from anyband.statistics.calibration_scores import CLASS_SUMS, SUMS
 from anyband.statistics.cube import build_cube
@@ -15,7 +15,7 @@ from anyband.statistics.protocol import label
 from anyband.statistics.robustness import robustness
 from anyband.statistics.second_sensor import fusion
 from anyband.statistics.sensor_claims import sensor_claims
-from anyband.statistics.trained_products import PRODUCTS, reader, specialist, trained_on
+from anyband.statistics.trained_products import reader, specialist, trained_on
 from anyband.statistics.transfer import ONE_METHOD, OWN_MODELS, decomposition, transfer
 from unit.statistics.conftest import CLASSES, fabricate_table
 
@@ -45,11 +45,6 @@ def unseen(naive=0.5, best=0.9, zero=0.8):
         "anyband": {"S2": 0.85, "L9": 0.9, "S2+L9": 0.9},
         "anyband-without-landsat": {"S2": 0.85, "L9": zero},
     }
-
-
-def test_products_of_conditions_are_those_of_the_evaluation():
-    alone = {name: products for name, products in CONDITIONS.items() if "+" not in name}
-    assert all(products == {PRODUCTS[name]} for name, products in alone.items())
 
 
 def test_only_runs_that_say_so_count_as_trained():
@@ -177,7 +172,7 @@ def test_comparison_of_an_experiment_without_unseen_sensors_has_empty_tables(tmp
 
 def test_each_product_read_by_its_own_model_makes_a_path_without_unknown_inputs():
     accuracy = {"s2-only": {"S2": 0.9}, "s30-only": {"S30": 0.8}, "l30-only": {"L30": 0.75}, "l9-only": {"L9": 0.7}}
-    trained = {name: frozenset({PRODUCTS[next(iter(entry))]}) for name, entry in accuracy.items()}
+    trained = {name: frozenset({BY_SHORT_NAME[next(iter(entry))].key}) for name, entry in accuracy.items()}
     cube, _ = cube_of(accuracy)
     table = decomposition(cube, trained)
     assert table["condition"].tolist() == ["S2", "S30", "L30", "L9", "L9"] and set(table["path"]) == {OWN_MODELS}
@@ -190,7 +185,7 @@ def test_each_product_read_by_its_own_model_makes_a_path_without_unknown_inputs(
 def test_without_a_specialist_the_method_with_fewest_products_reads_and_never_a_floor():
     both = {"S30": 0.8, "L30": 0.75}
     accuracy = {"pixel": both, "anyband": {"S2": 0.8, "L9": 0.7} | both, "hls-unified": both}
-    trained = {"pixel": frozenset({"hls_s30"}), "anyband": frozenset(PRODUCTS.values()),
+    trained = {"pixel": frozenset({"hls_s30"}), "anyband": frozenset(OPTICAL),
                "hls-unified": frozenset({"hls_s30", "hls_l30"})}  # fmt: skip
     cube, _ = cube_of(accuracy)
     assert [reader(cube, trained, name) for name in ("S2", "S30", "L30", "L9")] == [

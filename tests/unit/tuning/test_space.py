@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyband.config import WORLDCOVER, Method, Run, Training
+from anyband.config import Method, Run, Training
+from anyband.landcover import SCORED
 from anyband.models.core.method import Options
 from anyband.models.core.registry import MODELS
 from anyband.tuning.model_traits import by_gradient, own_space
@@ -18,7 +19,7 @@ seeds = st.integers(0, 2**31)
 
 
 def run(name="anyband", **options):
-    return Run(name=name, method=Method(model="anyband", options=options), training=Training(), classes=WORLDCOVER)
+    return Run(name=name, method=Method(model="anyband", options=options), training=Training(), classes=SCORED)
 
 
 @given(names, trials, seeds)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from anyband.simulation.scene_info import COLLECTIONS, EXTRA_COLLECTIONS
+from anyband.products import CATALOGUED, EXTRA, collection_of
 from anyband.testing.providers import earth_search, lp_daac, stac_1_1, usgs
 from anyband.testing.providers.common import BASE, Published, as_stored
 
@@ -56,7 +56,7 @@ class Api:
     @property
     def stored(self) -> dict[str, str]:
         """Collection in the archive of each of the API's collections."""
-        return {own: (COLLECTIONS | EXTRA_COLLECTIONS)[product] for product, own in self.collections.items()}
+        return {own: collection_of(product) for product, own in self.collections.items()}
 
     @property
     def root(self) -> str:
@@ -72,6 +72,7 @@ EARTH_SEARCH = Paging(default=10, largest=10_000, cut=True, token="next", most_b
 LP_DAAC = Paging(default=10, largest=100, cut=True, token="cursor", by_query=True, counts=False)
 """Behaviour of stac-server behind a Lambda function, and of cmr-stac."""
 
+COLLECTIONS = {product: collection_of(product) for product in CATALOGUED}
 _NEW_FORM = {collection: stac_1_1.in_new_form() for collection in COLLECTIONS.values()}
 
 APIS = {
@@ -110,5 +111,11 @@ APIS = {
 }
 """By the first part of their paths."""
 
-SENSORS = Api("sensors", "a catalogue of other sensors, in STAC 1.1", EXTRA_COLLECTIONS, {}, Paging())
+SENSORS = Api(
+    "sensors",
+    "a catalogue of other sensors, in STAC 1.1",
+    {product: collection_of(product) for product in EXTRA},
+    {},
+    Paging(),
+)
 """The extra sensors (`archive.extra_sensors`), which none of the providers above has."""

@@ -24,13 +24,14 @@ from anyband.catalog.items.fields import (
     quality_asset,
     simulated,
 )
+from anyband.products import PRODUCTS
 
 BANDS = {
     "S30": ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12"),
     "L30": ("B01", "B02", "B03", "B04", "B05", "B06", "B07"),
 }
 PLATFORMS = {"S30": ("sentinel-2a", "sentinel-2b", "sentinel-2c"), "L30": ("landsat-8", "landsat-9")}
-COLLECTIONS = {"hls2-s30": "S30", "hls2-l30": "L30", "HLSS30_2.0": "S30", "HLSL30_2.0": "L30"}
+COLLECTIONS = {name: PRODUCTS[key].short for key in ("hls_s30", "hls_l30") for name in PRODUCTS[key].collections}
 PIXEL_M = 30
 ENCODING = Encoding(1e-4, 0.0, -9999)
 

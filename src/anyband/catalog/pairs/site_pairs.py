@@ -21,17 +21,16 @@ from anyband.catalog.pairs.pairing import (
     select_pairs,
 )
 from anyband.catalog.pairs.selection import Drop, drop, parse_all, select_scenes
-from anyband.catalog.providers import PRODUCTS
+from anyband.products import CATALOGUED, SATELLITES
 from anyband.raster.access import gdal_env
 from anyband.raster.header import with_platform
 from anyband.runtime import UserError
 
-OPTICAL = PRODUCTS[:4]
 NOT_NEEDED = "not needed"
 """Reason for items that nothing is wrong with; it counts for nothing in a summary."""
 
 PAIR_COLUMNS = (
-    "pair", *PRODUCTS, "datetime_sentinel2", "datetime_landsat", "day_gap", "clear_joint", "clear_sentinel2",
+    "pair", *CATALOGUED, "datetime_sentinel2", "datetime_landsat", "day_gap", "clear_joint", "clear_sentinel2",
     "clear_landsat", "platform_sentinel2", "platform_landsat", "baseline", "sun_zenith_sentinel2",
     "sun_zenith_landsat", "epsg_sentinel2", "epsg_landsat",
 )  # fmt: skip
@@ -70,11 +69,11 @@ def pair_site(
 
     scenes: dict[str, list[Acquisition]] = {}
     drops: list[Drop] = []
-    for product in (*PRODUCTS, *extra):
+    for product in (*CATALOGUED, *extra):
         scenes[product], more = parse_all(items[product], product, exclude)
         drops += more
     square = site_square(site, {scene.epsg for scene in scenes["sentinel2"]} or {site.utm_epsg})
-    for product in (*OPTICAL, *extra):
+    for product in (*SATELLITES, *extra):
         scenes[product], more = select_scenes(scenes[product], find_coverage(square))
         drops += more
     labels = covering_labels(scenes["label"], square)

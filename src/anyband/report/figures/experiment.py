@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from anyband.conditions import PRIMARY_CONDITIONS
 from anyband.report import formatting as form
 from anyband.report.drawing import graphic, key_of
 from anyband.report.figures import results
@@ -16,7 +17,7 @@ from anyband.report.figures.results import Style
 from anyband.report.records import DataRecord
 from anyband.report.tables.scores import trained_on_hls
 from anyband.report.tables.table import Graphic
-from anyband.statistics.protocol import FLOORS, PRIMARY, PRIMARY_CONDITIONS
+from anyband.statistics.protocol import FLOORS, PRIMARY
 
 Frames = Mapping[str, pd.DataFrame]
 

@@ -14,10 +14,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from anyband.conditions import PRIMARY_CONDITIONS
 from anyband.report import formatting as form
 from anyband.report.palette import method_markers
 from anyband.report.svg import BAND, INK, MUTED, PAPER, RULE
-from anyband.statistics.protocol import PRIMARY, PRIMARY_CONDITIONS
+from anyband.statistics.protocol import PRIMARY
 
 WIDE, NARROW = 900, 360
 SIDE_BY_SIDE = 5  # methods whose names fit under half the width

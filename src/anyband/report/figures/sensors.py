@@ -11,10 +11,10 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from anyband.products import BY_SHORT_NAME
 from anyband.report import formatting as form
 from anyband.report.figures.results import Style, canvas
 from anyband.report.svg import INK, MUTED, PAPER
-from anyband.statistics.trained_products import TITLES
 from anyband.statistics.transfer import ALL_TOGETHER
 
 HEAT = ("#e4ebf1", "#0b5a8f")  # from the lowest score to the highest; numbers stand in every cell
@@ -75,7 +75,7 @@ def gap_lines(table: pd.DataFrame, style: Style, width: int) -> Figure:
             at = y + (index - (len(rows) - 1) / 2) * 0.22
             axes.plot(100 * row["zero_shot"], at, style.marker(row["method"]), color=style.colour(row["method"]),
                       markersize=8, markeredgecolor=PAPER, markeredgewidth=0.6)  # fmt: skip
-        name = f"{TITLES[source]} to {TITLES[target]}" if wide else f"{source} to {target}"
+        name = f"{BY_SHORT_NAME[source].name} to {BY_SHORT_NAME[target].name}" if wide else f"{source} to {target}"
         axes.text(-0.015, y, name, ha="right", va="center", transform=axes.get_yaxis_transform())
     axes.set_ylim(len(directions) - 0.4, -0.6)
     axes.set_yticks([])

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from anyband.products import PRODUCTS
 from anyband.report import formatting as form
 from anyband.report.records import DataRecord
 from anyband.report.tables.table import Cell, Column, Table
 
-TITLES = {"sentinel2": "Sentinel-2", "landsat": "Landsat", "hls_s30": "HLS S30", "hls_l30": "HLS L30"}
 ORDER = ("sentinel2-landsat", "sentinel2-hls_s30", "landsat-hls_l30")
 BANDS = (
     "B01", "coastal", "B02", "blue", "B03", "green", "B04", "red", "B05", "B06", "B07", "B08", "B8A", "nir08", "B11",
@@ -46,7 +46,7 @@ def _by_wavelength(entry: tuple[str, Mapping[str, float]]) -> int:
 
 
 def _row(name: str, band: str, figures: Mapping[str, float], first: bool) -> list[Cell]:
-    products = " and ".join(TITLES[product] for product in name.split("-")) if first else ""
+    products = " and ".join(PRODUCTS[product].name for product in name.split("-")) if first else ""
     values = [figures.get(key) for key in ("bias", "rmse", "r", "rma_slope")]
     texts = [
         form.DASH if value is None else f"{value:{style}}".replace("-", form.MINUS)

@@ -6,8 +6,9 @@ from typing import Any
 
 import pandas as pd
 
+from anyband.products import CATALOGUED
 from anyband.report import formatting as form
-from anyband.report.records import PRODUCTS, DataRecord
+from anyband.report.records import DataRecord
 from anyband.report.tables.table import Cell, Column, Table
 
 BASELINE = "s2:processing_baseline"
@@ -48,7 +49,7 @@ def _scenes(data: DataRecord) -> Table:
 
 
 def _used_items(pairs: pd.DataFrame) -> set[str]:
-    products = [name for name in PRODUCTS if name in pairs]
+    products = [name for name in CATALOGUED if name in pairs]
     return {item for name in products for value in pairs[name].dropna() for item in str(value).split()}
 
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import pandas as pd
 
+from anyband.conditions import PRIMARY_CONDITIONS
 from anyband.report import formatting as form
 from anyband.report.tables.table import Cell, Column, Table
-from anyband.statistics.protocol import PRIMARY, PRIMARY_CONDITIONS
+from anyband.statistics.protocol import PRIMARY
 
 Frames = Mapping[str, pd.DataFrame]
 Row = Mapping[Any, Any]

@@ -5,13 +5,14 @@ from typing import Any
 
 import pandas as pd
 
+from anyband.conditions import PRIMARY_CONDITIONS
 from anyband.report import formatting as form
 from anyband.report.tables.degraded import robustness
 from anyband.report.tables.images import images
 from anyband.report.tables.reliability import calibration_tables
 from anyband.report.tables.table import Cell, Column, Table
 from anyband.report.tables.transfers import sensor_tables
-from anyband.statistics.protocol import PRIMARY, PRIMARY_CONDITIONS
+from anyband.statistics.protocol import PRIMARY
 
 Frames = Mapping[str, pd.DataFrame]
 HLS = {"S30", "L30"}

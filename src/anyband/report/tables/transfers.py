@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
+from anyband.products import BY_SHORT_NAME
 from anyband.report import formatting as form
 from anyband.report.tables.table import Cell, Column, Table
-from anyband.statistics.trained_products import TITLES
 from anyband.statistics.transfer import ALL_TOGETHER, NEEDED
 
 Frames = Mapping[str, pd.DataFrame]
@@ -23,7 +23,7 @@ def sensor_tables(frames: Frames, design: Mapping[str, Any]) -> list[Table]:
 def _gap(frames: Frames, design: Mapping[str, Any]) -> Table:
     rows = []
     for row in frames["gap_closed"].to_dict("records"):
-        direction = f"{TITLES[row['source']]} to {TITLES[row['target']]}"
+        direction = f"{BY_SHORT_NAME[row['source']].name} to {BY_SHORT_NAME[row['target']].name}"
         share = f"{100 * row['closed']:.0f} %".replace("-", form.MINUS)
         bounds = [f"{100 * row[key]:.0f}".replace("-", form.MINUS) for key in ("closed_lower", "closed_upper")]
         rows.append([
@@ -131,7 +131,7 @@ def decomposed(frames: Frames) -> str:
         return ""
     first = table[(table["path"] == table["path"].iloc[0]) & (table["label"] == table["label"].iloc[0])]
     *steps, whole = first.iloc[1:].to_dict("records")
-    source, target = (TITLES[str(first["condition"].iloc[place])] for place in (0, -1))
+    source, target = (BY_SHORT_NAME[str(first["condition"].iloc[place])].name for place in (0, -1))
     listed = [f"{_change(row)} with {row['factor']}" for row in steps]
     return (
         f"Why does {target} score otherwise than {source} on the same pixels? {whole['label']} go from "

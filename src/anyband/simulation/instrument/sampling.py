@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from anyband.ground import FALSE_NORTHING_M, is_south
 from anyband.simulation.land.hidden_grid import HiddenGrid
 
 Floats = NDArray[np.float32]
@@ -21,7 +22,6 @@ Positions = NDArray[np.float64]
 # the difference feeds point spread, registration error and cubic convolution.
 HIDDEN_MARGIN_M = 120
 SCENE_MARGIN_M = 60
-FALSE_NORTHING_M = 10_000_000.0  # of the southern UTM zones (EPSG:327xx)
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class PixelGrid:
 
     def local_centres(self, hidden: HiddenGrid) -> tuple[Positions, Positions]:
         """Local y of the rows' and local x of the columns' centres."""
-        shift = FALSE_NORTHING_M if self.epsg // 100 == 326 and hidden.epsg // 100 == 327 else 0.0
+        shift = FALSE_NORTHING_M if is_south(hidden.epsg) and not is_south(self.epsg) else 0.0
         y = hidden.y0 - shift - self.top + (np.arange(self.rows, dtype=np.float64) + 0.5) * self.pixel_m
         x = self.left - hidden.x0 + (np.arange(self.columns, dtype=np.float64) + 0.5) * self.pixel_m
         return y, x
@@ -55,8 +55,7 @@ class PixelGrid:
 
 def northern(hidden: HiddenGrid) -> tuple[int, float]:
     """EPSG code of the northern zone and the hidden grid's top there: negative northings south of the equator."""
-    southern = hidden.epsg // 100 == 327
-    return 32600 + hidden.epsg % 100, hidden.y0 - (FALSE_NORTHING_M if southern else 0.0)
+    return 32600 + hidden.epsg % 100, hidden.y0 - (FALSE_NORTHING_M if is_south(hidden.epsg) else 0.0)
 
 
 def sentinel2_grid(hidden: HiddenGrid, pixel_m: int) -> PixelGrid:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from anyband.audit.gate import audit_stores, stop_line
-from anyband.chips.encoding import ENCODINGS
+from anyband.products import PRODUCTS
 from anyband.runtime import UserError
 from audit_faults import (
     C1_AS_C2,
@@ -268,7 +268,7 @@ def test_missing_chips_leave_gaps(good, tmp_path):
     def first_chip_only_in_landsat(group):
         for m in (10, 20, 60):
             array = group[f"sentinel2/{m}m/values"]
-            array[0] = ENCODINGS["sentinel2"].nodata
+            array[0] = PRODUCTS["sentinel2"].encoding.nodata
 
     store = damaged(good, tmp_path / "aspen.zarr", first_chip_only_in_landsat)
     whole = audit_stores([good], 960)["sites"]["aspen"]["pairs"][0]["comparisons"]["sentinel2-landsat"]

@@ -1,4 +1,4 @@
-"""Chip footprints of a site, and the native pixels of every band group that belong to a chip.
+"""The ground: distances on the globe, UTM, the lattice that chips lie on, and the native pixels of a chip.
 
 A chip is a square on the 60 m lattice of the Sentinel-2 tile. Nothing is resampled: a group whose pixels do not start
 at the chip's corner (Landsat Collection 2 lies half a pixel off) takes its nearest native pixels, and the distance of
@@ -11,9 +11,18 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from anyband.chips.encoding import Array
 from anyband.runtime import UserError
+
+Array = NDArray[Any]
+"""Pixels or positions of any type; the docstrings give shapes and types."""
+
+Position = tuple[float, float]
+"""Longitude and latitude, degrees (WGS84)."""
+
+EARTH_RADIUS_M = 6_371_000.0
+"""Radius of the sphere that distances are measured on, the mean one to 9 m."""
 
 LATTICE_M = 60
 """Coarsest Sentinel-2 pixel. Chip corners lie on it, so that 10, 20 and 60 m pixels all start at the corner."""
@@ -46,6 +55,13 @@ class Window(NamedTuple):
     dy: float
 
 
+def distance_m(first: Position, second: Position) -> float:
+    """Metres between two positions on a sphere."""
+    (lon1, lat1), (lon2, lat2) = (map(math.radians, position) for position in (first, second))
+    half = math.sin((lat2 - lat1) / 2) ** 2 + math.cos(lat1) * math.cos(lat2) * math.sin((lon2 - lon1) / 2) ** 2
+    return 2 * EARTH_RADIUS_M * math.asin(math.sqrt(min(half, 1.0)))
+
+
 @lru_cache(maxsize=64)
 def _transformer(epsg: int) -> Any:
     from pyproj import Transformer
@@ -66,8 +82,16 @@ def unproject(x: Array, y: Array, epsg: int) -> tuple[Array, Array]:
 
 
 def utm_epsg(longitude: float, latitude: float) -> int:
-    """UTM zone of a WGS84 position (degrees), without the exceptions of Norway and Svalbard."""
-    return (32700 if latitude < 0 else 32600) + min(int((longitude + 180) // 6) + 1, 60)
+    """EPSG code of the UTM zone of a WGS84 position (degrees), without the exceptions of Norway and Svalbard.
+
+    Zones are 6 degrees wide and begin at the antimeridian, so 180 and -180 are both the west edge of zone 1.
+    """
+    return (32700 if latitude < 0 else 32600) + int((longitude + 180) // 6) % 60 + 1
+
+
+def is_south(epsg: int) -> bool:
+    """Whether a CRS is a UTM zone of the southern hemisphere (EPSG:327xx)."""
+    return epsg // 100 == 327
 
 
 def site_footprints(centre: tuple[float, float], epsg: int, extent_m: int, chip_m: int) -> list[Footprint]:
@@ -79,7 +103,7 @@ def site_footprints(centre: tuple[float, float], epsg: int, extent_m: int, chip_
     if chip_m % LATTICE_M or extent_m % chip_m:
         raise UserError(f"extent_m {extent_m} must be a multiple of chip_m {chip_m}, and chip_m of {LATTICE_M} m")
     left = _snap(centre[0] - extent_m / 2, 0.0)
-    top = _snap(centre[1] + extent_m / 2, FALSE_NORTHING_M if epsg // 100 == 327 else 0.0)
+    top = _snap(centre[1] + extent_m / 2, FALSE_NORTHING_M if is_south(epsg) else 0.0)
     side = extent_m // chip_m
     return [
         Footprint(epsg, left + col * chip_m, top - row * chip_m, chip_m, row, col)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyband.chips.grid import (
+from anyband.ground import (
     FALSE_NORTHING_M,
     Footprint,
     bounding_square,
@@ -14,6 +14,7 @@ from anyband.chips.grid import (
     project,
     sample_nearest,
     site_footprints,
+    utm_epsg,
 )
 from anyband.runtime import UserError
 
@@ -104,3 +105,12 @@ def test_sampling_by_position_follows_the_offset():
     assert np.array_equal(sample_nearest(layer, 30, off, 30, off, 4), layer)
     coarse = sample_nearest(np.arange(36).reshape(1, 6, 6), 20, zero, 60, zero, 2)
     assert coarse[0].tolist() == [[7, 10], [25, 28]]
+
+
+@pytest.mark.parametrize(
+    ("longitude", "latitude", "epsg"),
+    [(-180, 10, 32601), (180, 10, 32601), (180, -10, 32701), (179.99, 10, 32660), (-179.99, 10, 32601), (9, 48, 32632),
+     (6, 0, 32632), (5.99, -0.01, 32731), (5, 60, 32631), (10, 78, 32632)],
+)  # fmt: skip
+def test_zones_of_utm_meet_at_the_antimeridian(longitude, latitude, epsg):
+    assert utm_epsg(longitude, latitude) == epsg

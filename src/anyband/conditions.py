@@ -6,7 +6,7 @@
 as in `S2`, `S2+L9/drop-red-edge`, `S2/gsd-30-wrong` or `S2+L9/cloudy-50@S2`. Perturbations are done from left to right;
 `KINDS` lists them with what follows their name. Without `@`, those that happen to one sensor (registration, clouds,
 lateness) happen to the last product named, all others to every product. Every number and seed is fixed in
-`perturbations`, so a name stands for one input, the same for every method and every seed.
+`evaluation.perturbations`, so a name stands for one input, the same for every method and every seed.
 """
 
 import difflib
@@ -14,12 +14,24 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from anyband.evaluation.availability import CONDITIONS, PRIMARY, TWINS, answerable, watched
+from anyband.products import BY_SHORT_NAME, EXTRA, PRODUCTS
 
-__all__ = [
-    "CONDITIONS", "FAMILIES", "KINDS", "PRIMARY", "TWINS", "Condition", "Step", "answerable", "check", "parse",
-    "watched",
-]  # fmt: skip
+STANDS_FOR = {product.short: product.key for product in PRODUCTS.values() if product.twin}
+"""Product that an observation is of after `as-...`, by its short name."""
+
+PRIMARY_CONDITIONS = ("S2", "L9", "S2+L9")
+"""The mean of their mIoU is the primary endpoint, and training is watched on them."""
+
+TWINS = tuple(
+    "+".join(PRODUCTS[BY_SHORT_NAME[part].twin].short for part in key.split("+")) for key in PRIMARY_CONDITIONS
+)
+"""The same acquisitions as HLS products, in the same order: they stand for them where a method reads only HLS."""
+
+CONDITIONS: dict[str, frozenset[str]] = {
+    key: frozenset(BY_SHORT_NAME[part].key for part in key.split("+"))
+    for key in (*PRIMARY_CONDITIONS, *TWINS, *(PRODUCTS[product].short for product in EXTRA))
+}
+"""Which products are at hand at test time, by the name of the availability."""
 
 FAMILIES: dict[str, frozenset[str]] = {
     "coastal": frozenset({"coastal"}),
@@ -75,24 +87,10 @@ KINDS: dict[str, Kind] = {
     "cloudy": Kind(_PERCENT, ("cloudy-50",), one_sensor=True),
     "late": Kind("", ("late",), one_sensor=True),
     # As if it were of another sensor, or had all its bands: each has the values of the nearest band at hand.
-    "as": Kind("(S2|L9)", ("as-S2", "as-L9"), joint=True),
+    "as": Kind(f"({'|'.join(STANDS_FOR)})", tuple(f"as-{name}" for name in STANDS_FOR), joint=True),
 }
 
 FEWER = ("drop", "keep", "drop-random")  # kinds that take bands away
-
-STANDS_FOR = {"S2": "sentinel2", "L9": "landsat"}
-"""Product that an observation is of after `as-...`."""
-
-PIXELS_M: dict[str, tuple[int, int]] = {
-    "sentinel2": (10, 60),
-    "landsat": (30, 30),
-    "hls_s30": (30, 30),
-    "hls_l30": (30, 30),
-    "broadband": (20, 20),
-    "narrowband": (10, 10),
-    "hyperspectral": (30, 30),
-}
-"""Finest and coarsest pixels of every product, m."""
 
 
 @dataclass(frozen=True)
@@ -171,12 +169,14 @@ def _problem(step: Step) -> str:
         return "needs two products"
     if step.kind == "as" and len(step.products) > 1:
         return "takes one product"
-    finest = min(PIXELS_M[product][0] for product in step.products)
-    coarsest = max(PIXELS_M[product][1] for product in step.products)
-    if step.kind == "gsd" and int(step.values[0]) <= finest:
-        return f"is not coarser than the {finest} m pixels there"
-    if step.kind == "moved" and int(step.values[0]) % coarsest:
-        return f"is not whole in the {coarsest} m pixels there"
+    if step.kind == "gsd":
+        finest = min(PRODUCTS[product].pixels_m[0] for product in step.products)
+        if int(step.values[0]) <= finest:
+            return f"is not coarser than the {finest} m pixels there"
+    if step.kind == "moved":
+        coarsest = max(PRODUCTS[product].pixels_m[1] for product in step.products)
+        if int(step.values[0]) % coarsest:
+            return f"is not whole in the {coarsest} m pixels there"
     return ""
 
 
