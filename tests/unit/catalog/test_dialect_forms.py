@@ -4,11 +4,11 @@ import copy
 
 import pytest
 
-from anyband.archive.server.provider_apis import COLLECTIONS as PUBLISHED
 from anyband.catalog.items.acquisition import UnusableItemError
 from anyband.catalog.items.dialects import parse_item
 from anyband.catalog.items.sentinel2 import PIXEL_M
 from anyband.catalog.items.sentinel2_earth_search import KEYS
+from anyband.products import collection_of
 from anyband.sensors import platforms
 from make_items import make_item
 
@@ -111,7 +111,7 @@ def test_earth_search_comes_to_the_same_terms_as_the_planetary_computer():
 
 def test_one_collection_id_of_two_providers_is_told_apart_by_the_item():
     there, here = earth_search(), make_item("sentinel2")
-    assert there["collection"] == here["collection"] == PUBLISHED["sentinel2"]
+    assert there["collection"] == here["collection"] == collection_of("sentinel2")
     assert parse_item(there).bands["B02"].asset == "blue"
     assert parse_item(here).bands["B02"].asset == "B02"
 
