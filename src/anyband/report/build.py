@@ -23,13 +23,7 @@ from anyband.report.tables.table import Table, by_method
 from anyband.report.tables.transfers import decomposed, missing_factors
 from anyband.runtime import UserError, write_text
 from anyband.statistics.protocol import label
-
-FRAMES = (
-    "general", "conditions", "robustness", "per_class", "pairwise", "calibration", "class_calibration", "reliability",
-    "cost", "variance", "units", "image_scores", "fusion", "gap_closed", "transfer", "decomposition", "confusions",
-    "block_differences", "learning",
-)  # fmt: skip
-
+from anyband.statistics.write import FRAMES
 
 CLAIMS_NOTE = (
     "Sentences from fixed templates, printed only when their conditions hold. “No difference shown” never means equal."

@@ -1,6 +1,8 @@
 """The headline table and the pairs behind it. Scores are fractions in [0, 1]; NaN means not available."""
 
 import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,12 +11,26 @@ import pandas as pd
 from anyband.config import Comparison as ComparisonSettings
 from anyband.statistics.cube import ConfusionCube
 from anyband.statistics.jackknife import average, estimate, replicate
-from anyband.statistics.metrics import macro_f1, mean_iou, overall_agreement
+from anyband.statistics.metrics import Counts, Scores, macro_f1, mean_iou, overall_agreement
 from anyband.statistics.multiplicity import benjamini_hochberg, holm, rank_intervals, tie_letters
 from anyband.statistics.paired import Comparison, compare
 from anyband.statistics.protocol import ALPHA, LEVEL, PRIMARY, label, role
 
-METRICS = {"miou": mean_iou, "macro_f1": macro_f1, "agreement": overall_agreement}
+
+@dataclass(frozen=True)
+class Metric:
+    """A score in [0, 1] of confusion matrices (..., K, K), and its name in the report."""
+
+    score: Callable[[Counts], Scores]
+    title: str
+
+
+METRICS = {
+    "miou": Metric(mean_iou, "mIoU"),
+    "macro_f1": Metric(macro_f1, "Macro F1"),
+    "agreement": Metric(overall_agreement, "Agreement with the labels"),
+}
+"""Scores of the endpoint by the name of their column in `general.csv`; the report shows all of them."""
 
 
 def pairwise(cube: ConfusionCube, settings: ComparisonSettings) -> tuple[pd.DataFrame, list[Comparison]]:
@@ -107,7 +123,7 @@ def scores(cube: ConfusionCube, method: str, conditions: tuple[str, ...]) -> dic
         if not conditions:
             row |= dict.fromkeys(keys, float("nan"))
             continue
-        parts = average([replicate(cube.cells(method, condition), metric) for condition in conditions])
+        parts = average([replicate(cube.cells(method, condition), metric.score) for condition in conditions])
         result = estimate(parts, LEVEL, "bounded")
         row |= dict(zip(keys, (float(result.value), float(result.lower), float(result.upper)), strict=True))
     return row

@@ -1,7 +1,9 @@
 """Everything one experiment's comparison writes: tables as CSV and LaTeX, claims and design as JSON."""
 
 import json
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,22 +28,116 @@ from anyband.statistics.sensor_claims import sensor_claims
 from anyband.statistics.trained_products import Trained, trained_on
 from anyband.statistics.transfer import decomposition, transfer
 
-CAPTIONS = {
-    "general": "Primary endpoint of every method and its difference to the proposed one",
-    "conditions": "Scores under each test condition",
-    "robustness": "Scores on inputs to which something was done, and their change",
-    "per_class": "IoU and F1 of each class",
-    "pairwise": "Paired differences between methods",
-    "calibration": "Calibration before and after temperature scaling",
-    "class_calibration": "Classwise calibration error before and after temperature scaling",
-    "cost": "Cost of training and use",
-    "image_scores": "Scores of translated images",
-    "variance": "Variance over test blocks and training seeds",
-    "fusion": "Both sensors against the better one alone",
-    "gap_closed": "Share of the gap to the specialist that is closed on sensors never trained on",
-    "transfer": "Scores by what was trained on and what was tested on",
-    "decomposition": "Difference between two sensors, one factor at a time",
+
+@dataclass(frozen=True)
+class FinishedRuns:
+    """The runs of one experiment that have results, and what several tables are made from.
+
+    Attributes:
+        settings: the experiment and its classes.
+        folders: (method, seed) -> folder of the run.
+    """
+
+    settings: ComparisonSettings
+    folders: Mapping[tuple[str, int], Path]
+
+    @cached_property
+    def costs(self) -> dict[tuple[str, int], dict[str, Any]]:
+        """(method, seed) -> content of `cost.json`."""
+        return {key: _read_cost(folder) for key, folder in self.folders.items()}
+
+    @cached_property
+    def full(self) -> ConfusionCube:
+        """Confusion matrices under all conditions."""
+        return build_cube(self.read("confusion.csv"), self.settings, _own_endpoints(self.costs))
+
+    @cached_property
+    def cube(self) -> ConfusionCube:
+        """Confusion matrices of inputs to which nothing was done."""
+        return self.full.undisturbed()
+
+    @cached_property
+    def trained(self) -> Trained:
+        """Products that each method was trained on."""
+        return trained_on(self.costs)
+
+    @cached_property
+    def paired(self) -> tuple[pd.DataFrame, list[Comparison]]:
+        """Differences of all pairs of methods, and the comparisons of the declared family."""
+        return pairwise(self.cube, self.settings)
+
+    @property
+    def margin(self) -> float:
+        """Equivalence margin, fraction of mIoU."""
+        return self.settings.experiment.equivalence_margin
+
+    def read(self, name: str) -> pd.DataFrame:
+        """A file that every run has, all runs under each other."""
+        return read_runs(list(self.folders.values()), name)
+
+    def undisturbed(self, name: str) -> pd.DataFrame:
+        """The same without conditions that do something to the input."""
+        table = self.read(name)
+        return table[table["condition"].isin(self.cube.conditions)]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A table of the comparison: how it is made, and its caption where it is written as LaTeX too."""
+
+    make: Callable[[FinishedRuns], pd.DataFrame]
+    caption: str = ""
+
+
+FRAMES = {
+    "general": Frame(
+        lambda runs: general(runs.cube, runs.settings, runs.paired[0]),
+        "Primary endpoint of every method and its difference to the proposed one",
+    ),
+    "conditions": Frame(lambda runs: score_tables.conditions(runs.cube), "Scores under each test condition"),
+    "robustness": Frame(
+        lambda runs: robustness(runs.full), "Scores on inputs to which something was done, and their change"
+    ),
+    "per_class": Frame(lambda runs: score_tables.per_class(runs.cube, runs.settings), "IoU and F1 of each class"),
+    "pairwise": Frame(lambda runs: runs.paired[0], "Paired differences between methods"),
+    "calibration": Frame(
+        lambda runs: calibration_scores.calibration(runs.undisturbed("calibration.csv"), runs.cube),
+        "Calibration before and after temperature scaling",
+    ),
+    "class_calibration": Frame(
+        lambda runs: calibration_scores.class_calibration(
+            runs.undisturbed("class_calibration.csv"), runs.cube, runs.settings
+        ),
+        "Classwise calibration error before and after temperature scaling",
+    ),
+    "cost": Frame(lambda runs: score_tables.cost(runs.costs), "Cost of training and use"),
+    "image_scores": Frame(
+        lambda runs: score_tables.image_scores(
+            {key: read_runs([folder], "image_scores.csv") for key, folder in runs.folders.items()}
+        ),
+        "Scores of translated images",
+    ),
+    "variance": Frame(
+        lambda runs: score_tables.variance(runs.cube, runs.paired[0]), "Variance over test blocks and training seeds"
+    ),
+    "units": Frame(lambda runs: score_tables.units(runs.cube)),
+    "reliability": Frame(lambda runs: calibration_scores.reliability(runs.undisturbed("calibration.csv"))),
+    "fusion": Frame(lambda runs: fusion(runs.cube, runs.margin), "Both sensors against the better one alone"),
+    "gap_closed": Frame(
+        lambda runs: gap_closed(runs.full, runs.trained, runs.margin),
+        "Share of the gap to the specialist that is closed on sensors never trained on",
+    ),
+    "transfer": Frame(
+        lambda runs: transfer(runs.full, runs.trained), "Scores by what was trained on and what was tested on"
+    ),
+    "decomposition": Frame(
+        lambda runs: decomposition(runs.full, runs.trained), "Difference between two sensors, one factor at a time"
+    ),
+    "confusions": Frame(lambda runs: confusions(runs.cube)),
+    "block_differences": Frame(lambda runs: block_differences(runs.cube, runs.settings.experiment.proposed)),
+    "learning": Frame(lambda runs: learning({key: read_history(folder) for key, folder in runs.folders.items()})),
 }
+"""Every table of a comparison by the name of its file. The report reads these and no others."""
 
 
 def write_comparison(settings: ComparisonSettings, runs: Path, out: Path) -> None:
@@ -59,43 +155,17 @@ def write_comparison(settings: ComparisonSettings, runs: Path, out: Path) -> Non
     done = {key: folder for key, folder in folders.items() if (folder / "confusion.csv").is_file()}
     if not done:
         raise UserError(f"{runs}: no confusion.csv of any method or seed of experiment {settings.name}; evaluate first")
-    costs = {key: _read_cost(folder) for key, folder in done.items()}
-    full = build_cube(read_runs(list(done.values()), "confusion.csv"), settings, _own_endpoints(costs))
-    cube, trained, margin = full.undisturbed(), trained_on(costs), settings.experiment.equivalence_margin
-    pairs, family = pairwise(cube, settings)
-    confidence, classwise = (
-        table[table["condition"].isin(cube.conditions)]
-        for table in (read_runs(list(done.values()), name) for name in ("calibration.csv", "class_calibration.csv"))
-    )
-    frames = {
-        "general": general(cube, settings, pairs),
-        "conditions": score_tables.conditions(cube),
-        "robustness": robustness(full),
-        "per_class": score_tables.per_class(cube, settings),
-        "pairwise": pairs,
-        "calibration": calibration_scores.calibration(confidence, cube),
-        "class_calibration": calibration_scores.class_calibration(classwise, cube, settings),
-        "cost": score_tables.cost(costs),
-        "image_scores": score_tables.image_scores({key: read_runs([done[key]], "image_scores.csv") for key in done}),
-        "variance": score_tables.variance(cube, pairs),
-        "units": score_tables.units(cube),
-        "reliability": calibration_scores.reliability(confidence),
-        "fusion": fusion(cube, margin),
-        "gap_closed": gap_closed(full, trained, margin),
-        "transfer": transfer(full, trained),
-        "decomposition": decomposition(full, trained),
-        "confusions": confusions(cube),
-        "block_differences": block_differences(cube, settings.experiment.proposed),
-        "learning": learning({key: read_history(folder) for key, folder in done.items()}),
-    }
+    finished = FinishedRuns(settings, done)
+    frames = {name: frame.make(finished) for name, frame in FRAMES.items()}
+    cube, (pairs, family) = finished.cube, finished.paired
     with atomic_path(out) as folder:
         folder.mkdir()
         for name, frame in frames.items():
             write_csv(folder / f"{name}.csv", frame.round(9))
-            if name in CAPTIONS:
-                write_text(folder / f"{name}.tex", latex_table(frame, CAPTIONS[name]))
+            if FRAMES[name].caption:
+                write_text(folder / f"{name}.tex", latex_table(frame, FRAMES[name].caption))
         write_json(folder / "claims.json", _claims(cube, settings, pairs, family, frames))
-        write_json(folder / "design.json", _design(cube, settings, pairs) | {"trained_on": _listed(trained)})
+        write_json(folder / "design.json", _design(cube, settings, pairs) | {"trained_on": _listed(finished.trained)})
 
 
 def _read_cost(folder: Path) -> dict[str, Any]:
