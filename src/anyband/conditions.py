@@ -9,12 +9,11 @@ lateness) happen to the last product named, all others to every product. Every n
 `evaluation.perturbations`, so a name stands for one input, the same for every method and every seed.
 """
 
-import difflib
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from anyband.products import BY_SHORT_NAME, EXTRA, PRODUCTS
+from anyband.runtime import nearest
 
 STANDS_FOR = {product.short: product.key for product in PRODUCTS.values() if product.twin}
 """Product that an observation is of after `as-...`, by its short name."""
@@ -111,12 +110,6 @@ class Condition:
     steps: tuple[Step, ...]
 
 
-def check(key: str) -> str:
-    """`key` itself when it is a condition, for the configuration; raises as `parse`."""
-    parse(key)
-    return key
-
-
 def parse(key: str) -> Condition:
     """Read a condition.
 
@@ -125,7 +118,7 @@ def parse(key: str) -> Condition:
     """
     first, *rest = key.split("/")
     if first not in CONDITIONS:
-        raise ValueError(f"condition {key!r}: {first!r} is no availability{_hint(first, CONDITIONS)}")
+        raise ValueError(f"condition {key!r}: {first!r} is no availability{nearest(first, CONDITIONS)}")
     products = tuple(_product(name) for name in first.split("+"))
     steps = tuple(_step(key, word, products) for word in rest)
     if any(step.kind == "late" for step in steps[1:]):
@@ -147,7 +140,7 @@ def _step(key: str, text: str, products: tuple[str, ...]) -> Step:
     word, at, target = text.partition("@")
     names = [name for name in key.split("/")[0].split("+")]
     if at and target not in names:
-        raise ValueError(f"condition {key!r}: {target!r} is not among its products{_hint(target, names)}")
+        raise ValueError(f"condition {key!r}: {target!r} is not among its products{nearest(target, names)}")
     for kind in sorted(KINDS, key=len, reverse=True):
         pattern = KINDS[kind].pattern
         found = re.fullmatch(f"{kind}-{pattern}" if pattern else kind, word)
@@ -155,7 +148,7 @@ def _step(key: str, text: str, products: tuple[str, ...]) -> Step:
             break
     else:
         known = [example for kind in KINDS.values() for example in kind.examples]
-        raise ValueError(f"condition {key!r}: {word!r} is no perturbation{_hint(word, known)}")
+        raise ValueError(f"condition {key!r}: {word!r} is no perturbation{nearest(word, known)}")
     chosen = (_product(target),) if at else products[-1:] if KINDS[kind].one_sensor else products
     step = Step(kind, tuple(value or "" for value in found.groups()), chosen)
     if problem := _problem(step):
@@ -178,9 +171,3 @@ def _problem(step: Step) -> str:
         if int(step.values[0]) % coarsest:
             return f"is not whole in the {coarsest} m pixels there"
     return ""
-
-
-def _hint(word: str, known: Iterable[str]) -> str:
-    names = list(known)
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(names)}"

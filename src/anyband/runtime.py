@@ -1,5 +1,6 @@
 """What every step shares: one-line errors, atomic writes, threads and progress bars."""
 
+import difflib
 import json
 import os
 import shutil
@@ -18,6 +19,13 @@ T = TypeVar("T")
 
 class UserError(Exception):
     """A mistake in the input; the message is one line that names the culprit and what to do."""
+
+
+def nearest(word: str, known: Iterable[object]) -> str:
+    """The end of a message: the known word that is most like `word`, or all of them."""
+    names = [str(name) for name in known]
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(names)}"
 
 
 def step_main(function: Callable[[], None]) -> None:

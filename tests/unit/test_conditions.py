@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from anyband.conditions import CONDITIONS, FAMILIES, KINDS, Step, check, parse
+from anyband.conditions import CONDITIONS, FAMILIES, KINDS, Step, parse
 from anyband.evaluation.perturbations import ACTIONS
 from anyband.products import OPTICAL
 from anyband.sensors import get_sensor, platforms
@@ -59,7 +59,7 @@ def test_bands_that_were_dropped_can_be_filled_with_the_nearest_that_are_left():
 )
 def test_a_wrong_name_is_one_clear_line(key, words):
     with pytest.raises(ValueError, match=words) as error:
-        check(key)
+        parse(key)
     assert "\n" not in str(error.value)
 
 

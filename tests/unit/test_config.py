@@ -34,7 +34,7 @@ def test_model_names_are_those_of_the_registry():
 
 
 def test_models_that_can_be_pretrained_are_those_of_the_registry():
-    from anyband.config.comparison import PRETRAINED as NAMES
+    from anyband.config.schema import PRETRAINED as NAMES
     from anyband.models.core.registry import MODELS, PRETRAINED, PRETRAINING
 
     assert tuple(PRETRAINED) == NAMES and set(NAMES) <= set(MODELS)

@@ -3,14 +3,25 @@
 `python -m anyband.config` rewrites `config.yaml` and `workflow/schemas/config.schema.json` from the models.
 """
 
-from anyband.config.comparison import MODEL_NAMES, ConditionName, Experiment, Method, Training, Tuning
-from anyband.config.data import CHIP_UNIT_M, Dataset, Draw, Extract, Simulation, Split
-from anyband.config.defaults import DEFAULT_METHODS
-from anyband.config.inheritance import apply_inheritance, merge
-from anyband.config.loading import load
-from anyband.config.root import Config
-from anyband.config.section import Name, Section, nearest, section_of
-from anyband.config.step_settings import Comparison, Evaluation, Run
+from anyband.config.defaults import DEFAULT_METHODS, apply_inheritance, merge
+from anyband.config.loading import Comparison, Config, Evaluation, Run, load
+from anyband.config.schema import (
+    CHIP_UNIT_M,
+    MODEL_NAMES,
+    ConditionName,
+    Dataset,
+    Draw,
+    Experiment,
+    Extract,
+    Method,
+    Name,
+    Section,
+    Simulation,
+    Split,
+    Training,
+    Tuning,
+    section_of,
+)
 
 __all__ = [
     "CHIP_UNIT_M",
@@ -35,6 +46,5 @@ __all__ = [
     "apply_inheritance",
     "load",
     "merge",
-    "nearest",
     "section_of",
 ]

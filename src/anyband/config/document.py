@@ -7,8 +7,8 @@ import yaml
 from pydantic.fields import FieldInfo
 
 from anyband.config.defaults import dataset_variants, experiment_variants, method_entries
-from anyband.config.root import Config
-from anyband.config.section import Section, section_of
+from anyband.config.loading import Config
+from anyband.config.schema import Section, section_of
 
 HEADER = """\
 # anyband: every setting with its default. Generated from src/anyband/config; change values freely.

@@ -1,14 +1,151 @@
-"""From a document as read from YAML to a checked configuration; every mistake is one line."""
+"""The whole configuration: from a document as read from YAML to checked settings, and what each step depends on.
 
-from typing import Any
+Every mistake is one line.
+"""
 
-from pydantic import ValidationError
+from typing import Any, Self
 
-from anyband.config.data import Draw
-from anyband.config.inheritance import apply_inheritance
-from anyband.config.root import Config
-from anyband.config.section import nearest, section_of
-from anyband.runtime import UserError
+from pydantic import Field, ValidationError, model_validator
+
+from anyband.conditions import parse
+from anyband.config.defaults import apply_inheritance, default_datasets, default_experiments, default_methods
+from anyband.config.schema import (
+    ConditionName,
+    Dataset,
+    Draw,
+    Experiment,
+    Extract,
+    Method,
+    Name,
+    Section,
+    Target,
+    Training,
+    Tuning,
+    section_of,
+)
+from anyband.products import EXTRA
+from anyband.runtime import UserError, nearest
+
+OWN = ("learning_rate", "weight_decay", "leave_out")  # settings of the loop that a method may have of its own
+
+
+class Run(Section):
+    """What one training depends on, and nothing else: changing another method must not retrain this one."""
+
+    name: Name = Field(description="key of methods")
+    method: Method = Field(description="model and options")
+    training: Training = Field(description="the loop")
+    classes: dict[int, str] = Field(description="codes of the label product that are scored, with names")
+
+
+class Evaluation(Section):
+    """What the evaluation of one trained method depends on, besides its run folder."""
+
+    conditions: list[ConditionName] = Field(description="sensors at hand at test time, and what is done to them")
+
+
+class Comparison(Section):
+    """What the comparison of an experiment depends on, besides the confusion matrices."""
+
+    name: Name = Field(description="key of experiments")
+    experiment: Experiment = Field(description="methods, seeds, endpoint")
+    variants: list[Name] = Field([], description="methods with the proposed one's model: its ablations, no baselines")
+    classes: dict[int, str] = Field(description="codes of the label product that are scored, with names")
+
+
+class Config(Section):
+    """Everything a run depends on."""
+
+    datasets: dict[Name, Dataset] = Field(
+        default_factory=default_datasets, min_length=1, description="named sets of chips"
+    )
+    methods: dict[Name, Method] = Field(
+        default_factory=default_methods,
+        min_length=1,
+        description="rows of the comparison: model, and options, learning_rate, weight_decay of its own",
+    )
+    experiments: dict[Name, Experiment] = Field(
+        default_factory=default_experiments, min_length=1, description="comparisons; each gets its section"
+    )
+    tuning: Tuning = Field(default_factory=Tuning, description="the target tuning; the same trials for every method")
+    extract: Extract = Field(default_factory=Extract, description="reading of chips")
+    track_source: bool = Field(True, description="rerun a step when its own source code changes")
+
+    def _check_products(self, name: str, experiment: Experiment) -> None:
+        """Refuse an experiment on extra sensors that its simulated dataset does not have.
+
+        Real catalogues have none of them; there the store of chips says so when such an experiment is asked for.
+        """
+        dataset = self.datasets[experiment.dataset]
+        if dataset.catalog != "embedded":
+            return
+        wanted = {key: set(parse(key).products) for key in experiment.conditions}
+        wanted |= {method: {str(self.methods[method].options.get("product"))} for method in experiment.methods}
+        for key, products in wanted.items():
+            for product in sorted((products & set(EXTRA)) - set(dataset.extra_products)):
+                where = f"datasets.{experiment.dataset}.simulation.extra_sensors"
+                raise ValueError(f"experiments.{name}: {key} needs {product}, which is not among {where}")
+
+    @model_validator(mode="after")
+    def _references(self) -> Self:
+        for name, experiment in self.experiments.items():
+            if experiment.dataset not in self.datasets:
+                hint = nearest(experiment.dataset, self.datasets)
+                raise ValueError(f"experiments.{name}.dataset {experiment.dataset!r} does not exist{hint}")
+            for method in experiment.methods:
+                if method not in self.methods:
+                    hint = nearest(method, self.methods)
+                    raise ValueError(f"experiments.{name}.methods: {method!r} does not exist{hint}")
+            self._check_products(name, experiment)
+            self._check_pretraining(name, experiment)
+            if self.tuning.seed in experiment.seeds:
+                raise ValueError(f"tuning.seed {self.tuning.seed} is a seed of experiments.{name}: take another")
+        return self
+
+    def _check_pretraining(self, name: str, experiment: Experiment) -> None:
+        if experiment.training.leave_out == "none":
+            return
+        for method in experiment.methods:
+            if self.methods[method].pretraining_steps:
+                raise ValueError(
+                    f"experiments.{name}.training.leave_out: {method} learns from the pixels of all sensors before;"
+                    " give the method itself a leave_out"
+                )
+
+    def of_target(self, target: Target) -> Self:
+        """The experiments of one target with their methods and datasets: what its report depends on."""
+        experiments = {name: e for name, e in self.experiments.items() if e.target == target}
+        used = {method for experiment in experiments.values() for method in experiment.methods}
+        read = {experiment.dataset for experiment in experiments.values()}
+        return self.model_copy(
+            update={
+                "experiments": experiments,
+                "methods": {name: method for name, method in self.methods.items() if name in used},
+                "datasets": {name: dataset for name, dataset in self.datasets.items() if name in read},
+            }
+        )
+
+    def run(self, experiment: str, method: str) -> Run:
+        """What a training depends on: where the method has a setting of the loop of its own, that one."""
+        settings, own = self.experiments[experiment], self.methods[method]
+        chosen = {key: value for key in OWN if (value := getattr(own, key)) is not None}
+        return Run(
+            name=method,
+            method=own.model_copy(update=dict.fromkeys(OWN)),
+            training=settings.training.model_copy(update=chosen),
+            classes=self.datasets[settings.dataset].classes,
+        )
+
+    def pretraining(self, dataset: str, method: str) -> Run:
+        """What learning from the pixels of a dataset without labels depends on: of the loop only its own steps."""
+        own = self.methods[method]
+        chosen = {key: value for key in OWN if (value := getattr(own, key)) is not None}
+        return Run(
+            name=method,
+            method=own.model_copy(update=dict.fromkeys(OWN)),
+            training=Training(steps=own.pretraining_steps or 1).model_copy(update=chosen),
+            classes=self.datasets[dataset].classes,
+        )
 
 
 def load(document: dict[str, Any]) -> Config:

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from anyband.config import Config, load, merge, nearest
-from anyband.runtime import UserError, write_text
+from anyband.config import Config, load, merge
+from anyband.runtime import UserError, nearest, write_text
 from anyband.tuning.trials import best_preset, format_ledger, read_ledger
 
 CONFIG = Path("config.yaml")

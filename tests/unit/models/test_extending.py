@@ -36,7 +36,7 @@ def added(source, tmp_path, monkeypatch) -> type[Method]:
     method = importlib.import_module("page_mean_fusion").MeanFusion
     monkeypatch.delitem(importlib.sys.modules, "page_mean_fusion")
     monkeypatch.setitem(MODELS, NAME, method)
-    monkeypatch.setattr(config.comparison, "MODEL_NAMES", (*config.MODEL_NAMES, NAME))
+    monkeypatch.setattr(config.schema, "MODEL_NAMES", (*config.MODEL_NAMES, NAME))
     return method
 
 

@@ -1,6 +1,5 @@
 """What every method has in common: options, the products it looks at, and front end, trunk and decoder in a row."""
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self
@@ -11,7 +10,7 @@ from anyband.models.core.decoder import Decoder
 from anyband.models.core.normalisation import Statistics
 from anyband.models.core.trunk import Trunk
 from anyband.observation import Observation, QueryGrid
-from anyband.runtime import UserError
+from anyband.runtime import UserError, nearest
 
 SENTINEL2 = frozenset({"sentinel2"})
 LANDSAT = frozenset({"landsat"})
@@ -51,9 +50,7 @@ class Options:
         known = {field.name: field.type for field in fields(cls)}
         for key, value in given.items():
             if key not in known:
-                close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-                hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
-                raise UserError(f"methods.{method}.options: unknown key {key!r}; {hint}")
+                raise UserError(f"methods.{method}.options: unknown key {key!r}{nearest(key, known)}")
             wanted = type(getattr(cls, key))
             whole_number = wanted is float and type(value) is int
             if type(value) is not wanted and not whole_number:

@@ -1,0 +1,265 @@
+"""The parts of the configuration: where scenes come from and how chips are cut, methods, training, experiments.
+
+Every class carries its defaults, checks and descriptions, from which the file, the schema and the table are generated.
+"""
+
+import json
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args, get_origin
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+from anyband.catalog.providers import CATALOGUES
+from anyband.conditions import parse
+from anyband.landcover import SCORED
+from anyband.products import EXTRA, SATELLITES
+from anyband.runtime import nearest
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+ConditionName = Annotated[str, AfterValidator(lambda key: parse(key).key)]
+Target = Literal["all", "rivals", "ablations", "unseen"]
+if TYPE_CHECKING:
+    ExtraSensor = str
+    LeftOut = str
+else:
+    ExtraSensor = Literal[EXTRA]
+    LeftOut = Literal["none", *SATELLITES]
+
+CHIP_UNIT_M = 960  # the shortest side that is whole in 10, 20, 30 and 60 m pixels and leaves room for context
+
+# Methods by registry key, listed here so that a wrong name is caught before torch is imported; a test compares
+# the tuple with the registry itself.
+MODEL_NAMES = (
+    "s2-only",
+    "l9-only",
+    "input-fusion",
+    "feature-fusion",
+    "anyband",
+    "pixel",
+    "dofa-style",
+    "panopticon-style",
+    "channelvit-style",
+    "prediction-fusion",
+    "hls-unified",
+    "analytic",
+    "random-forest",
+    "satlas",
+    "senpa-style",
+    "ramen-style",
+    "translation",
+    "atomizer-style",
+    "sensor-only",
+)
+
+
+PRETRAINED = ("anyband",)
+"""Models that can learn from pixels alone."""
+
+
+class Section(BaseModel):
+    """A part of the configuration: unknown keys are errors, values do not change after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    def as_json(self, *keys: str) -> str:
+        """The settings, or only `keys` of them, as one line of JSON with sorted keys: how they cross into a step.
+
+        Keys without a value (None) are left out.
+        """
+        chosen = self.model_dump(mode="json", include=set(keys) or None, exclude_none=True)
+        return json.dumps(chosen, sort_keys=True, separators=(",", ":"))
+
+
+def section_of(annotation: Any) -> Any:
+    """The Section inside `dict[Name, Section]` or `Section` itself; of a choice (`Section | str`) nothing."""
+    choices = get_args(annotation) if get_origin(annotation) is dict else (annotation,)
+    sections = [a for a in choices if isinstance(a, type) and issubclass(a, Section)]
+    return sections[0] if sections else annotation
+
+
+class Simulation(Section):
+    """The embedded archive. Its configuration is hashed into every item; no setting favours a method."""
+
+    seed: int = Field(2026, ge=0, description="random seed of surfaces, skies and sensors")
+    second_sensor: Literal["informative", "uninformative"] = Field(
+        "informative",
+        description="uninformative: Landsat adds nothing to Sentinel-2 (the null twin: no gain may be found)",
+    )
+    extra_sensors: list[ExtraSensor] = Field(
+        [], description=f"sensors for tests only, at each Sentinel-2 overpass: {', '.join(EXTRA)}"
+    )
+
+    @field_validator("extra_sensors")
+    @classmethod
+    def _once(cls, value: list[ExtraSensor]) -> list[ExtraSensor]:
+        if len(set(value)) != len(value):
+            raise ValueError("names the same sensor twice")
+        return value
+
+
+class Draw(Section):
+    """Sites drawn at random over land, the same number for the same area everywhere."""
+
+    draw: int = Field(gt=0, description="number of sites")
+    seed: int = Field(0, ge=0, description="the same seed draws the same sites")
+
+
+class Split(Section):
+    """How places are divided into training, validation and test blocks."""
+
+    regime: Literal["blocks", "regions", "random"] = Field(
+        "blocks",
+        description="blocks: cells of the UTM grid; regions: whole regions held out; random: single chips, which leaks",
+    )
+    block_m: int = Field(20_000, gt=0, description="side of a block of the UTM grid, m")
+    buffer_m: int = Field(1_000, ge=0, description="least ground distance between chips of different splits, m")
+    test_blocks: int = Field(12, ge=1, description="held-out blocks; below 12 the report makes no claims")
+    val_blocks: int = Field(4, ge=1, description="blocks for model choice and early looks")
+    seed: int = Field(7, ge=0, description="seed of the assignment of blocks")
+
+
+class Dataset(Section):
+    """Where scenes come from, which ones pair up, and how chips are cut."""
+
+    catalog: str = Field(
+        "embedded",
+        description="embedded (simulated scenes, offline), planetary-computer, earth-search, earth-search-c1, lpcloud, "
+        "or the URL of a STAC API",
+    )
+    sites: Draw | str = Field(
+        "workflow/sites/embedded.csv",
+        description="CSV (site, longitude, latitude), GeoJSON, or {draw: 40, seed: 1} for a stratified draw over land",
+    )
+    exclude: list[str] = Field([], description="ids of items that are never used")
+    start: date = Field(date(2021, 12, 1), description="first day of the search, UTC")
+    end: date = Field(date(2022, 9, 30), description="last day of the search, UTC")
+    extent_m: int = Field(3_840, gt=0, multiple_of=CHIP_UNIT_M, description="side of the square cut around a site, m")
+    chip_m: int = Field(960, gt=0, multiple_of=CHIP_UNIT_M, description="side of a chip, m")
+    max_day_gap: int = Field(3, ge=0, le=30, description="most days between the Sentinel-2 and the Landsat scene")
+    min_clear: Fraction = Field(0.3, description="least share of the site that is clear in both scenes of a pair")
+    chip_min_clear: Fraction = Field(0.8, description="least share of a chip that is clear in both scenes")
+    classes: dict[int, str] = Field(SCORED, description="codes of the label product that are scored, with names")
+    simulation: Simulation = Field(default_factory=Simulation, description="read only when catalog is embedded")
+    split: Split = Field(default_factory=Split, description="blocks and buffer")
+
+    @property
+    def extra_products(self) -> list[ExtraSensor]:
+        """Products beside the usual ones; only the embedded archive has any."""
+        return self.simulation.extra_sensors if self.catalog == "embedded" else []
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.catalog not in CATALOGUES and not self.catalog.startswith(("http://", "https://")):
+            hint = nearest(self.catalog, CATALOGUES)
+            raise ValueError(f"catalog {self.catalog!r} is neither a known one nor a http(s) URL of a STAC API{hint}")
+        if self.end < self.start:
+            raise ValueError(f"end {self.end} is before start {self.start}")
+        if self.extent_m % self.chip_m:
+            raise ValueError(f"extent_m {self.extent_m} is not a whole number of chips of {self.chip_m} m")
+        return self
+
+
+class Extract(Section):
+    """How chips are read; the same chips come out whichever way."""
+
+    scheduler: str = Field(
+        "threads",
+        pattern=r"^(threads|processes|(tcp|tls)://[\w.:-]+)$",
+        description="threads, processes (a local dask cluster), or the address of a dask scheduler (tcp://host:8786)",
+    )
+
+
+class Method(Section):
+    """One row of the comparison: a model of the registry and its own settings."""
+
+    model: str = Field(description="name in the registry of models")
+    options: dict[str, bool | int | float | str] = Field(default_factory=dict, description="settings of that model")
+    learning_rate: float | None = Field(None, gt=0, description="peak of the schedule; none: the experiment's")
+    weight_decay: float | None = Field(None, ge=0, description="of AdamW; none: the experiment's")
+    leave_out: LeftOut | None = Field(None, description="a product it may not train on; none: the experiment's")
+    pretraining_steps: int | None = Field(
+        None, ge=1, description="steps of learning from pixels without labels, before; none: random weights"
+    )
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if self.model not in MODEL_NAMES:
+            raise ValueError(f"model {self.model!r} does not exist{nearest(self.model, MODEL_NAMES)}")
+        if self.pretraining_steps and self.model not in PRETRAINED:
+            raise ValueError(f"pretraining_steps: {self.model!r} cannot be pretrained; {', '.join(PRETRAINED)} can")
+        return self
+
+
+class Training(Section):
+    """The one training loop, the same for every method of an experiment but for the settings that tuning chooses."""
+
+    steps: int = Field(1250, ge=1, description="optimiser steps")
+    batch: int = Field(4, ge=1, description="crops per step")
+    micro_batch: int | None = Field(
+        None, ge=1, description="crops at once in memory, whose gradients add up to the batch's; none: all of them"
+    )
+    crop_m: int = Field(480, gt=0, multiple_of=60, description="side of the random training crop, m")
+    learning_rate: float = Field(5e-3, gt=0, description="peak of the one-cycle schedule")
+    weight_decay: float = Field(0.01, ge=0, description="of AdamW")
+    class_weights: Literal["none", "sqrt-inverse"] = Field("none", description="weights of the cross-entropy")
+    label_fraction: float = Field(
+        1.0, gt=0, le=1, description="share of the training blocks that is used; nested, drawn by seed"
+    )
+    leave_out: LeftOut = Field(
+        "none", description="a product that no method may train on (leave-one-sensor-out), or none"
+    )
+    validations: int = Field(1, ge=1, description="how often validation chips are scored during training")
+
+
+class Experiment(Section):
+    """A set of methods trained and tested on one dataset with the same seeds."""
+
+    dataset: Name = Field("main", description="key of datasets")
+    methods: list[Name] = Field(
+        [
+            "s2-only",
+            "l9-only",
+            "input-fusion",
+            "feature-fusion",
+            "prediction-fusion",
+            "translation",
+            "hls-unified",
+            "analytic",
+            "random-forest",
+            "anyband",
+            "pixel",
+        ],
+        description="keys of methods",
+    )
+    proposed: Name = Field("anyband", description="the method that every other one is compared with")
+    seeds: list[int] = Field([0, 1, 2, 3, 4], min_length=1, description="same seeds for every method; claims need 5")
+    conditions: list[ConditionName] = Field(
+        ["S2", "L9", "S2+L9", "S30", "L30", "S30+L30"],
+        description="sensors at hand at test time, and what is done to them (S2+L9/drop-red-edge; docs/protocol.md)",
+    )
+    target: Target = Field("all", description="the target that trains and reports it: all, rivals, ablations or unseen")
+    equivalence_margin: float = Field(0.01, gt=0, lt=1, description="mIoU difference that counts as none")
+    training: Training = Field(
+        default_factory=Training,
+        description="the same for every method, save what its entry tunes",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.proposed not in self.methods:
+            raise ValueError(f"proposed {self.proposed!r} is not among its methods {', '.join(self.methods)}")
+        for key, values in (("seeds", self.seeds), ("methods", self.methods), ("conditions", self.conditions)):
+            if len(set(values)) != len(values):
+                raise ValueError(f"{key} names the same entry twice")
+        for condition in self.conditions:
+            if (before := condition.split("/")[0]) not in self.conditions:
+                raise ValueError(f"conditions: {condition!r} is compared with {before!r}, which is not among them")
+        return self
+
+
+class Tuning(Section):
+    """The search for learning rate, weight decay and own options of every method, judged on the validation split."""
+
+    trials: int = Field(8, ge=1, description="trainings per method, the first with the settings of this file")
+    seed: int = Field(1000, ge=0, description="of the draws and of the trials' trainings; no experiment may use it")
