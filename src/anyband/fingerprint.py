@@ -3,21 +3,24 @@
 import ast
 import hashlib
 from collections.abc import Iterator
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
+
+from anyband import methods
 
 PACKAGE = Path(__file__).parent
 
 # Settings reach a step on its command line, where Snakemake sees them; nothing in `runtime` decides a result.
 APART = frozenset({"config", "runtime", "fingerprint"})
-REGISTRY = "models/core/registry.py"
+METHODS, REGISTRY = "methods.py", "models/core/registry.py"
 PROSE = frozenset({".md", ".pyc", ".typed"})
 
 
 def step_fingerprint(step: str, model: str | None = None) -> str:
     """Hash of all code of ours that a step imports, however far away, and of the data beside it.
 
-    Comments, docstrings and layout are not in it, so a better word retrains nothing.
+    Comments, docstrings and layout are not in it, nor what a model says of itself: a better word retrains nothing.
 
     Args:
         step: name of the step.
@@ -27,64 +30,67 @@ def step_fingerprint(step: str, model: str | None = None) -> str:
         FileNotFoundError: no such step.
         KeyError: no such model.
     """
-    digest = hashlib.sha256()
-    for file in step_files(step, model):
+    digest, files = hashlib.sha256(), step_files(step, model)
+    if PACKAGE / METHODS in files:
+        digest.update(repr(methods.cards()).encode())
+    for file in files:
         digest.update(file.relative_to(PACKAGE).as_posix().encode() + content(file))
     return digest.hexdigest()[:12]
 
 
 def step_files(step: str, model: str | None = None) -> list[Path]:
-    """Modules that a step imports, itself included, and the data files of their packages, sorted; see above."""
+    """Modules that a step imports, itself included, and the data files of their packages, sorted; see above.
+
+    The registry imports models by name: without `model` it stands for all of them.
+    """
     found: set[Path] = set()
-    registry = PACKAGE / REGISTRY
     waiting = [PACKAGE / "steps" / f"{step}.py", *([model_file(model)] if model else [])]
     while waiting:
         file = waiting.pop()
-        if file not in found and not (model and file == registry):
-            found.add(file)
-            waiting += imported(file)
+        if file in found or (model and file == PACKAGE / METHODS):
+            continue
+        found.add(file)
+        waiting += imported(file)
+        if file == PACKAGE / REGISTRY and not model:
+            waiting += [model_file(name) for name in methods.MODELS]
     for folder in {file.parent for file in found} - {PACKAGE, PACKAGE / "steps"}:
         found.update(_data(folder))
     return sorted(found)
 
 
 def model_file(model: str) -> Path:
-    """The module of a model, as the registry's own imports name it: found without importing torch.
+    """The module of a model.
 
     Raises:
-        KeyError: the registry has no such model.
+        KeyError: there is no such model.
     """
-    modules: dict[str, str] = {}
-    classes: dict[str, str] = {}
-    for node in ast.walk(ast.parse((PACKAGE / REGISTRY).read_bytes())):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            modules |= {alias.asname or alias.name: node.module for alias in node.names}
-        if isinstance(node, ast.Dict):
-            pairs = zip(node.keys, node.values, strict=True)
-            for key, value in pairs:
-                if isinstance(key, ast.Constant) and isinstance(value, ast.Name):
-                    classes[str(key.value)] = value.id
-    (file,) = (path for path in _files(modules[classes[model]]) if path.name != "__init__.py")
-    return file
+    return methods.source(model)[0]
 
 
 def content(file: Path) -> bytes:
     """What a file does: its bytes, of a module the code without comments, docstrings and layout.
 
-    Other strings that stand alone, as those below a constant, do nothing either and are left out too.
+    Other strings that stand alone, as those below a constant, do nothing either and are left out too; so are the facts
+    of a model's card, which count where they are read (`step_fingerprint`).
     """
     if file.suffix != ".py":
         return file.read_bytes()
     tree = ast.parse(file.read_bytes())
+    facts = [field.name for field in fields(methods.MethodCard)] if PACKAGE / "models" in file.parents else []
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):
-            node.body = [line for line in body if not _is_text(line)] or [ast.Pass()]  # type: ignore[attr-defined]
+            kept = [line for line in body if not (_is_text(line) or _assigns(line, facts))]
+            node.body = kept or [ast.Pass()]  # type: ignore[attr-defined]
     return ast.dump(tree).encode()
 
 
 def _is_text(line: ast.stmt) -> bool:
     return isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant) and isinstance(line.value.value, str)
+
+
+def _assigns(line: ast.stmt, names: list[str]) -> bool:
+    return isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name) and line.targets[0].id in names
 
 
 @cache

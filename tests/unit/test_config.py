@@ -27,20 +27,6 @@ def test_documented_yaml_reads_back_as_the_defaults():
     assert config.load(yaml.safe_load(document.documented_yaml())) == config.Config()
 
 
-def test_model_names_are_those_of_the_registry():
-    from anyband.models.core.registry import MODELS
-
-    assert tuple(MODELS) == config.MODEL_NAMES
-
-
-def test_models_that_can_be_pretrained_are_those_of_the_registry():
-    from anyband.config.schema import PRETRAINED as NAMES
-    from anyband.models.core.registry import MODELS, PRETRAINED, PRETRAINING
-
-    assert tuple(PRETRAINED) == NAMES and set(NAMES) <= set(MODELS)
-    assert set(PRETRAINED.values()) == set(PRETRAINING)
-
-
 def preset_named(root, name):
     usual = yaml.safe_load((root / "config.yaml").read_text())
     return config.load(config.merge(usual, yaml.safe_load((root / f"workflow/presets/{name}.yaml").read_text())))

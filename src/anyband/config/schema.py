@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from anyband.catalog.providers import CATALOGUES
 from anyband.conditions import parse
 from anyband.landcover import SCORED
+from anyband.methods import MODELS, PRETRAINED
 from anyband.products import EXTRA, SATELLITES
 from anyband.runtime import nearest
 
@@ -28,33 +29,7 @@ else:
 
 CHIP_UNIT_M = 960  # the shortest side that is whole in 10, 20, 30 and 60 m pixels and leaves room for context
 
-# Methods by registry key, listed here so that a wrong name is caught before torch is imported; a test compares
-# the tuple with the registry itself.
-MODEL_NAMES = (
-    "s2-only",
-    "l9-only",
-    "input-fusion",
-    "feature-fusion",
-    "anyband",
-    "pixel",
-    "dofa-style",
-    "panopticon-style",
-    "channelvit-style",
-    "prediction-fusion",
-    "hls-unified",
-    "analytic",
-    "random-forest",
-    "satlas",
-    "senpa-style",
-    "ramen-style",
-    "translation",
-    "atomizer-style",
-    "sensor-only",
-)
-
-
-PRETRAINED = ("anyband",)
-"""Models that can learn from pixels alone."""
+MODEL_NAMES = tuple(MODELS)
 
 
 class Section(BaseModel):

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from anyband.config import Run
+from anyband.methods import PRETRAINED
 from anyband.runtime import set_threads, step_main
 
 
@@ -20,7 +21,6 @@ def main() -> None:
     set_threads(arguments.threads)
 
     from anyband.evaluation.pretraining_score import explained
-    from anyband.models.core.registry import PRETRAINED
     from anyband.training.train_run import train_run
 
     run: Run = arguments.settings

@@ -14,8 +14,9 @@ from anyband.config import Experiment
 from anyband.evaluation.evaluate_run import evaluate_run
 from anyband.evaluation.inference import predict
 from anyband.evaluation.views import other_date, views
+from anyband.methods import MODELS
 from anyband.models.core.method import UnsupportedInputError
-from anyband.models.core.registry import MODELS, build
+from anyband.models.core.registry import build, model_class
 from anyband.models.core.storage import Recipe, save
 from anyband.training.band_moments import measure
 from small_split import CLASSES, SMALL, fabricate_split
@@ -135,7 +136,7 @@ ONE_OF_EACH = (
 def test_every_model_maps_a_disturbed_input_or_says_that_it_cannot(dataset, name):
     torch.set_num_threads(1)
     products = ["sentinel2", "landsat", "hls_s30", "hls_l30"]
-    model = MODELS[name]
+    model = model_class(name)
     statistics = measure(load_split(*dataset, "train", products, CLASSES), model.training_products())
     options = {key: value for key, value in SMALL.items() if key in model.options_type.__dataclass_fields__}
     method = build(name, options, statistics, len(CLASSES)).eval()

@@ -13,9 +13,10 @@ from anyband.evaluation.availability import watched
 from anyband.evaluation.perturbations import Chips, perturb
 from anyband.evaluation.validation import validation_score
 from anyband.evaluation.views import views
+from anyband.methods import MODELS
 from anyband.models.core.method import UnsupportedInputError
 from anyband.models.core.normalisation import BandStatistics, Statistics
-from anyband.models.core.registry import MODELS, build, model_type
+from anyband.models.core.registry import build, model_type
 from anyband.observation import BandGroup, Observation, QueryGrid
 from anyband.sensors import get_sensor, platforms
 from anyband.training.train_run import train_run

@@ -2,15 +2,18 @@
 
 import importlib
 import re
+import sys
 import textwrap
+from collections.abc import Iterator
 
 import pytest
 import torch
 
 from anyband import config
 from anyband.evaluation.availability import answerable
+from anyband.methods import MODELS
 from anyband.models.core.method import Method
-from anyband.models.core.registry import MODELS, build
+from anyband.models.core.registry import build
 from anyband.models.core.storage import Recipe, load, save
 from anyband.observation import QueryGrid
 from anyband.runtime import UserError
@@ -29,15 +32,17 @@ def source(root) -> str:
 
 
 @pytest.fixture
-def added(source, tmp_path, monkeypatch) -> type[Method]:
+def added(source, tmp_path, monkeypatch) -> Iterator[type[Method]]:
     """The page's steps: a file, a line in the registry, a name in the configuration."""
     (tmp_path / "page_mean_fusion.py").write_text(source, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    method = importlib.import_module("page_mean_fusion").MeanFusion
-    monkeypatch.delitem(importlib.sys.modules, "page_mean_fusion")
-    monkeypatch.setitem(MODELS, NAME, method)
+    module = importlib.import_module("page_mean_fusion")
+    monkeypatch.delitem(sys.modules, "page_mean_fusion")
+    monkeypatch.setitem(MODELS, NAME, "page_mean_fusion:MeanFusion")
     monkeypatch.setattr(config.schema, "MODEL_NAMES", (*config.MODEL_NAMES, NAME))
-    return method
+    with monkeypatch.context() as one:
+        one.setitem(sys.modules, "page_mean_fusion", module)
+        yield module.MeanFusion
 
 
 def test_a_method_that_was_not_added_is_unknown(statistics):

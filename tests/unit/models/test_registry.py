@@ -4,7 +4,8 @@ import yaml
 from anyband import config
 from anyband.config import MODEL_NAMES
 from anyband.evaluation.run_cost import parameters
-from anyband.models.core.registry import MODELS, build
+from anyband.methods import MODELS
+from anyband.models.core.registry import build, model_class
 from anyband.runtime import UserError
 
 FLOORS = {"pixel", "analytic", "random-forest"}
@@ -32,7 +33,7 @@ def test_methods_of_the_large_preset_are_of_equal_size(statistics, root):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_what_tuning_may_draw_can_be_built(name, statistics):
-    for key, values in MODELS[name].search.items():
+    for key, values in model_class(name).search.items():
         assert len(values) > 1
         for value in values:
             assert getattr(build(name, {key: value}, statistics, 8).options, key) == value
@@ -41,7 +42,7 @@ def test_what_tuning_may_draw_can_be_built(name, statistics):
 @pytest.mark.parametrize("name", [name for name in MODELS if name not in FLOORS])
 def test_tuning_may_draw_the_default_and_does_not_change_the_size(name, statistics):
     default = build(name, {}, statistics, 8)
-    for key, values in MODELS[name].search.items():
+    for key, values in model_class(name).search.items():
         assert getattr(default.options, key) in values
         for value in values:
             assert abs(parameters(build(name, {key: value}, statistics, 8)) / parameters(default) - 1) < 0.05

@@ -5,7 +5,7 @@ import torch
 
 from anyband.models.baselines.input_fusion import Sentinel2Only
 from anyband.models.core.normalisation import BandStatistics, Statistics
-from anyband.models.core.registry import MODELS, build, model_type
+from anyband.models.core.registry import build, model_class, model_type
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
 from anyband.sensors import get_sensor
@@ -37,7 +37,7 @@ def test_it_trains_on_its_product_alone_and_maps_it(product):
 def test_classes_of_two_products_do_not_share_what_they_train_on():
     one, two = (model_type("sensor-only", options={"product": product}) for product in ("broadband", "hls_l30"))
     assert one.training_products() == {"broadband"} and two.training_products() == {"hls_l30"}
-    assert MODELS["sensor-only"].training_products() == {"sentinel2"}
+    assert model_class("sensor-only").training_products() == {"sentinel2"}
 
 
 def test_for_sentinel_2_it_is_the_network_of_the_specialist():

@@ -12,7 +12,7 @@ import torch
 
 from anyband.config import Method, Run, Training
 from anyband.evaluation.validation import validation_score
-from anyband.models.core.registry import MODELS
+from anyband.methods import MODELS
 from anyband.models.core.storage import load
 from anyband.runtime import UserError
 from anyband.training import checkpoint, distributed, loop

@@ -6,7 +6,8 @@ import torch
 
 from anyband.config import Method, Run, Training
 from anyband.evaluation.evaluate_run import evaluate_run
-from anyband.models.core.registry import MODELS, model_type
+from anyband.methods import MODELS
+from anyband.models.core.registry import model_class, model_type
 from anyband.models.core.storage import load, read_recipe
 from anyband.runtime import UserError
 from anyband.training.train_run import train_run
@@ -41,5 +42,5 @@ def test_a_specialist_of_it_cannot_be_trained():
 
 
 def test_without_anything_left_out_the_class_is_the_registered_one():
-    assert all(model_type(name) is model for name, model in MODELS.items())
-    assert model_type("s2-only", "landsat") is MODELS["s2-only"]
+    assert all(model_type(name) is model_class(name) for name in MODELS)
+    assert model_type("s2-only", "landsat") is model_class("s2-only")

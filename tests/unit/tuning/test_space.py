@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from anyband.config import Method, Run, Training
 from anyband.landcover import SCORED
+from anyband.methods import MODELS
 from anyband.models.core.method import Options
-from anyband.models.core.registry import MODELS
+from anyband.models.core.registry import model_class
 from anyband.tuning.model_traits import by_gradient, own_space
 from anyband.tuning.space import SPACE, draw
 
@@ -82,5 +83,5 @@ def test_methods_without_gradients_draw_their_own_options_only():
 def test_every_value_that_is_searched_is_an_option_of_the_model(model):
     for option, values in own_space(model).items():
         for value in values:
-            parsed = MODELS[model].options_type.parse({option: value}, model)
+            parsed = model_class(model).options_type.parse({option: value}, model)
             assert isinstance(parsed, Options)

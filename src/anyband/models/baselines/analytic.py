@@ -141,6 +141,10 @@ def narrow_band(centre_nm: float) -> Band:
 class Analytic(Method):
     """Virtual bands and how well each is known, per pixel, through one hidden layer to logits; no context."""
 
+    label = "Analytic conversion"
+    role = "floor"
+    colours = ("#8e975a", "#fdfd76")
+    marker = "<"
     options_type = AnalyticOptions
     options: AnalyticOptions
     trained_on = (SENTINEL2, LANDSAT, SENTINEL2 | LANDSAT)

@@ -45,6 +45,10 @@ class FeatureFusionOptions(StackOptions):
 class FeatureFusion(DenseMethod):
     """One encoder per sensor and a fusion of their latents, with a learned latent where a sensor is absent."""
 
+    label = "Feature fusion"
+    role = "baseline"
+    colours = ("#32574b", "#b4ddb6")
+    marker = "D"
     options_type = FeatureFusionOptions
     options: FeatureFusionOptions
     trained_on = (SENTINEL2, LANDSAT, SENTINEL2 | LANDSAT)

@@ -43,6 +43,11 @@ class HlsUnifiedOptions(StackOptions):
 class HlsUnified(DenseMethod):
     """The same weights for every HLS acquisition; acquisitions are averaged with learned weights."""
 
+    label = "HLS unified"
+    role = "baseline"
+    colours = ("#309cb2", "#7db2b8")
+    marker = ">"
+    cite = "claverie2018hls"
     options_type = HlsUnifiedOptions
     options: HlsUnifiedOptions
     trained_on = (S30, L30, S30 | L30)

@@ -56,6 +56,10 @@ class OneStack(DenseMethod):
 class Sentinel2Only(OneStack):
     """The specialist of Sentinel-2; it ignores every other product."""
 
+    label = "Sentinel-2 specialist"
+    role = "specialist"
+    colours = ("#211365", "#2782f8")
+    marker = "^"
     trained_on = (SENTINEL2,)
     products = ("sentinel2",)
 
@@ -63,6 +67,10 @@ class Sentinel2Only(OneStack):
 class LandsatOnly(OneStack):
     """The specialist of Landsat; it ignores every other product."""
 
+    label = "Landsat specialist"
+    role = "specialist"
+    colours = ("#268bfe", "#0575ae")
+    marker = "v"
     trained_on = (LANDSAT,)
     products = ("landsat",)
 
@@ -83,6 +91,10 @@ class InputFusionOptions(StackOptions):
 class InputFusion(OneStack):
     """All bands of the training products stacked at 10 m with presence channels; one encoder."""
 
+    label = "Input fusion"
+    role = "baseline"
+    colours = ("#0b6bab", "#5aaeec")
+    marker = "s"
     options_type = InputFusionOptions
     options: InputFusionOptions
     trained_on = (SENTINEL2, LANDSAT, SENTINEL2 | LANDSAT)

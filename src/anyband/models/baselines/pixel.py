@@ -13,6 +13,10 @@ from anyband.observation import Observation, QueryGrid
 class Pixel(Method):
     """Linear softmax on the bands of both sensors at the nearest pixel, with presence channels."""
 
+    label = "Pixel classifier"
+    role = "floor"
+    colours = ("#08324a", "#43798c")
+    marker = "d"
     trained_on = (SENTINEL2, LANDSAT, SENTINEL2 | LANDSAT)
     every_set = False
 

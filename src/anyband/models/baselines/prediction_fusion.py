@@ -55,6 +55,10 @@ class PredictionFusionOptions(StackOptions):
 class PredictionFusion(Method):
     """Two specialists, trained side by side on the same batches with a loss each."""
 
+    label = "Prediction fusion"
+    role = "baseline"
+    colours = ("#842001", "#a66139")
+    marker = "h"
     options_type = PredictionFusionOptions
     options: PredictionFusionOptions
     trained_on = (SENTINEL2 | LANDSAT,)

@@ -45,6 +45,21 @@ class RandomForestOptions(Options):
 class RandomForest(Method):
     """Mean vote of decision trees on the bands of both sensors at the nearest pixel, with presence channels."""
 
+    label = "Random forest"
+    role = "floor"
+    colours = ("#779381", "#c2f89d")
+    marker = "P"
+    cite = """
+    @article{breiman2001,
+      author = {Breiman, L.},
+      title = {Random forests},
+      journal = {Machine Learning},
+      volume = {45},
+      pages = {5--32},
+      year = {2001},
+      doi = {10.1023/A:1010933404324},
+    }
+    """
     options_type = RandomForestOptions
     options: RandomForestOptions
     trained_on = (SENTINEL2, LANDSAT, SENTINEL2 | LANDSAT)

@@ -23,6 +23,15 @@ class SensorOnlyOptions(StackOptions):
 class SensorOnly(OneStack):
     """Trains on one product and ignores every other one; the same network as `s2-only` and `l9-only`."""
 
+    label = "One-product specialist"
+    role = "specialist"
+    entry_labels = {
+        "broad-only": "Broadband specialist",
+        "narrow-only": "Narrowband specialist",
+        "hyper-only": "Hyperspectral specialist",
+        "s30-only": "HLS S30 specialist",
+        "l30-only": "HLS L30 specialist",
+    }
     options_type: ClassVar[type[Options]] = SensorOnlyOptions
     options: SensorOnlyOptions
     trained_on = (SENTINEL2,)

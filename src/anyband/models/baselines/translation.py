@@ -68,6 +68,10 @@ class Translation(Method):
     translation error, so a frozen specialist is the one that training it alone, first, would give.
     """
 
+    label = "Translation to S2"
+    role = "baseline"
+    colours = ("#323aac", "#fce2ff")
+    marker = "p"
     options_type = TranslationOptions
     options: TranslationOptions
     trained_on = (SENTINEL2 | LANDSAT,)

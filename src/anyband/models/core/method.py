@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self
 
 from torch import Tensor, nn
 
+from anyband.methods import Role
 from anyband.models.core.decoder import Decoder
 from anyband.models.core.normalisation import Statistics
 from anyband.models.core.trunk import Trunk
@@ -67,9 +68,16 @@ class Method(nn.Module):
 
     Subclasses set `trained_on`, the sets of products from each of which every training step makes a map, and
     `options_type` where they have options of their own, and implement `forward`. `search` holds the options of its own
-    that tuning draws from, with the values of each; none changes the size of a network.
+    that tuning draws from, with the values of each; none changes the size of a network. A method of the comparison has
+    `label` and `role`, and may have the other facts of `anyband.methods.MethodCard`, as literals.
     """
 
+    label: ClassVar[str]
+    role: ClassVar[Role]
+    colours: ClassVar[tuple[str, str]]
+    marker: ClassVar[str]
+    cite: ClassVar[str]
+    entry_labels: ClassVar[Mapping[str, str]]
     options_type: ClassVar[type[Options]] = Options
     trained_on: ClassVar[tuple[frozenset[str], ...]]
     search: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
@@ -81,6 +89,11 @@ class Method(nn.Module):
         """Keep what is needed to build the model again; `classes` is the number of logits."""
         super().__init__()
         self.options, self.statistics, self.classes = options, statistics, classes
+
+    @classmethod
+    def of(cls, options: dict[str, Any]) -> type[Self]:
+        """The class for these options, where they decide which products it trains on."""
+        return cls
 
     def accepts(self, products: frozenset[str]) -> bool:
         """Whether a map can be made when exactly `products` are at hand."""

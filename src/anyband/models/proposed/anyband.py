@@ -61,6 +61,14 @@ class AnyBandOptions(Options):
 class AnyBand(DenseMethod):
     """Conditions on the measurement operator of every band instead of on its name."""
 
+    label = "anyband"
+    role = "proposed"
+    colours = ("#c8500a", "#ff8a4c")
+    marker = "o"
+    entry_labels = {
+        "anyband-without-landsat": "anyband without Landsat",
+        "anyband-without-sentinel2": "anyband without Sentinel-2",
+    }
     options_type = AnyBandOptions
     options: AnyBandOptions
     trained_on = (SENTINEL2, LANDSAT, SENTINEL2 | LANDSAT)

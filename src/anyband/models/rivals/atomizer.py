@@ -83,6 +83,19 @@ def spectral_bumps(band: Band) -> tuple[float, ...]:
 class Atomizer(AnySensorMethod):
     """Latents that read single values."""
 
+    label = "Atomizer style"
+    role = "rival"
+    colours = ("#211365", "#2782f8")
+    marker = "P"
+    cite = """
+    @misc{turckheim2025,
+      author = {Riffaud de Turckheim, H. and Lobry, S. and Interdonato, R. and Marcos, D.},
+      title = {{Atomizer}: generalizing to new modalities by breaking satellite images down to a set of scalars},
+      year = {2025},
+      eprint = {2506.13542},
+      archiveprefix = {arXiv},
+    }
+    """
     options_type = AtomizerOptions
     options: AtomizerOptions
 

@@ -57,6 +57,20 @@ class ChannelViTOptions(Options):
 class ChannelViT(DenseMethod):
     """Channels as words, with one learned embedding per band of the training products."""
 
+    label = "ChannelViT style"
+    role = "rival"
+    colours = ("#268bfe", "#0575ae")
+    marker = "D"
+    cite = """
+    @inproceedings{bao2024,
+      author = {Bao, Y. and Sivanandan, S. and Karaletsos, T.},
+      title = {Channel vision transformers: an image is worth 1 x 16 x 16 words},
+      booktitle = {ICLR},
+      year = {2024},
+      eprint = {2309.16108},
+      archiveprefix = {arXiv},
+    }
+    """
     options_type = ChannelViTOptions
     options: ChannelViTOptions
     trained_on = TRAINED_ON

@@ -73,6 +73,19 @@ class KernelGenerator(nn.Module):
 class Dofa(AnySensorMethod):
     """One dynamic layer for any bands."""
 
+    label = "DOFA style"
+    role = "rival"
+    colours = ("#842001", "#a66139")
+    marker = "p"
+    cite = """
+    @misc{xiong2024,
+      author = {Xiong, Z. and others},
+      title = {Neural plasticity-inspired multimodal foundation model for {Earth} observation ({DOFA})},
+      year = {2024},
+      eprint = {2403.15356},
+      archiveprefix = {arXiv},
+    }
+    """
     options_type = DofaOptions
     options: DofaOptions
 

@@ -46,6 +46,19 @@ class PanopticonOptions(Options):
 class Panopticon(AnySensorMethod):
     """Bands become features by attention over them."""
 
+    label = "Panopticon style"
+    role = "rival"
+    colours = ("#323aac", "#fce2ff")
+    marker = ">"
+    cite = """
+    @misc{waldmann2025,
+      author = {Waldmann, L. and others},
+      title = {{Panopticon}: advancing any-sensor foundation models for {Earth} observation},
+      year = {2025},
+      eprint = {2503.10845},
+      archiveprefix = {arXiv},
+    }
+    """
     options_type = PanopticonOptions
     options: PanopticonOptions
     search = {"channel_sampling": (0.0, 0.3)}

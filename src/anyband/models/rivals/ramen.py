@@ -102,6 +102,19 @@ class Resampler(nn.Module):
 class Ramen(AnySensorMethod):
     """Modalities on their own grids, brought to the distance that is asked for as features."""
 
+    label = "RAMEN style"
+    role = "rival"
+    colours = ("#8e975a", "#fdfd76")
+    marker = "h"
+    cite = """
+    @misc{houdre2025,
+      author = {Houdr{\\'e}, N. and others},
+      title = {{RAMEN}: resolution-adjustable multimodal encoder for {Earth} observation},
+      year = {2025},
+      eprint = {2512.05025},
+      archiveprefix = {arXiv},
+    }
+    """
     options_type = RamenOptions
     options: RamenOptions
 

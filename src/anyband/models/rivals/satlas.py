@@ -68,6 +68,20 @@ class Satlas(Method):
     Both sensors are interpolated to 10 m first, the spacing of the images that the published models saw.
     """
 
+    label = "Satlas"
+    role = "rival"
+    colours = ("#4c0b0d", "#9e8173")
+    marker = "*"
+    cite = """
+    @inproceedings{bastani2023,
+      author = {Bastani, F. and Wolters, P. and Gupta, R. and Ferdinando, J. and Kembhavi, A.},
+      title = {{SatlasPretrain}: a large-scale dataset for remote sensing image understanding},
+      booktitle = {ICCV},
+      year = {2023},
+      eprint = {2211.15660},
+      archiveprefix = {arXiv},
+    }
+    """
     options_type = SatlasOptions
     options: SatlasOptions
     trained_on = (SENTINEL2, LANDSAT, SENTINEL2 | LANDSAT)

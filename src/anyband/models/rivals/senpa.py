@@ -87,6 +87,19 @@ def binned(response: SpectralResponse) -> np.ndarray:
 class Senpa(AnySensorMethod):
     """Sensor parameters as codes of tokens."""
 
+    label = "SenPa style"
+    role = "rival"
+    colours = ("#309cb2", "#7db2b8")
+    marker = "*"
+    cite = """
+    @misc{prexl2024,
+      author = {Prexl, J. and Schmitt, M.},
+      title = {{SenPa-MAE}: sensor parameter aware masked autoencoder for multi-satellite self-supervised pretraining},
+      year = {2024},
+      eprint = {2408.11000},
+      archiveprefix = {arXiv},
+    }
+    """
     options_type = SenpaOptions
     options: SenpaOptions
     search = {"channel_sampling": (0.0, 0.3), "superposition": (0.0, 0.3)}
