@@ -1,6 +1,9 @@
-"""BibTeX of what a run used: data, statistics, and the sources of its methods."""
+"""BibTeX of what a run used: data, statistics, and the sources of its methods, which their classes cite."""
 
+import textwrap
 from collections.abc import Iterable, Mapping
+
+from anyband.methods import card
 
 Entry = tuple[str, Mapping[str, str]]
 
@@ -16,17 +19,6 @@ ALWAYS = (
     "brier1950",
 )
 LABELS = ("zanaga2022",)
-MODELS = {
-    "satlas": "bastani2023",
-    "dofa-style": "xiong2024",
-    "panopticon-style": "waldmann2025",
-    "channelvit-style": "bao2024",
-    "senpa-style": "prexl2024",
-    "ramen-style": "houdre2025",
-    "atomizer-style": "turckheim2025",
-    "random-forest": "breiman2001",
-    "hls-unified": "claverie2018hls",
-}
 ENTRIES: dict[str, Entry] = {
     "claverie2018hls": ("article", {
         "author": "Claverie, M. and Ju, J. and Masek, J. G. and Dungan, J. L. and Vermote, E. F. and Roger, J.-C. and "
@@ -82,46 +74,6 @@ ENTRIES: dict[str, Entry] = {
         "author": "Brier, G. W.", "title": "Verification of forecasts expressed in terms of probability",
         "journal": "Monthly Weather Review", "volume": "78", "number": "1", "pages": "1--3", "year": "1950",
     }),
-    "breiman2001": ("article", {
-        "author": "Breiman, L.", "title": "Random forests", "journal": "Machine Learning", "volume": "45",
-        "pages": "5--32", "year": "2001", "doi": "10.1023/A:1010933404324",
-    }),
-    "bastani2023": ("inproceedings", {
-        "author": "Bastani, F. and Wolters, P. and Gupta, R. and Ferdinando, J. and Kembhavi, A.",
-        "title": "{SatlasPretrain}: a large-scale dataset for remote sensing image understanding",
-        "booktitle": "ICCV", "year": "2023", "eprint": "2211.15660", "archiveprefix": "arXiv",
-    }),
-    "xiong2024": ("misc", {
-        "author": "Xiong, Z. and others",
-        "title": "Neural plasticity-inspired multimodal foundation model for {Earth} observation ({DOFA})",
-        "year": "2024", "eprint": "2403.15356", "archiveprefix": "arXiv",
-    }),
-    "waldmann2025": ("misc", {
-        "author": "Waldmann, L. and others",
-        "title": "{Panopticon}: advancing any-sensor foundation models for {Earth} observation",
-        "year": "2025", "eprint": "2503.10845", "archiveprefix": "arXiv",
-    }),
-    "bao2024": ("inproceedings", {
-        "author": "Bao, Y. and Sivanandan, S. and Karaletsos, T.",
-        "title": "Channel vision transformers: an image is worth 1 x 16 x 16 words",
-        "booktitle": "ICLR", "year": "2024", "eprint": "2309.16108", "archiveprefix": "arXiv",
-    }),
-    "prexl2024": ("misc", {
-        "author": "Prexl, J. and Schmitt, M.",
-        "title": "{SenPa-MAE}: sensor parameter aware masked autoencoder for multi-satellite self-supervised "
-        "pretraining",
-        "year": "2024", "eprint": "2408.11000", "archiveprefix": "arXiv",
-    }),
-    "houdre2025": ("misc", {
-        "author": "Houdr{\\'e}, N. and others",
-        "title": "{RAMEN}: resolution-adjustable multimodal encoder for {Earth} observation",
-        "year": "2025", "eprint": "2512.05025", "archiveprefix": "arXiv",
-    }),
-    "turckheim2025": ("misc", {
-        "author": "Riffaud de Turckheim, H. and Lobry, S. and Interdonato, R. and Marcos, D.",
-        "title": "{Atomizer}: generalizing to new modalities by breaking satellite images down to a set of scalars",
-        "year": "2025", "eprint": "2506.13542", "archiveprefix": "arXiv",
-    }),
 }  # fmt: skip
 
 
@@ -133,12 +85,14 @@ def bibtex(models: Iterable[str], version: str, commit: str | None) -> str:
         version: of anyband.
         commit: of the source tree, or None.
     """
-    keys = [*ALWAYS, *LABELS, *(MODELS[model] for model in models if model in MODELS)]
+    cited = [own for model in models if (own := card(model).cite)]
     note = {"note": f"version {version}" + (f", commit {commit[:12]}" if commit else "")}
     title = "{anyband}: a fair comparison of ways to use several multispectral sensors"
-    own: Entry = ("software", {"author": "{The anyband developers}", "title": title, **note})
-    entries = {"anyband": own} | {key: ENTRIES[key] for key in dict.fromkeys(keys)}
-    return "\n".join(_entry(key, *entry) for key, entry in entries.items())
+    software: Entry = ("software", {"author": "{The anyband developers}", "title": title, **note})
+    entries = {"anyband": software} | {key: ENTRIES[key] for key in (*ALWAYS, *LABELS)}
+    texts = [_entry(key, *entry) for key, entry in entries.items()]
+    texts += [textwrap.dedent(text).lstrip() for text in cited if text not in entries]
+    return "\n".join(dict.fromkeys(texts))
 
 
 def _entry(key: str, kind: str, fields: Mapping[str, str]) -> str:

@@ -9,33 +9,14 @@ WorldCover legend, toned down.
 from collections.abc import Sequence
 
 from anyband.landcover import LAND_COVER
+from anyband.methods import cards
 
-# method -> (light, dark) and matplotlib marker
+# method -> (light, dark) and matplotlib marker; rivals are compared with each other and not with the methods whose
+# colours they share
 METHOD_STYLES = {
-    "anyband": (("#c8500a", "#ff8a4c"), "o"),
-    "input-fusion": (("#0b6bab", "#5aaeec"), "s"),
-    "feature-fusion": (("#32574b", "#b4ddb6"), "D"),
-    "prediction-fusion": (("#842001", "#a66139"), "h"),
-    "translation": (("#323aac", "#fce2ff"), "p"),
-    "hls-unified": (("#309cb2", "#7db2b8"), ">"),
-    "satlas": (("#4c0b0d", "#9e8173"), "*"),
-    "s2-only": (("#211365", "#2782f8"), "^"),
-    "l9-only": (("#268bfe", "#0575ae"), "v"),
-    "analytic": (("#8e975a", "#fdfd76"), "<"),
-    "random-forest": (("#779381", "#c2f89d"), "P"),
-    "pixel": (("#08324a", "#43798c"), "d"),
+    **{model: (own.colours, own.marker) for model, own in cards().items() if own.colours and own.marker},
     "majority": (("#a39f97", "#78756f"), "X"),
 }
-# Any-sensor front ends are compared with each other and not with the methods whose colours they share.
-RIVALS = {
-    "dofa-style": ("prediction-fusion", "p"),
-    "panopticon-style": ("translation", ">"),
-    "channelvit-style": ("l9-only", "D"),
-    "senpa-style": ("hls-unified", "*"),
-    "ramen-style": ("analytic", "h"),
-    "atomizer-style": ("s2-only", "P"),
-}
-METHOD_STYLES |= {method: (METHOD_STYLES[like][0], marker) for method, (like, marker) in RIVALS.items()}
 # matplotlib marker -> the same shape as an SVG path in a box from -6 to 6, for tables
 MARKERS = {
     "o": "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0z",

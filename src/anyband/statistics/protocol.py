@@ -1,10 +1,11 @@
-"""The fixed numbers of the protocol, and the names and roles of methods."""
+"""The fixed numbers of the protocol, and the roles of methods."""
 
 from collections.abc import Sequence
 from typing import Literal
 
 from anyband.conditions import PRIMARY_CONDITIONS
 from anyband.config import Comparison as ComparisonSettings
+from anyband.methods import cards, labels
 
 Role = Literal["proposed", "variant", "baseline", "specialist", "floor"]
 
@@ -18,35 +19,8 @@ CLAIM_BLOCKS = 12
 # Fewest pairs for which an exact two-sided sign-flip test can stay below 0.05 after Holm over six comparisons.
 SIGN_FLIP_SEEDS = 8
 MAJORITY = "majority"
-FLOORS = ("pixel", "analytic", "random-forest", MAJORITY)
-
-LABELS = {
-    "s2-only": "Sentinel-2 specialist",
-    "l9-only": "Landsat specialist",
-    "input-fusion": "Input fusion",
-    "feature-fusion": "Feature fusion",
-    "prediction-fusion": "Prediction fusion",
-    "translation": "Translation to S2",
-    "hls-unified": "HLS unified",
-    "satlas": "Satlas",
-    "analytic": "Analytic conversion",
-    "random-forest": "Random forest",
-    "pixel": "Pixel classifier",
-    "dofa-style": "DOFA style",
-    "panopticon-style": "Panopticon style",
-    "senpa-style": "SenPa style",
-    "ramen-style": "RAMEN style",
-    "atomizer-style": "Atomizer style",
-    "channelvit-style": "ChannelViT style",
-    "broad-only": "Broadband specialist",
-    "narrow-only": "Narrowband specialist",
-    "hyper-only": "Hyperspectral specialist",
-    "s30-only": "HLS S30 specialist",
-    "l30-only": "HLS L30 specialist",
-    "anyband-without-landsat": "anyband without Landsat",
-    "anyband-without-sentinel2": "anyband without Sentinel-2",
-    MAJORITY: "Majority class",
-}
+FLOORS = (*(model for model, own in cards().items() if own.role == "floor"), MAJORITY)
+LABELS = labels() | {MAJORITY: "Majority class"}
 
 
 def label(method: str) -> str:
