@@ -107,13 +107,15 @@ class Task:
 
     def acquisitions(self) -> dict[str, Any]:
         """The two scenes as the catalogue would describe them."""
-        from anyband.catalog.items.acquisition import Acquisition, BandAsset
+        from anyband.catalog.items.acquisition import Acquisition
+        from anyband.raster.asset import BandAsset
 
         def band(name: str, scale: float, offset: float) -> Any:
             pixel, left, top, _ = grid(name)
             size = int(self.side * 10 // pixel) - (name in LANDSAT_BANDS)
             place = (pixel, 0.0, left, 0.0, -pixel, top)
-            return BandAsset(name, name, self.href(name), pixel, place, (size, size), scale, offset, 0)
+            known: Any = {"dtype": "uint16", "nodata": 0, "band": name, "scale": scale, "offset": offset}
+            return BandAsset("scene", name, self.href(name), EPSG, pixel, place, (size, size), **known)
 
         when = datetime(2022, 5, 3, tzinfo=UTC)
         scenes = {"sentinel2": (tuple(S2_BANDS), 1e-4, -0.1), "landsat": (LANDSAT_BANDS, 2.75e-5, -0.2)}

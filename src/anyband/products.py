@@ -179,7 +179,7 @@ def collection_of(product: str) -> str:
     return PRODUCTS[product].collections[0]
 
 
-def shift_stored(values: Array, shift: int, nodata: float) -> Array:
+def shift_stored(values: Array, shift: int, nodata: float | None) -> Array:
     """Add `shift` to every pixel of `values` that is not `nodata`, in place and exactly; returns `values`.
 
     A Sentinel-2 product of a baseline before 04.00 lacks the +1000 of the later ones; adding it puts both on one

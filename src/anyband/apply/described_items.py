@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import Any
 
 from anyband.apply.optical_item import Layer, Scene
-from anyband.catalog.items.acquisition import QualityAsset, UnusableItemError
 from anyband.catalog.items.fields import RawItem, grid, moment, sun_zenith, view_zenith
 from anyband.catalog.items.fields import number as numeric
 from anyband.observation import scene_row
+from anyband.raster.asset import QualityAsset, UnusableItemError
 from anyband.raster.quality_layers import FILL, MASK_CLEAR
 from anyband.runtime import UserError
 from anyband.sensors import SpectralResponse
@@ -147,8 +147,13 @@ def _quality(item: RawItem) -> QualityAsset | None:
     """The first quality layer whose coding is known."""
     for key, asset in item["assets"].items():
         if key.lower() in QUALITY and asset.get("href"):
-            return QualityAsset(key, QUALITY[key.lower()], asset["href"], 0.0, *grid(item, key))
+            return _layer_asset(item, key, QUALITY[key.lower()])
         classes = {entry.get("value"): entry.get("name") for entry in asset.get("classification:classes") or ()}
         if classes.get(MASK_CLEAR) == "clear" and classes.get(FILL["mask"]) == "no_data":
-            return QualityAsset(key, "mask", asset["href"], 0.0, *grid(item, key))
+            return _layer_asset(item, key, "mask")
     return None
+
+
+def _layer_asset(item: RawItem, key: str, decoder: str) -> QualityAsset:
+    href = item["assets"][key]["href"]
+    return QualityAsset(item["id"], key, href, None, 0.0, *grid(item, key), decoder=decoder)

@@ -8,10 +8,11 @@ import numpy as np
 from anyband.apply.optical_item import Layer, Scene
 from anyband.apply.strips import Clear, Frame, Group, Strip, reflectance
 from anyband.apply.tiling import Lattice
-from anyband.catalog.items.acquisition import QualityAsset
 from anyband.ground import northing_shift
+from anyband.raster.asset import QualityAsset, RasterAsset
+from anyband.raster.header import Header
 from anyband.raster.quality_layers import DECODERS
-from anyband.raster.rows import Header, RowFile, read_header
+from anyband.raster.rows import RowFile, read_metric_header
 from anyband.runtime import UserError
 from anyband.sensors import Band, BandSet
 
@@ -97,10 +98,13 @@ def _headers(scene: Scene, pool: ThreadPoolExecutor) -> tuple[int, dict[str, Hea
     Raises:
         UserError: unreadable, or of different CRS.
     """
-    known = [QualityAsset(x.asset, "", x.href, 0.0, x.transform, x.shape) for x in scene.layers]
-    files = {x.href: x for x in [*known, *([scene.quality] if scene.quality else [])]}
-    names = [f"item {scene.item}: asset {x.asset}" for x in files.values()]
-    found = list(pool.map(lambda x, name: read_header(x.href, name, scene.epsg, x), files.values(), names))
+    announced: list[Layer | QualityAsset] = [*scene.layers, *([scene.quality] if scene.quality else [])]
+    files = {
+        x.href: RasterAsset(scene.item, x.asset, x.href, scene.epsg, 0.0, x.transform, x.shape, count=None)
+        for x in announced
+    }
+    names = [asset.name for asset in files.values()]
+    found = list(pool.map(read_metric_header, files.values()))
     own = scene.epsg if scene.epsg is not None else found[0].epsg
     if own is None:
         raise UserError(f"{names[0]}: its CRS has no EPSG code, and the item has neither proj:epsg nor proj:code")

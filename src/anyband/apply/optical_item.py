@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from anyband.catalog.items.acquisition import Affine6, QualityAsset
+from anyband.ground import Affine6
+from anyband.raster.asset import QualityAsset
 from anyband.sensors import SpectralResponse
 
 

@@ -8,8 +8,8 @@ from anyband.apply.optical_item import Layer, Scene
 from anyband.catalog.items import landsat
 from anyband.catalog.items.acquisition import ANGLES, Acquisition
 from anyband.catalog.items.dialects import find_dialect, parse_item
+from anyband.catalog.items.hls import with_platform
 from anyband.observation import scene_row
-from anyband.raster.header import with_platform
 from anyband.runtime import UserError
 from anyband.sensors import get_sensor
 
@@ -46,7 +46,7 @@ def from_acquisition(acquisition: Acquisition) -> Scene:
             href=found.href,
             scale=found.scale,
             offset=found.offset,
-            nodata=float(found.nodata),
+            nodata=None if found.nodata is None else float(found.nodata),
             transform=found.transform,
             shape=found.shape,
             index=found.index,

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from anyband.catalog.items.acquisition import UnusableItemError
 from anyband.chips.arrays import SHARD_CHIPS, checksum
 from anyband.chips.parts import Group, Part
 from anyband.chips.shards import Shards
@@ -22,6 +21,7 @@ from anyband.chips.unfinished import Journal
 from anyband.chips.workers import Graph, Task, attempt, new_name
 from anyband.ground import Array
 from anyband.products import PRODUCTS
+from anyband.raster.asset import UnusableItemError
 from anyband.raster.windows import Piece, Pixels, read_bands_of
 
 BATCH_BYTES = 16 << 20

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from anyband.catalog.items.acquisition import UnusableItemError
+from anyband.catalog.items.hls import with_platform
 from anyband.chips.bands import read_bands
 from anyband.chips.labels import read_labels
 from anyband.chips.parts import Group, band_groups, plan_parts
-from anyband.chips.screening import Pair, Site, Verdict, judge, promised, quality_asset, quality_file
+from anyband.chips.screening import Pair, Site, Verdict, judge, promised, quality_asset
 from anyband.chips.store import StoreWriter, new_store
 from anyband.chips.tally import Tally
 from anyband.chips.unfinished import Journal
@@ -22,7 +22,7 @@ from anyband.chips.workers import REMOTE_THREADS, Compute, Graph, Task, attempt,
 from anyband.fingerprint import step_fingerprint
 from anyband.ground import Array, Footprint, project, site_footprints, utm_epsg
 from anyband.landcover import LABEL_PIXEL_M
-from anyband.raster.header import with_platform
+from anyband.raster.asset import UnusableItemError
 from anyband.raster.windows import Pixels, read_file
 from anyband.runtime import UserError
 
@@ -172,7 +172,7 @@ def _add_verdict(graph: Graph, site: Site, pair: Pair, chips: Sequence[Footprint
 
 def _read_quality(pair: Pair, product: str, chips: Sequence[Footprint]) -> Pixels:
     acquisition = pair.optical[product]
-    return read_file(quality_file(acquisition), chips, promised(acquisition, chips))
+    return read_file(quality_asset(acquisition), chips, promised(acquisition, chips))
 
 
 def _verdict(

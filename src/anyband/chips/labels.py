@@ -10,13 +10,10 @@ import numpy as np
 
 from anyband.catalog.items.acquisition import Acquisition
 from anyband.ground import Array, Footprint, bounding_square
-from anyband.landcover import LABEL_PIXEL_M, NO_LABEL
+from anyband.landcover import LABEL_PIXEL_M
 from anyband.raster.warp import MapWindow, read_stackstac
-from anyband.raster.windows import RasterFile
 
 BAND = "map"
-STEP = 1 / 12_000
-"""Pixel of the label, degrees (WorldCover product user manual v2.0)."""
 
 
 def read_labels(labels: Sequence[Acquisition], footprints: Sequence[Footprint], threads: int) -> Array:
@@ -34,23 +31,7 @@ def read_labels(labels: Sequence[Acquisition], footprints: Sequence[Footprint], 
     left, bottom, right, top = bounding_square(footprints)
     width, height = (round(length / LABEL_PIXEL_M) for length in (right - left, top - bottom))
     window = MapWindow(footprints[0].epsg, left, top, LABEL_PIXEL_M, width, height)
-    mosaic = read_stackstac([label_file(label) for label in labels], window, threads)
+    mosaic = read_stackstac([label.bands[BAND] for label in labels], window, threads)
     size = footprints[0].side_m // LABEL_PIXEL_M
     corners = [(round((top - f.y0) / LABEL_PIXEL_M), round((f.x0 - left) / LABEL_PIXEL_M)) for f in footprints]
     return np.stack([mosaic[row : row + size, col : col + size] for row, col in corners])
-
-
-def label_file(label: Acquisition) -> RasterFile:
-    """The file of a label's map."""
-    band = label.bands[BAND]
-    return RasterFile(
-        item=label.item_id,
-        asset=band.asset,
-        href=band.href,
-        epsg=label.epsg,
-        dtype="uint8",
-        pixel_m=STEP,
-        nodata=NO_LABEL,
-        transform=band.transform,
-        shape=band.shape,
-    )

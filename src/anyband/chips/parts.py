@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anyband.catalog.items.acquisition import Acquisition, UnusableItemError
+from anyband.catalog.items.acquisition import Acquisition
 from anyband.chips.screening import Pair
 from anyband.ground import Array, Footprint, chip_window
 from anyband.products import PRODUCTS
-from anyband.raster.windows import RasterFile, read_header
+from anyband.raster.asset import BandAsset, UnusableItemError
+from anyband.raster.header import read_header
 
 PART_BYTES = 4 << 20
 """Pixels of chips that one task reads, at most, or those of one tile row."""
@@ -44,7 +45,7 @@ class Part:
 
     group: Group
     band: int
-    file: RasterFile
+    file: BandAsset
     start: int
     footprints: tuple[Footprint, ...]
     rows: tuple[int, int] | None
@@ -53,7 +54,9 @@ class Part:
     @property
     def nbytes(self) -> int:
         """Bytes of the chips' pixels, those of the whole chips if the part has only some of their rows."""
-        return len(self.footprints) * self.group.size**2 * np.dtype(self.file.dtype).itemsize
+        return (
+            len(self.footprints) * self.group.size**2 * np.dtype(PRODUCTS[self.group.product].encoding.dtype).itemsize
+        )
 
 
 def band_groups(pair: Pair) -> dict[tuple[str, int], tuple[str, ...]]:
@@ -66,33 +69,17 @@ def band_groups(pair: Pair) -> dict[tuple[str, int], tuple[str, ...]]:
     return groups
 
 
-def band_file(acquisition: Acquisition, band: str) -> RasterFile:
-    """The file of a band, to be read into the store's encoding.
+def band_file(acquisition: Acquisition, band: str) -> BandAsset:
+    """A band that can be read into the store's encoding.
 
     Raises:
         UnusableItemError: its pixels cannot be brought to that encoding by a shift.
     """
     asset, encoding = acquisition.bands[band], PRODUCTS[acquisition.product].encoding
-    delivered = (asset.scale, asset.offset - asset.store_shift * asset.scale, asset.nodata)
+    delivered = (asset.scale, asset.offset - asset.store_shift * asset.scale, asset.nodata or 0)
     if not np.allclose(delivered, (encoding.scale, encoding.offset, encoding.nodata), rtol=1e-9, atol=1e-12):
-        raise UnusableItemError(
-            f"item {acquisition.item_id}: asset {asset.asset}: "
-            f"scale, offset and nodata {delivered} are not those of the store"
-        )
-    return RasterFile(
-        item=acquisition.item_id,
-        asset=asset.asset,
-        href=asset.href,
-        epsg=acquisition.epsg,
-        dtype=encoding.dtype,
-        pixel_m=asset.pixel_m,
-        nodata=asset.nodata,
-        transform=asset.transform,
-        shape=asset.shape,
-        shift=asset.store_shift,
-        index=asset.index,
-        count=asset.count,
-    )
+        raise asset.unusable(f"scale, offset and nodata {delivered} are not those of the store")
+    return asset
 
 
 def plan_parts(chips: Sequence[Chip], groups: Sequence[Group]) -> tuple[list[Part], dict[int, str]]:
@@ -138,7 +125,7 @@ def _parts(pair: Pair, group: Group, start: int, footprints: tuple[Footprint, ..
     header = read_header(files[0])
     windows = [chip_window(footprint, acquisition.epsg, header.transform) for footprint in footprints]
     tops = np.array([window.row for window in windows])
-    row_bytes = group.size * np.dtype(files[0].dtype).itemsize
+    row_bytes = group.size * np.dtype(PRODUCTS[group.product].encoding.dtype).itemsize
     for rows in _cut_rows(tops, group.size, header.tile[0], PART_BYTES // row_bytes):
         inside = np.flatnonzero((tops < rows[1]) & (tops + group.size > rows[0]))
         first, last = int(inside[0]), int(inside[-1]) + 1

@@ -5,16 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anyband.catalog.items.acquisition import Acquisition, QualityAsset, UnusableItemError
+from anyband.catalog.items.acquisition import Acquisition
 from anyband.ground import Array, Footprint, sample_nearest, unproject
 from anyband.landcover import LABEL_PIXEL_M
+from anyband.raster.asset import QualityAsset, UnusableItemError
 from anyband.raster.quality_layers import DECODERS, FILL
-from anyband.raster.windows import Pixels, RasterFile, assemble
+from anyband.raster.windows import Pixels, assemble
 
 JOINT = ("sentinel2", "landsat")
 """Products that must both be clear for a pixel to count."""
-
-_QA_DTYPES = {"scl": "uint8", "qa_pixel": "uint16", "fmask": "uint8", "mask": "uint8"}
 
 
 @dataclass(frozen=True)
@@ -87,22 +86,6 @@ def quality_asset(acquisition: Acquisition) -> QualityAsset:
     return acquisition.qa
 
 
-def quality_file(acquisition: Acquisition) -> RasterFile:
-    """The file of an acquisition's quality layer."""
-    layer = quality_asset(acquisition)
-    return RasterFile(
-        item=acquisition.item_id,
-        asset=layer.asset,
-        href=layer.href,
-        epsg=acquisition.epsg,
-        dtype=_QA_DTYPES[layer.decoder],
-        pixel_m=layer.pixel_m,
-        nodata=FILL[layer.decoder],
-        transform=layer.transform,
-        shape=layer.shape,
-    )
-
-
 def promised(acquisition: Acquisition, footprints: Sequence[Footprint]) -> list[bool]:
     """Whether the item says that its valid data cover each chip as a whole."""
     from shapely import box, prepare
@@ -159,7 +142,7 @@ def judge(
 
 def _decode(acquisition: Acquisition, pixels: Pixels, chip_m: int) -> Quality:
     layer = quality_asset(acquisition)
-    values = assemble(pixels, quality_file(acquisition), round(chip_m / layer.pixel_m))
+    values = assemble(pixels, layer, round(chip_m / layer.pixel_m))
     offset = np.array([(window.dx, window.dy) for window in pixels.windows], np.float32)
     window = np.array([(window.row, window.col) for window in pixels.windows], np.int32)
     return Quality(values, DECODERS[layer.decoder](values), offset, window)

@@ -123,7 +123,7 @@ def _source(pair: Pair, product: str) -> dict[str, Any]:
     names = ("asset", "href", "scale", "offset", "nodata", "store_shift")
     bands = {band: {name: getattr(asset, name) for name in names} for band, asset in acquisition.bands.items()}
     for band, asset in acquisition.bands.items():
-        if asset.count > 1:
+        if asset.count != 1:
             bands[band] |= {"index": asset.index, "count": asset.count}
     return {
         "pair": pair.number,

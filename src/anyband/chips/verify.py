@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from anyband.catalog.items.acquisition import UnusableItemError
 from anyband.chips.arrays import checksums
 from anyband.chips.selection_read import band_groups, chip_entries, open_site
 from anyband.ground import Array, northing_shift
 from anyband.products import shift_stored
+from anyband.raster.asset import RasterAsset, UnusableItemError
+from anyband.raster.header import read_header
 from anyband.raster.warp import MapWindow, read_stackstac
-from anyband.raster.windows import RasterFile, read_header
 from anyband.runtime import progress
 
 
@@ -78,31 +78,32 @@ def _layers(store: Any, chip: int, entry: dict[str, Any], product: str) -> Itera
     yield source["quality"]["asset"], _difference(group, chip, entry, file, values, 0)
 
 
-def _file(source: dict[str, Any], described: dict[str, Any], dtype: Any, pixel_m: int, nodata: int) -> RasterFile:
-    return RasterFile(
+def _file(source: dict[str, Any], described: dict[str, Any], dtype: Any, pixel_m: int, nodata: int) -> RasterAsset:
+    return RasterAsset(
         source["item"],
         described["asset"],
         described["href"],
         source["epsg"],
-        np.dtype(dtype).name,
         pixel_m,
-        nodata,
+        dtype=np.dtype(dtype).name,
+        nodata=nodata,
         index=described.get("index", 1),
         count=described.get("count", 1),
     )
 
 
 def _difference(
-    group: Any, chip: int, entry: dict[str, Any], file: RasterFile, stored: Array, shift: int
+    group: Any, chip: int, entry: dict[str, Any], file: RasterAsset, stored: Array, shift: int
 ) -> str | None:
     """What differs between one layer of a chip and its source, None for nothing."""
     offset: Sequence[float] = group["offset_m"][chip].tolist()
     left = entry["x0"] + offset[0]
-    top = entry["y0"] + northing_shift(entry["epsg"], file.epsg) - offset[1]
+    epsg = entry["epsg"] if file.epsg is None else file.epsg
+    top = entry["y0"] + northing_shift(entry["epsg"], epsg) - offset[1]
     size = stored.shape[-1]
     try:
         grid = read_header(file).transform
-        again = read_stackstac([file], MapWindow(file.epsg, left, top, file.pixel_m, size, size))
+        again = read_stackstac([file], MapWindow(epsg, left, top, file.pixel_m, size, size))
     except UnusableItemError as error:
         return f"cannot be read again ({error})"
     place = round((grid[5] - top) / file.pixel_m), round((left - grid[2]) / file.pixel_m)

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from anyband.catalog.items.acquisition import UnusableItemError
+from anyband.raster.asset import UnusableItemError
 from anyband.runtime import UserError, progress
 
 VARIABLE = "ANYBAND_SCHEDULER"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote, urlsplit
 
-from anyband.catalog.items.acquisition import UnusableItemError
+from anyband.raster.asset import UnusableItemError
 from anyband.raster.sas import cache_folder, forget_token, sas_token
 from anyband.runtime import UserError
 

@@ -1,98 +1,111 @@
-"""What a file's header tells: the satellite of an HLS scene whose item does not name it, and where the file lies."""
+"""What a file's header says, compared with what its item announces, before any pixel is believed."""
 
-import re
-from collections.abc import Mapping
-from dataclasses import replace
+import math
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from anyband.catalog.items.acquisition import (
-    Acquisition,
-    BandAsset,
-    ContradictionError,
-    QualityAsset,
-    UnusableItemError,
-)
-from anyband.raster.access import read_raster
+from anyband.ground import Affine6
+from anyband.raster.access import gdal_env, read_raster
+from anyband.raster.asset import ContradictionError, RasterAsset
 
-# HLS v2.0 files carry the ids of the products that they were made from, several separated by ";".
-_LANDSAT = re.compile(r"\bL[CO]0([89])_L1")
-_SENTINEL2 = re.compile(r"\bS2([A-C])_MSIL1C")
-
-SAME_PLACE_M = 1.0
-"""What two CRS may differ by: HLS files name no datum but are WGS 84; a wrong zone or hemisphere is far off."""
-SAME_PIXEL = 0.01  # of a pixel
+SAME_PLACE = 0.1
+"""Pixels by which two CRS may differ: HLS files name no datum but are WGS 84; a wrong zone or hemisphere is far off."""
+SAME_PIXEL = 0.01
+"""Pixels by which a published grid may differ from the file's."""
 
 
-def with_platform(acquisition: Acquisition) -> Acquisition:
-    """The acquisition with its platform, read from the header of its first band if the item did not give one.
+@dataclass(frozen=True)
+class Header:
+    """What an open file says of itself.
+
+    Attributes:
+        epsg: None where its CRS has no code.
+        transform, shape: its grid.
+        tile: rows and columns of its internal tiles (or strips).
+        dtypes, scales, offsets: of its bands.
+        nodata: None where it names none.
+    """
+
+    epsg: int | None
+    transform: Affine6
+    shape: tuple[int, int]
+    tile: tuple[int, int]
+    dtypes: tuple[str, ...]
+    scales: tuple[float, ...]
+    offsets: tuple[float, ...]
+    nodata: float | None
+
+
+def read_header(asset: RasterAsset) -> Header:
+    """Open a file for its header only.
 
     Raises:
-        UnusableItemError: the file is not there, is damaged or does not name one satellite.
-        UserError: access is refused, or the provider is out of reach.
+        UnusableItemError: the file is missing, stays damaged, or is not what its item announces.
+        UserError: access is refused, or the provider stays out of reach.
     """
-    if acquisition.platform or not acquisition.product.startswith("hls_"):
-        return acquisition
-    band = next(iter(acquisition.bands.values()))
-    name = f"item {acquisition.item_id}: asset {band.asset}"
-    tags: Mapping[str, str] = read_raster(band.href, lambda source: source.tags(), name)
-    return replace(acquisition, platform=platform_of(acquisition, tags))
+    import rasterio
+
+    with rasterio.Env(**gdal_env()):
+        return read_raster(asset.href, lambda source: check_header(source, asset), asset.name)
 
 
-def platform_of(acquisition: Acquisition, tags: Mapping[str, str]) -> str:
-    """Name of the satellite in the tags of an HLS file.
+def check_header(source: Any, asset: RasterAsset) -> Header:
+    """The header of an open rasterio dataset, which must agree with the item wherever both say something.
 
     Raises:
-        UnusableItemError: none, or more than one.
+        ContradictionError: another CRS, grid or size than the item says.
+        UnusableItemError: other bands, type or pixel spacing than the product has.
     """
-    landsat = {f"landsat-{number}" for number in _LANDSAT.findall(tags.get("LANDSAT_PRODUCT_ID", ""))}
-    sentinel2 = {f"sentinel-2{letter.lower()}" for letter in _SENTINEL2.findall(tags.get("PRODUCT_URI", ""))}
-    found = landsat if acquisition.product == "hls_l30" else sentinel2
-    if len(found) != 1:
-        names = ", ".join(sorted(found)) or "none"
-        raise UnusableItemError(f"item {acquisition.item_id}: its files name {names} as satellite, one is needed")
-    return found.pop()
-
-
-def check_grid(
-    source: Any, name: str, epsg: int, asset: BandAsset | QualityAsset, position: tuple[float, float]
-) -> None:
-    """Compare where an open file lies with what its item says of it, wherever both say something.
-
-    Args:
-        source: rasterio dataset.
-        name: "item X: asset Y".
-        epsg: CRS of the acquisition.
-        asset: with transform and shape of the item, each None where it does not say.
-        position: longitude and latitude (degrees) near which the two CRS must agree.
-
-    Raises:
-        ContradictionError: naming item, asset, and both sides.
-    """
-    if source.crs and not _agree(source.crs, epsg, position):
+    transform, shape = tuple(source.transform)[:6], tuple(source.shape)
+    if asset.epsg is not None and source.crs and not _same_crs(source, asset.epsg):
         code = source.crs.to_epsg()
-        theirs = f"EPSG:{code}" if code else source.crs.to_proj4()
-        raise ContradictionError(f"{name}: the item says EPSG:{epsg}, its file {theirs}")
-    theirs = tuple(source.transform)[:6]
-    if asset.transform is not None and not np.allclose(
-        theirs, asset.transform, rtol=0, atol=SAME_PIXEL * abs(asset.transform[0])
-    ):
-        raise ContradictionError(f"{name}: the item says transform {asset.transform}, its file {theirs}")
-    if asset.shape is not None and source.shape != asset.shape:
-        raise ContradictionError(f"{name}: the item says shape {asset.shape}, its file {source.shape}")
+        raise _contradiction(asset, f"EPSG:{asset.epsg}", f"EPSG:{code}" if code else source.crs.to_proj4())
+    if asset.transform is not None:
+        near = SAME_PIXEL * abs(asset.transform[0])
+        if not np.allclose(transform, asset.transform, rtol=0, atol=near):
+            raise _contradiction(asset, f"transform {asset.transform}", transform)
+    if asset.shape is not None and shape != asset.shape:
+        raise _contradiction(asset, f"shape {asset.shape}", shape)
+    count, dtype = asset.count or source.count, asset.dtype or source.dtypes[0]
+    if source.count != count or source.dtypes[0] != dtype:
+        wanted = "one" if count == 1 else count
+        raise asset.unusable(f"{source.count} band(s) of {source.dtypes[0]}, expected {wanted} of {dtype}")
+    if asset.pixel_m and not math.isclose(transform[0], asset.pixel_m, rel_tol=1e-6):
+        raise asset.unusable(f"pixels of {transform[0]:g} m, expected {asset.pixel_m:g} m")
+    return Header(
+        epsg=source.crs.to_epsg() if source.crs else None,
+        transform=transform,
+        shape=shape,
+        tile=tuple(source.block_shapes[0]),
+        dtypes=tuple(source.dtypes),
+        scales=tuple(source.scales),
+        offsets=tuple(source.offsets),
+        nodata=source.nodata,
+    )
 
 
-def _agree(crs: Any, epsg: int, position: tuple[float, float]) -> bool:
-    """Whether two CRS have the same coordinates for a position; codes cannot be compared, HLS files have none."""
+def _contradiction(asset: RasterAsset, said: str, found: object) -> ContradictionError:
+    return ContradictionError(f"{asset.name}: the item says {said}, its file {found}")
+
+
+def _same_crs(source: Any, epsg: int) -> bool:
+    """Whether the middle of a file has the same coordinates in both CRS; codes cannot be compared, HLS has none."""
+    x, y = source.transform @ (source.shape[1] / 2, source.shape[0] / 2)
+    there = _transformed(source.crs.to_wkt(), epsg, x, y)
+    return there is not None and math.dist((x, y), there) <= SAME_PLACE * abs(source.transform[0])
+
+
+@lru_cache(maxsize=64)
+def _transformed(wkt: str, epsg: int, x: float, y: float) -> tuple[float, float] | None:
+    """A position of one CRS in another, None where it has none there; files of a scene share their grids."""
     from rasterio.errors import CRSError
     from rasterio.warp import transform
 
     try:
-        (x, y), (there_x, there_y) = (
-            (xs[0], ys[0])
-            for xs, ys in (transform("EPSG:4326", target, *([v] for v in position)) for target in (f"EPSG:{epsg}", crs))
-        )
+        (there_x,), (there_y,) = transform(wkt, f"EPSG:{epsg}", [x], [y])
     except CRSError:
-        return False
-    return bool(np.hypot(x - there_x, y - there_y) <= SAME_PLACE_M)
+        return None
+    return there_x, there_y

@@ -28,7 +28,7 @@ QA_PIXEL_BLOCKED = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4
 FMASK_BLOCKED = 1 << 1 | 1 << 2 | 1 << 3
 FMASK_FILL = 255
 
-# The mask of a described product (`dialects.described`), whose item says what its values mean.
+# The mask of a described product (`catalog.items.described`), whose item says what its values mean.
 MASK_CLEAR = 1
 
 
@@ -64,6 +64,9 @@ DECODERS: dict[str, Callable[[Flags], Mask]] = {
 
 FILL = {"scl": 0, "qa_pixel": 1, "fmask": 255, "mask": 0}
 """Value of each layer where there is no data; not clear by its decoder."""
+
+DTYPES = {"scl": "uint8", "qa_pixel": "uint16", "fmask": "uint8", "mask": "uint8"}
+"""Type of each layer's values."""
 
 
 def has_no_data(values: Flags, decoder: str) -> Mask:

@@ -7,14 +7,15 @@ is signed just before it is opened.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from anyband.ground import Array
 from anyband.raster.access import gdal_env, sign, with_retries
-from anyband.raster.windows import RasterFile, read_header
+from anyband.raster.asset import RasterAsset
+from anyband.raster.header import read_header
 
 MEDIA_TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"
 
@@ -36,7 +37,7 @@ class MapWindow:
         return self.left, self.top - self.pixel * self.height, self.left + self.pixel * self.width, self.top
 
 
-def read_stackstac(files: Sequence[RasterFile], window: MapWindow, threads: int = 1) -> Array:
+def read_stackstac(files: Sequence[RasterAsset], window: MapWindow, threads: int = 1) -> Array:
     """Stored integers (y, x) of `window`, nearest neighbour; where files overlap, the last one with data counts.
 
     Args:
@@ -51,12 +52,12 @@ def read_stackstac(files: Sequence[RasterFile], window: MapWindow, threads: int 
     return _with_retries(files, lambda items: _stackstac(items, files[0], window, threads))
 
 
-def read_odc(files: Sequence[RasterFile], window: MapWindow, threads: int = 1) -> Array:
+def read_odc(files: Sequence[RasterAsset], window: MapWindow, threads: int = 1) -> Array:
     """The same through odc-stac; where files overlap, the first one with data counts."""
     return _with_retries(files, lambda items: _odc(items, files[0], window, threads))
 
 
-def plain_item(file: RasterFile, address: str, number: int = 0) -> dict[str, Any]:
+def plain_item(file: RasterAsset, address: str, number: int = 0) -> dict[str, Any]:
     """A raw item of one asset, `band`, that both libraries understand, with `address` as its href."""
     nodata = {"nodata": file.nodata, "data_type": file.dtype}
     asset: dict[str, Any] = {"href": address, "type": MEDIA_TYPE, "roles": ["data"], "raster:bands": [nodata]}
@@ -76,14 +77,14 @@ def plain_item(file: RasterFile, address: str, number: int = 0) -> dict[str, Any
     }
 
 
-def one_band(file: RasterFile, address: str) -> str:
+def one_band(file: RasterAsset, address: str) -> str:
     """An address of a file's band alone: stackstac reads no file of several bands."""
     if file.count == 1:
         return address
     return f"vrt://{f'/vsicurl/{address}' if '://' in address else address}?bands={file.index}"
 
 
-def _with_retries(files: Sequence[RasterFile], read: Any) -> Array:
+def _with_retries(files: Sequence[RasterAsset], read: Any) -> Array:
     """Sign, build the items, read; the headers are read first, for they tell which file is at fault, and its grid."""
     import rasterio
     from rasterio.errors import RasterioError
@@ -92,7 +93,7 @@ def _with_retries(files: Sequence[RasterFile], read: Any) -> Array:
         known = []
         for file in files:
             header = read_header(file)
-            known.append(RasterFile(**(vars(file) | {"transform": header.transform, "shape": header.shape})))
+            known.append(replace(file, transform=header.transform, shape=header.shape))
 
         def act(first: str) -> Array:
             addresses = [first, *(sign(file.href) for file in known[1:])]
@@ -105,7 +106,7 @@ def _with_retries(files: Sequence[RasterFile], read: Any) -> Array:
         return with_retries(files[0].href, act, name, failures=(RuntimeError, RasterioError))
 
 
-def _stackstac(items: list[dict[str, Any]], file: RasterFile, window: MapWindow, threads: int) -> Array:
+def _stackstac(items: list[dict[str, Any]], file: RasterAsset, window: MapWindow, threads: int) -> Array:
     import stackstac
     from rasterio.enums import Resampling
 
@@ -119,7 +120,7 @@ def _stackstac(items: list[dict[str, Any]], file: RasterFile, window: MapWindow,
         resolution=window.pixel,
         snap_bounds=False,
         dtype=np.dtype(file.dtype),
-        fill_value=np.dtype(file.dtype).type(file.nodata),
+        fill_value=np.dtype(file.dtype).type(file.nodata or 0),
         rescale=False,
         resampling=Resampling.nearest,
         xy_coords=False,
@@ -135,7 +136,7 @@ def _stackstac(items: list[dict[str, Any]], file: RasterFile, window: MapWindow,
     return values
 
 
-def _odc(items: list[dict[str, Any]], file: RasterFile, window: MapWindow, threads: int) -> Array:
+def _odc(items: list[dict[str, Any]], file: RasterAsset, window: MapWindow, threads: int) -> Array:
     import pystac
     from affine import Affine
     from odc.geo.geobox import GeoBox
@@ -148,7 +149,7 @@ def _odc(items: list[dict[str, Any]], file: RasterFile, window: MapWindow, threa
         [pystac.Item.from_dict(item) for item in items],
         bands=["band"],
         geobox=GeoBox((window.height, window.width), grid, f"EPSG:{window.epsg}"),
-        dtype=file.dtype,
+        dtype=file.dtype or "uint8",
         resampling="nearest",
         groupby="time",
         fail_on_error=True,

@@ -4,7 +4,6 @@ A file is compared with what its item announces before any pixel is taken from i
 `UnusableItemError`, which costs its pair; what would be wrong with the next file too ends the run.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,52 +11,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from anyband.catalog.items.acquisition import UnusableItemError
 from anyband.chips.plan import Read, plan_reads
-from anyband.ground import FALSE_NORTHING_M, Affine6, Array, Footprint, Window, chip_window, overlaps
+from anyband.ground import Array, Footprint, Window, chip_window, overlaps
 from anyband.products import shift_stored
 from anyband.raster.access import gdal_env, read_raster
+from anyband.raster.asset import RasterAsset
+from anyband.raster.header import Header, check_header
 from anyband.runtime import UserError
 
 CACHE_MB = 64
 """GDAL block cache. Every tile is decoded once, so a larger cache holds only what is never asked for again."""
-
-
-@dataclass(frozen=True)
-class RasterFile:
-    """One band of a file as its item announces it.
-
-    Attributes:
-        item, asset: what messages call it; `asset` is the provider's key.
-        href: unsigned address or path.
-        epsg: CRS of the file (HLS files carry one that has no EPSG code).
-        dtype, pixel_m, nodata: of its pixels.
-        transform, shape: its grid, None where the item does not say.
-        shift: added to every pixel other than nodata.
-        index, count: which band of the file is meant, from 1, and how many it has.
-    """
-
-    item: str
-    asset: str
-    href: str
-    epsg: int
-    dtype: str
-    pixel_m: float
-    nodata: int
-    transform: Affine6 | None = None
-    shape: tuple[int, int] | None = None
-    shift: int = 0
-    index: int = 1
-    count: int = 1
-
-    @property
-    def name(self) -> str:
-        """What messages call it."""
-        return f"item {self.item}: asset {self.asset}"
-
-    def unusable(self, reason: str) -> UnusableItemError:
-        """An error of one line that names item and asset."""
-        return UnusableItemError(f"{self.name}: {reason}")
 
 
 class Piece(NamedTuple):
@@ -97,17 +60,8 @@ def _arrived(windows: tuple[Window, ...], places: Array, flat: Array) -> Pixels:
     return Pixels(windows, tuple(pieces))
 
 
-@dataclass(frozen=True)
-class Header:
-    """Grid of a file and its internal tiles (rows, columns)."""
-
-    transform: Affine6
-    shape: tuple[int, int]
-    tile: tuple[int, int]
-
-
 def read_file(
-    file: RasterFile,
+    file: RasterAsset,
     footprints: Sequence[Footprint],
     promised: Sequence[bool] | None = None,
     part: tuple[int, int] | None = None,
@@ -129,7 +83,7 @@ def read_file(
 
 
 def read_bands_of(
-    files: Sequence[RasterFile],
+    files: Sequence[RasterAsset],
     footprints: Sequence[Footprint],
     promised: Sequence[bool] | None = None,
     part: tuple[int, int] | None = None,
@@ -142,7 +96,7 @@ def read_bands_of(
     def act(source: Any) -> list[Pixels]:
         header = check_header(source, file)
         try:
-            windows, reads = _plan(tuple(footprints), file.epsg, header, part)
+            windows, reads = _plan(tuple(footprints), _epsg(file, header), header, part)
         except UserError as error:
             raise file.unusable(str(error)) from None
         for chip, window, inside in zip(footprints, windows, promised or [True] * len(windows), strict=True):
@@ -155,44 +109,12 @@ def read_bands_of(
         return read_raster(file.href, act, file.name)
 
 
-def read_header(file: RasterFile) -> Header:
-    """Open a file for its grid and tiles only; raises as `read_file`."""
-    import rasterio
-
-    with rasterio.Env(**gdal_env()):
-        return read_raster(file.href, lambda source: check_header(source, file), file.name)
-
-
-def assemble(pixels: Pixels, file: RasterFile, size: int) -> Array:
+def assemble(pixels: Pixels, file: RasterAsset, size: int) -> Array:
     """The chips (chip, y, x) of a file read as a whole, nodata where the file has no pixels."""
     values = np.full((len(pixels.windows), size, size), file.nodata, file.dtype)
     for p in pixels.pieces:
         values[p.chip, p.row : p.row + p.values.shape[0], p.col : p.col + p.values.shape[1]] = p.values
     return values
-
-
-def check_header(source: Any, file: RasterFile) -> Header:
-    """Compare an open file with what its item announces.
-
-    Raises:
-        UnusableItemError: bands, type, CRS, grid or size differ; the message says what either of them has.
-    """
-    header = Header(tuple(source.transform)[:6], tuple(source.shape), tuple(source.block_shapes[0]))
-    if source.count != file.count or source.dtypes[0] != file.dtype:
-        wanted = "one" if file.count == 1 else str(file.count)
-        raise file.unusable(f"{source.count} band(s) of {source.dtypes[0]}, expected {wanted} of {file.dtype}")
-    found, wanted = _crs(source.crs.to_wkt()) if source.crs else "none", _crs_of(file.epsg)
-    if found != wanted:
-        raise file.unusable(f"its CRS is {wanted} by the item, {found} by the file")
-    if not math.isclose(header.transform[0], file.pixel_m, rel_tol=1e-6):
-        raise file.unusable(f"pixels of {header.transform[0]:g} m, expected {file.pixel_m:g} m")
-    if file.shape is not None and header.shape != tuple(file.shape):
-        raise file.unusable(f"it has {_size(file.shape)} pixels by the item, {_size(header.shape)} by the file")
-    close = 1e-3 * file.pixel_m
-    if file.transform is not None and not np.allclose(header.transform, file.transform, rtol=0, atol=close):
-        said, has = (f"({t[2]:g}, {t[5]:g}) m" for t in (file.transform, header.transform))
-        raise file.unusable(f"its corner is {said} by the item, {has} by the file")
-    return header
 
 
 @lru_cache(maxsize=16)
@@ -204,14 +126,14 @@ def _plan(
     return windows, plan_reads(windows, header.shape, header.tile, part)
 
 
-def _pieces(source: Any, file: RasterFile, reads: Sequence[Read]) -> list[Piece]:
+def _pieces(source: Any, file: RasterAsset, reads: Sequence[Read]) -> list[Piece]:
     """Read and cut; copies where the block holds much between the chips, which then can go at once."""
     from rasterio.windows import Window as RasterWindow
 
     pieces = []
     for read in reads:
         block = source.read(file.index, window=RasterWindow(read.col, read.row, read.width, read.height))
-        shift_stored(block, file.shift, file.nodata)
+        shift_stored(block, file.store_shift, file.nodata)
         sparse = 2 * sum(p.height * p.width for p in read.pieces) < block.size
         for chip, row, col, target_row, target_col, height, width in read.pieces:
             cut = block[row : row + height, col : col + width]
@@ -219,29 +141,19 @@ def _pieces(source: Any, file: RasterFile, reads: Sequence[Read]) -> list[Piece]
     return pieces
 
 
-@lru_cache(maxsize=64)
-def _crs(wkt: str) -> str:
-    """A file's CRS in words; UTM zones by their parameters, for HLS files have no EPSG code."""
-    from pyproj import CRS
+def _epsg(file: RasterAsset, header: Header) -> int:
+    """CRS of a file.
 
-    known = CRS.from_wkt(wkt)
-    values = {p.name: p.value for p in known.coordinate_operation.params} if known.coordinate_operation else {}
-    meridian: Any = values.get("Longitude of natural origin")
-    north: Any = values.get("False northing")
-    if meridian is not None and north in (0, FALSE_NORTHING_M) and not (meridian + 183) % 6:
-        return f"UTM zone {round((meridian + 183) / 6)}{'S' if north else 'N'}"
-    return f"EPSG:{known.to_epsg()}" if known.to_epsg() else str(known.name)
+    Raises:
+        UnusableItemError: neither the item nor the file has a code for it.
+    """
+    epsg = header.epsg if file.epsg is None else file.epsg
+    if epsg is None:
+        raise file.unusable("its CRS has no EPSG code, and the item names none")
+    return epsg
 
 
-def _crs_of(epsg: int) -> str:
-    return f"UTM zone {epsg % 100}{'S' if epsg // 100 == 327 else 'N'}" if epsg // 100 in (326, 327) else f"EPSG:{epsg}"
-
-
-def _size(shape: tuple[int, int]) -> str:
-    return f"{shape[1]} x {shape[0]}"
-
-
-def _place(file: RasterFile, header: Header) -> str:
+def _place(file: RasterAsset, header: Header) -> str:
     pixel, _, left, _, _, top = header.transform
     right, bottom = left + pixel * header.shape[1], top - pixel * header.shape[0]
     return f"EPSG:{file.epsg}, x {left:.0f} to {right:.0f}, y {bottom:.0f} to {top:.0f} m"

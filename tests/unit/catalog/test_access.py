@@ -6,11 +6,11 @@ import pytest
 import rasterio
 from rasterio.errors import RasterioError
 
-from anyband.catalog.items.acquisition import UnusableItemError
 from anyband.catalog.items.dialects import parse_item
 from anyband.catalog.pairs.clear import look_at
 from anyband.raster import access
 from anyband.raster.access import gdal_env, read_raster, sign, why_unreadable, with_retries, without_secrets
+from anyband.raster.asset import UnusableItemError
 from anyband.raster.sas import forget_token
 from anyband.runtime import UserError
 from make_items import NORTH, make_item

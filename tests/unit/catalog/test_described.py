@@ -7,9 +7,9 @@ import pytest
 from anyband.archive.place import hidden_grid
 from anyband.archive.publish import SiteWriter
 from anyband.archive.publish_extra import extra_item
-from anyband.catalog.items.acquisition import UnusableItemError
 from anyband.catalog.items.dialects import parse_item
 from anyband.products import EXTRA, collection_of
+from anyband.raster.asset import UnusableItemError
 from anyband.raster.quality_layers import DECODERS, FILL
 from anyband.runtime import UserError
 from anyband.sensors import get_sensor

@@ -4,11 +4,11 @@ import copy
 
 import pytest
 
-from anyband.catalog.items.acquisition import UnusableItemError
 from anyband.catalog.items.dialects import parse_item
 from anyband.catalog.items.sentinel2 import PIXEL_M
 from anyband.catalog.items.sentinel2_earth_search import KEYS
 from anyband.products import collection_of
+from anyband.raster.asset import UnusableItemError
 from anyband.sensors import platforms
 from make_items import make_item
 

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from anyband.catalog.items.acquisition import UnusableItemError
 from anyband.catalog.items.dialects import parse_item
 from anyband.products import collection_of
+from anyband.raster.asset import UnusableItemError
 from anyband.runtime import UserError
 from anyband.sensors.platforms import get_sensor
 from make_items import NOON, make_item

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anyband.catalog.api import Site
-from anyband.catalog.items.acquisition import UnusableItemError
 from anyband.catalog.items.dialects import parse_item
 from anyband.catalog.pairs.coverage import covering_labels, site_square
 from anyband.catalog.pairs.pairing import Clarity, HlsVersions, Match, day_gap, find_candidates, select_pairs
 from anyband.catalog.pairs.selection import find_passes, parse_all, select_scenes
+from anyband.raster.asset import UnusableItemError
 from make_items import NOON, make_item
 
 BASE = {product: parse_item(make_item(product)) for product in ("sentinel2", "landsat", "hls_s30", "hls_l30", "label")}

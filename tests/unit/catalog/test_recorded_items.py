@@ -5,9 +5,9 @@ import json
 import pytest
 from shapely.geometry import Point, shape
 
-from anyband.catalog.items.acquisition import UnusableItemError
 from anyband.catalog.items.dialects import parse_item
 from anyband.catalog.pairs.selection import select_scenes
+from anyband.raster.asset import UnusableItemError
 from anyband.runtime import UserError
 
 AZURE_S2 = "https://sentinel2l2a01.blob.core.windows.net/sentinel2-l2"

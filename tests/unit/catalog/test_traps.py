@@ -17,7 +17,6 @@ from anyband.archive.server import ArchiveServer
 from anyband.archive.server.environment import archive_environment
 from anyband.archive.stac_items import AssetFile, build_item
 from anyband.catalog.api import Catalogue, Site, site_query
-from anyband.catalog.items.acquisition import UnusableItemError
 from anyband.catalog.items.dialects import parse_item
 from anyband.catalog.pairs import site_pairs
 from anyband.catalog.pairs.clear import project
@@ -27,6 +26,7 @@ from anyband.catalog.providers import sources
 from anyband.products import CATALOGUED
 from anyband.raster import access
 from anyband.raster.access import gdal_env, read_raster
+from anyband.raster.asset import UnusableItemError
 from anyband.raster.geotiff import epsg_crs, hls_crs
 from anyband.sensors.platforms import get_sensor
 from anyband.testing.faults import CALM, Faults

@@ -173,8 +173,8 @@ def cut(scenes):
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (moved, "item LC09.*: asset red: .*corner"),
-        (of_another_zone, "item S2A.*: asset B11: its CRS is UTM zone 33N by the item, UTM zone 33S by the file"),
+        (moved, "item LC09.*: asset red: the item says transform"),
+        (of_another_zone, "item S2A.*: asset B11: the item says EPSG:32633, its file EPSG:32733"),
         (elsewhere, "item LC09.*: asset qa_pixel: chip r0c0 is inside by the item, outside by the file .*EPSG:32633"),
         (missing, "item HLS.S30.*: asset B8A: .* does not exist"),
         (web_page, "item S2A.*: asset SCL: .* is not an image"),

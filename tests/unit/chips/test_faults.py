@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from anyband.archive.server.handler import parse_range
-from anyband.catalog.items.acquisition import UnusableItemError
 from anyband.ground import site_footprints
-from anyband.raster.windows import RasterFile, assemble, read_file
+from anyband.raster.asset import RasterAsset, UnusableItemError
+from anyband.raster.windows import assemble, read_file
 from anyband.runtime import UserError
 from rasters import CORNER, write_raster
 
@@ -110,7 +110,9 @@ def server(tmp_path, random, monkeypatch):
 
 
 def server_file(server):
-    return RasterFile("item-1", "B04", f"http://127.0.0.1:{server.server_port}/a.tif", 32632, "uint16", 10, 0)
+    return RasterAsset(
+        "item-1", "B04", f"http://127.0.0.1:{server.server_port}/a.tif", 32632, 10, dtype="uint16", nodata=0
+    )
 
 
 def chips_of(pixels):

@@ -8,9 +8,9 @@ import rasterio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyband.catalog.items.acquisition import UnusableItemError
 from anyband.ground import chip_window, site_footprints
-from anyband.raster.windows import Pixels, RasterFile, assemble, read_file
+from anyband.raster.asset import RasterAsset, UnusableItemError
+from anyband.raster.windows import Pixels, assemble, read_file
 from anyband.runtime import UserError
 from rasters import CORNER, HLS_CRS, write_raster
 
@@ -19,7 +19,7 @@ EDGE = 120  # metres of ground around the chips in the test files
 
 
 def make_file(href, dtype="uint16", pixel_m=30.0, **options):
-    return RasterFile("item-1", "nir08", str(href), 32632, dtype, pixel_m, 0, **options)
+    return RasterAsset("item-1", "nir08", str(href), 32632, pixel_m, dtype=dtype, nodata=0, **options)
 
 
 def read(file, chips=CHIPS):
@@ -68,7 +68,7 @@ def test_shift_is_exact_and_leaves_nodata_alone(tmp_path):
     pixels[:40] = 0
     pixels[-1:] = 65_000
     path = write_raster(tmp_path / "a.tif", pixels, corner(), 30)
-    assert set(np.unique(read(make_file(path, shift=1_000)))) == {0, 1_007}
+    assert set(np.unique(read(make_file(path, store_shift=1_000)))) == {0, 1_007}
 
 
 def test_ground_outside_the_file_stays_nodata(tmp_path):
@@ -121,13 +121,13 @@ def test_signature_of_an_address_is_not_printed(tmp_path, monkeypatch):
     [
         ({"pixel_m": 10}, "pixels of 30 m, expected 10 m"),
         ({"dtype": "int16"}, "of uint16, expected one of int16"),
-        ({"shape": (72, 71)}, "it has 71 x 72 pixels by the item, 72 x 72 by the file"),
+        ({"shape": (72, 71)}, r"the item says shape \(72, 71\), its file \(72, 72\)"),
         (
             {"transform": (30, 0, 599_895, 0, -30, 5_200_140)},
-            r"its corner is \(599895, .* by the item, \(599880, .* by the",
+            r"the item says transform \(30, 0, 599895, .* its file \(30.0, 0.0, 599880",
         ),
-        ({"epsg": 32732}, "its CRS is UTM zone 32S by the item, UTM zone 32N by the file"),
-        ({"epsg": 32631}, "its CRS is UTM zone 31N by the item, UTM zone 32N by the file"),
+        ({"epsg": 32732}, "the item says EPSG:32732, its file EPSG:32632"),
+        ({"epsg": 32631}, "the item says EPSG:32631, its file EPSG:32632"),
     ],
 )
 def test_file_that_is_not_what_was_announced(tmp_path, said, words):
@@ -146,7 +146,7 @@ def test_hls_crs_without_a_code_is_known_by_its_parameters(tmp_path):
     path = write_raster(tmp_path / "a.tif", np.ones((72, 72), np.uint16), corner(), 30, crs=HLS_CRS)
     assert rasterio.open(path).crs.to_epsg() is None
     assert read(make_file(path)).all()
-    with pytest.raises(UnusableItemError, match="UTM zone 33N by the item, UTM zone 32N by the file"):
+    with pytest.raises(UnusableItemError, match=r"the item says EPSG:32633, its file \+proj=utm \+zone=32"):
         read(replace(make_file(path), epsg=32633))
 
 
@@ -160,7 +160,7 @@ def test_real_landsat_lies_half_a_pixel_off_the_sentinel2_grid(realdata):
         left, _, _, top = source.bounds
         epsg = source.crs.to_epsg()
     chips = site_footprints((left + 4_800, top - 4_800), epsg, 3_840, 960)
-    file = RasterFile("LC08", "red", str(landsat), epsg, "uint16", 30.0, 0)
+    file = RasterAsset("LC08", "red", str(landsat), epsg, 30.0, dtype="uint16", nodata=0)
     found = read_file(file, chips)
     offsets = np.array([(window.dx, window.dy) for window in found.windows])
     pixels = assemble(found, file, 32)

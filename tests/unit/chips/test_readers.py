@@ -9,15 +9,13 @@ import pytest
 
 from anyband.archive.server import ArchiveServer, archive_environment
 from anyband.archive.server.provider_apis import APIS
-from anyband.catalog.items.acquisition import UnusableItemError
 from anyband.chips.inputs import read_pairs
-from anyband.chips.labels import label_file
 from anyband.chips.parts import band_file, band_groups
-from anyband.chips.screening import quality_file
 from anyband.ground import bounding_square, project, site_footprints
 from anyband.landcover import LABEL_PIXEL_M
+from anyband.raster.asset import RasterAsset, UnusableItemError
 from anyband.raster.warp import MapWindow, read_odc, read_stackstac
-from anyband.raster.windows import RasterFile, assemble, read_file
+from anyband.raster.windows import assemble, read_file
 from rasters import CORNER, HLS_CRS, write_raster
 from scenes import SceneFolder
 
@@ -52,10 +50,10 @@ def test_three_readers_agree_bit_by_bit(archive, api, monkeypatch):
     centre = project(scenes.longitude, scenes.latitude, pair.epsg)
     chip = site_footprints(centre, pair.epsg, 1_920, 960)[1]
     files = [band_file(pair.optical[product], bands[-1]) for (product, _), bands in band_groups(pair).items()]
-    files += [quality_file(acquisition) for acquisition in pair.optical.values()]
+    files += [acquisition.qa for acquisition in pair.optical.values()]
     assert {file.pixel_m for file in files} == {10, 20, 30, 60}
     for file in files:
-        plain = replace(file, shift=0)
+        plain = replace(file, store_shift=0)
         found = read_file(plain, [chip])
         ours = assemble(found, plain, found.windows[0].size)[0]
         assert (ours != file.nodata).all()
@@ -71,7 +69,7 @@ def test_both_warp_the_label_alike(archive):
         site_footprints(project(scenes.longitude, scenes.latitude, pair.epsg), pair.epsg, 1_920, 960)
     )
     window = MapWindow(pair.epsg, left, top, LABEL_PIXEL_M, round(right - left) // 10, round(top - bottom) // 10)
-    first, second = (reader([label_file(pair.labels[0])], window) for reader in READERS)
+    first, second = (reader([pair.labels[0].bands["map"]], window) for reader in READERS)
     assert first.shape == second.shape == (192, 192)
     assert (first == second).mean() > 0.99  # a pixel on the border of two classes may fall to either
 
@@ -86,7 +84,7 @@ def test_every_grid_comes_out_as_it_is(tmp_path, random, reader, crs, epsg, pixe
     corner = (CORNER[0] + shift, CORNER[1] + 20 - shift)
     path = write_raster(tmp_path / "a.tif", pixels, corner, pixel_m, epsg, crs=crs, nodata=-9999)
     grid = {"transform": (pixel_m, 0, corner[0], 0, -pixel_m, corner[1]), "shape": (40, 40)} if known else {}
-    file = RasterFile("item-1", "B04", str(path), epsg, "int16", pixel_m, -9999, **grid)
+    file = RasterAsset("item-1", "B04", str(path), epsg, pixel_m, dtype="int16", nodata=-9999, **grid)
     window = MapWindow(epsg, corner[0] + 5 * pixel_m, corner[1] - 7 * pixel_m, pixel_m, 16, 16)
     assert np.array_equal(reader([file], window), pixels[7:23, 5:21])
 
@@ -94,7 +92,7 @@ def test_every_grid_comes_out_as_it_is(tmp_path, random, reader, crs, epsg, pixe
 @pytest.mark.parametrize("reader", READERS)
 def test_window_beyond_the_file_is_nodata_there(tmp_path, reader):
     path = write_raster(tmp_path / "a.tif", np.full((8, 8), 7, np.uint16), CORNER, 10, nodata=0)
-    file = RasterFile("item-1", "B04", str(path), 32632, "uint16", 10, 0)
+    file = RasterAsset("item-1", "B04", str(path), 32632, 10, dtype="uint16", nodata=0)
     values = reader([file], MapWindow(32632, CORNER[0] - 20, CORNER[1], 10, 4, 4))
     assert (values == [[0, 0, 7, 7]]).all()
 
@@ -103,7 +101,7 @@ def test_window_beyond_the_file_is_nodata_there(tmp_path, reader):
 def test_bad_file_is_named_and_never_a_hole(tmp_path, reader, random):
     """Both libraries can be told to take a file that fails for nodata; here they are not."""
     path = tmp_path / "a.tif"
-    file = RasterFile("item-1", "B04", str(path), 32632, "uint16", 10, 0)
+    file = RasterAsset("item-1", "B04", str(path), 32632, 10, dtype="uint16", nodata=0)
     window = MapWindow(32632, *CORNER, 10, 216, 216)
     with pytest.raises(UnusableItemError, match="item item-1: asset B04: .* does not exist"):
         reader([file], window)

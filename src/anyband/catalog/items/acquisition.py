@@ -5,72 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from anyband.runtime import UserError
-
-Affine6 = tuple[float, float, float, float, float, float]
+from anyband.raster.asset import BandAsset, QualityAsset
 
 ANGLES = ("sun_zenith", "sun_azimuth", "view_zenith")
 """Attributes of an acquisition that hold its angles."""
-
-
-class UnusableItemError(UserError):
-    """An item lacks something or contradicts itself; the message names the item and the asset or property.
-
-    `reason` is the word for it in the table of dropped scenes.
-    """
-
-    reason = "unusable"
-
-
-class ContradictionError(UnusableItemError):
-    """What an item says of a file is not what the file says."""
-
-    reason = "contradiction"
-
-
-@dataclass(frozen=True)
-class BandAsset:
-    """One raster of one band.
-
-    Physical value (unit 1, surface reflectance) = DN * `scale` + `offset`, except where DN is `nodata`.
-
-    Attributes:
-        band: name of the band in the sensor registry, whatever the provider calls it.
-        asset: key of the asset in the item.
-        href: unsigned address.
-        pixel_m: nominal pixel spacing, m.
-        transform: affine (a, b, c, d, e, f) in the acquisition's `epsg`, None where the item does not say.
-        shape: rows and columns, None where the item does not say.
-        scale, offset: from our own table; contradicting metadata is an error, missing metadata is not.
-        nodata: DN without data.
-        store_shift: to be added to every DN other than `nodata` to bring all products of this kind to one encoding.
-        index, count: which band of the file it is, from 1, and how many the file has.
-    """
-
-    band: str
-    asset: str
-    href: str
-    pixel_m: float
-    transform: Affine6 | None
-    shape: tuple[int, int] | None
-    scale: float
-    offset: float
-    nodata: int
-    store_shift: int = 0
-    index: int = 1
-    count: int = 1
-
-
-@dataclass(frozen=True)
-class QualityAsset:
-    """The quality layer of an acquisition; `decoder` is a key of `qa.DECODERS`."""
-
-    asset: str
-    decoder: str
-    href: str
-    pixel_m: float
-    transform: Affine6 | None
-    shape: tuple[int, int] | None
 
 
 @dataclass(frozen=True)
@@ -80,7 +18,7 @@ class Acquisition:
     Attributes:
         product: sentinel2, landsat, hls_s30, hls_l30, label, or that of another sensor of the registry.
         platform: "sentinel-2a", "landsat-9" and so on; "" for the label, and for HLS of a catalogue that leaves it
-            to the files (`header.with_platform` reads it there).
+            to the files (`hls.with_platform` reads it there).
         collection, item_id: where it came from; the collection is "" for an item outside of any.
         datetime: UTC; start of the datatake (Sentinel-2, S30), scene centre (Landsat, L30), start of the year (label).
         footprint: GeoJSON geometry of the valid data, longitude and latitude in degrees; across the antimeridian

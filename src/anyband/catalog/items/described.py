@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from anyband.catalog.items.acquisition import Acquisition, BandAsset, QualityAsset, UnusableItemError
+from anyband.catalog.items.acquisition import Acquisition
 from anyband.catalog.items.fields import (
     Encoding,
     RawItem,
@@ -24,6 +24,7 @@ from anyband.catalog.items.fields import (
     sun_zenith,
     view_zenith,
 )
+from anyband.raster.asset import BandAsset, QualityAsset, UnusableItemError
 from anyband.raster.quality_layers import FILL, MASK_CLEAR
 
 SAME_BAND_NM = 2.0
@@ -57,6 +58,7 @@ def parse(item: RawItem) -> Acquisition:
     if not bands:
         raise UnusableItemError(f"item {item['id']}: no asset of the role data")
     first = next(iter(bands.values()))
+    code = epsg(item, first.asset)
     return Acquisition(
         product=product,
         platform=satellite,
@@ -64,9 +66,9 @@ def parse(item: RawItem) -> Acquisition:
         item_id=item["id"],
         datetime=moment(item),
         footprint=footprint(item),
-        epsg=epsg(item, first.asset),
+        epsg=code,
         bands=bands,
-        qa=_mask(item, first.pixel_m),
+        qa=_mask(item, first.pixel_m, code),
         sun_zenith=sun_zenith(item),
         sun_azimuth=number(item, "view:sun_azimuth"),
         view_zenith=view_zenith(item),
@@ -81,6 +83,7 @@ def _bands(item: RawItem, key: str, product: str, satellite: str) -> dict[str, B
     from anyband.sensors.platforms import get_sensor
 
     described, sensor = item["assets"][key].get("bands") or (), get_sensor(satellite, product)
+    code = epsg(item, key)
     found = {}
     for index, fields in enumerate(described, start=1):
         name = str(fields.get("name"))
@@ -88,7 +91,7 @@ def _bands(item: RawItem, key: str, product: str, satellite: str) -> dict[str, B
             raise UnusableItemError(f"item {item['id']}: asset {key}: {satellite} has no band {name!r}")
         band = sensor.band(name)
         _check_wavelength(item, key, name, fields, band.response.centre_nm)
-        asset = band_asset(item, name, key, band.pixel_m, _encoding(item, key))
+        asset = band_asset(item, name, key, band.pixel_m, _encoding(item, key), code)
         found[name] = replace(asset, index=index, count=len(described))
     return found
 
@@ -112,11 +115,11 @@ def _encoding(item: RawItem, key: str) -> Encoding:
     missing = [name for name, value in said.items() if value is None]
     if missing:
         raise UnusableItemError(f"item {item['id']}: asset {key} does not say its {missing[0]}")
-    return Encoding(float(said["scale"]), float(said["offset"]), int(said["nodata"]))
+    return Encoding(float(said["scale"]), float(said["offset"]), int(said["nodata"]), "int16")
 
 
-def _mask(item: RawItem, pixel_m: float) -> QualityAsset:
-    """The asset of the role data-mask, whose values must have the meaning that `qa.mask_clear` gives them."""
+def _mask(item: RawItem, pixel_m: float, code: int) -> QualityAsset:
+    """The asset of the role data-mask, whose values must mean what `quality_layers.mask_clear` takes them for."""
     for key, fields in item["assets"].items():
         if "data-mask" in fields.get("roles", ()):
             meanings = {entry.get("value"): entry.get("name") for entry in fields.get("classification:classes", ())}
@@ -125,5 +128,5 @@ def _mask(item: RawItem, pixel_m: float) -> QualityAsset:
                     f"item {item['id']}: asset {key}: its classes are not {FILL['mask']} no_data, {MASK_CLEAR} clear "
                     "and others"
                 )
-            return quality_asset(item, key, "mask", pixel_m)
+            return quality_asset(item, key, "mask", pixel_m, code)
     raise UnusableItemError(f"item {item['id']}: no asset of the role data-mask, so nothing is known to be clear")

@@ -29,7 +29,8 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from anyband.catalog.items import described, hls, landsat, sentinel2, sentinel2_earth_search, worldcover
-from anyband.catalog.items.acquisition import Acquisition, UnusableItemError
+from anyband.catalog.items.acquisition import Acquisition
+from anyband.raster.asset import UnusableItemError
 from anyband.runtime import UserError
 
 

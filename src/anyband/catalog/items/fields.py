@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from anyband.catalog.items.acquisition import Affine6, BandAsset, QualityAsset, UnusableItemError
+from anyband.ground import Affine6
+from anyband.raster.asset import BandAsset, QualityAsset, UnusableItemError
+from anyband.raster.quality_layers import DTYPES, FILL
 from anyband.runtime import UserError
 
 RawItem = Mapping[str, Any]
@@ -15,11 +17,12 @@ Grid = tuple[Affine6 | None, tuple[int, int] | None]
 
 @dataclass(frozen=True)
 class Encoding:
-    """How a product's pixels are to be understood, by its maker's guide: value = DN * `scale` + `offset`."""
+    """How a product's pixels are stored, by its maker's guide: value = DN * `scale` + `offset`."""
 
     scale: float
     offset: float
     nodata: int
+    dtype: str = "uint16"
 
 
 def require(item: RawItem, name: str) -> Any:
@@ -100,7 +103,15 @@ def grid(item: RawItem, key: str) -> Grid:
 
 
 def band_asset(
-    item: RawItem, band: str, key: str, pixel_m: float, encoding: Encoding, *, shift: int = 0, check: bool = True
+    item: RawItem,
+    band: str,
+    key: str,
+    pixel_m: float,
+    encoding: Encoding,
+    code: int,
+    *,
+    shift: int = 0,
+    check: bool = True,
 ) -> BandAsset:
     """The asset `key` as a band of the registry.
 
@@ -110,6 +121,7 @@ def band_asset(
         key: key of the asset.
         pixel_m: pixel spacing of the product, m; a published grid of another spacing is an error.
         encoding: of the pixels, from the dialect's own table.
+        code: EPSG code of the file's CRS.
         shift: see `BandAsset.store_shift`.
         check: whether a published encoding must agree with ours; off where it is known to be wrong.
 
@@ -120,22 +132,46 @@ def band_asset(
     if check:
         check_encoding(item, key, encoding)
     transform, shape = grid(item, key)
-    if transform is not None and not math.isclose(transform[0], pixel_m):
+    if transform is not None and not math.isclose(transform[0], pixel_m, rel_tol=1e-6):
         raise UnusableItemError(
             f"item {item['id']}: asset {key} has pixels of {transform[0]:g} m, expected {pixel_m:g}"
         )
     return BandAsset(
-        band, key, href, pixel_m, transform, shape, encoding.scale, encoding.offset, encoding.nodata, shift
+        item["id"],
+        key,
+        href,
+        code,
+        pixel_m,
+        transform,
+        shape,
+        dtype=encoding.dtype,
+        nodata=encoding.nodata,
+        store_shift=shift,
+        band=band,
+        scale=encoding.scale,
+        offset=encoding.offset,
     )
 
 
-def quality_asset(item: RawItem, key: str, decoder: str, pixel_m: float) -> QualityAsset:
+def quality_asset(item: RawItem, key: str, decoder: str, pixel_m: float, code: int) -> QualityAsset:
     """The asset `key` as the quality layer of an acquisition.
 
     Raises:
         UnusableItemError: it is missing.
     """
-    return QualityAsset(key, decoder, asset(item, key)["href"], pixel_m, *grid(item, key))
+    transform, shape = grid(item, key)
+    return QualityAsset(
+        item["id"],
+        key,
+        asset(item, key)["href"],
+        code,
+        pixel_m,
+        transform,
+        shape,
+        dtype=DTYPES[decoder],
+        nodata=FILL[decoder],
+        decoder=decoder,
+    )
 
 
 def check_encoding(item: RawItem, key: str, encoding: Encoding) -> None:

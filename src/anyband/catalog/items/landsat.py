@@ -9,7 +9,7 @@ Encoding: USGS, Landsat 8-9 Collection 2 Level 2 Science Product Guide.
 from dataclasses import replace
 from typing import Any
 
-from anyband.catalog.items.acquisition import Acquisition, UnusableItemError
+from anyband.catalog.items.acquisition import Acquisition
 from anyband.catalog.items.fields import (
     Encoding,
     RawItem,
@@ -27,6 +27,7 @@ from anyband.catalog.items.fields import (
     sun_zenith,
     view_zenith,
 )
+from anyband.raster.asset import UnusableItemError
 
 PLATFORMS = ("landsat-8", "landsat-9")
 KEYS = {key: key for key in ("coastal", "blue", "green", "red", "nir08", "swir16", "swir22")}
@@ -47,8 +48,9 @@ def parse(item: RawItem) -> Acquisition:
     satellite = platform(item, PLATFORMS)
     check_wavelengths(item, "landsat", satellite, KEYS)
     require(item, "view:sun_elevation")
-    bands = {band: band_asset(item, band, key, PIXEL_M, ENCODING) for band, key in KEYS.items()}
-    quality = quality_asset(item, "qa_pixel", "qa_pixel", PIXEL_M)
+    code = epsg(item, "red")
+    bands = {band: band_asset(item, band, key, PIXEL_M, ENCODING, code) for band, key in KEYS.items()}
+    quality = quality_asset(item, "qa_pixel", "qa_pixel", PIXEL_M, code)
     return Acquisition(
         product="landsat",
         platform=satellite,
@@ -56,7 +58,7 @@ def parse(item: RawItem) -> Acquisition:
         item_id=item["id"],
         datetime=moment(item),
         footprint=footprint(item),
-        epsg=epsg(item, "red"),
+        epsg=code,
         bands={band: replace(found, href=_open_address(item, found.asset)) for band, found in bands.items()},
         qa=replace(quality, href=_open_address(item, quality.asset)),
         sun_zenith=sun_zenith(item),

@@ -5,7 +5,7 @@ processing baseline 04.00 (25 January 2022) on they hold 1000 more (BOA_ADD_OFFS
 which the Planetary Computer does not take off.
 """
 
-from anyband.catalog.items.acquisition import Acquisition, UnusableItemError
+from anyband.catalog.items.acquisition import Acquisition
 from anyband.catalog.items.fields import (
     Encoding,
     RawItem,
@@ -22,6 +22,7 @@ from anyband.catalog.items.fields import (
     simulated,
     view_zenith,
 )
+from anyband.raster.asset import UnusableItemError
 
 PLATFORMS = ("sentinel-2a", "sentinel-2b", "sentinel-2c")
 PIXEL_M = {
@@ -48,7 +49,10 @@ def parse(item: RawItem) -> Acquisition:
     check_wavelengths(item, "sentinel2", satellite, KEYS)
     baseline = str(require(item, "s2:processing_baseline"))
     encoding = WITH_ADDED if has_offset(item, baseline) else WITHOUT_ADDED
-    shift = store_shift(encoding)
+    shift, code = store_shift(encoding), epsg(item, "B02")
+    bands = {
+        band: band_asset(item, band, key, PIXEL_M[band], encoding, code, shift=shift) for band, key in KEYS.items()
+    }
     return Acquisition(
         product="sentinel2",
         platform=satellite,
@@ -56,9 +60,9 @@ def parse(item: RawItem) -> Acquisition:
         item_id=item["id"],
         datetime=moment(item),
         footprint=footprint(item),
-        epsg=epsg(item, "B02"),
-        bands={band: band_asset(item, band, key, PIXEL_M[band], encoding, shift=shift) for band, key in KEYS.items()},
-        qa=quality_asset(item, "SCL", "scl", 20),
+        epsg=code,
+        bands=bands,
+        qa=quality_asset(item, "SCL", "scl", 20, code),
         sun_zenith=number(item, "s2:mean_solar_zenith"),
         sun_azimuth=number(item, "s2:mean_solar_azimuth"),
         view_zenith=view_zenith(item),

@@ -9,7 +9,7 @@ publish in `raster:bands` is then wrong and is never read (Element84/earth-searc
 import re
 from datetime import UTC, datetime
 
-from anyband.catalog.items.acquisition import Acquisition, UnusableItemError
+from anyband.catalog.items.acquisition import Acquisition
 from anyband.catalog.items.fields import (
     Encoding,
     RawItem,
@@ -35,6 +35,7 @@ from anyband.catalog.items.sentinel2 import (
     has_offset,
     store_shift,
 )
+from anyband.raster.asset import UnusableItemError
 
 KEYS = {
     "B01": "coastal", "B02": "blue", "B03": "green", "B04": "red", "B05": "rededge1", "B06": "rededge2",
@@ -57,9 +58,9 @@ def parse(item: RawItem) -> Acquisition:
     check_wavelengths(item, "sentinel2", satellite, KEYS)
     baseline = str(require(item, "s2:processing_baseline"))
     encoding, trusted = _encoding(item, baseline)
-    shift = store_shift(encoding)
+    shift, code = store_shift(encoding), epsg(item, "blue")
     bands = {
-        band: band_asset(item, band, key, PIXEL_M[band], encoding, shift=shift, check=trusted)
+        band: band_asset(item, band, key, PIXEL_M[band], encoding, code, shift=shift, check=trusted)
         for band, key in KEYS.items()
     }
     return Acquisition(
@@ -69,9 +70,9 @@ def parse(item: RawItem) -> Acquisition:
         item_id=item["id"],
         datetime=_datatake_start(item),
         footprint=footprint(item),
-        epsg=epsg(item, "blue"),
+        epsg=code,
         bands=bands,
-        qa=quality_asset(item, "scl", "scl", 20),
+        qa=quality_asset(item, "scl", "scl", 20, code),
         sun_zenith=sun_zenith(item),
         sun_azimuth=number(item, "view:sun_azimuth"),
         view_zenith=view_zenith(item),

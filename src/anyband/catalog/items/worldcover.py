@@ -3,11 +3,12 @@
 Codes: WorldCover Product User Manual v2.0. An item has no `datetime` but the start and end of its year.
 """
 
-from anyband.catalog.items.acquisition import Acquisition, BandAsset
-from anyband.catalog.items.fields import RawItem, asset, epsg, footprint, grid, moment, require, simulated
+from anyband.catalog.items.acquisition import Acquisition
+from anyband.catalog.items.fields import Encoding, RawItem, band_asset, epsg, footprint, moment, require, simulated
 
-PIXEL_M = 10  # nominal; 1/12000 degree
-NODATA = 0
+STEP = 1 / 12_000
+"""Pixel of the label, degrees."""
+CODES = Encoding(1.0, 0.0, 0, "uint8")
 
 
 def parse(item: RawItem) -> Acquisition:
@@ -16,7 +17,7 @@ def parse(item: RawItem) -> Acquisition:
     Raises:
         UnusableItemError: naming the item and the asset or property at fault.
     """
-    href = asset(item, "map")["href"]
+    code = epsg(item, "map")
     return Acquisition(
         product="label",
         platform="",
@@ -24,8 +25,8 @@ def parse(item: RawItem) -> Acquisition:
         item_id=item["id"],
         datetime=moment(item, "start_datetime"),
         footprint=footprint(item),
-        epsg=epsg(item, "map"),
-        bands={"map": BandAsset("map", "map", href, PIXEL_M, *grid(item, "map"), 1.0, 0.0, NODATA)},
+        epsg=code,
+        bands={"map": band_asset(item, "map", "map", STEP, CODES, code, check=False)},
         qa=None,
         produced=str(require(item, "esa_worldcover:product_version")),
         simulated=simulated(item),

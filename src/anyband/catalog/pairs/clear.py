@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anyband.catalog.api import Site
-from anyband.catalog.items.acquisition import Acquisition, ContradictionError, UnusableItemError
+from anyband.catalog.items.acquisition import Acquisition
 from anyband.raster.access import read_raster
-from anyband.raster.header import check_grid
+from anyband.raster.asset import ContradictionError, UnusableItemError
+from anyband.raster.header import check_header
 from anyband.raster.quality_layers import DECODERS, FILL, Mask, has_no_data
 
 SAMPLING_M = 30
@@ -64,20 +65,19 @@ def look_at(acquisition: Acquisition, site: Site) -> Look:
     qa = acquisition.qa
     if qa is None:
         raise UnusableItemError(f"item {acquisition.item_id}: {acquisition.product} has no quality layer")
-    name = f"item {acquisition.item_id}: asset {qa.asset}"
     points = site_points(site, acquisition.epsg)
 
     def read(source: Any) -> Look:
-        check_grid(source, name, acquisition.epsg, qa, (site.longitude, site.latitude))
+        check_header(source, qa)
         values, inside = _sample(source, points, FILL[qa.decoder])
         if not inside.any():
             raise ContradictionError(
-                f"{name}: the item's footprint covers the site, but its file spans {_span(source)} in "
+                f"{qa.name}: the item's footprint covers the site, but its file spans {_span(source)} in "
                 f"EPSG:{acquisition.epsg} and the site lies at {points[0].mean():.0f}, {points[1].mean():.0f}"
             )
         return Look(inside & ~has_no_data(values, qa.decoder), inside & DECODERS[qa.decoder](values))
 
-    return read_raster(qa.href, read, name)
+    return read_raster(qa.href, read, qa.name)
 
 
 def _sample(source: Any, points: Points, fill: int) -> tuple[NDArray[Any], Mask]:

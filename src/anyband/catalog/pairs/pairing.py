@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from anyband.catalog.items.acquisition import Acquisition, UnusableItemError
+from anyband.catalog.items.acquisition import Acquisition
 from anyband.catalog.pairs.selection import SAME_PASS, Drop, drop, find_passes
+from anyband.raster.asset import UnusableItemError
 
 SECONDS_PER_DAY = 86_400
 SAME_MOMENT = timedelta(minutes=1)

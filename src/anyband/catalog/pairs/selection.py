@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from anyband.catalog.items.acquisition import Acquisition, UnusableItemError
+from anyband.catalog.items.acquisition import Acquisition
 from anyband.catalog.items.dialects import parse_item
+from anyband.raster.asset import UnusableItemError
 
 SAME_PASS = timedelta(minutes=45)
 """Scenes of one satellite this close in time are of one pass over a place: the next orbit comes after 98 minutes.
@@ -102,9 +103,10 @@ def _newest_versions(scenes: Sequence[Acquisition]) -> tuple[list[Acquisition], 
 
 
 def _newest_first(scenes: Sequence[Acquisition]) -> list[Acquisition]:
-    def age(scene: Acquisition) -> tuple[str, str, str, str]:
-        # The quality layer's address is the last resort for items that tell no difference at all.
-        return scene.baseline or "", scene.produced, scene.item_id, scene.qa.href if scene.qa else ""
+    def age(scene: Acquisition) -> tuple[str, ...]:
+        # Address and footprint are the last resort for items that tell no difference at all.
+        address = scene.qa.href if scene.qa else ""
+        return scene.baseline or "", scene.produced, scene.item_id, address, str(scene.footprint)
 
     return sorted(scenes, key=age, reverse=True)
 

@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from anyband.catalog.api import Site
-from anyband.catalog.items.acquisition import Acquisition, UnusableItemError
+from anyband.catalog.items.acquisition import Acquisition
+from anyband.catalog.items.hls import with_platform
 from anyband.catalog.pairs.clear import Look, look_at
 from anyband.catalog.pairs.coverage import covering_labels, find_coverage, site_square
 from anyband.catalog.pairs.pairing import (
@@ -23,7 +24,7 @@ from anyband.catalog.pairs.pairing import (
 from anyband.catalog.pairs.selection import Drop, drop, parse_all, select_scenes
 from anyband.products import CATALOGUED, SATELLITES
 from anyband.raster.access import gdal_env
-from anyband.raster.header import with_platform
+from anyband.raster.asset import UnusableItemError
 from anyband.runtime import UserError
 
 NOT_NEEDED = "not needed"

@@ -10,8 +10,8 @@ import rasterio
 
 from anyband.archive.server.holdings import Holdings
 from anyband.archive.server.provider_apis import APIS
-from anyband.catalog.items.acquisition import UnusableItemError
 from anyband.catalog.items.dialects import parse_item
+from anyband.raster.asset import UnusableItemError
 from anyband.runtime import UserError
 from anyband.testing import made, traps
 from make_items import make_item, write_items
