@@ -1,9 +1,12 @@
 """One band of one file as its STAC item announces it: what dialects parse is what is read, checked and kept."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from anyband.ground import Affine6
 from anyband.runtime import UserError
+
+if TYPE_CHECKING:  # numpy is not needed to open a file
+    from anyband.ground import Affine6
 
 
 class UnusableItemError(UserError):
@@ -44,7 +47,7 @@ class RasterAsset:
     href: str
     epsg: int | None
     pixel_m: float
-    transform: Affine6 | None = None
+    transform: "Affine6 | None" = None
     shape: tuple[int, int] | None = None
     dtype: str | None = None
     nodata: float | None = None
