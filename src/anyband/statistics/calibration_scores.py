@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from anyband.config import Comparison as ComparisonSettings
 from anyband.statistics.cube import ConfusionCube
 from anyband.statistics.jackknife import Array, Statistic, average, estimate, replicate
-from anyband.statistics.protocol import LEVEL, PRIMARY, label
+from anyband.statistics.protocol import LEVEL, label
 
 WHEN = {"before": 0, "after": 1}
 """What a value stands for -> `scaled` in the tables of the runs."""
@@ -78,9 +78,7 @@ def calibration(table: pd.DataFrame, cube: ConfusionCube) -> pd.DataFrame:
         for when, scaled in WHEN.items():
             cells = _cells(groups[method, condition, scaled], cube)
             for name, (statistic, scale) in SCORES.items():
-                result = estimate(replicate(cells, statistic), LEVEL, scale)
-                for end, value in (("", result.value), ("_lower", result.lower), ("_upper", result.upper)):
-                    row[f"{name}_{when}{end}"] = float(value)
+                row |= estimate(replicate(cells, statistic), LEVEL, scale).columns(f"{name}_{when}")
         rows.append(row)
     return pd.DataFrame(rows, columns=["method", "label", "condition", *TEMPERATURES, *values])
 
@@ -100,9 +98,8 @@ def class_calibration(table: pd.DataFrame, cube: ConfusionCube, settings: Compar
     values = [f"ece_{when}{end}" for when in WHEN for end in ("", "_lower", "_upper")]
     groups = _groups(table, cube)
     known = set(_known(groups, cube))
-    targets = [(PRIMARY, cube.endpoints), *((condition, cube.same(condition)) for condition in cube.conditions)]
     frames = []
-    for method, (name, conditions_of) in itertools.product(cube.methods, targets):
+    for method, (name, conditions_of) in itertools.product(cube.methods, cube.targets()):
         chosen = conditions_of[method]
         if not chosen or not all((method, condition) in known for condition in chosen):
             continue

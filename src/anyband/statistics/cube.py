@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from anyband.config import Comparison as ComparisonSettings
 from anyband.runtime import UserError
-from anyband.statistics.protocol import MAJORITY, endpoint, label
+from anyband.statistics.protocol import MAJORITY, PRIMARY, endpoint, label
 
 COLUMNS = ("method", "seed", "condition", "block", "reference", "prediction", "count")
 
@@ -58,9 +58,9 @@ class ConfusionCube:
         """Say whether a method has results under every condition of its primary endpoint."""
         return self.takes(method, self.endpoints[method])
 
-    def same(self, condition: str) -> dict[str, tuple[str, ...]]:
-        """One condition for every method, in the form of `endpoints`."""
-        return dict.fromkeys(self.methods, (condition,))
+    def targets(self) -> list[tuple[str, Mapping[str, tuple[str, ...]]]]:
+        """What scores are compared on: (name, method -> its conditions) of the primary endpoint and each condition."""
+        return [(PRIMARY, self.endpoints), *((c, dict.fromkeys(self.methods, (c,))) for c in self.conditions)]
 
     def undisturbed(self) -> "ConfusionCube":
         """The cube without the conditions under which something was done to the input (named `availability/...`)."""

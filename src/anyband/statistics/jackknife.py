@@ -11,12 +11,12 @@ answer "more blocks or more seeds?".
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr, stdtrit
+from scipy.special import expit, logit, stdtr, stdtrit
 
 Array = NDArray[np.float64]
 Statistic = Callable[[NDArray[np.float64]], Array]
@@ -42,15 +42,7 @@ class Replicates:
 
     def __sub__(self, other: "Replicates") -> "Replicates":
         """Paired difference: the same block and the same seed are left out on both sides."""
-        return Replicates(
-            self.value - other.value,
-            self.without_block - other.without_block,
-            self.without_seed - other.without_seed,
-        )
-
-    def transformed(self, function: Callable[[Array], Array]) -> "Replicates":
-        """Apply a monotone function to every value."""
-        return Replicates(function(self.value), function(self.without_block), function(self.without_seed))
+        return combine(np.subtract, self, other)
 
 
 @dataclass(frozen=True)
@@ -70,6 +62,19 @@ class Estimate:
     variance_seeds: Array
     p_value: Array
     logit: bool = False
+
+    def columns(self, name: str) -> dict[str, float]:
+        """A single number and its bounds as cells of a table's row: `name`, `name_lower`, `name_upper`."""
+        return {name: float(self.value), f"{name}_lower": float(self.lower), f"{name}_upper": float(self.upper)}
+
+
+def combine(function: Callable[..., Array], *parts: Replicates) -> Replicates:
+    """Apply an elementwise function to statistics that share their blocks and seeds; units stay paired."""
+    return Replicates(
+        function(*(part.value for part in parts)),
+        function(*(part.without_block for part in parts)),
+        function(*(part.without_seed for part in parts)),
+    )
 
 
 def replicate(cells: NDArray[np.int64] | Array, statistic: Statistic) -> Replicates:
@@ -93,11 +98,7 @@ def replicate(cells: NDArray[np.int64] | Array, statistic: Statistic) -> Replica
 
 def average(parts: Sequence[Replicates]) -> Replicates:
     """Mean of statistics that share their blocks and seeds, such as the endpoint over its conditions."""
-    return Replicates(
-        np.mean([part.value for part in parts], axis=0),
-        np.mean([part.without_block for part in parts], axis=0),
-        np.mean([part.without_seed for part in parts], axis=0),
-    )
+    return combine(lambda *values: np.asarray(np.mean(values, axis=0)), *parts)
 
 
 def estimate(replicates: Replicates, level: float = 0.95, scale: Literal["linear", "bounded"] = "linear") -> Estimate:
@@ -110,16 +111,12 @@ def estimate(replicates: Replicates, level: float = 0.95, scale: Literal["linear
             near 0 or 1, and clipped to [0, 1]. Use "linear" for differences.
     """
     if scale == "bounded" and _needs_logit(replicates):
-        inner = _t_interval(replicates.transformed(_logit), level)
-        return Estimate(
-            replicates.value, _expit(inner.lower), _expit(inner.upper), inner.standard_error, inner.degrees_of_freedom,
-            inner.variance_blocks, inner.variance_seeds, inner.p_value, logit=True,
-        )  # fmt: skip
+        inner = _t_interval(combine(logit, replicates), level)
+        return replace(inner, value=replicates.value, lower=expit(inner.lower), upper=expit(inner.upper), logit=True)
     result = _t_interval(replicates, level)
     if scale == "linear":
         return result
-    clipped = {"lower": np.clip(result.lower, 0, 1), "upper": np.clip(result.upper, 0, 1)}
-    return Estimate(**{**result.__dict__, **clipped})
+    return replace(result, lower=np.clip(result.lower, 0, 1), upper=np.clip(result.upper, 0, 1))
 
 
 def two_sided_p(value: Array, standard_error: Array, degrees_of_freedom: Array) -> Array:
@@ -144,9 +141,15 @@ def _t_interval(replicates: Replicates, level: float) -> Estimate:
     # stdtrit does not take infinity; a million degrees of freedom are the normal distribution
     half = stdtrit(np.minimum(freedom, 1e6), 0.5 + level / 2) * error
     return Estimate(
-        replicates.value, replicates.value - half, replicates.value + half, error, freedom,
-        variance_blocks, variance_seeds, two_sided_p(replicates.value, error, freedom),
-    )  # fmt: skip
+        value=replicates.value,
+        lower=replicates.value - half,
+        upper=replicates.value + half,
+        standard_error=error,
+        degrees_of_freedom=freedom,
+        variance_blocks=variance_blocks,
+        variance_seeds=variance_seeds,
+        p_value=two_sided_p(replicates.value, error, freedom),
+    )
 
 
 def _jackknife_variance(without_one: Array) -> Array:
@@ -167,12 +170,3 @@ def _needs_logit(replicates: Replicates) -> bool:
     values = np.concatenate([replicates.without_block.ravel(), replicates.without_seed.ravel(), [replicates.value]])
     values = values[np.isfinite(values)]
     return bool(len(values) > 0 and values.min() > 0 and values.max() < 1)
-
-
-def _logit(p: Array) -> Array:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.log(p) - np.log1p(-p)
-
-
-def _expit(x: Array) -> Array:
-    return 1 / (1 + np.exp(-np.asarray(x)))

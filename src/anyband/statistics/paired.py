@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,7 +144,7 @@ def improvement_probability(cells: Array) -> Estimate:
         return result
     bound = ((1 - LEVEL) / 2) ** (1 / cells.shape[1])
     low, high = (bound, 1.0) if result.value == 1 else (0.0, 1 - bound)
-    return Estimate(**{**result.__dict__, "lower": np.asarray(low), "upper": np.asarray(high)})
+    return replace(result, lower=np.asarray(low), upper=np.asarray(high))
 
 
 def sign_flip_p(differences: Array) -> float:

@@ -44,9 +44,8 @@ def pairwise(cube: ConfusionCube, settings: ComparisonSettings) -> tuple[pd.Data
     """
     proposed, margin = settings.experiment.proposed, settings.experiment.equivalence_margin
     ordered = sorted(cube.methods, key=lambda method: method != proposed)
-    targets = [(PRIMARY, cube.endpoints), *((condition, cube.same(condition)) for condition in cube.conditions)]
     rows, family = [], []
-    for (name, conditions), (first, second) in itertools.product(targets, itertools.combinations(ordered, 2)):
+    for (name, conditions), (first, second) in itertools.product(cube.targets(), itertools.combinations(ordered, 2)):
         if not (cube.takes(first, conditions[first]) and cube.takes(second, conditions[second])):
             continue
         result = compare(cube, first, second, conditions, margin)
@@ -67,15 +66,11 @@ def _pair_row(result: Comparison) -> dict[str, Any]:
     return {
         "first": result.first,
         "second": result.second,
-        "difference": float(result.difference.value),
-        "difference_lower": float(result.difference.lower),
-        "difference_upper": float(result.difference.upper),
+        **result.difference.columns("difference"),
         "p": float(result.difference.p_value),
         "resolution": result.resolution,
         "equivalence_p": result.equivalence_p,
-        "improvement": float(result.improvement.value),
-        "improvement_lower": float(result.improvement.lower),
-        "improvement_upper": float(result.improvement.upper),
+        **result.improvement.columns("improvement"),
         "block_direction": result.block_direction,
         "block_flip_p": result.block_flip_p,
         "seeds_agree": result.seeds_agree,
@@ -119,13 +114,11 @@ def scores(cube: ConfusionCube, method: str, conditions: tuple[str, ...]) -> dic
     """Every score of a method averaged over conditions, with intervals; NaN when `conditions` is empty."""
     row: dict[str, float] = {}
     for name, metric in METRICS.items():
-        keys = (name, f"{name}_lower", f"{name}_upper")
-        if not conditions:
-            row |= dict.fromkeys(keys, float("nan"))
-            continue
-        parts = average([replicate(cube.cells(method, condition), metric.score) for condition in conditions])
-        result = estimate(parts, LEVEL, "bounded")
-        row |= dict(zip(keys, (float(result.value), float(result.lower), float(result.upper)), strict=True))
+        if conditions:
+            parts = average([replicate(cube.cells(method, condition), metric.score) for condition in conditions])
+            row |= estimate(parts, LEVEL, "bounded").columns(name)
+        else:
+            row |= dict.fromkeys((name, f"{name}_lower", f"{name}_upper"), float("nan"))
     return row
 
 

@@ -1,10 +1,11 @@
-"""The tables beside the headline, one tidy frame each. Scores are fractions in [0, 1]; NaN means not available."""
+"""Tables of scores beside the headline, one tidy frame each: fractions in [0, 1]; NaN means not available."""
 
 import itertools
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import stdtrit
 
 from anyband.conditions import PRIMARY_CONDITIONS
 from anyband.config import Comparison as ComparisonSettings
@@ -12,8 +13,9 @@ from anyband.statistics.cube import ConfusionCube
 from anyband.statistics.jackknife import average, estimate, replicate
 from anyband.statistics.metrics import class_f1, class_iou
 from anyband.statistics.paired import block_scores, score, seed_scores
-from anyband.statistics.protocol import LEVEL, PRIMARY, label
+from anyband.statistics.protocol import LEVEL, MAJORITY, label
 from anyband.statistics.ranking import scores
+from anyband.statistics.sensor_gains import AS
 
 
 def conditions(cube: ConfusionCube) -> pd.DataFrame:
@@ -30,12 +32,36 @@ def conditions(cube: ConfusionCube) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+ROBUSTNESS = [
+    "method", "label", "condition", "reference", "miou", "miou_lower", "miou_upper", "change", "change_lower",
+    "change_upper",
+]  # fmt: skip
+
+
+def robustness(cube: ConfusionCube) -> pd.DataFrame:
+    """Score (mIoU) of each method under each perturbed condition, and its paired change from the same sensors.
+
+    No row where the method cannot take the input, nor for the nearest bands of another sensor, which are no
+    perturbation. Exploratory: no test and no claim rests on it.
+    """
+    rows = []
+    disturbed = [name for name in cube.conditions if "/" in name and not name.partition("/")[2].startswith(AS)]
+    for condition, method in itertools.product(disturbed, cube.methods):
+        before = condition.split("/")[0]
+        if method == MAJORITY or before not in cube.conditions or not cube.takes(method, (before, condition)):
+            continue
+        after = score(cube, method, (condition,))
+        change = estimate(after - score(cube, method, (before,)), LEVEL)
+        row: dict[str, Any] = {"method": method, "label": label(method), "condition": condition, "reference": before}
+        rows.append(row | estimate(after, LEVEL, "bounded").columns("miou") | change.columns("change"))
+    return pd.DataFrame(rows, columns=ROBUSTNESS)
+
+
 def per_class(cube: ConfusionCube, settings: ComparisonSettings) -> pd.DataFrame:
     """IoU and F1 of each class on the primary endpoint and under each condition, with the class's support."""
     reference = cube.reference()  # (block, class)
-    targets = [(PRIMARY, cube.endpoints), *((condition, cube.same(condition)) for condition in cube.conditions)]
     rows = []
-    for method, (name, conditions_of) in itertools.product(cube.methods, targets):
+    for method, (name, conditions_of) in itertools.product(cube.methods, cube.targets()):
         chosen = conditions_of[method]
         if not cube.takes(method, chosen):
             continue
@@ -104,45 +130,42 @@ def units(cube: ConfusionCube) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["method", "kind", "unit", "miou"])
 
 
-def cost(runs: dict[tuple[str, int], dict[str, Any]]) -> pd.DataFrame:
-    """Cost of each method: size and work of the model, median training time and mean speed and memory over its seeds.
+def confusions(cube: ConfusionCube) -> pd.DataFrame:
+    """Counts of the primary endpoint, summed over its conditions, seeds and test blocks, for complete methods."""
+    rows = []
+    for method in cube.methods:
+        if method == MAJORITY or not cube.complete(method):
+            continue
+        counts = sum(cube.cells(method, condition).sum(axis=(0, 1)) for condition in cube.endpoints[method])
+        table = np.asarray(counts)
+        rows += [
+            {"method": method, "reference": cube.classes[i], "prediction": cube.classes[j], "count": int(table[i, j])}
+            for i in range(len(cube.classes))
+            for j in range(len(cube.classes))
+        ]
+    return pd.DataFrame(rows, columns=["method", "reference", "prediction", "count"])
 
-    Where a run notes what it started from besides random weights, there is a column for it.
 
-    Args:
-        runs: (method, seed) -> content of `cost.json`.
+def block_differences(cube: ConfusionCube, proposed: str) -> pd.DataFrame:
+    """Proposed method minus each other one inside every test block, with a t interval over seeds (NaN for one seed).
+
+    Endpoint averaged over its conditions; fractions of mIoU over the classes found in the block.
     """
-    frame = pd.DataFrame([{"method": method, "seed": seed} | content for (method, seed), content in runs.items()])
-    if frame.empty:
-        return frame
-    numbers = [
-        "parameters", "trainable_parameters", "macs_per_km2", "train_seconds", "inference_km2_per_s", "peak_memory_mb",
-    ]  # fmt: skip
-    noted = "note" in frame
-    frame = frame.reindex(columns=["method", "seed", *numbers, "note"])
-    means = frame.groupby("method", sort=False)[numbers].mean().reset_index()
-    means["train_seconds"] = frame.groupby("method", sort=False)["train_seconds"].median().to_numpy()
-    spread = frame.groupby("method", sort=False)["train_seconds"].agg(["min", "max", "count"]).reset_index(drop=True)
-    means["train_seconds_min"], means["train_seconds_max"], means["seeds"] = (
-        spread[c] for c in ("min", "max", "count")
-    )
-    means.insert(1, "label", means["method"].map(label))
-    if noted:
-        means["note"] = frame["note"].fillna("").groupby(frame["method"], sort=False).first().to_numpy()
-    return means
-
-
-def image_scores(runs: dict[tuple[str, int], pd.DataFrame]) -> pd.DataFrame:
-    """Scores of translated images by method and band, mean over its seeds; no row where nothing is translated.
-
-    Args:
-        runs: (method, seed) -> content of `image_scores.csv`.
-    """
-    scores = ["rmse", "psnr_db", "ssim", "ergas", "sam_deg"]
-    frames = [table.assign(method=method, seed=seed) for (method, seed), table in runs.items() if len(table)]
-    if not frames:
-        return pd.DataFrame(columns=["method", "label", "band", *scores, "seeds"])
-    groups = pd.concat(frames, ignore_index=True).groupby(["method", "band"], sort=False)
-    means = groups[scores].mean().assign(seeds=groups["seed"].nunique()).reset_index()
-    means.insert(1, "label", means["method"].map(label))
-    return means
+    columns = ["method", "block", "difference", "lower", "upper"]
+    if proposed not in cube.methods or not cube.complete(proposed):
+        return pd.DataFrame(columns=columns)
+    own, rows = block_scores(cube, proposed, cube.endpoints[proposed]), []
+    seeds = len(cube.seeds)
+    for method in cube.methods:
+        if method in (proposed, MAJORITY) or not cube.complete(method):
+            continue
+        cells = own - block_scores(cube, method, cube.endpoints[method])  # (S, B)
+        half = np.full(cells.shape[1], np.nan)
+        if seeds > 1:
+            half = stdtrit(seeds - 1, 0.5 + LEVEL / 2) * cells.std(axis=0, ddof=1) / np.sqrt(seeds)
+        middle = cells.mean(axis=0)
+        rows += [
+            {"method": method, "block": block, "difference": value, "lower": value - error, "upper": value + error}
+            for block, value, error in zip(cube.blocks, middle, half, strict=True)
+        ]
+    return pd.DataFrame(rows, columns=columns)

@@ -14,7 +14,7 @@ from anyband.statistics.cube import ConfusionCube
 from anyband.statistics.jackknife import estimate
 from anyband.statistics.paired import score
 from anyband.statistics.protocol import FLOORS, LEVEL, MAJORITY, label
-from anyband.statistics.trained_products import AS, Trained, reader, short_names, specialist
+from anyband.statistics.sensor_gains import AS, Trained, reader, short_names, specialist
 
 TRANSFER = [
     "method", "label", "trained_on", "condition", "mapped", "seen", "miou", "miou_lower", "miou_upper", "reference",
@@ -68,12 +68,11 @@ def transfer(cube: ConfusionCube, trained: Trained) -> pd.DataFrame:
         row: dict[str, Any] = {"method": method, "label": label(method), "trained_on": short_names(trained[method])}
         row |= {"condition": condition, "mapped": used != condition}
         row["seen"] = all(BY_SHORT_NAME[part].key in trained[method] for part in condition.split("+"))
-        row |= {"miou": float(level.value), "miou_lower": float(level.lower), "miou_upper": float(level.upper)}
+        row |= level.columns("miou")
         reference = specialist(cube, trained, condition) if condition in BY_SHORT_NAME else None
         if reference is not None and reference != method and cube.takes(reference, (condition,)):
             change = estimate(own - score(cube, reference, (condition,)), LEVEL)
-            row |= {"reference": reference, "change": float(change.value)}
-            row |= {"change_lower": float(change.lower), "change_upper": float(change.upper)}
+            row |= {"reference": reference} | change.columns("change")
         rows.append(row)
     return pd.DataFrame(rows, columns=TRANSFER)
 
@@ -138,8 +137,6 @@ def _path_rows(cube: ConfusionCube, names: tuple[str, str, str], answering: Mapp
         row: dict[str, Any] = dict(zip(DECOMPOSITION, names, strict=False)) | {"order": order, "condition": condition}
         row |= {"reader": label(answering[condition]), "factor": factor, "miou": float(value.value)}
         if change is not None:
-            result = estimate(change, LEVEL)
-            row |= {"change": float(result.value), "change_lower": float(result.lower)}
-            row["change_upper"] = float(result.upper)
+            row |= estimate(change, LEVEL).columns("change")
         rows.append(row)
     return rows

@@ -1,7 +1,6 @@
 """Everything one experiment's comparison writes: tables as CSV and LaTeX, claims and design as JSON."""
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,23 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from anyband.conditions import PRIMARY_CONDITIONS
 from anyband.config import Comparison as ComparisonSettings
 from anyband.runtime import UserError, atomic_path, write_csv, write_json, write_text
-from anyband.statistics import calibration_scores, score_tables
-from anyband.statistics.claims import make_claim, why_no_claims
+from anyband.statistics import calibration_scores, run_tables, score_tables, sensor_gains, transfer
+from anyband.statistics.claims import make_claim, sensor_claims, why_no_claims
 from anyband.statistics.cube import ConfusionCube, build_cube, read_runs
-from anyband.statistics.details import block_differences, confusions, learning, read_history
-from anyband.statistics.gap_closed import gap_closed
 from anyband.statistics.latex import latex_table
 from anyband.statistics.paired import Comparison
 from anyband.statistics.protocol import endpoint, label
 from anyband.statistics.ranking import general, pairwise
-from anyband.statistics.robustness import robustness
-from anyband.statistics.second_sensor import fusion
-from anyband.statistics.sensor_claims import sensor_claims
-from anyband.statistics.trained_products import Trained, trained_on
-from anyband.statistics.transfer import decomposition, transfer
+from anyband.statistics.run_tables import Runs
 
 
 @dataclass(frozen=True)
@@ -39,17 +31,17 @@ class FinishedRuns:
     """
 
     settings: ComparisonSettings
-    folders: Mapping[tuple[str, int], Path]
+    folders: Runs[Path]
 
     @cached_property
-    def costs(self) -> dict[tuple[str, int], dict[str, Any]]:
+    def costs(self) -> Runs[dict[str, Any]]:
         """(method, seed) -> content of `cost.json`."""
-        return {key: _read_cost(folder) for key, folder in self.folders.items()}
+        return {key: run_tables.read_cost(folder) for key, folder in self.folders.items()}
 
     @cached_property
     def full(self) -> ConfusionCube:
         """Confusion matrices under all conditions."""
-        return build_cube(self.read("confusion.csv"), self.settings, _own_endpoints(self.costs))
+        return build_cube(self.read("confusion.csv"), self.settings, run_tables.own_endpoints(self.costs))
 
     @cached_property
     def cube(self) -> ConfusionCube:
@@ -57,9 +49,14 @@ class FinishedRuns:
         return self.full.undisturbed()
 
     @cached_property
-    def trained(self) -> Trained:
+    def calibration(self) -> pd.DataFrame:
+        """Calibration sums of inputs to which nothing was done."""
+        return self.read("calibration.csv", self.cube.conditions)
+
+    @cached_property
+    def trained(self) -> sensor_gains.Trained:
         """Products that each method was trained on."""
-        return trained_on(self.costs)
+        return run_tables.trained_on(self.costs)
 
     @cached_property
     def paired(self) -> tuple[pd.DataFrame, list[Comparison]]:
@@ -67,77 +64,85 @@ class FinishedRuns:
         return pairwise(self.cube, self.settings)
 
     @property
+    def pairs(self) -> pd.DataFrame:
+        """Differences of all pairs of methods."""
+        return self.paired[0]
+
+    @property
     def margin(self) -> float:
         """Equivalence margin, fraction of mIoU."""
         return self.settings.experiment.equivalence_margin
 
-    def read(self, name: str) -> pd.DataFrame:
-        """A file that every run has, all runs under each other."""
-        return read_runs(list(self.folders.values()), name)
-
-    def undisturbed(self, name: str) -> pd.DataFrame:
-        """The same without conditions that do something to the input."""
-        table = self.read(name)
-        return table[table["condition"].isin(self.cube.conditions)]
+    def read(self, name: str, conditions: Sequence[str] | None = None) -> pd.DataFrame:
+        """A table that every run has, all runs under each other; of some conditions only where they are given."""
+        table = read_runs(list(self.folders.values()), name)
+        return table if conditions is None else table[table["condition"].isin(conditions)]
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A table of the comparison: how it is made, and its caption where it is written as LaTeX too."""
+    """A table of the comparison: how it is made, and its caption as LaTeX where papers may want it."""
 
     make: Callable[[FinishedRuns], pd.DataFrame]
     caption: str = ""
 
 
-FRAMES = {
+FRAMES: dict[str, Frame] = {
     "general": Frame(
-        lambda runs: general(runs.cube, runs.settings, runs.paired[0]),
+        lambda runs: general(runs.cube, runs.settings, runs.pairs),
         "Primary endpoint of every method and its difference to the proposed one",
     ),
     "conditions": Frame(lambda runs: score_tables.conditions(runs.cube), "Scores under each test condition"),
     "robustness": Frame(
-        lambda runs: robustness(runs.full), "Scores on inputs to which something was done, and their change"
+        lambda runs: score_tables.robustness(runs.full),
+        "Scores on inputs to which something was done, and their change",
     ),
     "per_class": Frame(lambda runs: score_tables.per_class(runs.cube, runs.settings), "IoU and F1 of each class"),
-    "pairwise": Frame(lambda runs: runs.paired[0], "Paired differences between methods"),
+    "pairwise": Frame(lambda runs: runs.pairs, "Paired differences between methods"),
     "calibration": Frame(
-        lambda runs: calibration_scores.calibration(runs.undisturbed("calibration.csv"), runs.cube),
+        lambda runs: calibration_scores.calibration(runs.calibration, runs.cube),
         "Calibration before and after temperature scaling",
     ),
     "class_calibration": Frame(
         lambda runs: calibration_scores.class_calibration(
-            runs.undisturbed("class_calibration.csv"), runs.cube, runs.settings
+            runs.read("class_calibration.csv", runs.cube.conditions), runs.cube, runs.settings
         ),
         "Classwise calibration error before and after temperature scaling",
     ),
-    "cost": Frame(lambda runs: score_tables.cost(runs.costs), "Cost of training and use"),
-    "image_scores": Frame(
-        lambda runs: score_tables.image_scores(
-            {key: read_runs([folder], "image_scores.csv") for key, folder in runs.folders.items()}
-        ),
-        "Scores of translated images",
-    ),
+    "reliability": Frame(lambda runs: calibration_scores.reliability(runs.calibration)),
+    "cost": Frame(lambda runs: run_tables.cost(runs.costs), "Cost of training and use"),
     "variance": Frame(
-        lambda runs: score_tables.variance(runs.cube, runs.paired[0]), "Variance over test blocks and training seeds"
+        lambda runs: score_tables.variance(runs.cube, runs.pairs),
+        "Variance over test blocks and training seeds",
     ),
     "units": Frame(lambda runs: score_tables.units(runs.cube)),
-    "reliability": Frame(lambda runs: calibration_scores.reliability(runs.undisturbed("calibration.csv"))),
-    "fusion": Frame(lambda runs: fusion(runs.cube, runs.margin), "Both sensors against the better one alone"),
+    "image_scores": Frame(lambda runs: run_tables.image_scores(runs.folders), "Scores of translated images"),
+    "fusion": Frame(
+        lambda runs: sensor_gains.fusion(runs.cube, runs.margin),
+        "Both sensors against the better one alone",
+    ),
     "gap_closed": Frame(
-        lambda runs: gap_closed(runs.full, runs.trained, runs.margin),
+        lambda runs: sensor_gains.gap_closed(runs.full, runs.trained, runs.margin),
         "Share of the gap to the specialist that is closed on sensors never trained on",
     ),
     "transfer": Frame(
-        lambda runs: transfer(runs.full, runs.trained), "Scores by what was trained on and what was tested on"
+        lambda runs: transfer.transfer(runs.full, runs.trained),
+        "Scores by what was trained on and what was tested on",
     ),
     "decomposition": Frame(
-        lambda runs: decomposition(runs.full, runs.trained), "Difference between two sensors, one factor at a time"
+        lambda runs: transfer.decomposition(runs.full, runs.trained),
+        "Difference between two sensors, one factor at a time",
     ),
-    "confusions": Frame(lambda runs: confusions(runs.cube)),
-    "block_differences": Frame(lambda runs: block_differences(runs.cube, runs.settings.experiment.proposed)),
-    "learning": Frame(lambda runs: learning({key: read_history(folder) for key, folder in runs.folders.items()})),
+    "confusions": Frame(lambda runs: score_tables.confusions(runs.cube)),
+    "block_differences": Frame(
+        lambda runs: score_tables.block_differences(runs.cube, runs.settings.experiment.proposed)
+    ),
+    "learning": Frame(lambda runs: run_tables.learning(runs.folders)),
 }
-"""Every table of a comparison by the name of its file. The report reads these and no others."""
+"""Every table of a comparison: a key here is a file `{key}.csv`, with a caption also `{key}.tex`; the report reads all.
+
+A new table is a function and an entry here.
+"""
 
 
 def write_comparison(settings: ComparisonSettings, runs: Path, out: Path) -> None:
@@ -157,72 +162,36 @@ def write_comparison(settings: ComparisonSettings, runs: Path, out: Path) -> Non
         raise UserError(f"{runs}: no confusion.csv of any method or seed of experiment {settings.name}; evaluate first")
     finished = FinishedRuns(settings, done)
     frames = {name: frame.make(finished) for name, frame in FRAMES.items()}
-    cube, (pairs, family) = finished.cube, finished.paired
     with atomic_path(out) as folder:
         folder.mkdir()
         for name, frame in frames.items():
             write_csv(folder / f"{name}.csv", frame.round(9))
             if FRAMES[name].caption:
                 write_text(folder / f"{name}.tex", latex_table(frame, FRAMES[name].caption))
-        write_json(folder / "claims.json", _claims(cube, settings, pairs, family, frames))
-        write_json(folder / "design.json", _design(cube, settings, pairs) | {"trained_on": _listed(finished.trained)})
+        write_json(folder / "claims.json", _claims(finished, frames))
+        write_json(folder / "design.json", _design(finished))
 
 
-def _read_cost(folder: Path) -> dict[str, Any]:
-    """Content of a run's `cost.json`; empty when it is not there."""
-    path = folder / "cost.json"
-    content: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
-    return content
-
-
-def _own_endpoints(costs: dict[tuple[str, int], dict[str, Any]]) -> dict[str, list[str]]:
-    """Conditions of every method's primary endpoint, as its evaluation names them.
-
-    Raises:
-        UserError: not as many as there are primary conditions, so they cannot be paired.
-    """
-    own = {}
-    for (method, seed), content in costs.items():
-        own[method] = content.get("endpoint_conditions", list(PRIMARY_CONDITIONS))
-        if len(own[method]) != len(PRIMARY_CONDITIONS):
-            raise UserError(
-                f"cost.json of {method}, seed {seed}: endpoint_conditions {own[method]} are not one for each of "
-                f"{', '.join(PRIMARY_CONDITIONS)}: evaluate this run again"
-            )
-    return own
-
-
-def _claims(
-    cube: ConfusionCube,
-    settings: ComparisonSettings,
-    pairs: pd.DataFrame,
-    family: list[Comparison],
-    frames: dict[str, pd.DataFrame],
-) -> dict[str, Any]:
+def _claims(runs: FinishedRuns, frames: dict[str, pd.DataFrame]) -> dict[str, Any]:
     """Claims of the declared family and those about sensors, or the sentence that says why there are none."""
+    cube, (pairs, family) = runs.cube, runs.paired
     reason = why_no_claims(len(cube.seeds), len(cube.blocks))
     sensors = [] if reason else sensor_claims(frames["fusion"], frames["gap_closed"], len(cube.seeds))
     if not family:
         reason = reason or "No claims on the primary endpoint: no baseline takes every input of it."
-    if reason:
-        return {"claims": [], "sensor_claims": [asdict(claim) for claim in sensors], "reason": reason}
     names = {method: label(method) for method in cube.methods}
     adjusted = pairs.loc[pairs["family"] == "declared", "p_adjusted"]
-    margin = settings.experiment.equivalence_margin
-    claims = [make_claim(result, p, margin, names) for result, p in zip(family, adjusted, strict=True)]
+    declared = [] if reason else zip(family, adjusted, strict=True)
     return {
-        "claims": [asdict(claim) for claim in claims],
+        "claims": [asdict(make_claim(result, p, runs.margin, names)) for result, p in declared],
         "sensor_claims": [asdict(claim) for claim in sensors],
-        "reason": None,
+        "reason": reason,
     }
 
 
-def _listed(trained: Trained) -> dict[str, list[str]]:
-    return {method: sorted(products) for method, products in trained.items()}
-
-
-def _design(cube: ConfusionCube, settings: ComparisonSettings, pairs: pd.DataFrame) -> dict[str, Any]:
+def _design(runs: FinishedRuns) -> dict[str, Any]:
     """What the report says about the design: units, classes, endpoint, resolution."""
+    settings, cube, pairs = runs.settings, runs.cube, runs.pairs
     reference = cube.reference()
     names = [settings.classes[code] for code in cube.classes]
     declared = pairs.loc[pairs["family"] == "declared", "resolution"]
@@ -244,7 +213,8 @@ def _design(cube: ConfusionCube, settings: ComparisonSettings, pairs: pd.DataFra
         },
         "absent_classes": [name for name, pixels in zip(names, reference.sum(axis=0), strict=True) if pixels == 0],
         "pixels": int(reference.sum()),
-        "equivalence_margin": settings.experiment.equivalence_margin,
+        "equivalence_margin": runs.margin,
         "resolution_floor": None if declared.empty or np.isnan(declared.max()) else float(declared.max()),
         "notes": list(cube.notes),
+        "trained_on": {method: sorted(products) for method, products in runs.trained.items()},
     }

@@ -8,7 +8,7 @@ from anyband.config import Experiment
 from anyband.report.tables.degraded import robustness as table_of
 from anyband.statistics.cube import build_cube
 from anyband.statistics.ranking import general, pairwise
-from anyband.statistics.robustness import robustness
+from anyband.statistics.score_tables import robustness
 
 FULL = {"S2": 0.8, "L9": 0.7, "S2+L9": 0.85, "S2/drop-swir": 0.6, "S2+L9/cloudy-50": 0.85}
 ACCURACY = {

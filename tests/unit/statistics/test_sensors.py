@@ -7,15 +7,13 @@ import pytest
 from anyband.config import Comparison as ComparisonSettings
 from anyband.config import Experiment
 from anyband.products import BY_SHORT_NAME, OPTICAL
-from anyband.statistics import write
+from anyband.statistics import run_tables, write
 from anyband.statistics.calibration_scores import CLASS_SUMS, SUMS
+from anyband.statistics.claims import sensor_claims
 from anyband.statistics.cube import build_cube
-from anyband.statistics.gap_closed import gap_closed
 from anyband.statistics.protocol import label
-from anyband.statistics.robustness import robustness
-from anyband.statistics.second_sensor import fusion
-from anyband.statistics.sensor_claims import sensor_claims
-from anyband.statistics.trained_products import reader, specialist, trained_on
+from anyband.statistics.score_tables import robustness
+from anyband.statistics.sensor_gains import fusion, gap_closed, reader, specialist
 from anyband.statistics.transfer import ONE_METHOD, OWN_MODELS, decomposition, transfer
 from unit.statistics.conftest import CLASSES, fabricate_table
 
@@ -49,7 +47,7 @@ def unseen(naive=0.5, best=0.9, zero=0.8):
 
 def test_only_runs_that_say_so_count_as_trained():
     costs = {("a", 0): {"trained_on": ["landsat"]}, ("b", 0): {}}
-    assert trained_on(costs) == {"a": {"landsat"}}
+    assert run_tables.trained_on(costs) == {"a": {"landsat"}}
 
 
 def test_share_of_the_gap_is_the_ratio_of_the_paired_differences():

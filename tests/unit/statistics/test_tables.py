@@ -4,8 +4,7 @@ import pandas as pd
 import pytest
 
 from anyband.runtime import UserError
-from anyband.statistics import score_tables
-from anyband.statistics.write import _own_endpoints
+from anyband.statistics import run_tables
 
 
 def costs(seconds):
@@ -16,7 +15,7 @@ def costs(seconds):
 
 
 def test_one_slow_seed_does_not_decide_the_training_time():
-    row = score_tables.cost(costs([10.0, 12.0, 500.0])).iloc[0]
+    row = run_tables.cost(costs([10.0, 12.0, 500.0])).iloc[0]
     assert (row["train_seconds"], row["train_seconds_max"], row["seeds"]) == (12, 500, 3)
     assert (row["parameters"], row["trainable_parameters"]) == (10, 8)
 
@@ -27,21 +26,24 @@ def images(rmse):
     )
 
 
-def test_image_scores_are_means_over_seeds_of_the_methods_that_translate():
-    nothing = images([0, 0]).iloc[:0]
-    frame = score_tables.image_scores(
-        {("pixel", 0): nothing, ("translation", 0): images([0.1, 0.2]), ("translation", 1): images([0.3, 0.4])}
-    )
+def test_image_scores_are_means_over_seeds_of_the_methods_that_translate(tmp_path):
+    tables = {("pixel", 0): images([0, 0]).iloc[:0], ("translation", 0): images([0.1, 0.2])}
+    tables[("translation", 1)] = images([0.3, 0.4])
+    folders = {key: tmp_path / f"{key[0]}-{key[1]}" for key in tables}
+    for key, folder in folders.items():
+        folder.mkdir()
+        tables[key].to_csv(folder / "image_scores.csv", index=False)
+    frame = run_tables.image_scores(folders)
     assert set(frame["method"]) == {"translation"}
     assert frame.set_index("band")["rmse"].to_dict() == pytest.approx({"B02": 0.2, "all": 0.3})
     assert set(frame["seeds"]) == {2}
-    assert score_tables.image_scores({("pixel", 0): nothing}).empty
+    assert run_tables.image_scores({("pixel", 0): folders["pixel", 0]}).empty
 
 
 def test_an_endpoint_that_cannot_be_paired_is_one_clear_line():
-    assert _own_endpoints({("a", 0): {}, ("b", 0): {"endpoint_conditions": ["S30", "L30", "S30+L30"]}}) == {
+    assert run_tables.own_endpoints({("a", 0): {}, ("b", 0): {"endpoint_conditions": ["S30", "L30", "S30+L30"]}}) == {
         "a": ["S2", "L9", "S2+L9"],
         "b": ["S30", "L30", "S30+L30"],
     }
     with pytest.raises(UserError, match="cost.json of b, seed 0: endpoint_conditions"):
-        _own_endpoints({("b", 0): {"endpoint_conditions": ["S30"]}})
+        run_tables.own_endpoints({("b", 0): {"endpoint_conditions": ["S30"]}})
