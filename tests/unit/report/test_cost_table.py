@@ -2,7 +2,7 @@
 
 from anyband.report import formatting as form
 from anyband.report.tables.costs import cost
-from anyband.statistics import score_tables
+from anyband.statistics import run_tables
 
 CONTENT = {
     "parameters": 1000, "trainable_parameters": 1000, "macs_per_km2": 5, "train_seconds": 1.0,
@@ -13,7 +13,7 @@ LABELS = {"anyband": "AnyBand", "satlas": "Satlas", "random-forest": "Random for
 
 def costs(method="satlas", **changed):
     entries = {"anyband": CONTENT, method: CONTENT | changed}
-    return score_tables.cost({(name, seed): content for name, content in entries.items() for seed in (0, 1)})
+    return run_tables.cost({(name, seed): content for name, content in entries.items() for seed in (0, 1)})
 
 
 def shown(table, memory=None, trials=None):
