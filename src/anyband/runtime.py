@@ -1,5 +1,6 @@
 """What every step shares: one-line errors, atomic writes, threads and progress bars."""
 
+import argparse
 import difflib
 import json
 import os
@@ -19,6 +20,41 @@ T = TypeVar("T")
 
 class UserError(Exception):
     """A mistake in the input; the message is one line that names the culprit and what to do."""
+
+
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "site": {"type": str, "help": "name of the site"},
+    "longitude": {"type": float, "help": "centre of the site, degrees east"},
+    "latitude": {"type": float, "help": "centre of the site, degrees north"},
+    "scenes": {"help": "folder of the manifests of raw items"},
+    "pairs": {"help": "table of pairs, CSV"},
+    "chips": {"nargs": "+", "help": "chip stores of all sites, in one folder"},
+    "split": {"help": "table of splits, CSV"},
+    "seed": {"type": int, "help": "of all random draws"},
+    "threads": {"type": int, "default": 1, "required": False, "help": "cores to use"},
+    "out": {"help": "file or folder to write"},
+}
+"""Options that several steps have; a path unless `type` says otherwise."""
+
+
+def parse_options(
+    description: str | None, *shared: str, settings: Any = None, **own: str | dict[str, Any]
+) -> argparse.Namespace:
+    """The command line of a step; all options are required.
+
+    Args:
+        description: what the step does.
+        shared: names of `_OPTIONS`.
+        settings: the class of `--settings`, one line of JSON.
+        own: further options: the help of a path, or the arguments of `add_argument` that differ from a path's.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    if settings is not None:
+        parser.add_argument("--settings", required=True, type=settings.model_validate_json, help="one line of JSON")
+    for name, entry in ({name: _OPTIONS[name] for name in shared} | own).items():
+        told = {"help": entry} if isinstance(entry, str) else entry
+        parser.add_argument(f"--{name.replace('_', '-')}", **{"required": True, "type": Path} | told)
+    return parser.parse_args()
 
 
 def nearest(word: str, known: Iterable[object]) -> str:

@@ -15,18 +15,18 @@ rule search:
         settings=dataset_settings("catalog", "start", "end", "extent_m"),
         place=coordinates,
         server=server,
+        products=CATALOGUED,
         folder=subpath(output[0], parent=True),
         source=source_hash("search"),
     message:
         "Searching scenes of {wildcards.site}"
     shell:
         "step {log:q} {params.server} python -m anyband.steps.search --site={wildcards.site:q} {params.place}"
-        " --settings={params.settings:q} --out-dir={params.folder:q}"
+        " --settings={params.settings:q} --products {params.products:q} --out-dir={params.folder:q}"
 
 
-rule search_extra:
-    input:
-        archive=archive_folder,
+# Products of sensors that training never sees, where a dataset names them.
+use rule search as search_extra with:
     output:
         expand(
             "results/scenes/{{dataset}}/{{site}}/{product}.json",
@@ -36,18 +36,10 @@ rule search_extra:
         "results/logs/search_extra/{dataset}/{site}.log",
     benchmark:
         "results/benchmarks/search_extra/{dataset}/{site}.jsonl"
-    retries: 2
     params:
-        settings=dataset_settings("catalog", "start", "end", "extent_m"),
-        place=coordinates,
-        server=server,
-        folder=subpath(output[0], parent=True),
-        source=source_hash("search_extra"),
+        products=EXTRA,
     message:
         "Searching scenes of extra sensors of {wildcards.site}"
-    shell:
-        "step {log:q} {params.server} python -m anyband.steps.search_extra --site={wildcards.site:q} {params.place}"
-        " --settings={params.settings:q} --out-dir={params.folder:q}"
 
 
 rule pair:

@@ -1,20 +1,15 @@
-"""Compare the methods of an experiment: tables, intervals, tests and claims from the stored confusion matrices."""
-
-import argparse
-from pathlib import Path
+"""Rule compare: tables, intervals, tests and claims of an experiment from the stored confusion matrices."""
 
 from anyband.config import Comparison
-from anyband.runtime import step_main
+from anyband.runtime import parse_options, step_main
 from anyband.statistics.write import write_comparison
 
 
 def main() -> None:
     """Read every run of the experiment and write the folder of tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", type=Comparison.model_validate_json, required=True, help="one line of JSON")
-    parser.add_argument("--runs", type=Path, required=True, help="folder with {method}/seed-{seed}/confusion.csv")
-    parser.add_argument("--out", type=Path, required=True, help="folder to write")
-    arguments = parser.parse_args()
+    arguments = parse_options(
+        __doc__, "out", settings=Comparison, runs="folder with {method}/seed-{seed}/confusion.csv"
+    )
     write_comparison(arguments.settings, arguments.runs, arguments.out)
 
 

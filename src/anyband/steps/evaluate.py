@@ -1,21 +1,15 @@
-"""Score trained runs on the test split under every condition."""
+"""Rule evaluate: score trained runs on the test split under every condition."""
 
-import argparse
 from pathlib import Path
 
 from anyband.config import Evaluation
-from anyband.runtime import set_threads, step_main
+from anyband.runtime import parse_options, set_threads, step_main
 
 
 def main() -> None:
     """Load each run, map the test chips, and write its tables beside its weights."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", type=Evaluation.model_validate_json, required=True, help="one line of JSON")
-    parser.add_argument("--split", type=Path, required=True, help="table of splits")
-    parser.add_argument("--chips", type=Path, nargs="+", required=True, help="chip stores, all in one folder")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--run", type=Path, nargs="+", required=True, help="folders of trained runs")
-    arguments = parser.parse_args()
+    run = {"nargs": "+", "type": Path, "help": "folders of trained runs"}
+    arguments = parse_options(__doc__, "split", "chips", "threads", settings=Evaluation, run=run)
     set_threads(arguments.threads)
 
     from anyband.evaluation.evaluate_run import evaluate_run

@@ -1,23 +1,13 @@
-"""Pretrain the encoder of one method with one seed, on pixels without labels."""
-
-import argparse
-from pathlib import Path
+"""Rule pretrain: train the encoder of one method with one seed on pixels without labels."""
 
 from anyband.config import Run
 from anyband.methods import PRETRAINED
-from anyband.runtime import set_threads, step_main
+from anyband.runtime import parse_options, set_threads, step_main
 
 
 def main() -> None:
     """Read the chips of the training and validation splits, pretrain, and write a folder that trainings start from."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", type=Run.model_validate_json, required=True, help="one line of JSON")
-    parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--split", type=Path, required=True, help="table of splits")
-    parser.add_argument("--chips", type=Path, nargs="+", required=True, help="chip stores, all in one folder")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--out", type=Path, required=True, help="folder of the pretraining")
-    arguments = parser.parse_args()
+    arguments = parse_options(__doc__, "seed", "split", "chips", "threads", "out", settings=Run)
     set_threads(arguments.threads)
 
     from anyband.evaluation.pretraining_score import explained

@@ -1,15 +1,13 @@
-"""Step search: ask the catalogue for the scenes and the label of one site and write one manifest a product."""
+"""Rule search: ask the catalogue for the scenes and the label of one site and write one manifest a product."""
 
-import argparse
 import sys
-from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 
 from anyband.catalog.api import Catalogue, Site, site_query, write_manifest
-from anyband.catalog.providers import Source, sources
+from anyband.catalog.providers import extra_sources, sources
 from anyband.config import Dataset
-from anyband.runtime import UserError, step_main
+from anyband.products import CATALOGUED, EXTRA
+from anyband.runtime import UserError, parse_options, step_main
 
 NEEDED = ("sentinel2", "landsat", "label")  # without them there is nothing to pair or to learn
 
@@ -17,28 +15,20 @@ open_catalogue = cache(Catalogue)  # one connection for all products of a provid
 
 
 def main() -> None:
-    """Parse the command line, search, write."""
-    arguments = parse("Search the scenes of one site.")
-    settings = Dataset.model_validate_json(arguments.settings)
-    search(arguments, settings, sources(settings.catalog, lambda url: open_catalogue(url).collections()))
-
-
-def parse(description: str) -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--settings", required=True, help="settings of the dataset, JSON")
-    parser.add_argument("--site", required=True)
-    parser.add_argument("--longitude", type=float, required=True, help="degrees east")
-    parser.add_argument("--latitude", type=float, required=True, help="degrees north")
-    parser.add_argument("--out-dir", type=Path, required=True, help="folder of the manifests")
-    return parser.parse_args()
-
-
-def search(arguments: argparse.Namespace, settings: Dataset, wanted: Mapping[str, Source]) -> None:
     """Ask for each product at its source; the manifests are written when all have answered."""
+    arguments = parse_options(
+        __doc__,
+        *("site", "longitude", "latitude"),
+        settings=Dataset,
+        products={"type": str, "nargs": "+", "required": False, "default": CATALOGUED, "help": "keys of the products"},
+        out_dir="folder of the manifests",
+    )
+    settings: Dataset = arguments.settings
     site = Site(arguments.site, arguments.longitude, arguments.latitude, settings.extent_m)
+    known = sources(settings.catalog, lambda url: open_catalogue(url).collections()) | extra_sources(EXTRA)
     manifests = {}
-    for product, source in wanted.items():
+    for product in arguments.products:
+        source = known[product]
         # A label holds for its year; it need not overlap the dates of the scenes.
         days = None if product == "label" else (settings.start, settings.end)
         query = site_query(site, source.collection, days)

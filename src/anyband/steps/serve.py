@@ -22,8 +22,10 @@ def main() -> None:
     parser.add_argument("archive", type=Path, help="folder of simulated sites")
     parser.add_argument("--port", type=int, default=0, help="port of 127.0.0.1; 0 takes a free one")
     parser.add_argument("--faults", choices=sorted(PLANS), help="what goes wrong; nothing by default")
-    own, dashes, command = _split(sys.argv[1:])
-    arguments = parser.parse_args(own)
+    before, dashes, command = sys.argv[1:], "--" in sys.argv, []
+    if dashes:
+        before, command = before[: before.index("--")], before[before.index("--") + 1 :]
+    arguments = parser.parse_args(before)
     if dashes and not command:
         parser.error("no command after --")
     with ArchiveServer(arguments.archive, arguments.port, faults=PLANS.get(arguments.faults, CALM)) as server:
@@ -31,14 +33,6 @@ def main() -> None:
         if command:
             sys.exit(run_beside(server, command))
         serve_until_interrupted(server)
-
-
-def _split(arguments: list[str]) -> tuple[list[str], bool, list[str]]:
-    """Our own arguments, whether a `--` follows, and the command behind it."""
-    if "--" not in arguments:
-        return arguments, False, []
-    at = arguments.index("--")
-    return arguments[:at], True, arguments[at + 1 :]
 
 
 if __name__ == "__main__":

@@ -1,28 +1,22 @@
 """Rule split: divide the chips of a dataset into blocks and splits, and certify that nothing leaks between them."""
 
-import argparse
 import sys
-from pathlib import Path
 
-from anyband.runtime import step_main
+from anyband.config import Dataset
+from anyband.runtime import parse_options, step_main, write_json, write_text
 
 
 def main() -> None:
-    """Read the command line, split, certify, write both files."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", required=True, help="JSON: chip_m, classes and split of the dataset")
-    parser.add_argument("--chips", required=True, nargs="+", type=Path, help="chip stores of all sites")
-    parser.add_argument("--out", required=True, type=Path, help="table of splits, CSV")
-    parser.add_argument("--certificate", required=True, type=Path, help="leakage certificate, JSON")
-    arguments = parser.parse_args()
+    """Split, certify, write both files."""
+    arguments = parse_options(
+        __doc__, "chips", "out", settings=Dataset, certificate="leakage certificate to write, JSON"
+    )
 
-    from anyband.config import Dataset
-    from anyband.runtime import write_json, write_text
     from anyband.splits.division import split_chips, split_table
     from anyband.splits.index import survey_stores
     from anyband.splits.leakage import certify, summary
 
-    settings = Dataset.model_validate_json(arguments.settings)
+    settings: Dataset = arguments.settings
     survey = survey_stores(arguments.chips, sorted(settings.classes), settings.chip_m)
     block, split = split_chips(survey, settings.classes, settings.split)
     certificate = certify(survey, block, split, settings.classes, settings.split)

@@ -16,7 +16,7 @@ from anyband.chips.selection_read import band_groups
 from anyband.chips.store import new_store
 from anyband.chips.verify import verify_store
 from anyband.config import Simulation
-from anyband.products import EXTRA
+from anyband.products import EXTRA, collection_of
 from anyband.sensors import get_sensor
 from anyband.simulation.places import load_places
 from archive_run import Steps, serving
@@ -34,7 +34,7 @@ def cut(tmp_path_factory):
     simulate_place(PLACE, SIMULATION, folder / "archive" / PLACE.name, 960)
     with serving(folder / "archive") as server:
         steps = Steps(folder / "run", server, PLACE.name, "stac", settings=SETTINGS)
-        steps.step("search_extra", f"--out-dir={steps.manifests}")
+        steps.step("search", f"--out-dir={steps.manifests}", "--products", *EXTRA)
         yield folder / "archive" / PLACE.name, steps.run()
 
 
@@ -49,7 +49,7 @@ def table(cut, tmp_path_factory):
 
 def pixels_of(archive, product, item, index):
     """Band `index` of the published file, reflectance."""
-    with rasterio.open(archive / "files" / EXTRA[product] / item / f"{item}_image.tif") as file:
+    with rasterio.open(archive / "files" / collection_of(product) / item / f"{item}_image.tif") as file:
         return file.read(index) * 1e-4, file.transform
 
 
