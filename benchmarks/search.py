@@ -19,8 +19,8 @@ from pathlib import Path
 
 from anyband.archive.stac_items import AssetFile, SceneInfo, build_item
 from anyband.catalog.api import Catalogue, Site, site_query
-from anyband.catalog.draw import draw_sites
 from anyband.catalog.providers import CATALOGUES
+from anyband.catalog.sites import draw_sites
 from anyband.config import Dataset
 
 SITES, SEED, EXTENT_M = 40, 0, 3840

@@ -17,7 +17,7 @@ import rasterio
 from pyproj import Transformer
 
 from anyband.archive.stac_items import SIMULATED, AssetFile, SceneInfo, build_item
-from anyband.audit.cells import Grid, area_means
+from anyband.audit.mosaic import MosaicGrid, area_means
 from rasters import write_raster
 
 SITE, EPSG = "alberta", 32611
@@ -93,7 +93,7 @@ def build(realdata: Path, root: Path) -> Path:
         for band, pixels in sentinel2.items()
         if band not in ("B09", "SCL")
     }
-    source, target = Grid(0, 0, 30, 600, 600), Grid(15, 15, 30, 599, 599)
+    source, target = MosaicGrid(0, 0, 30, 600, 600), MosaicGrid(15, 15, 30, 599, 599)
     assets["hls_l30"] = {
         f"B0{number}": put(
             f"L30_B0{number}.tif", _hls(area_means(_reflectance(pixels), source, target)), L30_CORNER, 30.0

@@ -6,12 +6,12 @@ good pairs are from the limits, and which faults are found, is in docs/audit.md.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from anyband.audit.finding import CONTRADICTION, moved
 from anyband.audit.limits import (
     IMPROVED_GEOLOCATION,
     MIN_QUALITY,
@@ -21,7 +21,7 @@ from anyband.audit.limits import (
 )
 from anyband.audit.measure import measure
 from anyband.audit.mosaic import PairImages, pairs_of
-from anyband.audit.verdict import judge
+from anyband.audit.verdict import CONTRADICTION, judge, moved
 from anyband.chips.selection_read import open_site
 from anyband.runtime import UserError
 
@@ -66,7 +66,7 @@ def audit_pair(pair: PairImages) -> dict[str, Any]:
         "items": pair.items,
         "chips": len(pair.chips),
         "verdict": verdict,
-        "findings": [finding.as_dict() for finding in findings],
+        "findings": [asdict(finding) for finding in findings],
         **figures,
     }
 

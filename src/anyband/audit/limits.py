@@ -82,3 +82,39 @@ SYSTEMATIC_PAIRS = 4
 def expected_table() -> list[dict[str, Any]]:
     """All warn ranges for the file."""
     return [asdict(entry) for entry in WARN]
+
+
+@dataclass(frozen=True)
+class ComparedBands:
+    """Two products and their bands that show the same part of the spectrum.
+
+    Names repeat with other meanings (B05 is near infrared in L30 and red edge in S30; the near infrared that matches
+    Landsat is B8A, not B08), so they are written out.
+
+    Attributes:
+        first, second: the products.
+        bands: (name in the first, name in the second).
+        sharp: bands, by their names in the first, that the shift is measured with; B01 of Sentinel-2 has 60 m.
+    """
+
+    first: str
+    second: str
+    bands: tuple[tuple[str, str], ...]
+    sharp: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """As in the audit's file."""
+        return f"{self.first}-{self.second}"
+
+
+_LANDSAT = ("coastal", "blue", "green", "red", "nir08", "swir16", "swir22")
+_LIKE_LANDSAT = ("B01", "B02", "B03", "B04", "B8A", "B11", "B12")
+_L30 = ("B01", "B02", "B03", "B04", "B05", "B06", "B07")
+_S30 = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
+COMPARISONS = (
+    ComparedBands("sentinel2", "landsat", tuple(zip(_LIKE_LANDSAT, _LANDSAT, strict=True)), _LIKE_LANDSAT[1:]),
+    ComparedBands("sentinel2", "hls_s30", tuple(zip(_S30, _S30, strict=True)), ("B04", "B8A", "B11")),
+    ComparedBands("landsat", "hls_l30", tuple(zip(_LANDSAT, _L30, strict=True)), ("red", "nir08", "swir16")),
+)
+"""S30 and L30 are made from the acquisitions of the other two, so a fault shows in every comparison of its product."""

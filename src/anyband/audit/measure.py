@@ -1,15 +1,13 @@
 """All figures of one pair of scenes, measured on its mosaic, without a verdict."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from anyband.audit import hypotheses
-from anyband.audit.band_statistics import levels, relation, stable_cells
-from anyband.audit.cells import area_means
-from anyband.audit.compared_bands import COMPARISONS, Comparison
-from anyband.audit.limits import MIN_CELLS, MIN_SHIFT_PIXELS, MIN_STABLE
-from anyband.audit.mosaic import PairImages
+from anyband.audit.limits import COMPARISONS, MIN_CELLS, MIN_SHIFT_PIXELS, MIN_STABLE, ComparedBands
+from anyband.audit.mosaic import PairImages, area_means
 from anyband.audit.shift import find_shift
 from anyband.ground import Array
 
@@ -33,13 +31,13 @@ def measure(pair: PairImages) -> dict[str, Any]:
     products: dict[str, dict[str, Any]] = {}
     for product in pair.products:
         products[product] = {}
-        for band, grid, values in pair.bands(product):
-            clear = np.where(pair.clear_on(product, grid), values, np.nan)
+        for band, grid, clear in pair.clear_bands(product):
             products[product][band] = levels(clear)
             cells[product, band] = area_means(clear, grid, pair.cells).astype(np.float32)
             for c in compared:
                 if any((product, band) in ((c.first, x), (c.second, y)) for x, y in c.bands):
-                    fine[c.name][product, band] = area_means(clear, grid, pair.grid(c.second)).astype(np.float32)
+                    target = pair.quality_grids[c.second]
+                    fine[c.name][product, band] = area_means(clear, grid, target).astype(np.float32)
     found = {c.name: _compare(c, pair, fine[c.name]) | {"shift": _shift(c, pair, fine[c.name])} for c in compared}
     return {
         "products": products,
@@ -49,22 +47,18 @@ def measure(pair: PairImages) -> dict[str, Any]:
     }
 
 
-def _stacks(c: Comparison, images: Images, bands: tuple[tuple[str, str], ...]) -> tuple[list[str], Array, Array]:
-    """Names in the first product, and both products' bands (band, rows, cols); bands without any pixel are left out."""
-    there = [
-        (x, images[c.first, x], images[c.second, y])
-        for x, y in bands
-        if (c.first, x) in images and (c.second, y) in images
-    ]
-    there = [(x, a, b) for x, a, b in there if np.isfinite(a).any() and np.isfinite(b).any()]
-    if not there:
+def _stacks(c: ComparedBands, images: Images, wanted: Iterable[str]) -> tuple[list[str], Array, Array]:
+    """Both products' bands (band, rows, cols) and their names in the first; bands without any pixel are left out."""
+    keys = {x: ((c.first, x), (c.second, y)) for x, y in c.bands if x in wanted}
+    names = [x for x, both in keys.items() if all(key in images and np.isfinite(images[key]).any() for key in both)]
+    if not names:
         nothing = np.empty((0, 0, 0))
         return [], nothing, nothing
-    first, second = (np.stack(images).astype(np.float64) for images in list(zip(*there, strict=True))[1:])
-    return [x for x, _, _ in there], first, second
+    stack = np.stack([[images[key] for key in keys[x]] for x in names], axis=1).astype(np.float64)
+    return names, stack[0], stack[1]
 
 
-def _compare(c: Comparison, pair: PairImages, images: Images) -> dict[str, Any]:
+def _compare(c: ComparedBands, pair: PairImages, images: Images) -> dict[str, Any]:
     """Relations of all bands on clear and on stable cells, and what they say about the metadata.
 
     The first product has been averaged over the pixels of the second; both are averaged from there to 60 m cells, so
@@ -75,10 +69,10 @@ def _compare(c: Comparison, pair: PairImages, images: Images) -> dict[str, Any]:
         `difference` = median of second - first on stable cells), `line` of all bands together, `highest_r`,
         `exchanged` and `lone` bands.
     """
-    names, *fine = _stacks(c, images, c.bands)
+    names, *fine = _stacks(c, images, dict(c.bands))
     if not names:
         return {"cells": 0, "stable_cells": 0}
-    grid = pair.grid(c.second)
+    grid = pair.quality_grids[c.second]
     first, second = (np.stack([area_means(band, grid, pair.cells) for band in bands]) for bands in fine)
     clear = np.isfinite(first + second).all(axis=0)
     stable = stable_cells(first, second, clear)
@@ -104,7 +98,7 @@ def _compare(c: Comparison, pair: PairImages, images: Images) -> dict[str, Any]:
     }
 
 
-def _shift(c: Comparison, pair: PairImages, images: Images) -> dict[str, Any] | None:
+def _shift(c: ComparedBands, pair: PairImages, images: Images) -> dict[str, Any] | None:
     """Metres by which the second product has to be moved to lie on the first; None with too few clear pixels."""
     names, first, second = _stacks(c, images, c.sharp)
     if not names:
@@ -112,7 +106,7 @@ def _shift(c: Comparison, pair: PairImages, images: Images) -> dict[str, Any] | 
     mask = np.isfinite(first + second).all(axis=0)
     if mask.sum() < MIN_SHIFT_PIXELS or (np.array([first[:, mask].std(), second[:, mask].std()]) < 1e-6).any():
         return None
-    found, pixel_m = find_shift(zip(first, second, strict=True), mask), pair.grid(c.second).pixel_m
+    found, pixel_m = find_shift(zip(first, second, strict=True), mask), pair.quality_grids[c.second].pixel_m
     return {
         "east_m": found.right * pixel_m,
         "south_m": found.down * pixel_m,
@@ -139,3 +133,97 @@ def _offset(levels_of_sentinel2: dict[str, Any], comparisons: dict[str, Any]) ->
     }
     dark = hypotheses.offset_from_dark(levels_of_sentinel2)
     return {"decision": hypotheses.decide_offset(twins, dark), "twins": twins, "dark": dark}
+
+
+STEEPEST = 0.2
+"""Share of the cells with the strongest local contrast that is left out: there, registration decides the difference."""
+OUTLIER = 4.0
+"""Residuals beyond so many robust deviations in any band count as change (harvest, missed cloud, flood)."""
+ROUNDS = 3
+SATURATED = 1.599
+"""End of the range of Landsat's integers (1.602) and of LaSRC; nothing on the ground reflects so much."""
+
+
+def relation(x: Array, y: Array) -> dict[str, float]:
+    """How y follows x: number, means, deviations, bias y - x, RMSE, r, and the lines by OLS and reduced major axis.
+
+    Figures that need variation are left out where x or y is constant.
+    """
+    found = {
+        "n": int(x.size),
+        "mean_first": float(x.mean()),
+        "mean_second": float(y.mean()),
+        "bias": float((y - x).mean()),
+        "rmse": float(np.sqrt(((y - x) ** 2).mean())),
+    }
+    deviation_x, deviation_y = float(x.std()), float(y.std())
+    found |= {"std_first": deviation_x, "std_second": deviation_y}
+    if min(deviation_x, deviation_y) < 1e-6:
+        return found
+    r = float(((x - x.mean()) * (y - y.mean())).mean() / (deviation_x * deviation_y))
+    ratio = deviation_y / deviation_x
+    major = ratio if r >= 0 else -ratio
+    return found | {
+        "r": r,
+        "slope": r * ratio,
+        "intercept": float(y.mean() - r * ratio * x.mean()),
+        "rma_slope": major,
+        "rma_intercept": float(y.mean() - major * x.mean()),
+        "std_ratio": ratio,
+    }
+
+
+def stable_cells(first: Array, second: Array, clear: Array) -> Array:
+    """Clear cells away from edges whose difference is that of most cells.
+
+    Args:
+        first: (band, rows, cols) bands of one product, NaN where there is nothing.
+        second: the corresponding bands of the other.
+        clear: (rows, cols) bool, clear in both products.
+
+    Returns:
+        (rows, cols) bool.
+    """
+    usable = clear & np.isfinite(first).all(axis=0) & np.isfinite(second).all(axis=0)
+    steep = np.zeros(clear.shape)
+    for image in (*first, *second):
+        down, right = np.gradient(np.where(clear, image, np.nan))  # NaN beside clouds and gaps, which go too
+        steep += np.hypot(down, right) / max(float(np.nanstd(image[usable])) if usable.any() else 0.0, 1e-6)
+    usable &= np.isfinite(steep)
+    if not usable.any():
+        return usable
+    usable &= steep <= np.quantile(steep[usable], 1 - STEEPEST)
+    keep = np.ones(int(usable.sum()), bool)
+    x, y = first[:, usable], second[:, usable]
+    for _ in range(ROUNDS):
+        if keep.sum() < 3:
+            break
+        keep = np.max([_outlyingness(a, b, keep) for a, b in zip(x, y, strict=True)], axis=0) < OUTLIER
+    usable[usable] = keep
+    return usable
+
+
+def _outlyingness(x: Array, y: Array, keep: Array) -> Array:
+    """Distance of every cell from the line through the kept ones, in robust deviations."""
+    found = relation(x[keep], y[keep])
+    slope = found.get("slope", 0.0)
+    residual = y - slope * x
+    residual -= np.median(residual[keep])
+    # 0.0005: differences below the products' own precision are no change.
+    deviation = 1.4826 * float(np.median(np.abs(residual[keep]))) + 5e-4
+    return np.asarray(np.abs(residual) / deviation)
+
+
+def levels(values: Array) -> dict[str, Any]:
+    """Of clear pixels (NaN elsewhere): number, shares below zero and saturated, 1st percentile and median."""
+    pixels = values[np.isfinite(values)]
+    if not pixels.size:
+        return {"pixels": 0}
+    dark, middle = np.percentile(pixels, (1, 50))
+    return {
+        "pixels": int(pixels.size),
+        "negative": float((pixels < 0).mean()),
+        "saturated": float((pixels >= SATURATED).mean()),
+        "dark": float(dark),
+        "median": float(middle),
+    }

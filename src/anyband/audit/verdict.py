@@ -1,25 +1,63 @@
 """From figures to findings: what is explainable (warn), and where metadata and pixels contradict each other."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from anyband.audit.compared_bands import COMPARISONS
-from anyband.audit.finding import (
-    CONTRADICTION,
-    PASS,
-    TOO_FEW,
-    WARNING,
-    Finding,
-    culprits,
-    listed,
-    moved,
-    pretty,
-)
-from anyband.audit.limits import IMPROVED_GEOLOCATION, MIN_QUALITY, STOP, WARN
-from anyband.audit.unusual import unusual
+from anyband.audit.limits import COMPARISONS, IMPROVED_GEOLOCATION, MIN_QUALITY, STOP, VARIATION, WARN, Expected
 from anyband.products import PRODUCTS
 
 BY_NAME = {comparison.name: comparison for comparison in COMPARISONS}
+PASS, WARNING, CONTRADICTION, TOO_FEW = "pass", "warn", "contradiction", "too few pixels"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One remark on a pair.
+
+    Attributes:
+        kind: "offset", "scale", "bands", "shift", "ground", "statistic" ...
+        verdict: WARNING or CONTRADICTION.
+        products: whose items it is about.
+        found: what was measured.
+        cause: what probably lies behind it.
+    """
+
+    kind: str
+    verdict: str
+    products: tuple[str, ...]
+    found: str
+    cause: str
+
+
+def culprits(off: set[str], measured: set[str]) -> tuple[str, ...]:
+    """Products to blame when the comparisons `off` are off and the others of `measured` are not.
+
+    S30 belongs to Sentinel-2 and L30 to Landsat: S30 - Sentinel-2 - Landsat - L30 is a chain, and a fault of one
+    product breaks all its links and no other.
+    """
+    products = sorted({product for name in measured for product in name.split("-")})
+    fitting = [p for p in products if {name for name in measured if p in name.split("-")} == off]
+    if fitting:
+        return tuple(fitting)
+    return tuple(sorted({product for name in off for product in name.split("-")}))
+
+
+def pretty(name: str) -> str:
+    """The two products of a comparison in words."""
+    return " - ".join(PRODUCTS[product].heading for product in name.split("-"))
+
+
+def listed(products: Iterable[str]) -> str:
+    """Products in words."""
+    return " and ".join(PRODUCTS[product].heading for product in products)
+
+
+def moved(shift: Mapping[str, float]) -> str:
+    """A shift in words: "14.5 m east and 15.0 m south"."""
+    east, south = shift["east_m"], shift["south_m"]
+    across, along = "east" if east >= 0 else "west", "south" if south >= 0 else "north"
+    return f"{abs(east):.1f} m {across} and {abs(south):.1f} m {along}"
 
 
 def judge(figures: Mapping[str, Any], day: str) -> tuple[str, list[Finding]]:
@@ -212,3 +250,67 @@ def _shifts(comparisons: Mapping[str, Any], day: str, earlier: list[Finding]) ->
     # Where registration may explain one of the shifts, the others do not tell which product is off.
     guilty = culprits(far or some, set(shifts) if far in (off, set()) else far)
     yield Finding("shift", CONTRADICTION if far else WARNING, guilty, found, cause)
+
+
+def unusual(comparisons: Mapping[str, Any], products: Mapping[str, Any]) -> list[Finding]:
+    """Warnings on a pair that contradicts nothing.
+
+    Args:
+        comparisons: figures by name, of `measure`.
+        products: levels by product and band.
+    """
+    measured = {name: found for name, found in comparisons.items() if "bands" in found}
+    few = [_few(name) for name in comparisons if name not in measured and measured]
+    return [*few, *_flat(measured), *_statistics(measured), *_levels(products)]
+
+
+def _few(name: str) -> Finding:
+    found = f"{pretty(name)}: too few pixels clear in both, so these two are not compared"
+    return Finding("few", WARNING, tuple(name.split("-")), found, "clouds, and margins around them")
+
+
+def _flat(measured: Mapping[str, Any]) -> Iterator[Finding]:
+    for name, found in measured.items():
+        if found["highest_r"] is None:
+            text = f"{pretty(name)}: fewer than two bands vary, so ground and bands cannot be told"
+            yield Finding("flat", WARNING, tuple(name.split("-")), text, "water, sand or snow throughout")
+
+
+def _statistics(measured: Mapping[str, Any]) -> Iterator[Finding]:
+    """Statistics outside the range of good pairs; slopes and correlations only of bands that vary."""
+    for name, found in measured.items():
+        for entry in (e for e in WARN if e.comparison == name):
+            off = {
+                band: figures["stable"][entry.statistic]
+                for band, figures in found["bands"].items()
+                if _varies(figures["stable"]) or entry.statistic in ("bias", "rmse")
+                if not entry.holds(figures["stable"].get(entry.statistic, entry.low or 0.0))
+            }
+            if off:
+                yield _warning(entry, tuple(name.split("-")), f"{pretty(name)}: {entry.statistic}", off)
+
+
+def _varies(figures: Mapping[str, float]) -> bool:
+    return min(figures["std_first"], figures["std_second"]) >= VARIATION
+
+
+def _levels(products: Mapping[str, Any]) -> Iterator[Finding]:
+    for product, bands in products.items():
+        for entry in (e for e in WARN if e.comparison == "levels"):
+            off = {
+                band: figures[entry.statistic]
+                for band, figures in bands.items()
+                if figures["pixels"] and not entry.holds(figures[entry.statistic])
+            }
+            if off:
+                yield _warning(entry, (product,), f"{PRODUCTS[product].heading}: {entry.statistic}", off)
+
+
+def _warning(entry: Expected, products: tuple[str, ...], what: str, off: Mapping[str, float]) -> Finding:
+    values = ", ".join(f"{band} {value:.3g}" for band, value in off.items())
+    span = f"{entry.low} to {entry.high}"
+    if entry.low is None or entry.high is None:
+        span = f"at most {entry.high}" if entry.low is None else f"at least {entry.low}"
+    return Finding(
+        "statistic", WARNING, products, f"{what} {values}, expected {span}", "haze, change, dark or flat ground"
+    )

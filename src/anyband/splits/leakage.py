@@ -12,8 +12,7 @@ from anyband.ground import Array
 from anyband.runtime import UserError
 from anyband.splits.division import SPLITS
 from anyband.splits.index import Survey, Windows
-from anyband.splits.spatial import region_names
-from anyband.splits.variogram import label_variogram
+from anyband.splits.spatial import label_variogram, region_names
 
 _LISTED = 20
 """Shared items are named up to this number; the count is always complete."""

@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anyband.catalog.api import Site
-from anyband.catalog.draw import LAND, LEAST_DISTANCE_M, draw_sites
-from anyband.catalog.sites import load_sites
+from anyband.catalog.sites import LAND, LEAST_DISTANCE_M, draw_sites, load_sites
 from anyband.ground import distance_m
 from anyband.runtime import UserError
 
@@ -177,7 +176,7 @@ def test_no_region_takes_all(seed):
 
 
 def test_too_many_sites_are_one_line(monkeypatch):
-    monkeypatch.setattr("anyband.catalog.draw.LEAST_DISTANCE_M", 5_000_000.0)
+    monkeypatch.setattr("anyband.catalog.sites.LEAST_DISTANCE_M", 5_000_000.0)
     with pytest.raises(UserError, match=r"^draw: 40 sites do not fit on land 5000 km apart: draw fewer$"):
         draw_sites(40, 1)
 

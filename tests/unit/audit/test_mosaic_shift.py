@@ -6,19 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from anyband.audit.cells import Grid, area_means
+from anyband.audit.mosaic import MosaicGrid, area_means
 from anyband.audit.shift import find_shift
 
 
 def test_whole_pixels_are_averaged_as_they_are():
     values = np.arange(36.0).reshape(6, 6)
-    means = area_means(values, Grid(0, 0, 10, 6, 6), Grid(0, 0, 20, 3, 3))
+    means = area_means(values, MosaicGrid(0, 0, 10, 6, 6), MosaicGrid(0, 0, 20, 3, 3))
     np.testing.assert_allclose(means, values.reshape(3, 2, 3, 2).mean(axis=(1, 3)))
 
 
 def test_half_a_landsat_pixel_counts_by_its_share():
     values = np.array([[1.0, 2.0, 4.0, 8.0]] * 4)
-    means = area_means(values, Grid(15, 0, 30, 4, 4), Grid(0, 0, 60, 2, 2))
+    means = area_means(values, MosaicGrid(15, 0, 30, 4, 4), MosaicGrid(0, 0, 60, 2, 2))
     # The first cell reaches 15 m beyond the first pixel; the second holds half of 2 m, all of 4, a quarter of 8.
     assert np.isnan(means[:, 0]).all()
     np.testing.assert_allclose(means[:, 1], 0.25 * 2 + 0.5 * 4 + 0.25 * 8)
@@ -31,7 +31,7 @@ def test_half_a_landsat_pixel_counts_by_its_share():
 )
 def test_exactly_the_cells_that_are_covered_get_a_value(pixel_m, phase, cell_m):
     count = int(600 / pixel_m)
-    source, target = Grid(phase, phase / 2, pixel_m, count, count), Grid(0, 0, cell_m, 8, 8)
+    source, target = MosaicGrid(phase, phase / 2, pixel_m, count, count), MosaicGrid(0, 0, cell_m, 8, 8)
     means = area_means(np.full((count, count), 0.3), source, target)
     assert np.isfinite(means).any()
     np.testing.assert_allclose(means[np.isfinite(means)], 0.3)
@@ -42,7 +42,7 @@ def test_exactly_the_cells_that_are_covered_get_a_value(pixel_m, phase, cell_m):
 def test_nothing_is_made_up_beside_a_gap():
     values = np.ones((12, 12))
     values[5, 5] = np.nan
-    means = area_means(values, Grid(0, 0, 10, 12, 12), Grid(0, 0, 30, 4, 4))
+    means = area_means(values, MosaicGrid(0, 0, 10, 12, 12), MosaicGrid(0, 0, 30, 4, 4))
     assert np.isnan(means[1, 1])
     assert np.isfinite(np.delete(means.ravel(), 5)).all()
 

@@ -1,7 +1,7 @@
 """A dataset with further sensors stopped at its audit, because a remark on one of them had no name for it."""
 
 from anyband.audit.limits import WARN
-from anyband.audit.unusual import unusual
+from anyband.audit.verdict import unusual
 from anyband.products import EXTRA, PRODUCTS
 
 
