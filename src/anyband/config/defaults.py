@@ -3,7 +3,7 @@
 from typing import Any
 
 from anyband.config.schema import MODEL_NAMES, Dataset, Experiment, Method
-from anyband.products import EXTRA
+from anyband.products import EXTRA, PRODUCTS
 from anyband.runtime import UserError, nearest
 
 Document = dict[str, Any]
@@ -80,9 +80,10 @@ SPECIALISTS = {
 WITHOUT = {
     f"anyband-without-{product}": {"inherits": "anyband", "leave_out": product} for product in ("landsat", "sentinel2")
 }
+OTHERS = ["S30", "L30", *(PRODUCTS[product].short for product in EXTRA)]
 UNSEEN_CONDITIONS = [
-    *("S2", "L9", "S2+L9", "S30", "L30", "BB", "NB", "HS", "S2/as-L9", "L9/as-S2"),
-    *(f"{at_hand}/as-{sensor}" for at_hand in ("S30", "L30", "BB", "NB", "HS") for sensor in ("S2", "L9")),
+    *("S2", "L9", "S2+L9", *OTHERS, "S2/as-L9", "L9/as-S2"),
+    *(f"{at_hand}/as-{sensor}" for at_hand in OTHERS for sensor in ("S2", "L9")),
 ]
 
 

@@ -10,6 +10,7 @@ Format, shown with one band of each kind::
       B02: {concept: blue, response: B02, gsd_m: 10, pixel_m: 10}
       X1:  {concept: thermal, centre_nm: 10895, fwhm_nm: 590, gsd_m: 100, pixel_m: 30, quantity: surface_temperature}
       X2:  {centre_nm: 1665, fwhm_nm: 170, gsd_m: 20, pixel_m: 20}
+    instrument: {...}             # of a simulated sensor: noise, point spread, registration (`simulation.instrument`)
 
 A band of reflectance without a concept gets the nearest one by wavelength (`nearest_concept`).
 """
@@ -74,7 +75,7 @@ def load_sensor(path: Path) -> tuple[Sensor, ...]:
     Raises:
         UserError: naming the file, the band and what is missing.
     """
-    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    document = _read(path)
     missing = {"product", "platforms", "source", "bands"} - set(document)
     if missing:
         raise UserError(f"{path.name}: key {sorted(missing)[0]!r} is missing")
@@ -90,6 +91,16 @@ def load_sensor(path: Path) -> tuple[Sensor, ...]:
     return tuple(
         Sensor(document["product"], platform, tuple(bands), document["source"]) for platform in document["platforms"]
     )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return document
+
+
+def description(platform: str) -> dict[str, Any]:
+    """The sensor file of a platform with one product, as read; the simulator finds its `instrument` there."""
+    return _read(DATA / f"{platform}.yaml")
 
 
 @cache

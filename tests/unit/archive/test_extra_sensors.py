@@ -14,7 +14,7 @@ from anyband.products import EXTRA, collection_of
 from anyband.raster.quality_layers import MASK_CLEAR, mask_clear
 from anyband.sensors import get_sensor
 from anyband.simulation.instrument import extra_sensors
-from anyband.simulation.instrument.extra_sensors import IMAGERS, SPECTRAL_TOLERANCE, observe_extra, spectral_basis
+from anyband.simulation.instrument.extra_sensors import SPECTRAL_TOLERANCE, imager_of, observe_extra, spectral_basis
 from anyband.simulation.instrument.observe import Scene
 from anyband.simulation.instrument.sampling import Sampler, sentinel2_grid
 from anyband.simulation.land.landscape import build_landscape
@@ -64,7 +64,7 @@ def test_extra_sensors_change_no_pixel_of_any_other_product(folders):
 
 def test_every_sensor_has_its_scenes_with_all_its_bands(folders):
     for product in EXTRA:
-        sensor = get_sensor(IMAGERS[product].platform, product)
+        sensor = get_sensor(imager_of(product).platform, product)
         paths = sorted((folders["with"] / "items" / collection_of(product)).glob("*.json"))
         assert len(paths) == 2
         for path in paths:
@@ -113,7 +113,7 @@ def test_ground_through_the_basis_is_that_of_every_band_on_its_own(scene):
         assert np.abs(found[band] - direct).max() < 3e-5, sensor.bands[band].name
 
 
-@pytest.mark.parametrize("product", IMAGERS)
+@pytest.mark.parametrize("product", EXTRA)
 def test_surface_is_that_of_sentinel_2_in_like_bands(scene, product, folders):
     """One ground and one sky: red and near infrared of both sensors agree over clear ground."""
     image = observe_extra(scene, product)
@@ -133,7 +133,7 @@ def test_noise_and_errors_of_two_extra_sensors_have_nothing_in_common(scene):
     """Streams named by the product: else the noise of one sensor could be read off another."""
     draws = {
         product: extra_sensors.stream(1, "here", scene.acquisition.key, product, "instrument").normal(0, 1, 50)
-        for product in IMAGERS
+        for product in EXTRA
     }
     assert abs(np.corrcoef(draws["broadband"], draws["narrowband"])[0, 1]) < 0.5
     first, second = (observe_extra(scene, "broadband").values for _ in range(2))

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from anyband.conditions import PRIMARY_CONDITIONS
+from anyband.products import EXTRA
 from anyband.report import formatting as form
 from anyband.report.tables.degraded import robustness
 from anyband.report.tables.images import images
@@ -16,7 +17,6 @@ from anyband.statistics.protocol import PRIMARY
 
 Frames = Mapping[str, pd.DataFrame]
 HLS = {"S30", "L30"}
-UNSEEN = {"broadband", "narrowband", "hyperspectral"}
 
 
 def headline(frames: Frames, design: Mapping[str, Any]) -> Table:
@@ -129,7 +129,7 @@ def conditions(frames: Frames, design: Mapping[str, Any], group: str) -> Table:
     key, title = "conditions", "Sensors at test time"
     if group == "other":
         key, title = "other-sensors", "Other sensors over the same ground"
-        caption = f"Sensors simulated at the Sentinel-2 overpass. {trained_on(design, UNSEEN)} {caption}"
+        caption = f"Sensors simulated at the Sentinel-2 overpass. {trained_on(design, set(EXTRA))} {caption}"
     if group == "hls":
         key, title = "zero-shot", "HLS products of the same acquisitions"
         caption = f"HLS surface reflectance at 30 m. {trained_on_hls(design)} {caption}"

@@ -7,12 +7,15 @@ band is a sum of the basis images (`spectral_basis`).
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anyband.sensors import Sensor, get_sensor
+from anyband.runtime import UserError
+from anyband.sensors import Sensor, get_sensor, platforms
 from anyband.sensors.band import CONCEPT_NM
+from anyband.sensors.platforms import description
 from anyband.simulation.instrument.observe import COARSE_M, Scene
 from anyband.simulation.instrument.optics import (
     SCENE_GAIN_SD,
@@ -56,21 +59,27 @@ class Imager:
     detectors: tuple[float, ...]
 
 
-# Assumptions near what the makers state for SPOT-4 HRVIR, PlanetScope SuperDove and EnMAP (more than 400 at 495 nm and
-# 170 at 2200 nm); modulation at Nyquist and registration are within their specifications.
-IMAGERS = {
-    "broadband": Imager("broadband-1", (500.0, 1700.0), (170.0, 150.0), sigma_from_mtf(0.25), 5.0, 0.1, (0.0, 1000.0)),
-    "narrowband": Imager("narrowband-1", (440.0, 870.0), (90.0, 110.0), sigma_from_mtf(0.2), 3.0, 0.05, (0.0,)),
-    "hyperspectral": Imager(
-        "hyperspectral-1",
-        (420.0, 495.0, 800.0, 1000.0, 1600.0, 2200.0, 2450.0),
-        (250.0, 450.0, 400.0, 250.0, 250.0, 170.0, 90.0),
-        sigma_from_mtf(0.25),
-        8.0,
-        0.1,
-        (0.0, 998.0),
-    ),
-}
+@cache
+def imager_of(product: str) -> Imager:
+    """The instrument of an extra sensor, as `instrument` of its sensor file states it.
+
+    The numbers are assumptions near what the makers state for SPOT-4 HRVIR, PlanetScope SuperDove and EnMAP (more than
+    400 at 495 nm and 170 at 2200 nm); modulation at Nyquist and registration are within their specifications.
+
+    Raises:
+        UserError: the file states none.
+    """
+    (platform,) = platforms(product)
+    stated = description(platform).get("instrument")
+    if stated is None:
+        raise UserError(f"{platform}.yaml: key 'instrument' is missing, so its scenes cannot be simulated")
+    return Imager(
+        platform=platform,
+        psf_sigma=sigma_from_mtf(stated["mtf_at_nyquist"]),
+        geolocation_sd_m=stated["geolocation_sd_m"],
+        detector_shift_sd=stated["detector_shift_sd"],
+        **{key: tuple(map(float, stated[key])) for key in ("noise_nm", "signal_to_noise", "detectors")},
+    )
 
 
 @dataclass(frozen=True)
@@ -85,7 +94,7 @@ class ExtraImage:
 
 def observe_extra(scene: Scene, product: str) -> ExtraImage:
     """Surface reflectance of one extra sensor as LaSRC would make it, with the sensor's own cloud mask."""
-    imager = IMAGERS[product]
+    imager = imager_of(product)
     sensor = get_sensor(imager.platform, product)
     grid = sentinel2_grid(scene.hidden, round(sensor.bands[0].pixel_m))
     top = _top_of_atmosphere(scene, product, sensor, grid)
@@ -98,7 +107,7 @@ def observe_extra(scene: Scene, product: str) -> ExtraImage:
 
 def _top_of_atmosphere(scene: Scene, product: str, sensor: Sensor, grid: PixelGrid) -> Field:
     """Reflectance at the top of the atmosphere as measured, (bands, rows, columns)."""
-    imager, platform = IMAGERS[product], IMAGERS[product].platform
+    imager, platform = imager_of(product), imager_of(product).platform
     rng = stream(scene.seed, scene.place, scene.acquisition.key, product, "instrument")
     responses = [true_response(band.response, platform, band.name) for band in sensor.bands]
     centres = np.array([response.centre_nm for response in responses])
