@@ -19,9 +19,9 @@ from pathlib import Path
 
 from anyband.archive.stac_items import AssetFile, SceneInfo, build_item
 from anyband.catalog.api import Catalogue, Site, site_query
-from anyband.catalog.providers import CATALOGUES
 from anyband.catalog.sites import draw_sites
 from anyband.config import Dataset
+from anyband.providers import CATALOGUES
 
 SITES, SEED, EXTENT_M = 40, 0, 3840
 START, DAYS = datetime(2022, 2, 1, 10, 15, tzinfo=UTC), 240

@@ -19,8 +19,8 @@ import requests
 
 from anyband.archive.server.provider_apis import APIS
 from anyband.catalog.items.dialects import parse_item
-from anyband.catalog.providers import CATALOGUES
 from anyband.products import CATALOGUED
+from anyband.providers import CATALOGUES
 from anyband.raster.access import EARTHDATA_LOGIN, EARTHDATA_VARIABLE
 from archive_run import chips_of
 from make_items import make_item

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args, get_o
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
-from anyband.catalog.providers import CATALOGUES
 from anyband.conditions import parse
 from anyband.landcover import SCORED
 from anyband.methods import MODELS, PRETRAINED
 from anyband.products import EXTRA, SATELLITES
+from anyband.providers import CATALOGUES
 from anyband.runtime import nearest
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]

@@ -4,9 +4,9 @@ import sys
 from functools import cache
 
 from anyband.catalog.api import Catalogue, Site, site_query, write_manifest
-from anyband.catalog.providers import extra_sources, sources
 from anyband.config import Dataset
 from anyband.products import CATALOGUED, EXTRA
+from anyband.providers import extra_sources, sources
 from anyband.runtime import UserError, parse_options, step_main
 
 NEEDED = ("sentinel2", "landsat", "label")  # without them there is nothing to pair or to learn

@@ -22,8 +22,8 @@ from anyband.catalog.pairs import site_pairs
 from anyband.catalog.pairs.clear import project
 from anyband.catalog.pairs.coverage import near
 from anyband.catalog.pairs.site_pairs import pair_site, why_none
-from anyband.catalog.providers import sources
 from anyband.products import CATALOGUED
+from anyband.providers import sources
 from anyband.raster import access
 from anyband.raster.access import gdal_env, read_raster
 from anyband.raster.asset import UnusableItemError

@@ -2,8 +2,8 @@
 
 import pytest
 
-from anyband.catalog.providers import CATALOGUES, LP_DAAC, PLANETARY_COMPUTER, Source, sources
 from anyband.products import CATALOGUED, PRODUCTS
+from anyband.providers import CATALOGUES, LP_DAAC, PLANETARY_COMPUTER, Source, sources
 from anyband.runtime import UserError
 
 # What an answer of each provider may hold: 1000 items, 6 MB (about 250 items), 100 items, 10000 items.
