@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +13,10 @@ import numpy as np
 import zarr
 
 from anyband.archive.place import simulate_place
-from anyband.archive.server import ArchiveServer, archive_environment
 from anyband.chips.selection_read import chip_entries
 from anyband.config import Simulation
 from anyband.simulation.places import load_places
+from anyband.testing.provider_server import ProviderServer
 
 ATTEMPTS = 3  # as the rules have it: `retries: 2`
 SETTINGS = Simulation(seed=2022)  # a seed of its own: with this one the southern place has reflectance below zero
@@ -34,10 +33,8 @@ def simulate(root, *names, extent_m=960):
 @contextmanager
 def serving(root, **options):
     """A server of the archive in this process."""
-    with ArchiveServer(root, **options) as server:
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    with ProviderServer(root, **options) as server:
         yield server
-        server.shutdown()
 
 
 @dataclass
@@ -45,7 +42,7 @@ class Steps:
     """One site through one catalogue; everything is written below `folder`."""
 
     folder: Path
-    server: ArchiveServer
+    server: ProviderServer
     site: str
     catalog: str
     extent_m: int = 960
@@ -79,7 +76,7 @@ class Steps:
         command = [sys.executable, "-m", f"anyband.steps.{name}", f"--site={self.site}"]
         command += [f"--longitude={place.longitude}", f"--latitude={place.latitude}"]
         command += [f"--settings={json.dumps(settings)}", *arguments]
-        environment = os.environ | archive_environment(self.server.proxy_url)
+        environment = os.environ | self.server.environment
         environment |= {"XDG_CACHE_HOME": str(self.folder / "cache"), "HOME": str(self.folder)}
         for attempt in range(1, ATTEMPTS + 1):
             done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)

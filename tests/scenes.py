@@ -9,10 +9,9 @@ import numpy as np
 import requests
 from pyproj import Transformer
 
-from anyband.archive.server import ArchiveServer
-from anyband.archive.stac_items import AssetFile, SceneInfo, build_item
+from anyband.archive.stac_items import BASE, AssetFile, SceneInfo, build_item
 from anyband.raster.geotiff import hls_crs
-from anyband.testing.providers.common import BASE
+from anyband.testing.provider_server import ProviderServer
 from rasters import write_raster
 
 EDGE_M = 120
@@ -98,7 +97,7 @@ class SceneFolder:
                 path.write_text(json.dumps(item).replace(str(self.folder), BASE))
         return site.parent
 
-    def fetch(self, server: ArchiveServer, api: str) -> tuple[Path, Path]:
+    def fetch(self, server: ProviderServer, api: str) -> tuple[Path, Path]:
         """Table of pairs and folder of manifests with the items as an API of the server writes them, in its ids."""
         table, scenes = self.write()
         ids = {}

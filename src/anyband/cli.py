@@ -164,14 +164,10 @@ def reachable(items: list[str]) -> AbstractContextManager[None]:
 @contextmanager
 def served(archive: Path) -> Iterator[None]:
     """Make the embedded archive reachable by this process, as the rules do for theirs."""
-    import threading
-
     from anyband.archive.server import ArchiveServer
-    from anyband.archive.server.environment import archive_environment
 
     with ArchiveServer(archive) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        os.environ.update(archive_environment(server.proxy_url))
+        os.environ.update(server.environment)
         yield
 
 

@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 import requests
 
-from anyband.archive.server.provider_apis import APIS
 from anyband.catalog.items.dialects import parse_item
 from anyband.products import CATALOGUED
 from anyband.providers import CATALOGUES
 from anyband.raster.access import EARTHDATA_LOGIN, EARTHDATA_VARIABLE
+from anyband.testing.provider_apis import APIS
 from archive_run import chips_of
 from make_items import make_item
 

@@ -5,14 +5,13 @@ import json
 import os
 import subprocess
 import sys
-import threading
 
 import numpy as np
 import pytest
 
 import alberta
-from anyband.archive.server import ArchiveServer, archive_environment
 from anyband.audit.gate import audit_stores
+from anyband.testing.provider_server import ProviderServer
 from audit_faults import C1_AS_C2, NOT_APPLIED, TWICE, damaged, exchange, move_grid, other_ground
 
 # (bias, RMSE, r, OLS slope) of Landsat against Sentinel-2 over the whole 30 km of the two scenes, two days apart:
@@ -53,14 +52,12 @@ def run(realdata, tmp_path_factory):
         "extract": [*place, f"--scenes={scenes}", f"--pairs={pairs}", "--threads=2", f"--out={store}"],
         "audit": [f"--chips={store}", f"--out={folder / 'audit/main.json'}"],
     }
-    with ArchiveServer(root) as server:
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        environment = os.environ | archive_environment(server.proxy_url) | {"HOME": str(folder)}
+    with ProviderServer(root) as server:
+        environment = os.environ | server.environment | {"HOME": str(folder)}
         for step, arguments in commands.items():
             command = [sys.executable, "-m", f"anyband.steps.{step}", f"--settings={json.dumps(settings)}", *arguments]
             done = subprocess.run(command, env=environment, capture_output=True, text=True)
             assert done.returncode == 0, f"{step}: {done.stderr[-2000:]}"
-        server.shutdown()
     return folder
 
 

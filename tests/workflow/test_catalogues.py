@@ -8,7 +8,7 @@ in its `sentinel-2-l2a`, and only those.
 import numpy as np
 import pytest
 
-from anyband.archive.server.provider_apis import APIS
+from anyband.testing.provider_apis import APIS
 from archive_run import Steps, serving, simulate
 
 SOUTHERN, NORTHERN = "elder", "alder"  # elder: one scene before and one after the first day of baseline 04.00

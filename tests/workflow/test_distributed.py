@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -14,8 +13,8 @@ import numpy as np
 import pytest
 import zarr
 
-from anyband.archive.server import ArchiveServer, archive_environment
-from anyband.archive.server.handler import Handler
+from anyband.archive.server.http_server import Handler
+from anyband.testing.provider_server import ProviderServer
 from scenes import SceneFolder
 
 DAY = dt.date(2022, 5, 3)
@@ -89,16 +88,14 @@ def served(tmp_path, monkeypatch):
         send(*arguments)
 
     monkeypatch.setattr(Handler, "log_request", slowly)
-    with ArchiveServer(scenes.publish()) as server:
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    with ProviderServer(scenes.publish()) as server:
         table, manifests = scenes.fetch(server, "stac")
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-        for name, value in archive_environment(server.proxy_url).items():
+        for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
         place = [str(value) for value in (scenes.longitude, scenes.latitude, scenes.extent_m)]
         sent.clear()
         yield lambda out: [sys.executable, "-c", EXTRACT, str(table), str(manifests), str(out), *place], sent
-        server.shutdown()
 
 
 def start(command: list[str], scheduler: str) -> subprocess.Popen:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from anyband.archive.geometry_names import mgrs_tile
 from anyband.archive.item_properties import microseconds
 from anyband.archive.publish import SiteWriter
+from anyband.archive.stac_items import BASE
 from anyband.products import collection_of
 from anyband.raster.geotiff import epsg_crs, write_raster
 from anyband.runtime import write_json
@@ -31,7 +32,6 @@ EXTENSIONS = [
 MASK = {"no_data": 0, "clear": 1, "cloud": 2, "cloud_shadow": 3, "thin_cirrus": 4}
 """Values of the mask."""
 SCALE, NODATA = 1e-4, -9999
-ADDRESS = "http://archive.anyband.test"
 
 
 def publish_extra(writer: SiteWriter, product: str, acquisition: Acquisition, image: ExtraImage) -> None:
@@ -69,7 +69,7 @@ def extra_item(info: SceneInfo, sensor: Sensor, grid: PixelGrid) -> dict[str, An
     identifier, collection = extra_id(info, sensor), collection_of(info.product)
     ring = [list(point) for point in info.footprint]
     ring += [ring[0]] if ring[0] != ring[-1] else []
-    url = f"{ADDRESS}/sensors/collections/{collection}"
+    url = f"{BASE}/sensors/collections/{collection}"
     return {
         "type": "Feature",
         "stac_version": "1.1.0",
@@ -83,7 +83,7 @@ def extra_item(info: SceneInfo, sensor: Sensor, grid: PixelGrid) -> dict[str, An
             {"rel": "collection", "type": "application/json", "href": url},
             {"rel": "self", "type": "application/geo+json", "href": f"{url}/items/{identifier}"},
         ],
-        "assets": _assets(f"{ADDRESS}/files/{info.site}/{collection}/{identifier}/{identifier}", sensor),
+        "assets": _assets(f"{BASE}/files/{info.site}/{collection}/{identifier}/{identifier}", sensor),
     }
 
 

@@ -22,12 +22,17 @@ from anyband.simulation.scene_info import PERCENTAGES, SIMULATED, AssetFile, Sce
 __all__ = ["SIMULATED", "AssetFile", "SceneInfo", "build_item", "item_id", "read_template"]
 
 
+HOST = "archive.anyband.test"
+BASE = f"http://{HOST}"
+"""Stable address of the archive, under which its server is reached as a proxy."""
+
+
 def item_id(info: SceneInfo) -> str:
     """Identifier of a scene, in the form of its provider."""
     return item_names(info)["id"]
 
 
-def build_item(info: SceneInfo, base_url: str = "http://archive.anyband.test") -> dict[str, Any]:
+def build_item(info: SceneInfo, base_url: str = BASE) -> dict[str, Any]:
     """Build the raw STAC item of a scene.
 
     Assets that have a file point to `{base_url}/files/{site}/{path}`; those without one point below the same folder,

@@ -1,6 +1,6 @@
 """Faults: what goes wrong at real providers, as switches of the server.
 
-`ArchiveServer(root, faults=STORM)` or `python -m anyband.steps.serve DIR --faults storm`. With `tokens`, all files lie
+`ProviderServer(root, faults=STORM)` or `python -m anyband.testing DIR --faults storm`. With `tokens`, all files lie
 on a host that looks like Azure's and wants a token. What happens depends on the seed, the file and the number of
 requests for it only, not on the order in which threads ask, so a run can be repeated.
 """

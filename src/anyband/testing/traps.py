@@ -1,6 +1,6 @@
 """Traps: what real catalogues contain and a careless pipeline falls into, as named switches of the server.
 
-`ArchiveServer(root, traps=("tier-2", "mgrs-overlap"))` serves the archive's items with these changes, in every
+`ProviderServer(root, traps=("tier-2", "mgrs-overlap"))` serves the archive's items with these changes, in every
 dialect. The FIRST scene of a product is the earliest one of each site.
 
 ============================  =========================================================================================
@@ -36,10 +36,11 @@ from datetime import timedelta
 from typing import Any
 
 from anyband.archive.item_properties import microseconds
-from anyband.archive.server.item_filters import start_time
+from anyband.archive.server.item_index import Item, start_time
 from anyband.runtime import UserError
-from anyband.testing.trap_tools import Item, change_files, first_scenes, renamed
+from anyband.testing.item_changes import change_files, first_scenes, renamed
 
+Trap = Callable[[list[Item]], list[Item]]
 SMALL_PAGES = "small-pages"
 S2, LANDSAT, S30, L30 = "sentinel-2-l2a", "landsat-c2-l2", "hls2-s30", "hls2-l30"
 FLAG = "earthsearch:boa_offset_applied"
@@ -152,7 +153,7 @@ def _missing_asset(items: list[Item]) -> list[Item]:
     return items
 
 
-def _partial(change: str, *collections: str) -> Callable[[list[Item]], list[Item]]:
+def _partial(change: str, *collections: str) -> Trap:
     def apply(items: list[Item]) -> list[Item]:
         from shapely.geometry import MultiPolygon, Polygon, box, mapping, shape
 
@@ -216,7 +217,7 @@ def _earth_search_71(items: list[Item]) -> list[Item]:
     return items
 
 
-STORED: dict[str, Callable[[list[Item]], list[Item]]] = {
+STORED: dict[str, Trap] = {
     "mgrs-overlap": _mgrs_overlap,
     "reprocessed": _reprocessed,
     "tier-2": _tier_2,
@@ -237,7 +238,7 @@ STORED: dict[str, Callable[[list[Item]], list[Item]]] = {
 }
 """Changes of the stored items, before they are written in a dialect."""
 
-EMITTED: dict[str, Callable[[list[Item]], list[Item]]] = {"earth-search-71": _earth_search_71}
+EMITTED: dict[str, Trap] = {"earth-search-71": _earth_search_71}
 """Changes of items in the dialect of one API."""
 
 NAMES = (*STORED, *EMITTED, SMALL_PAGES)
@@ -256,7 +257,7 @@ def check(names: Iterable[str]) -> tuple[str, ...]:
     return chosen
 
 
-def spring(names: Iterable[str], items: list[Item], traps: dict[str, Callable[[list[Item]], list[Item]]]) -> list[Item]:
+def apply_traps(names: Iterable[str], items: list[Item], traps: dict[str, Trap]) -> list[Item]:
     """The items after the named ones of `traps`, in the order of the table; `items` is changed in place."""
     chosen = set(names)
     for name, apply in traps.items():

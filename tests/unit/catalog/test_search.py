@@ -12,12 +12,11 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyband.archive.server import archive_environment
-from anyband.archive.server.provider_apis import APIS
 from anyband.catalog import api as catalogue_api
 from anyband.catalog import pages
 from anyband.catalog.api import Catalogue, Found, Site, read_manifest, site_query, write_manifest
 from anyband.runtime import UserError
+from anyband.testing.provider_apis import APIS
 from archive_run import serving
 from make_items import LATITUDE, LONGITUDE, make_item, square, write_items
 
@@ -238,7 +237,7 @@ def test_the_paging_of_every_provider(name, tmp_path, monkeypatch):
     for day in range(1, 6):
         write_items(tmp_path, "aspen", [make_item("hls_l30", datetime=datetime(2022, 5, day, 10, tzinfo=UTC))])
     with serving(tmp_path) as server:
-        for key, value in archive_environment(server.proxy_url).items():
+        for key, value in server.environment.items():
             monkeypatch.setenv(key, value)
         catalogue = Catalogue(APIS[name].root)
         collection = APIS[name].collections["hls_l30"]

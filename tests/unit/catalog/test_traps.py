@@ -4,8 +4,8 @@ A small archive is served over HTTP with the trap in it, searched, paired and re
 `RED` everywhere, whatever the dialect and the encoding.
 """
 
-import threading
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,8 +13,6 @@ import numpy as np
 import pytest
 import rasterio
 
-from anyband.archive.server import ArchiveServer
-from anyband.archive.server.environment import archive_environment
 from anyband.archive.stac_items import AssetFile, build_item
 from anyband.catalog.api import Catalogue, Site, site_query
 from anyband.catalog.items.dialects import parse_item
@@ -30,6 +28,7 @@ from anyband.raster.asset import UnusableItemError
 from anyband.raster.geotiff import epsg_crs, hls_crs
 from anyband.sensors.platforms import get_sensor
 from anyband.testing.faults import CALM, Faults
+from anyband.testing.provider_server import ProviderServer
 from anyband.testing.traps import NAMES
 from make_items import NOON, make_scene, square, write_items
 
@@ -123,13 +122,10 @@ def archive(tmp_path):
 @pytest.fixture
 def serve(archive, monkeypatch):
     """Publishes the archive with some traps and gives the raw items of a site by product, as a search finds them."""
-    servers = []
 
     def start(site, *traps, api="stac", change=None, faults=CALM):
-        server = ArchiveServer(archive.root, traps=traps, faults=faults)
-        servers.append(server)
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        for name, value in archive_environment(server.proxy_url).items():
+        server = servers.enter_context(ProviderServer(archive.root, traps=traps, faults=faults))
+        for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
         catalogue = Catalogue(f"http://archive.anyband.test/{api}")
         found = {
@@ -142,10 +138,8 @@ def serve(archive, monkeypatch):
                     change(product, item)
         return found
 
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    with ExitStack() as servers:
+        yield start
 
 
 def reflectance(item, band="B04"):

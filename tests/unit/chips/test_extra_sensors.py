@@ -10,7 +10,6 @@ import zarr
 
 from anyband.archive.place import simulate_place
 from anyband.archive.publish_extra import MASK
-from anyband.archive.server import archive_environment
 from anyband.chips.dataset import load_split
 from anyband.chips.selection_read import band_groups
 from anyband.chips.store import new_store
@@ -117,7 +116,7 @@ def test_verify_reads_a_band_of_many_again_by_another_reader(cut, tmp_path, monk
         number: pair | {"platforms": {product: pair["platforms"][product] for product in few}}
         for number, pair in store.attrs["pairs"].items()
     }
-    for name, value in archive_environment(steps.server.proxy_url).items():
+    for name, value in steps.server.environment.items():
         monkeypatch.setenv(name, value)
     found = verify_store(copy, 2)
     assert (found.chips, found.layers, found.problems) == (2, 2 * (4 + 8 + 2), ())

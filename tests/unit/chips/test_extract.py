@@ -5,20 +5,19 @@ import json
 import re
 import subprocess
 import sys
-import threading
 
 import numpy as np
 import pytest
 import rasterio
 
-from anyband.archive.server import ArchiveServer, archive_environment
-from anyband.archive.server.provider_apis import APIS
 from anyband.chips.extraction import extract_site
 from anyband.chips.inputs import read_pairs
 from anyband.chips.screening import Site
 from anyband.chips.selection_read import band_groups, open_site, read_array
 from anyband.runtime import UserError
 from anyband.testing.faults import CALM, Faults
+from anyband.testing.provider_apis import APIS
+from anyband.testing.provider_server import ProviderServer
 from rasters import write_raster
 from scenes import LANDSAT, SceneFolder
 
@@ -267,9 +266,8 @@ def test_step_writes_the_store_and_keeps_the_old_one_on_failure(tmp_path):
 def served(scenes, monkeypatch, api, faults=CALM, least=0.8):
     """The store of a site whose scenes are read from the archive's server, in the dialect of `api`."""
     root = scenes.folder / "archive"
-    with ArchiveServer(root if root.is_dir() else scenes.publish(), faults=faults) as server:
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        for name, value in archive_environment(server.proxy_url).items():
+    with ProviderServer(root if root.is_dir() else scenes.publish(), faults=faults) as server:
+        for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
         pairs = read_pairs(*scenes.fetch(server, api))
         site = Site("aspen", "main", scenes.longitude, scenes.latitude, scenes.extent_m, 960, least, 2)

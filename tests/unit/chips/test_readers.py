@@ -1,14 +1,11 @@
 """Our plan, stackstac and odc-stac give the same chips, whatever the dialect of the items and the grid of the files."""
 
 import datetime as dt
-import threading
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from anyband.archive.server import ArchiveServer, archive_environment
-from anyband.archive.server.provider_apis import APIS
 from anyband.chips.inputs import read_pairs
 from anyband.chips.parts import band_file, band_groups
 from anyband.ground import bounding_square, project, site_footprints
@@ -16,6 +13,8 @@ from anyband.landcover import LABEL_PIXEL_M
 from anyband.raster.asset import RasterAsset, UnusableItemError
 from anyband.raster.warp import MapWindow, read_odc, read_stackstac
 from anyband.raster.windows import assemble, read_file
+from anyband.testing.provider_apis import APIS
+from anyband.testing.provider_server import ProviderServer
 from rasters import CORNER, HLS_CRS, write_raster
 from scenes import SceneFolder
 
@@ -36,15 +35,14 @@ def native(chip, window, file):
 def archive(request, tmp_path_factory):
     scenes = SceneFolder(tmp_path_factory.mktemp("scenes"), *SITES[request.param])
     scenes.add_pair(dt.date(2022, 5, 3))
-    with ArchiveServer(scenes.publish()) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with ProviderServer(scenes.publish()) as server:
         yield scenes, server
 
 
 @pytest.mark.parametrize("api", APIS)
 def test_three_readers_agree_bit_by_bit(archive, api, monkeypatch):
     scenes, server = archive
-    for name, value in archive_environment(server.proxy_url).items():
+    for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
     pair = read_pairs(*scenes.fetch(server, api))[0]
     centre = project(scenes.longitude, scenes.latitude, pair.epsg)

@@ -4,16 +4,15 @@ import datetime as dt
 import random
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from anyband.archive.server import ArchiveServer, archive_environment
-from anyband.archive.server.handler import Handler
+from anyband.archive.server.http_server import Handler
 from anyband.chips.unfinished import Journal, unfinished_folder
 from anyband.runtime import UserError
+from anyband.testing.provider_server import ProviderServer
 from scenes import SceneFolder
 
 DAY = dt.date(2022, 5, 3)
@@ -41,12 +40,11 @@ def test_killed_many_times_it_loses_one_shard_each_time(tmp_path, monkeypatch, d
     sent = []
     send = Handler.log_request
     monkeypatch.setattr(Handler, "log_request", lambda *arguments: (sent.append(1), send(*arguments)))
-    with ArchiveServer(scenes.publish()) as server:
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    with ProviderServer(scenes.publish()) as server:
         table, manifests = scenes.fetch(server, "stac")
         place = [str(value) for value in (scenes.longitude, scenes.latitude, scenes.extent_m)]
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-        for name, value in archive_environment(server.proxy_url).items():
+        for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
 
         def start(out):

@@ -1,6 +1,5 @@
-"""The embedded archive as a provider: STAC APIs in every dialect, files by ranges, tokens, traps and faults."""
+"""The archive as a STAC API and a file server: what the pipeline asks of a catalogue, and no more."""
 
-from anyband.archive.server.environment import archive_environment
-from anyband.archive.server.serving import ArchiveServer
+from anyband.archive.server.http_server import ArchiveServer
 
-__all__ = ["ArchiveServer", "archive_environment"]
+__all__ = ["ArchiveServer"]

@@ -1,30 +1,41 @@
-"""STAC item search over raw item dicts: the filters, order and paging that `/search` promises.
+"""STAC item search over raw item dicts: the filters and the order that `/search` promises.
 
-Geometry goes through shapely, CQL2 through `cql2`; both are imported only when a request needs them. Everything that
-cannot be honoured is refused: a filter that is silently ignored gives wrong answers.
+Everything that cannot be honoured is refused: a filter that is silently ignored gives wrong answers.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cached_property
+from http import HTTPStatus
 from typing import Any
 
-from anyband.archive.server.item_filters import FILTERS, BadRequestError, Item, lookup, start_time
-from anyband.archive.server.provider_apis import Paging
+Item = dict[str, Any]
 
-Parameters = Mapping[str, Any]
-PLANETARY_COMPUTER = Paging()
+FILTERS = ("collections", "ids", "datetime", "bbox", "intersects")
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+_EVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
-PARAMETERS = (
-    "bbox", "collections", "datetime", "fields", "filter", "filter-crs", "filter-lang", "ids", "intersects", "limit",
-    "query", "sortby",
-)  # fmt: skip
+
+class RequestError(Exception):
+    """A request that is answered with `status` and one line that says what is wrong with it."""
+
+    def __init__(self, status: HTTPStatus, line: str) -> None:
+        """Keep the status and the line."""
+        super().__init__(line)
+        self.status = status
+
+
+def bad_request(line: str) -> RequestError:
+    """The client asked for something that this API cannot do; the line names the parameter."""
+    return RequestError(HTTPStatus.BAD_REQUEST, line)
 
 
 class ItemIndex:
-    """Items of the archive with a spatial index."""
+    """Items of one API with a spatial index."""
 
     def __init__(self, items: Iterable[Item]) -> None:
-        """Keep the items, newest first and then by collection and id: the order of unsorted answers."""
+        """Keep the items, newest first and then by collection and id."""
         ordered = sorted(items, key=lambda item: (item["collection"], item["id"]))
         self.items = sorted(ordered, key=start_time, reverse=True)
 
@@ -35,41 +46,26 @@ class ItemIndex:
 
         return STRtree([_on_the_circle(shape(item["geometry"])) for item in self.items])
 
-    def search(self, parameters: Parameters, paging: Paging = PLANETARY_COMPUTER) -> tuple[list[Item], int, str | None]:
-        """Answer a request in the form of a POST body, page by page as a provider does.
-
-        Returns:
-            The items of one page, the number of items on all pages, and the token of the next page if there is one.
+    def find(self, parameters: Mapping[str, Any]) -> list[Item]:
+        """All items that a request in the form of a POST body asks for, in the index's order.
 
         Raises:
-            BadRequestError: an unknown parameter, or a value that cannot be understood.
+            RequestError: a value that cannot be understood.
         """
-        names = (*PARAMETERS, paging.token)
-        unknown = sorted(set(parameters) - set(names))
-        if unknown:
-            raise BadRequestError(f"unknown parameter {unknown[0]!r}, known: {', '.join(names)}")
-        found = self._inside(parameters)
-        for name, make in FILTERS.items():
-            if parameters.get(name) is not None:
-                keep = make(parameters[name])
-                found = [item for item in found if keep(item)]
-        found = _sorted(found, parameters.get("sortby") or [])
-        limit = _limit(parameters.get("limit", paging.default), paging)
-        start = _position(found, parameters.get(paging.token))
-        start -= min(start, paging.overlap, limit - 1)
-        page = found[start : start + limit]
-        more = start + limit < len(found)
-        token = f"next:{start + limit}" if more else None
-        return [select_fields(item, parameters.get("fields")) for item in page], len(found), token
+        given = {name: parameters[name] for name in FILTERS if parameters.get(name) is not None}
+        found = self._inside(given.pop("bbox", None), given.pop("intersects", None))
+        for name, value in given.items():
+            keep = _FILTER_OF[name](value)
+            found = [item for item in found if keep(item)]
+        return found
 
-    def _inside(self, parameters: Parameters) -> list[Item]:
-        """Items whose geometry meets `bbox` or `intersects`, in the index's order."""
-        if parameters.get("bbox") is None and parameters.get("intersects") is None:
+    def _inside(self, bbox: Any, geometry: Any) -> list[Item]:
+        """Items whose geometry meets one of the two."""
+        if bbox is None and geometry is None:
             return self.items
-        if parameters.get("bbox") is not None and parameters.get("intersects") is not None:
-            raise BadRequestError("bbox and intersects exclude each other")
-        bbox = parameters.get("bbox")
-        area = _shape(parameters["intersects"]) if bbox is None else _box(bbox)
+        if bbox is not None and geometry is not None:
+            raise bad_request("bbox and intersects exclude each other")
+        area = _shape(geometry) if bbox is None else _box(bbox)
         return [self.items[i] for i in sorted(self._tree.query(area, predicate="intersects"))]
 
 
@@ -89,11 +85,11 @@ def _box(bbox: Sequence[Any]) -> Any:
     except (TypeError, ValueError):
         numbers = []
     if len(numbers) not in (4, 6):
-        raise BadRequestError(f"bbox must be 4 or 6 numbers, not {bbox!r}")
+        raise bad_request(f"bbox must be 4 or 6 numbers, not {bbox!r}")
     half = len(numbers) // 2
     (west, south), (east, north) = numbers[:2], numbers[half : half + 2]
     if south > north:
-        raise BadRequestError(f"bbox: south {south} is above north {north}")
+        raise bad_request(f"bbox: south {south} is above north {north}")
     if west > east:
         return union(box(west, south, 180, north), box(-180, south, east, north))
     return box(west, south, east, north)
@@ -106,63 +102,53 @@ def _shape(geometry: Any) -> Any:
     try:
         return shape(geometry)
     except (ShapelyError, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise BadRequestError(f"intersects is not a GeoJSON geometry: {error}") from None
+        raise bad_request(f"intersects is not a GeoJSON geometry: {error}") from None
 
 
-def _sorted(items: list[Item], order: Any) -> list[Item]:
-    """Sort by several fields, the first one weighing most; items without a field come last either way."""
-    if not isinstance(order, list):
-        raise BadRequestError(f"sortby must be a list, not {order!r}")
-    for entry in reversed(order):
-        if not isinstance(entry, Mapping) or entry.get("direction", "asc") not in ("asc", "desc"):
-            raise BadRequestError(f"sortby: {entry!r} needs a field and a direction asc or desc")
-        field, descending = str(entry.get("field")), entry.get("direction") == "desc"
-        known = [item for item in items if lookup(item, field) is not None]
-        unknown = [item for item in items if lookup(item, field) is None]
-        items = sorted(known, key=lambda item: lookup(item, field), reverse=descending) + unknown  # noqa: B023
-    return items
+def start_time(item: Item) -> datetime:
+    """When an item was taken, or began."""
+    properties = item["properties"]
+    return datetime.fromisoformat(properties["datetime"] or properties["start_datetime"])
 
 
-def _limit(value: Any, paging: Paging) -> int:
+def _end_time(item: Item) -> datetime:
+    """When an item was taken, or ended."""
+    properties = item["properties"]
+    return datetime.fromisoformat(properties["datetime"] or properties["end_datetime"])
+
+
+def _time(text: str) -> datetime:
     try:
-        limit = int(value)
-    except (TypeError, ValueError):
-        limit = 0
-    if paging.cut:
-        limit = min(limit, paging.largest)
-    if not 1 <= limit <= paging.largest:
-        raise BadRequestError(f"limit must be 1 to {paging.largest}, not {value!r}")
-    return limit
+        if _RFC_3339.fullmatch(text.upper()):
+            return datetime.fromisoformat(text.upper())
+    except ValueError:
+        pass
+    raise bad_request(f"datetime {text!r} is not RFC 3339 with a time zone, like 2022-05-01T00:00:00Z")
 
 
-def _position(items: list[Item], token: Any) -> int:
-    """Where the page of a token starts."""
-    if token is None:
-        return 0
-    name, _, number = str(token).partition(":")
-    if name != "next" or not number.isdigit() or int(number) >= len(items):
-        raise BadRequestError(f"token {token!r} is not of this search")
-    return int(number)
+def _by_datetime(text: Any) -> Callable[[Item], bool]:
+    """Items that share a moment with an instant, a closed interval or an open one (`..` or nothing at one end)."""
+    ends = str(text).split("/")
+    if len(ends) > 2 or all(end in ("", "..") for end in ends):
+        raise bad_request(f"datetime {text!r} is neither an instant nor an interval")
+    begin, end = (ever if at in ("", "..") else _time(at) for at, ever in zip((ends[0], ends[-1]), _EVER, strict=True))
+    if begin > end:
+        raise bad_request(f"datetime {text!r} ends before it begins")
+    return lambda item: start_time(item) <= end and _end_time(item) >= begin
 
 
-def select_fields(item: Item, fields: Any) -> Item:
-    """The fields extension: what is included, less what is excluded; `properties.x` reaches into the properties."""
-    if not fields:
-        return item
-    if not isinstance(fields, Mapping):
-        raise BadRequestError(f"fields must be an object with include and exclude, not {fields!r}")
-    include, exclude = fields.get("include") or [], fields.get("exclude") or []
-    chosen: Item = dict(item)
-    if include:
-        wanted = {"id", "collection", "type", "stac_version", *include}
-        chosen = {key: value for key, value in item.items() if key in wanted}
-        inner = {name.removeprefix("properties.") for name in include if name.startswith("properties.")}
-        if inner and "properties" not in include:
-            chosen["properties"] = {key: value for key, value in item["properties"].items() if key in inner}
-    for name in exclude:
-        if name.startswith("properties.") and "properties" in chosen:
-            left = {k: v for k, v in chosen["properties"].items() if k != name.removeprefix("properties.")}
-            chosen["properties"] = left
-        else:
-            chosen.pop(name, None)
-    return chosen
+def _member(name: str, field: str) -> Callable[[Any], Callable[[Item], bool]]:
+    def make(values: Any) -> Callable[[Item], bool]:
+        if not isinstance(values, list):
+            raise bad_request(f"{name} must be a list, not {values!r}")
+        wanted = set(map(str, values))
+        return lambda item: item[field] in wanted
+
+    return make
+
+
+_FILTER_OF: Mapping[str, Callable[[Any], Callable[[Item], bool]]] = {
+    "collections": _member("collections", "collection"),
+    "ids": _member("ids", "id"),
+    "datetime": _by_datetime,
+}

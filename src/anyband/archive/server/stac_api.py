@@ -1,192 +1,226 @@
-"""The STAC API of the embedded archive as a function from requests to documents; `server` puts it on the air."""
+"""The STAC API of the embedded archive as a function from requests to documents; `http_server` puts it on the air."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
-from anyband.archive.server.item_filters import BadRequestError
-from anyband.archive.server.item_index import ItemIndex
-from anyband.archive.server.provider_apis import APIS, Api
-from anyband.testing.providers.common import BASE, HOST, template
+from anyband.archive.server.item_index import FILTERS, Item, ItemIndex, RequestError, bad_request
+from anyband.archive.stac_items import BASE, read_template
+from anyband.products import CATALOGUED, EXTRA, collection_of
 
-__all__ = ["APIS", "BASE", "HOST", "ROOT", "Api", "NotFoundError", "TooLargeError", "answer"]
+JSON, GEOJSON, OPENAPI = "application/json", "application/geo+json", "application/vnd.oai.openapi+json;version=3.0"
+LISTS = ("bbox", "collections", "ids")
+"""Parameters that are lists, with commas in a query string."""
 
-ROOT = APIS["stac"].root
-
-_LISTS = ("bbox", "collections", "ids")  # parameters that are lists, with commas in a query string
-_API = "https://api.stacspec.org/v1.0.0"
-_OGC = "http://www.opengis.net/spec"
+_STAC = "https://api.stacspec.org/v1.0.0"
+_FEATURES = "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf"
 CONFORMS_TO = [
-    f"{_API}/core",
-    f"{_API}/collections",
-    f"{_API}/ogcapi-features",
-    f"{_API}/item-search",
-    *(f"{_API}/item-search#{name}" for name in ("fields", "filter", "query", "sort")),
-    f"{_OGC}/ogcapi-features-1/1.0/conf/core",
-    f"{_OGC}/ogcapi-features-1/1.0/conf/geojson",
-    *(f"{_OGC}/cql2/1.0/conf/{name}" for name in ("basic-cql2", "cql2-json", "cql2-text")),
+    *(f"{_STAC}/{name}" for name in ("core", "collections", "ogcapi-features", "item-search")),
+    *(f"{_FEATURES}/{name}" for name in ("core", "geojson")),
 ]
+PATHS = ("/", "/conformance", "/collections", "/collections/{collectionId}", "/collections/{collectionId}/items")
 
 
-class NotFoundError(Exception):
-    """Nothing is there; the message is one line that says what was looked for."""
+def not_found(line: str) -> RequestError:
+    """Nothing is there; the line says what was looked for."""
+    return RequestError(HTTPStatus.NOT_FOUND, line)
 
 
-class TooLargeError(Exception):
-    """The answer is larger than the provider can send; the message is what the provider says."""
+@dataclass(frozen=True)
+class Api:
+    """One STAC API of the archive, with its items as they are stored.
 
-
-def landing_page(api: Api) -> dict[str, Any]:
-    """The root catalogue with what this API conforms to."""
-    link = {"type": "application/json", "href": api.root}
-    search = {"rel": "search", "type": "application/geo+json", "href": f"{api.root}/search"}
-    return {
-        "type": "Catalog",
-        "id": "anyband-archive",
-        "title": "Embedded archive of anyband",
-        "description": f"Simulated scenes in the form of {api.provider}",
-        "stac_version": "1.0.0",
-        "conformsTo": CONFORMS_TO,
-        "links": [
-            link | {"rel": "self"},
-            link | {"rel": "root"},
-            link | {"rel": "data", "href": f"{api.root}/collections"},
-            link | {"rel": "conformance", "href": f"{api.root}/conformance"},
-            search | {"method": "GET"},
-            search | {"method": "POST"},
-        ],
-    }
-
-
-def collection(api: Api, name: str) -> dict[str, Any]:
-    """Description of one collection.
-
-    Raises:
-        NotFoundError: no such collection.
+    Attributes:
+        name: first part of its path.
+        provider: whose form its items have.
+        collections: its own collection of each product.
+        page, largest: items of a page, by default and at most; who asks for more gets as many.
+        token: name of the parameter that leads to the next page.
     """
-    if name not in api.stored:
-        raise NotFoundError(f"no collection {name!r}, known: {', '.join(api.stored)}")
-    described = template(api.stored[name])["collection"]
-    url = f"{api.root}/collections/{name}"
-    link = {"type": "application/json", "href": api.root}
-    return {
-        "type": "Collection",
-        "id": name,
-        "stac_version": "1.0.0",
-        "description": f"{described['title']}, simulated",
-        **described,
-        "extent": {"spatial": {"bbox": [[-180, -90, 180, 90]]}, "temporal": {"interval": [[None, None]]}},
-        "links": [
-            link | {"rel": "self", "href": url},
-            link | {"rel": "root"},
-            link | {"rel": "parent"},
-            {"rel": "items", "type": "application/geo+json", "href": f"{url}/items"},
-        ],
-    }
+
+    name: str
+    provider: str
+    collections: Mapping[str, str]
+    page: int = 250
+    largest: int = 1_000
+    token: str = "token"
+
+    @property
+    def root(self) -> str:
+        """Address of the landing page."""
+        return f"{BASE}/{self.name}"
+
+    @property
+    def stored(self) -> dict[str, str]:
+        """Collection in the archive of each of the API's collections."""
+        return {own: collection_of(product) for product, own in self.collections.items()}
+
+    def publish(self, items: list[Item]) -> list[Item]:
+        """The items of all stored ones that this API has, as it has them."""
+        own = set(self.stored.values())
+        return [item for item in items if item["collection"] in own]
+
+    def answer(self, index: ItemIndex, method: str, path: str, query: str, body: bytes) -> dict[str, Any]:
+        """Document behind a path below the root.
+
+        Args:
+            index: the API's items.
+            method: GET, HEAD or POST; only `search` takes a body.
+            path: decoded path below the root, without slashes at the ends.
+            query: the part behind the question mark, still encoded.
+            body: content of a POST request.
+
+        Raises:
+            RequestError: nothing is there, or a search that cannot be understood.
+        """
+        match path.split("/"):
+            case [""]:
+                return self._landing_page()
+            case ["conformance"]:
+                return {"conformsTo": CONFORMS_TO}
+            case ["api"]:
+                operations = {name: {"get": {"responses": {"200": {"description": "OK"}}}} for name in PATHS}
+                return {"openapi": "3.0.3", "info": {"title": self.provider, "version": "1"}, "paths": operations}
+            case ["collections"]:
+                found = [self._collection(name) for name in self.collections.values()]
+                return {"collections": found, "links": [self._link("self", "/collections"), self._link("root")]}
+            case ["collections", name]:
+                return self._collection(name)
+            case ["collections", name, "items"]:
+                self._collection(name)
+                return self.search(index, path, query, parse_query(query) | {"collections": [name]})
+            case ["collections", name, "items", item_id]:
+                for item in index.find({"collections": [name], "ids": [item_id]}):
+                    return item
+                raise not_found(f"no item {item_id!r} in collection {name!r}")
+            case ["search"] if method == "POST":
+                return self.search(index, path, None, _decode(body))
+            case ["search"]:
+                return self.search(index, path, query, parse_query(query))
+        raise not_found(f"nothing at {path}: the API is at {self.root}, files at {BASE}/files")
+
+    def search(self, index: ItemIndex, path: str, query: str | None, parameters: dict[str, Any]) -> dict[str, Any]:
+        """One page of a search with a link to the next one; `query` is that of a GET, None for a POST."""
+        known = (*FILTERS, "limit", self.token)
+        unknown = sorted(set(parameters) - set(known))
+        if unknown:
+            raise bad_request(f"unknown parameter {unknown[0]!r}, known: {', '.join(known)}")
+        found = index.find(parameters)
+        limit = min(_whole(parameters.get("limit", self.page), "limit"), self.largest)
+        start = self.first_of(parameters, len(found))
+        page = found[start : start + limit]
+        links = [self._link("root"), self._link("self", f"/{quote(path)}{f'?{query}' if query else ''}", GEOJSON)]
+        if start + limit < len(found):
+            links.append(self._next(path, query, parameters, f"next:{start + limit}"))
+        counts = {"numberMatched": len(found), "numberReturned": len(page)}
+        return {"type": "FeatureCollection", "features": page, "links": links, **counts}
+
+    def first_of(self, parameters: Mapping[str, Any], count: int) -> int:
+        """Number of the first item, of `count` in all, of the page that the parameters ask for.
+
+        Raises:
+            RequestError: a token that is not of this search.
+        """
+        token = parameters.get(self.token)
+        if token is None:
+            return 0
+        name, _, number = str(token).partition(":")
+        if name != "next" or not number.isdigit() or int(number) >= count:
+            raise bad_request(f"token {token!r} is not of this search")
+        return int(number)
+
+    def _next(self, path: str, query: str | None, parameters: Mapping[str, Any], token: str) -> dict[str, Any]:
+        """Link to the next page in the form of the request, a body or a query string."""
+        link = self._link("next", f"/{quote(path)}", GEOJSON)
+        if query is None:
+            return link | {"method": "POST", "body": {**parameters, self.token: token}}
+        following = urlencode(dict(parse_qsl(query)) | {self.token: token})
+        return link | {"method": "GET", "href": f"{link['href']}?{following}"}
+
+    def _link(self, relation: str, path: str = "", kind: str = JSON) -> dict[str, Any]:
+        return {"rel": relation, "type": kind, "href": f"{self.root}{path}"}
+
+    def _landing_page(self) -> dict[str, Any]:
+        """The root catalogue with what this API conforms to."""
+        return {
+            "type": "Catalog",
+            "id": "anyband-archive",
+            "title": "Embedded archive of anyband",
+            "description": f"Simulated scenes in the form of {self.provider}",
+            "stac_version": "1.0.0",
+            "conformsTo": CONFORMS_TO,
+            "links": [
+                self._link("self"),
+                self._link("root"),
+                self._link("service-desc", "/api", OPENAPI),
+                self._link("data", "/collections"),
+                self._link("conformance", "/conformance"),
+                self._link("search", "/search", GEOJSON) | {"method": "GET"},
+                self._link("search", "/search", GEOJSON) | {"method": "POST"},
+            ],
+        }
+
+    def _collection(self, name: str) -> dict[str, Any]:
+        """Description of one collection.
+
+        Raises:
+            RequestError: no such collection.
+        """
+        if name not in self.stored:
+            raise not_found(f"no collection {name!r}, known: {', '.join(self.stored)}")
+        described = read_template(self.stored[name])["collection"]
+        path = f"/collections/{name}"
+        return {
+            "type": "Collection",
+            "id": name,
+            "stac_version": "1.0.0",
+            "description": f"{described['title']}, simulated",
+            **described,
+            "extent": {"spatial": {"bbox": [[-180, -90, 180, 90]]}, "temporal": {"interval": [[None, None]]}},
+            "links": [
+                self._link("self", path),
+                self._link("root"),
+                self._link("parent"),
+                self._link("items", f"{path}/items", GEOJSON),
+            ],
+        }
 
 
-def parse_get(query: str) -> dict[str, Any]:
+def parse_query(query: str) -> dict[str, Any]:
     """Bring the parameters of a GET request into the form of a POST body."""
     parameters: dict[str, Any] = dict(parse_qsl(query, keep_blank_values=True))
-    for name in _LISTS:
-        if name in parameters:
-            parameters[name] = parameters[name].split(",")
-    for name in ("intersects", "query"):
-        if name in parameters:
-            parameters[name] = _decode(name, parameters[name])
-    if parameters.get("filter-lang") == "cql2-json" and "filter" in parameters:
-        parameters["filter"] = _decode("filter", parameters["filter"])
-    if "sortby" in parameters:
-        parameters["sortby"] = [
-            {"field": name.lstrip("+-"), "direction": "desc" if name.startswith("-") else "asc"}
-            for name in parameters["sortby"].split(",")
-        ]
-    if "fields" in parameters:
-        names = parameters["fields"].split(",")
-        parameters["fields"] = {
-            "include": [name.lstrip("+") for name in names if name and not name.startswith("-")],
-            "exclude": [name[1:] for name in names if name.startswith("-")],
-        }
+    for name in set(LISTS) & parameters.keys():
+        parameters[name] = parameters[name].split(",")
+    if "intersects" in parameters:
+        parameters["intersects"] = _decode(parameters["intersects"])
     return parameters
 
 
-def _decode(name: str, text: str | bytes) -> Any:
+def _decode(text: str | bytes) -> dict[str, Any]:
     try:
-        return json.loads(text)
-    except ValueError as error:
-        raise BadRequestError(f"{name} is not JSON: {error}") from None
+        document = json.loads(text)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise bad_request("body and intersects must be JSON objects")
+    return document
 
 
-def answer(api: Api, index: ItemIndex, method: str, path: str, query: str, body: bytes) -> dict[str, Any]:
-    """Document behind a path below the root of an API.
-
-    Args:
-        api: which one.
-        index: its items.
-        method: GET, HEAD or POST; only `search` takes a body.
-        path: decoded path below the root, without slashes at the ends.
-        query: the part behind the question mark, still encoded.
-        body: content of a POST request.
-
-    Raises:
-        NotFoundError: nothing is there.
-        BadRequestError: a search that cannot be understood.
-        TooLargeError: a page that the provider could not send.
-    """
-    match path.split("/"):
-        case [""]:
-            return landing_page(api)
-        case ["conformance"]:
-            return {"conformsTo": CONFORMS_TO}
-        case ["collections"]:
-            found = [collection(api, name) for name in api.collections.values()]
-            return {"collections": found, "links": landing_page(api)["links"][:2]}
-        case ["collections", name]:
-            return collection(api, name)
-        case ["collections", name, "items"]:
-            collection(api, name)
-            return _page(api, index, path, query, parse_get(query) | {"collections": [name]})
-        case ["collections", name, "items", item_id]:
-            found, _, _ = index.search({"collections": [name], "ids": [item_id]}, api.paging)
-            if not found:
-                raise NotFoundError(f"no item {item_id!r} in collection {name!r}")
-            return found[0]
-        case ["search"] if method == "POST":
-            return _page(api, index, path, None, _decode("body", body))
-        case ["search"]:
-            return _page(api, index, path, query, parse_get(query))
-    raise NotFoundError(f"nothing at {path}: the API is at {api.root}, files at {BASE}/files")
+def _whole(value: Any, name: str) -> int:
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        number = 0
+    if number < 1:
+        raise bad_request(f"{name} must be a whole number from 1 on, not {value!r}")
+    return number
 
 
-def _page(api: Api, index: ItemIndex, path: str, query: str | None, parameters: Any) -> dict[str, Any]:
-    """One page of a search, with a link to the next one as the provider writes it."""
-    if not isinstance(parameters, dict):
-        raise BadRequestError("body must be a JSON object")
-    items, matched, token = index.search(parameters, api.paging)
-    links: list[dict[str, Any]] = [{"rel": "root", "type": "application/json", "href": api.root}]
-    if token is not None:
-        links.append(_next_link(api, path, query, parameters, token))
-    counts = {"numberMatched": matched, "numberReturned": len(items)} if api.paging.counts else {}
-    page = {"type": "FeatureCollection", "features": items, "links": links, **counts}
-    if api.paging.most_bytes and len(json.dumps(page)) > api.paging.most_bytes:
-        raise TooLargeError("Internal server error")
-    return page
+STAC = Api("stac", "the Planetary Computer", {product: collection_of(product) for product in CATALOGUED})
+"""What `catalog: embedded` means."""
 
-
-def _next_link(api: Api, path: str, query: str | None, parameters: dict[str, Any], token: str) -> dict[str, Any]:
-    """In the form of the request, a body or a query string, unless the provider knows only query strings."""
-    link: dict[str, Any] = {"rel": "next", "type": "application/geo+json", "href": f"{api.root}/{quote(path)}"}
-    if query is None and not api.paging.by_query:
-        return link | {"method": "POST", "body": parameters | {api.paging.token: token}}
-    known = dict(parse_qsl(query)) if query is not None else _as_query(parameters)
-    link["href"] += f"?{urlencode(known | {api.paging.token: token})}"
-    return link if api.paging.by_query else link | {"method": "GET"}
-
-
-def _as_query(parameters: dict[str, Any]) -> dict[str, str]:
-    """The parameters of a POST body as those of a GET request."""
-    return {
-        name: ",".join(map(str, value)) if name in _LISTS else value if isinstance(value, str) else json.dumps(value)
-        for name, value in parameters.items()
-        if value is not None
-    }
+SENSORS = Api("sensors", "a catalogue of other sensors, in STAC 1.1", {p: collection_of(p) for p in EXTRA})
+"""The extra sensors, which no real provider has."""

@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from anyband.archive.item_properties import microseconds
-from anyband.archive.stac_items import read_template
+from anyband.archive.server.item_index import Item
+from anyband.archive.stac_items import BASE, read_template
 from anyband.testing.made import made
 
-Item = dict[str, Any]
-HOST = "archive.anyband.test"
-BASE = f"http://{HOST}"
 TEMPLATES = Path(__file__).parents[1] / "templates"
 ADDRESS = f"{BASE}/"  # of everything that the host has
 CLOUD_OPTIMISED = "image/tiff; application=geotiff; profile=cloud-optimized"

@@ -9,17 +9,10 @@ of a `sentinel-2-c1-l2a` item with the descriptions of stactools, a Landsat item
 import copy
 from typing import Any
 
+from anyband.archive.server.item_index import Item
+from anyband.archive.stac_items import BASE
 from anyband.testing.providers import sentinel2_forms
-from anyband.testing.providers.common import (
-    BASE,
-    Item,
-    Published,
-    api_links,
-    later,
-    moment,
-    template,
-    within_180,
-)
+from anyband.testing.providers.common import Published, api_links, later, moment, template, within_180
 from anyband.testing.providers.usgs import bucket_key, product_id, suffixes
 
 API, API_C1 = "earth-search", "earth-search-c1"

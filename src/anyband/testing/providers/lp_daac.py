@@ -6,8 +6,10 @@ Forms of assets, links and extensions: source of nasa/cmr-stac and what is known
 from datetime import UTC
 from typing import Any
 
+from anyband.archive.server.item_index import Item
+from anyband.archive.stac_items import BASE
 from anyband.simulation.scene_info import SIMULATED
-from anyband.testing.providers.common import ADDRESS, BASE, Item, Published, api_links, moment, within_180
+from anyband.testing.providers.common import ADDRESS, Published, api_links, moment, within_180
 
 API = "lpcloud"
 BUCKET, PUBLIC = "lp-prod-protected", "lp-prod-public"

@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from anyband.archive.server.item_index import Item
 from anyband.simulation.scene_info import SIMULATED
-from anyband.testing.providers.common import ADDRESS, Item, moment, stored_path
+from anyband.testing.providers.common import ADDRESS, moment, stored_path
 
 BANDS = {
     "coastal": "B01", "blue": "B02", "green": "B03", "red": "B04", "rededge1": "B05", "rededge2": "B06",

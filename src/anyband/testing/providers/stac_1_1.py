@@ -10,8 +10,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from anyband.archive.server.item_index import Item
 from anyband.testing.providers import sentinel2_forms
-from anyband.testing.providers.common import ADDRESS, Item, Published, api_links, later, template, within_180
+from anyband.testing.providers.common import ADDRESS, Published, api_links, later, template, within_180
 
 API = "stac-1.1"
 EO_NAMES = ("common_name", "center_wavelength", "full_width_half_max", "solar_illumination")

@@ -2,15 +2,16 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pystac
 import pytest
 
-from anyband.archive.server.provider_apis import APIS
 from anyband.archive.stac_items import SIMULATED
 from anyband.catalog.items.dialects import parse_item
 from anyband.catalog.items.sentinel2 import has_offset
+from anyband.testing.provider_apis import APIS
 from anyband.testing.providers import stac_1_1
 from anyband.testing.providers.common import within_180
 from make_items import NOON
@@ -68,29 +69,36 @@ PRODUCTS = ("sentinel2", "landsat", "hls_s30", "hls_l30", "label")
 
 @pytest.fixture(params=[(name, product) for name in APIS for product in PRODUCTS], ids="-".join)
 def case(request, full_item):
-    """One product of one API: its name, the stored item, what is published."""
+    """One product of one API: its name, the stored item, what is published with which files."""
     name, product = request.param
     stored = full_item(product)
-    return (name, product), stored, APIS[name].publish(stored)
+    return (name, product), stored, *publish(name, stored)
+
+
+def publish(name, stored):
+    """The item and the files behind its addresses."""
+    api = replace(APIS[name])
+    (item,) = api.publish([stored])
+    return item, api.files
 
 
 def published(full_item, name, product, **changes):
-    return APIS[name].publish(full_item(product, **changes)).item
+    return publish(name, full_item(product, **changes))[0]
 
 
 def test_keys_are_those_of_the_provider_and_one_of_ours(case):
-    key, _, found = case
+    key, _, item, _ = case
     if key in PROPERTIES:
-        assert set(found.item["properties"]) - {SIMULATED} == set(PROPERTIES[key].split())
+        assert set(item["properties"]) - {SIMULATED} == set(PROPERTIES[key].split())
     if key in ASSETS:
-        assert set(found.item["assets"]) == set(ASSETS[key].split())
-    assert SIMULATED in found.item["properties"], "nobody may take it for a real scene"
-    assert found.item["collection"] == APIS[key[0]].collections[key[1]]
+        assert set(item["assets"]) == set(ASSETS[key].split())
+    assert SIMULATED in item["properties"], "nobody may take it for a real scene"
+    assert item["collection"] == APIS[key[0]].collections[key[1]]
 
 
 def test_items_mean_the_same_in_every_dialect(case):
-    (name, product), stored, found = case
-    ours, there = parse_item(stored), parse_item(found.item)
+    (name, product), stored, item, _ = case
+    ours, there = parse_item(stored), parse_item(item)
     assert there.product == ours.product
     for field in ("datetime", "tile", "epsg", "tier", "simulated"):
         assert getattr(there, field) == getattr(ours, field), field
@@ -107,22 +115,22 @@ def test_items_mean_the_same_in_every_dialect(case):
 
 
 def test_stored_items_are_not_changed(case, full_item):
-    key, stored, _ = case
+    key, stored, _, _ = case
     assert stored == full_item(key[1])
 
 
 @pytest.mark.filterwarnings("ignore:Could not parse bucket")  # the archive's own host is no bucket of AWS
 def test_items_are_valid_stac(case):
-    assert pystac.Item.from_dict(case[2].item).id == case[2].item["id"]
+    assert pystac.Item.from_dict(case[2]).id == case[2]["id"]
 
 
 def test_every_address_of_a_provider_has_its_file(case):
     """Files that the archive holds are either under their own path or in the list of what is published."""
-    _, stored, found = case
+    _, stored, item, files = case
     held = {asset["href"].removeprefix("http://archive.anyband.test/") for asset in stored["assets"].values()}
-    for key, band in parse_item(found.item).bands.items():
+    for key, band in parse_item(item).bands.items():
         address = re.sub(r"^(s3://|http://archive.anyband.test/)", "", band.href)
-        path = found.files.get(address, address)
+        path = files.get(address, address)
         assert re.sub(r"^made/[^/]+/", "files/", path) in held, key
 
 
@@ -139,17 +147,17 @@ def test_every_address_of_a_provider_has_its_file(case):
     ],
 )
 def test_offsets_of_sentinel2(full_item, name, baseline, offset, change):
-    found = APIS[name].publish(full_item("sentinel2", baseline=baseline))
-    red = found.item["assets"]["red"]
+    item, files = publish(name, full_item("sentinel2", baseline=baseline))
+    red = item["assets"]["red"]
     said = red["raster:bands"][0]["offset"] if "raster:bands" in red else red["bands"][0]["raster:offset"]
     assert said == offset
-    paths = [path for path in found.files.values() if path.endswith("B04.tif")]
+    paths = [path for path in files.values() if path.endswith("B04.tif")]
     assert all(path.startswith(f"made/{change}/" if change else "files/") for path in paths)
-    quality = [path for path in found.files.values() if path.endswith("SCL.tif")]
+    quality = [path for path in files.values() if path.endswith("SCL.tif")]
     assert all(path.startswith("files/") for path in quality), "classes have no offset"
-    scene = parse_item(found.item)
+    scene = parse_item(item)
     assert scene.baseline == ("05.00" if name == "earth-search-c1" and baseline < "05.00" else baseline)
-    assert has_offset(found.item, scene.baseline) == (baseline >= "04.00" or name == "earth-search-c1")
+    assert has_offset(item, scene.baseline) == (baseline >= "04.00" or name == "earth-search-c1")
 
 
 def test_names_of_earth_search(full_item):
@@ -216,7 +224,7 @@ def test_footprints_across_the_antimeridian_are_cut_but_at_the_planetary_compute
     cut = within_180(stored)
     assert cut["geometry"]["type"] == "MultiPolygon"
     assert cut["bbox"] == pytest.approx([179.9, 46.0, -179.9, 46.1])
-    assert APIS["stac"].publish(stored).item["bbox"][2] > 180
+    assert publish("stac", stored)[0]["bbox"][2] > 180
     assert within_180(full_item("landsat")) == full_item("landsat")
 
 

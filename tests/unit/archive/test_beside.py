@@ -114,20 +114,3 @@ def test_plain_mode_serves_until_it_is_interrupted(archive):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (0, "ended\n")
-
-
-def test_the_command_may_meet_a_storm(archive):
-    """In the storm all files want a token, and a page of a search holds two items."""
-    ask = "import urllib.request as u; print(u.urlopen('http://archive.anyband.test/stac/search?limit=9').read())"
-    process = serve(archive, "--faults", "storm", "--", sys.executable, "-c", ask)
-    out, err = process.communicate(timeout=20)
-    assert (process.returncode, err) == (0, "")
-    assert "http://anyband.blob.core.windows.net/files/" in out
-    assert '"numberReturned": 2' in out
-
-
-def test_an_unknown_storm_is_refused(archive):
-    process = serve(archive, "--faults", "gale", "--", "true")
-    _, err = process.communicate(timeout=20)
-    assert process.returncode == 2
-    assert "invalid choice: 'gale' (choose from storm)" in err.replace("'storm'", "storm")

@@ -1,8 +1,6 @@
 """Faults, tokens, buckets and pages of the archive's server, one by one and over HTTP."""
 
 import http.client
-import json
-import threading
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,9 +13,10 @@ from pystac_client import Client
 from pystac_client.stac_api_io import StacApiIO
 from urllib3 import Retry
 
-from anyband.archive.server import ArchiveServer
-from anyband.archive.server.environment import FAKE_KEYS, archive_environment
+from anyband.archive.server.item_index import ItemIndex, RequestError
 from anyband.testing.faults import CALM, STORM, Faults, Weather, lasting_faults
+from anyband.testing.provider_apis import APIS
+from anyband.testing.provider_server import FAKE_KEYS, ProviderServer
 from make_items import write_items
 
 BASE = "http://archive.anyband.test"
@@ -43,12 +42,10 @@ def serving(root, monkeypatch):
 
     @contextmanager
     def start(**options):
-        with ArchiveServer(root, **options) as server:
-            threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-            for name, value in archive_environment(server.proxy_url).items():
+        with ProviderServer(options.pop("root", root), **options) as server:
+            for name, value in server.environment.items():
                 monkeypatch.setenv(name, value)
             yield server
-            server.shutdown()
 
     return start
 
@@ -187,16 +184,17 @@ def test_buckets_are_for_readers_who_pay(serving, root, full_item):
         assert connection.getresponse().status == 404
 
 
-def test_made_up_keys_are_only_for_users_without(tmp_path, monkeypatch):
+def test_made_up_keys_are_only_for_users_without(root, tmp_path, monkeypatch):
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    without = archive_environment("http://127.0.0.1:1", {})
-    assert without.items() >= FAKE_KEYS.items()
-    assert without["PC_SDK_SAS_URL"] == f"{BASE}/api/sas/v1/token"
-    mine = archive_environment("http://127.0.0.1:1", {"AWS_ACCESS_KEY_ID": "mine"})
-    assert not FAKE_KEYS.keys() & mine.keys()
-    (tmp_path / ".aws").mkdir()
-    (tmp_path / ".aws/credentials").write_text("[default]\n")
-    assert not FAKE_KEYS.keys() & archive_environment("http://127.0.0.1:1", {}).keys()
+    with ProviderServer(root) as server:
+        assert server.environment.items() >= (FAKE_KEYS | {"PC_SDK_SAS_URL": f"{BASE}/api/sas/v1/token"}).items()
+        with monkeypatch.context() as mine:
+            mine.setenv("AWS_ACCESS_KEY_ID", "mine")
+            assert not FAKE_KEYS.keys() & server.environment.keys()
+        (tmp_path / ".aws").mkdir()
+        (tmp_path / ".aws/credentials").write_text("[default]\n")
+        assert not FAKE_KEYS.keys() & server.environment.keys()
 
 
 def test_each_provider_pages_in_its_way(serving):
@@ -216,32 +214,24 @@ def test_each_provider_pages_in_its_way(serving):
         assert statuses == {"stac": 400, "earth-search": 200, "lpcloud": 200}, "LP DAAC cuts, so does stac-server"
 
 
-def test_earth_search_cannot_send_more_than_six_megabytes(tmp_path, full_item, monkeypatch):
-    items = [full_item("sentinel2", day) for day in range(300)]
-    write_items(tmp_path, "aspen", items)
-    with ArchiveServer(tmp_path) as server:
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        for name, value in archive_environment(server.proxy_url).items():
-            monkeypatch.setenv(name, value)
-        full = get(f"{BASE}/earth-search/search?limit=300")
-        assert (full.status_code, full.json()) == (502, {"message": "Internal server error"})
-        assert len(json.dumps(get(f"{BASE}/earth-search/search?limit=100").json())) < 6 * 2**20
-        assert get(f"{BASE}/stac/search?limit=300").status_code == 200
-        server.shutdown()
+def test_earth_search_cannot_send_more_than_six_megabytes(full_item):
+    api = replace(APIS["earth-search"])
+    index = ItemIndex(api.publish([full_item("sentinel2", day) for day in range(300)]))
+    assert api.search(index, "search", None, {"limit": 100})["numberReturned"] == 100
+    with pytest.raises(RequestError, match='{"message": "Internal server error"}') as refused:
+        api.search(index, "search", None, {"limit": 300})
+    assert refused.value.status == 502
 
 
-def test_scenes_that_a_provider_cannot_tell_apart_are_an_error(tmp_path, full_item, monkeypatch):
+def test_scenes_that_a_provider_cannot_tell_apart_are_an_error(tmp_path, serving, full_item):
     """Two sites in one tile, seen on one day: the second would get the pixels of the first."""
+    folder = tmp_path / "two"
     for site, seconds in (("aspen", 0), ("birch", 1)):
         item = full_item("sentinel2", site=site)
         item["id"] = item["id"].replace("101530", f"10153{seconds}")
-        write_items(tmp_path, site, [item])
-    with ArchiveServer(tmp_path) as server:
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        for name, value in archive_environment(server.proxy_url).items():
-            monkeypatch.setenv(name, value)
+        write_items(folder, site, [item])
+    with serving(root=folder):
         answer = get(f"{BASE}/earth-search/search")
         assert answer.status_code == 500
         assert "two sites have a scene of one tile and day" in answer.text
         assert get(f"{BASE}/stac/search").json()["numberMatched"] == 2
-        server.shutdown()

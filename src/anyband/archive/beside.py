@@ -1,19 +1,43 @@
 """A command beside the archive's server: it reaches the archive, gets our signals, and does not outlive us."""
 
+import argparse
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 
-from anyband.archive.server import ArchiveServer
-from anyband.archive.server.environment import archive_environment
-from anyband.archive.server.stac_api import HOST, ROOT
+from anyband.archive.server.http_server import ArchiveServer
+from anyband.archive.stac_items import BASE
 from anyband.runtime import UserError
 
 PARENT_CHECK_S = 0.5
+
+
+def serve_from_command_line(
+    parser: argparse.ArgumentParser, make_server: Callable[[argparse.Namespace], ArchiveServer]
+) -> None:
+    """Parse `ARCHIVE [--port N] [own options of parser] [-- COMMAND]`, serve, and run the command or wait for Ctrl-C.
+
+    Raises:
+        SystemExit: with the exit status of the command.
+    """
+    parser.add_argument("archive", type=Path, help="folder of simulated sites")
+    parser.add_argument("--port", type=int, default=0, help="port of 127.0.0.1; 0 takes a free one")
+    own = sys.argv[1:]
+    dashes = own.index("--") if "--" in own else len(own)
+    own, command = own[:dashes], own[dashes + 1 :]
+    arguments = parser.parse_args(own)
+    if "--" in sys.argv and not command:
+        parser.error("no command after --")
+    with make_server(arguments) as server:
+        if command:
+            sys.exit(run_beside(server, command))
+        serve_until_interrupted(server)
 
 
 def run_beside(server: ArchiveServer, command: list[str]) -> int:
@@ -25,7 +49,7 @@ def run_beside(server: ArchiveServer, command: list[str]) -> int:
         UserError: the command cannot be started.
     """
     try:
-        child = subprocess.Popen(command, env=os.environ | archive_environment(server.proxy_url))
+        child = subprocess.Popen(command, env=os.environ | server.environment)
     except OSError as error:
         raise UserError(f"cannot start {command[0]}: {error.strerror}") from None
 
@@ -51,8 +75,9 @@ def serve_until_interrupted(server: ArchiveServer) -> None:
     """Say how to reach the archive, then wait for Ctrl-C or SIGTERM."""
     for number in (signal.SIGTERM, signal.SIGINT):  # a shell may have us ignore the latter in the background
         signal.signal(number, signal.default_int_handler)
-    variables = " ".join(f"{name}={value}" for name, value in archive_environment(server.proxy_url).items())
-    sys.stderr.write(f"{ROOT} is served, Ctrl-C ends; to reach {HOST}, set {variables}\n")
+    variables = " ".join(f"{name}={value}" for name, value in server.environment.items())
+    roots = ", ".join(api.root for api in server.apis.values())
+    sys.stderr.write(f"Serving {roots}; Ctrl-C ends. To reach {BASE}, set {variables}\n")
     sys.stderr.flush()
     try:
         signal.pause()

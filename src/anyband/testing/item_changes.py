@@ -1,14 +1,12 @@
-"""What the traps share: finding scenes and writing changed copies of items."""
+"""What the traps share: finding items, their sites and files, and writing changed copies of them."""
 
 import copy
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from anyband.archive.server.item_filters import start_time
+from anyband.archive.server.item_index import Item, start_time
 from anyband.testing.made import FILES, MADE, made
-
-Item = dict[str, Any]
 
 _ARCHIVE = re.compile(rf"http://[^/]+/(?=(?:{FILES}|{MADE}[^/]+/)(?P<site>[^/]+)/)")
 
@@ -17,6 +15,13 @@ def site_of(item: Item) -> str:
     """Site that an item's files belong to, "" for an item without any file of the archive."""
     found = (_ARCHIVE.match(asset["href"]) for asset in item["assets"].values())
     return next((match["site"] for match in found if match), "")
+
+
+def stored_part(path: str) -> str:
+    """`{site}/{path}` of `files/{site}/{path}` or of a file that is made from it."""
+    if path.startswith(MADE):
+        return path.removeprefix(MADE).partition("/")[2]
+    return path.removeprefix(FILES)
 
 
 def first_scenes(items: Sequence[Item], *collections: str) -> list[Item]:

@@ -7,6 +7,7 @@ import threading
 import time
 import warnings
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 
 import numpy as np
 import pytest
@@ -18,17 +19,19 @@ from shapely.geometry import mapping, shape
 
 from anyband.archive.geometry_names import utm_zone
 from anyband.archive.server import ArchiveServer
-from anyband.archive.server.handler import parse_range
-from anyband.archive.server.stac_api import ROOT
+from anyband.archive.server.http_server import parse_range, text_answer
+from anyband.archive.server.item_index import ItemIndex
+from anyband.archive.server.stac_api import STAC
 from anyband.runtime import UserError
 from make_items import make_item, square, write_items
 
+ROOT = STAC.root
 START = datetime(2022, 1, 1, 10, 0, tzinfo=UTC)
 PRODUCTS = ("sentinel2", "landsat", "hls_s30", "label")
 
 
 def synthetic_items(number=200, seed=3):
-    """Items all over two zones and a year; a few lack the cloud cover."""
+    """Items all over two zones and a year."""
     dice = random.Random(seed)
     items = []
     for count in range(number):
@@ -41,11 +44,7 @@ def synthetic_items(number=200, seed=3):
             datetime=START + timedelta(days=dice.randrange(360), seconds=count),
             footprint=square(longitude, latitude, dice.uniform(0.05, 0.8)),
             epsg=4326 if product == "label" else zone,
-            cloud_cover=dice.choice([0.27, 1.99, 11.06, 20.0, round(dice.uniform(0, 100), 2)]),
-            platform={"sentinel2": dice.choice(["sentinel-2a", "sentinel-2b"])}.get(product, "landsat-9"),
         )
-        if product == "landsat" and count % 3 == 0:
-            del item["properties"]["eo:cloud_cover"]
         items.append(item)
     return items
 
@@ -72,18 +71,14 @@ def root(tmp_path_factory, items):
 @pytest.fixture(scope="module")
 def server(root):
     with ArchiveServer(root) as running:
-        threading.Thread(target=running.serve_forever, args=(0.05,), daemon=True).start()
         yield running
-        running.shutdown()
 
 
 @pytest.fixture
 def proxy(server, monkeypatch):
     """The environment that the wrapped command of the serve step gets."""
-    for name in ("no_proxy", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    for name in ("http_proxy", "HTTP_PROXY"):
-        monkeypatch.setenv(name, server.proxy_url)
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture
@@ -181,85 +176,6 @@ def test_collections_and_ids(client, items):
     assert set(found(client, ids=some)) == set(some[:2])
 
 
-def cloud(item):
-    return item["properties"].get("eo:cloud_cover")
-
-
-def test_query(client, items):
-    def cloudy(low, high):
-        return expected(items, lambda item: cloud(item) is not None and low <= cloud(item) < high)
-
-    assert set(found(client, query={"eo:cloud_cover": {"gte": 11, "lt": 20}})) == cloudy(11, 20)
-    wanted = expected(items, lambda item: item["properties"]["platform"] == "Sentinel-2B")
-    assert set(found(client, query={"platform": {"eq": "Sentinel-2B"}})) == wanted
-    wanted = expected(items, lambda item: item["properties"]["platform"].startswith("Sentinel"))
-    assert set(found(client, query={"platform": {"startsWith": "Sentinel"}})) == wanted
-    either = ["landsat-9", "Sentinel-2A"]
-    wanted = expected(items, lambda item: item["properties"]["platform"] in either)
-    assert set(found(client, query={"platform": {"in": either}})) == wanted
-
-
-def test_numbers_of_a_list_query_are_compared_as_numbers(client, items):
-    """The list form sends the text "20"; compared as text 11.06 and 0.27 were lost."""
-    wanted = expected(items, lambda item: cloud(item) is not None and cloud(item) < 20)
-    assert set(found(client, query=["eo:cloud_cover<20"])) == wanted
-
-
-@pytest.mark.parametrize("prefix", ["", "properties."])
-def test_cql2(client, items, prefix):
-    wanted = expected(items, lambda item: cloud(item) is not None and cloud(item) < 20)
-    as_json = {"op": "<", "args": [{"property": f"{prefix}eo:cloud_cover"}, 20]}
-    for language, text in (("cql2-json", as_json), ("cql2-text", f'"{prefix}eo:cloud_cover" < 20')):
-        ids = [item["id"] for item in client.search(filter=text, filter_lang=language).items_as_dicts()]
-        assert set(ids) == wanted
-        assert len(ids) == len(wanted)
-
-
-def test_cql2_with_space_time_and_logic(client, items):
-    area = box(8, 42, 12, 46)
-    text = (
-        "S_INTERSECTS(geometry, POLYGON((8 42, 12 42, 12 46, 8 46, 8 42))) AND "
-        "T_AFTER(datetime, TIMESTAMP('2022-06-01T00:00:00Z')) AND platform IN ('Sentinel-2A', 'landsat-9')"
-    )
-    june = datetime(2022, 6, 1, tzinfo=UTC)
-    wanted = expected(
-        items,
-        lambda item: (
-            shape(item["geometry"]).intersects(area)
-            and item["properties"]["datetime"]
-            and interval(item)[0] > june
-            and item["properties"]["platform"] in ("Sentinel-2A", "landsat-9")
-        ),
-    )
-    assert wanted
-    assert set(found(client, filter=text)) == wanted
-
-
-@pytest.mark.parametrize("sign", ["+", "-"])
-def test_numbers_are_sorted_as_numbers_and_missing_ones_come_last(client, items, sign):
-    for prefix in ("", "properties."):
-        ids = found(client, sortby=f"{sign}{prefix}eo:cloud_cover", limit=23, collections=["landsat-c2-l2"])
-        values = [cloud(next(item for item in items if item["id"] == name)) for name in ids]
-        known = [value for value in values if value is not None]
-        assert known == sorted(known, reverse=sign == "-")
-        assert values[len(known) :] == [None] * (len(values) - len(known))
-        assert len(known) < len(values)
-
-
-def test_sort_by_two_fields(client, items):
-    ids = found(client, sortby="+properties.eo:cloud_cover,-id", collections=["sentinel-2-l2a"])
-    by_id = {item["id"]: item for item in items}
-    rows = sorted(sorted(ids, reverse=True), key=lambda name: cloud(by_id[name]))
-    assert ids == rows
-
-
-def test_fields(client):
-    search = client.search(limit=2, max_items=2, fields={"include": ["properties.datetime"], "exclude": ["geometry"]})
-    for item in search.items_as_dicts():
-        assert set(item) == {"id", "collection", "type", "stac_version", "properties"}
-        assert set(item["properties"]) == {"datetime"}
-
-
 def test_several_filters_at_once(client, items):
     bounds = (7, 41, 14, 48)
     query = {"bbox": bounds, "datetime": "2022-02-01T00:00:00Z/2022-10-01T00:00:00Z", "collections": ["sentinel-2-l2a"]}
@@ -269,11 +185,10 @@ def test_several_filters_at_once(client, items):
             item["collection"] == "sentinel-2-l2a"
             and overlaps(item, *bounds)
             and "2022-02-01" < item["properties"]["datetime"] < "2022-10-01"
-            and cloud(item) <= 60
         ),
     )
     assert wanted
-    assert set(found(client, **query, query={"eo:cloud_cover": {"lte": 60}}, limit=5)) == wanted
+    assert set(found(client, **query, limit=5)) == wanted
 
 
 def test_next_link_of_a_post_holds_the_whole_body(proxy):
@@ -286,19 +201,23 @@ def test_next_link_of_a_post_holds_the_whole_body(proxy):
     assert page["numberReturned"] == 10
 
 
-def test_equal_ids_of_two_sites_do_not_confuse_paging(tmp_path, items):
+def test_equal_ids_of_two_sites_do_not_confuse_paging(items):
     """A token that named the last item of a page once led back to its double on an earlier page."""
-    from anyband.archive.server.item_index import ItemIndex
+    index, body, numbers = ItemIndex([items[0]] * 5), {"limit": 2}, []
+    while body:
+        page = STAC.answer(index, "POST", "search", "", json.dumps(body).encode())
+        numbers.append(page["numberReturned"])
+        body = next((link["body"] for link in page["links"] if link["rel"] == "next"), None)
+    assert numbers == [2, 2, 1]
 
-    index = ItemIndex([items[0]] * 5)
-    seen, token = 0, None
-    while True:
-        page, matched, token = index.search({"limit": 2, "token": token})
-        seen += len(page)
-        assert seen <= matched == 5
-        if token is None:
-            break
-    assert seen == 5
+
+def test_links_lead_to_themselves_and_to_the_description_and_a_limit_is_cut(proxy):
+    for path in ("", "/collections", "/collections/hls2-s30", "/collections/hls2-s30/items?limit=2", "/search?limit=2"):
+        links = {link["rel"]: link for link in requests.get(ROOT + path, timeout=5).json()["links"]}
+        assert links["self"]["href"] == ROOT + path
+    described = {link["rel"]: link for link in requests.get(ROOT, timeout=5).json()["links"]}["service-desc"]
+    assert "/collections" in requests.get(described["href"], timeout=5).json()["paths"]
+    assert requests.get(f"{ROOT}/search?limit=1000000", timeout=5).json()["numberReturned"] == 200
 
 
 def test_collections_and_single_items(client, items):
@@ -325,20 +244,16 @@ def test_collections_and_single_items(client, items):
         ({"intersects": mapping(box(0, 0, 1, 1)), "bbox": [0, 0, 1, 1]}, "exclude"),
         ({"datetime": "2022-05-01"}, "datetime"),
         ({"datetime": "../.."}, "datetime"),
+        ({"datetime": "1985-04-12T23:20:50,52Z"}, "datetime"),
+        ({"datetime": "1937-01-01T12:00:27.87+0100"}, "datetime"),
         ({"datetime": "2022-05-01T00:00:00Z/2021-05-01T00:00:00Z"}, "datetime"),
         ({"limit": 0}, "limit"),
-        ({"limit": 1001}, "limit"),
         ({"limit": "many"}, "limit"),
-        ({"query": {"eo:cloud_cover": {"below": 3}}}, "'below'"),
-        ({"query": {"eo:cloud_cover": 3}}, "query"),
-        ({"query": ["eo:cloud_cover<3"]}, "query"),
-        ({"sortby": "eo:cloud_cover"}, "sortby"),
-        ({"sortby": [{"field": "id", "direction": "up"}]}, "sortby"),
-        ({"filter": {"op": "below", "args": [{"property": "id"}, "a"]}}, "'below'"),
-        ({"filter": "))"}, "filter"),
+        ({"query": {"eo:cloud_cover": {"lt": 3}}}, "'query'"),
+        ({"sortby": "id"}, "'sortby'"),
+        ({"filter": "id = 3"}, "'filter'"),
         ({"ids": "abc"}, "ids"),
         ({"token": "next:nothing"}, "token"),
-        ({"fields": ["id"]}, "fields"),
         ([], "body"),
     ],
 )
@@ -351,7 +266,7 @@ def test_what_cannot_be_honoured_is_refused_by_name(proxy, body, named):
 
 def test_broken_json_and_unknown_addresses(proxy):
     assert requests.post(f"{ROOT}/search", data="{", timeout=5).status_code == 400
-    assert requests.get(f"{ROOT}/search?filter=%7B&filter-lang=cql2-json", timeout=5).status_code == 400
+    assert requests.get(f"{ROOT}/search?intersects=%7B", timeout=5).status_code == 400
     for address in ("/nothing", "/collections/none", "/collections/none/items", "/collections/hls2-s30/items/none"):
         answer = requests.get(ROOT + address, timeout=5)
         assert answer.status_code == 404
@@ -463,10 +378,8 @@ def test_two_servers_side_by_side(root, tmp_path):
     with ArchiveServer(root) as first, ArchiveServer(tmp_path) as second:
         assert first.server_port != second.server_port
         for server, number in ((first, 200), (second, 1)):
-            threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
             answer = requests.get(f"{ROOT}/search", proxies={"http": server.proxy_url}, timeout=5)
             assert answer.json()["numberMatched"] == number
-            server.shutdown()
 
 
 def test_port_taken_is_one_clear_line(server, root):
@@ -486,10 +399,22 @@ def test_items_are_read_back_as_they_were_written(proxy, root, items):
 
 def test_closing_ends_the_thread_that_serves(tmp_path):
     """A loop over a closed socket spins, and slows down everything else in the process."""
-    with ArchiveServer(tmp_path) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        while not server._serving:
-            time.sleep(0.01)
-    thread.join(5)
-    assert not thread.is_alive()
+    before = threading.active_count()
+    with ArchiveServer(tmp_path):
+        assert threading.active_count() > before
+    time.sleep(0.1)
+    assert threading.active_count() <= before
+
+
+def test_a_hook_sees_every_request_and_may_answer_in_its_place(root):
+    seen = []
+
+    def hook(request, respond):
+        seen.append((request.method, request.path))
+        return respond(request) if request.path != "stac/conformance" else text_answer(HTTPStatus.IM_A_TEAPOT, "tea")
+
+    with ArchiveServer(root, hook=hook) as server:
+        proxies = {"http": server.proxy_url}
+        assert requests.get(f"{ROOT}/conformance", proxies=proxies, timeout=5).text == "tea\n"
+        assert requests.get(ROOT, proxies=proxies, timeout=5).json()["type"] == "Catalog"
+    assert seen == [("GET", "stac/conformance"), ("GET", "stac")]
