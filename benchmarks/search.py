@@ -18,8 +18,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from anyband.archive.stac_items import AssetFile, SceneInfo, build_item
-from anyband.catalog.api import Catalogue, Site, site_query
-from anyband.catalog.sites import draw_sites
+from anyband.catalog.api import Catalogue
+from anyband.catalog.manifests import site_query
+from anyband.catalog.sites import Site, draw_sites
 from anyband.config import Dataset
 from anyband.providers import CATALOGUES
 

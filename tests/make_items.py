@@ -9,8 +9,8 @@ import numpy as np
 import rasterio
 
 from anyband.archive.stac_items import AssetFile, SceneInfo, build_item
-from anyband.catalog.api import Site
 from anyband.catalog.pairs.clear import project
+from anyband.catalog.sites import Site
 
 LONGITUDE, LATITUDE, EPSG = 10.32, 46.02, 32632
 NOON = datetime(2022, 5, 10, 10, 15, 30, tzinfo=UTC)

@@ -13,7 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from anyband.ground import EARTH_RADIUS_M, Position, distance_m
+from anyband.ground import EARTH_RADIUS_M, Position, distance_m, utm_epsg
 from anyband.runtime import UserError
 
 COLUMNS = ("site", "longitude", "latitude")
@@ -30,6 +30,29 @@ ROUNDS = 50
 _BOTTOM, _TOP = (math.sin(math.radians(latitude)) for latitude in (SOUTH, NORTH))
 _FIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # a dot would make one site's table look like another one's
 _CRS84 = re.compile(r"urn:ogc:def:crs:OGC:[\d.]*:CRS84")
+
+
+@dataclass(frozen=True)
+class Site:
+    """A square of side `extent_m` (m) around a position (degrees, WGS84)."""
+
+    name: str
+    longitude: float
+    latitude: float
+    extent_m: int
+
+    @property
+    def bbox(self) -> list[float]:
+        """West, south, east, north of the square in degrees, on a sphere; west > east across the antimeridian."""
+        half = math.degrees(self.extent_m / 2 / EARTH_RADIUS_M)
+        across = half / math.cos(math.radians(self.latitude))
+        west, east = ((self.longitude + step + 180) % 360 - 180 for step in (-across, across))
+        return [west, self.latitude - half, east, self.latitude + half]
+
+    @property
+    def utm_epsg(self) -> int:
+        """The WGS 84 / UTM zone by longitude and hemisphere."""
+        return utm_epsg(self.longitude, self.latitude)
 
 
 @dataclass(frozen=True)

@@ -80,12 +80,11 @@ def sign(href: str) -> str:
         UserError: no token is to be had.
     """
     parts = urlsplit(href)
-    host = parts.hostname or ""
     if parts.scheme == "s3":
         return f"/vsis3/{parts.netloc}{parts.path}"
-    if host.endswith(AZURE_HOST) and "sig=" not in parts.query:
-        account, container = host.removesuffix(AZURE_HOST), parts.path.lstrip("/").split("/")[0]
-        return f"{href}{'&' if parts.query else '?'}{sas_token(account, container)}"
+    azure = _azure_container(href)
+    if azure and "sig=" not in parts.query:
+        return f"{href}{'&' if parts.query else '?'}{sas_token(*azure)}"
     token = os.environ.get(EARTHDATA_VARIABLE)
     if token and href.startswith(EARTHDATA_FILES):
         # A header for this address alone: as a general GDAL option it would go to every other provider too.
@@ -135,8 +134,8 @@ def with_retries(
             if wait is None or _is_final(trouble, message, href):
                 line = f"{name}: {why_unreadable(href, error)}"
                 raise (UnusableItemError if trouble in ("gone", "damaged") else UserError)(line) from None
-            if trouble == "refused":
-                _forget_signature(href, address)
+            if trouble == "refused" and (azure := _azure_container(href)):
+                forget_token(*azure, address)  # it may be refused before its time
         time.sleep(wait)
     raise AssertionError("the last try returns or raises")
 
@@ -188,12 +187,13 @@ def _is_final(trouble: Trouble, message: str, href: str) -> bool:
     return "://" not in href  # files of this machine do not mend themselves
 
 
-def _forget_signature(href: str, address: str) -> None:
-    """Make the next signature a new one: a token may be refused before its time."""
+def _azure_container(href: str) -> tuple[str, str] | None:
+    """Account and container of a file of Azure storage, None for others."""
     parts = urlsplit(href)
     host = parts.hostname or ""
-    if host.endswith(AZURE_HOST):
-        forget_token(host.removesuffix(AZURE_HOST), parts.path.lstrip("/").split("/")[0], address)
+    if not host.endswith(AZURE_HOST):
+        return None
+    return host.removesuffix(AZURE_HOST), parts.path.lstrip("/").split("/")[0]
 
 
 def without_secrets(message: str) -> str:
@@ -225,7 +225,7 @@ def _missing(href: str) -> str:
         if os.environ.get(EARTHDATA_VARIABLE):
             return f"{EARTHDATA_VARIABLE} is not accepted (expired?), get a new one at https://{EARTHDATA_LOGIN}"
         return f"an Earthdata login is missing, set {EARTHDATA_VARIABLE} or add {EARTHDATA_LOGIN} to ~/.netrc"
-    if (urlsplit(href).hostname or "").endswith(AZURE_HOST):
+    if _azure_container(href):
         return f"its token is not accepted, remove {cache_folder()} and run again"
     return "a damaged file, or a page in its place because a login is missing or has expired"
 

@@ -4,22 +4,19 @@ The token endpoint answers 429 with "Try again in N seconds" when every worker a
 kept in a file that only the user may read, asked for by one process at a time, and renewed before it expires.
 """
 
-import fcntl
 import json
 import os
 import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from anyband.runtime import UserError
+from anyband.runtime import UserError, atomic_path
 
 if TYPE_CHECKING:
     import requests
+    from filelock import BaseFileLock
 
 ENDPOINT = "https://planetarycomputer.microsoft.com/api/sas/v1/token"
 ENDPOINT_VARIABLE = "PC_SDK_SAS_URL"
@@ -33,19 +30,6 @@ BUSY_STATUS = (429, 500, 502, 503, 504)
 
 _NAME = re.compile(r"[a-z0-9$][a-z0-9-]{0,62}")
 _WAIT = re.compile(r"try again in (\d+(?:\.\d+)?) second", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Token:
-    """A query string that opens one container; `renew_at` is a time in seconds since 1970."""
-
-    query: str
-    renew_at: float
-    endpoint: str
-
-    def __repr__(self) -> str:
-        """Without the secret."""
-        return f"Token(renew_at={self.renew_at:.0f})"
 
 
 def sas_token(account: str, container: str) -> str:
@@ -63,11 +47,13 @@ def sas_token(account: str, container: str) -> str:
     endpoint = os.environ.get(ENDPOINT_VARIABLE, ENDPOINT).rstrip("/")
     path = cache_folder() / f"{account}-{container}.token"
     with _locked(path):
-        token = _read(path)
-        if token is None or token.endpoint != endpoint or token.renew_at <= time.time():
-            token = _fetch(endpoint, f"{account}/{container}")
-            _write(path, token)
-    return token.query
+        kept = _read(path)
+        if kept.get("endpoint") != endpoint or kept["renew_at"] <= time.time():
+            kept = _fetch(endpoint, f"{account}/{container}")
+            with atomic_path(path) as temporary:
+                temporary.touch(mode=0o600)
+                temporary.write_text(json.dumps(kept), encoding="utf-8")
+    return str(kept["query"])
 
 
 def forget_token(account: str, container: str, address: str) -> None:
@@ -77,8 +63,7 @@ def forget_token(account: str, container: str, address: str) -> None:
     """
     path = cache_folder() / f"{account}-{container}.token"
     with _locked(path):
-        token = _read(path)
-        if token is not None and token.query in address:
+        if _read(path).get("query", "nothing kept") in address:
             path.unlink()
 
 
@@ -99,39 +84,29 @@ def cache_folder() -> Path:
     return folder
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Let one thread of one process at a time deal with `path`."""
-    descriptor = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+def _locked(path: Path) -> "BaseFileLock":
+    """Lets one thread of one process at a time deal with `path`."""
+    from filelock import FileLock
+
+    return FileLock(path.with_suffix(".lock"), mode=0o600)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What is kept in `path`, see `_fetch`; nothing when it is damaged, or others could have read or written it."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)  # gives the lock back
+        if path.stat().st_uid == os.getuid() and not path.stat().st_mode & 0o077:
+            kept = json.loads(path.read_text(encoding="utf-8"))
+            return {"query": str(kept["query"]), "renew_at": float(kept["renew_at"]), "endpoint": kept["endpoint"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return {}
 
 
-def _read(path: Path) -> Token | None:
-    """The token kept in `path`; None when there is none, or when others could have read or written it."""
-    try:
-        if path.stat().st_uid != os.getuid() or path.stat().st_mode & 0o077:
-            return None
-        return Token(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None
-
-
-def _write(path: Path, token: Token) -> None:
-    """Keep a token where only this user may read it; called under the lock."""
-    temporary = path.with_suffix(".partial")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(asdict(token), file)
-    temporary.replace(path)
-
-
-def _fetch(endpoint: str, container: str) -> Token:
+def _fetch(endpoint: str, container: str) -> dict[str, Any]:
     """Ask for a token, as patiently as the endpoint wants it.
+
+    Returns:
+        `query`, the query string that opens the container; `renew_at`, seconds since 1970; `endpoint`.
 
     Raises:
         UserError: refused, or still no token after `PATIENCE_S`; the message holds no part of an answer.
@@ -143,25 +118,25 @@ def _fetch(endpoint: str, container: str) -> Token:
         wait = pause
         try:
             answer = requests.get(url, timeout=TIMEOUT_S)
+        except requests.RequestException as error:
+            problem = f"does not answer ({type(error).__name__})"
+        else:
             problem = f"answers {answer.status_code}"
             if answer.ok:
-                token = _parse(answer, endpoint)
-                if token is not None:
-                    return token
                 problem = "gives no token that is still valid"
+                if (found := _parse(answer)) is not None:
+                    return found | {"endpoint": endpoint}
             elif answer.status_code in BUSY_STATUS:
                 wait = _asked_wait(answer) or pause
             else:
                 raise UserError(f"{url} {problem}: no access to {container}, check the address in the item")
-        except requests.RequestException as error:
-            problem = f"does not answer ({type(error).__name__})"
         if time.time() + wait > end:
             raise UserError(f"{url} {problem}: no token for {container}, run again later")
         time.sleep(wait)
         pause = min(2 * pause, 30.0)
 
 
-def _parse(answer: "requests.Response", endpoint: str) -> Token | None:
+def _parse(answer: "requests.Response") -> dict[str, Any] | None:
     """The token of an answer, None when it is not one or has expired."""
     try:
         told = answer.json()
@@ -169,16 +144,13 @@ def _parse(answer: "requests.Response", endpoint: str) -> Token | None:
     except (ValueError, KeyError, TypeError):
         return None
     now = time.time()
-    if expiry - now < SHORTEST_S:
-        return None
     # A token that lives only for minutes is used for half its life, not asked for again with every file.
-    return Token(query, max(expiry - RENEW_BEFORE_S, now + (expiry - now) / 2), endpoint)
+    renew_at = max(expiry - RENEW_BEFORE_S, now + (expiry - now) / 2)
+    return {"query": query, "renew_at": renew_at} if expiry - now >= SHORTEST_S else None
 
 
 def _asked_wait(answer: "requests.Response") -> float | None:
     """Seconds that the endpoint wants to be left alone, from its header or its message."""
     header = answer.headers.get("Retry-After", "")
-    if header.isdigit():
-        return float(header)
     found = _WAIT.search(answer.text)
-    return float(found[1]) if found else None
+    return float(header) if header.isdigit() else float(found[1]) if found else None

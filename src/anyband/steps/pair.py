@@ -3,8 +3,9 @@
 import sys
 from dataclasses import asdict
 
-from anyband.catalog.api import Site, read_manifest
+from anyband.catalog.manifests import read_manifest
 from anyband.catalog.pairs.site_pairs import DROP_COLUMNS, as_csv, pair_columns, pair_site, why_none
+from anyband.catalog.sites import Site
 from anyband.config import Dataset
 from anyband.products import CATALOGUED
 from anyband.runtime import parse_options, step_main, write_text

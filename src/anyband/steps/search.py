@@ -3,7 +3,9 @@
 import sys
 from functools import cache
 
-from anyband.catalog.api import Catalogue, Site, site_query, write_manifest
+from anyband.catalog.api import Catalogue
+from anyband.catalog.manifests import site_query, write_manifest
+from anyband.catalog.sites import Site
 from anyband.config import Dataset
 from anyband.products import CATALOGUED, EXTRA
 from anyband.providers import extra_sources, sources

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyband.catalog.api import Site
 from anyband.catalog.items.dialects import parse_item
 from anyband.catalog.pairs.coverage import covering_labels, site_square
 from anyband.catalog.pairs.pairing import Clarity, HlsVersions, Match, day_gap, find_candidates, select_pairs
 from anyband.catalog.pairs.selection import find_passes, parse_all, select_scenes
+from anyband.catalog.sites import Site
 from anyband.raster.asset import UnusableItemError
 from make_items import NOON, make_item
 

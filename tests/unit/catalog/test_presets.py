@@ -11,8 +11,7 @@ import yaml
 from pyproj import Transformer
 
 from anyband import config
-from anyband.catalog.api import Site
-from anyband.catalog.sites import load_sites
+from anyband.catalog.sites import Site, load_sites
 from anyband.ground import distance_m
 
 PRESETS = sorted(path.stem for path in (Path(__file__).parents[3] / "workflow/presets").glob("*.yaml"))

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from anyband.catalog import api as catalogue_api
 from anyband.catalog import pages
-from anyband.catalog.api import Catalogue, Found, Site, read_manifest, site_query, write_manifest
+from anyband.catalog.api import Catalogue, Found
+from anyband.catalog.manifests import read_manifest, site_query, write_manifest
+from anyband.catalog.sites import Site
 from anyband.runtime import UserError
 from anyband.testing.provider_apis import APIS
 from archive_run import serving
@@ -201,10 +203,11 @@ def test_an_answer_that_is_cut_off_is_asked_for_again():
     assert [asked.get("token") for asked in fake.asked] == [None, 1, 1]
 
 
-class Script:
-    """Stands in for the connection: page after page, each after some failures."""
+class Script(pages.PatientIO):
+    """A connection without a server: page after page, each after some failures."""
 
     def __init__(self, sizes, failures):
+        super().__init__("https://stac.test")
         self.sizes, self.failures, self.asked = sizes, list(failures), []
 
     def request(self, url, method, headers, parameters):
@@ -224,11 +227,14 @@ class Script:
 @given(st.lists(st.tuples(st.integers(1, 4), st.integers(0, pages.ATTEMPTS - 1)), min_size=1, max_size=6))
 def test_whatever_fails_all_items_come_in_order_and_no_page_is_repeated_needlessly(script):
     sizes, failures = zip(*script, strict=True)
-    walk = pages.Pages("https://stac.test")
-    walk._io = Script(sizes, failures)
-    found = list(walk.walk(pages.Request("https://stac.test/search", {"limit": 4}), "features"))
+    script = Script(sizes, failures)
+    found = [
+        entry
+        for page in script.get_pages("https://stac.test/search", "POST", {"limit": 4})
+        for entry in page["features"]
+    ]
     assert found == list(range(sum(sizes)))
-    assert [walk._io.asked.count(number) for number in range(len(sizes))] == [number + 1 for number in failures]
+    assert [script.asked.count(number) for number in range(len(sizes))] == [number + 1 for number in failures]
 
 
 @pytest.mark.parametrize("name", APIS)

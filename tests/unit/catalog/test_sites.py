@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyband.catalog.api import Site
-from anyband.catalog.sites import LAND, LEAST_DISTANCE_M, draw_sites, load_sites
+from anyband.catalog.sites import LAND, LEAST_DISTANCE_M, Site, draw_sites, load_sites
 from anyband.ground import distance_m
 from anyband.runtime import UserError
 

@@ -14,12 +14,14 @@ import pytest
 import rasterio
 
 from anyband.archive.stac_items import AssetFile, build_item
-from anyband.catalog.api import Catalogue, Site, site_query
+from anyband.catalog.api import Catalogue
 from anyband.catalog.items.dialects import parse_item
+from anyband.catalog.manifests import site_query
 from anyband.catalog.pairs import site_pairs
 from anyband.catalog.pairs.clear import project
 from anyband.catalog.pairs.coverage import near
 from anyband.catalog.pairs.site_pairs import pair_site, why_none
+from anyband.catalog.sites import Site
 from anyband.products import CATALOGUED
 from anyband.providers import sources
 from anyband.raster import access

@@ -142,7 +142,6 @@ def test_no_secret_in_what_is_said(provider, pauses):
         sas_token("landsateuwest", "landsat-c2")
     assert "secret" not in str(error.value)
     assert "\n" not in str(error.value)
-    assert "secret" not in repr(sas.Token("sig=azure-secret", 0.0, ""))
 
 
 def test_a_refusal_ends_at_once(provider, pauses):

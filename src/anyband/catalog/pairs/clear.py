@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anyband.catalog.api import Site
 from anyband.catalog.items.acquisition import Acquisition
+from anyband.catalog.sites import Site
 from anyband.raster.access import read_raster
 from anyband.raster.asset import ContradictionError, UnusableItemError
 from anyband.raster.header import check_header

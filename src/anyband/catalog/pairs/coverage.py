@@ -3,10 +3,10 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from anyband.catalog.api import Site
 from anyband.catalog.items.acquisition import Acquisition
 from anyband.catalog.pairs.clear import site_corners
 from anyband.catalog.pairs.selection import Covers
+from anyband.catalog.sites import Site
 
 CLOSE_DEG = 1e-6
 """About 0.1 m: neighbouring tiles are published with edges that differ by rounding."""

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from anyband.catalog.api import Site
 from anyband.catalog.items.acquisition import Acquisition
 from anyband.catalog.items.hls import with_platform
 from anyband.catalog.pairs.clear import Look, look_at
@@ -22,6 +21,7 @@ from anyband.catalog.pairs.pairing import (
     select_pairs,
 )
 from anyband.catalog.pairs.selection import Drop, drop, parse_all, select_scenes
+from anyband.catalog.sites import Site
 from anyband.products import CATALOGUED, SATELLITES
 from anyband.raster.access import gdal_env
 from anyband.raster.asset import UnusableItemError
