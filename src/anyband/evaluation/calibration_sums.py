@@ -1,6 +1,6 @@
-"""Sums per block from which calibration is computed without inference: binned probabilities, likelihood, Brier score.
+"""What stated probabilities are worth: sums per block for the comparison, and one temperature for a run and condition.
 
-Two kinds of bins over [0, 1], both of `BINS` equal widths:
+From the sums calibration is computed without inference. Two kinds of bins over [0, 1], both of `BINS` equal widths:
 
 * by the confidence, the probability of the predicted class (Guo et al. 2017, On calibration of modern neural networks,
   ICML, section 2);
@@ -19,14 +19,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from anyband.chips.dataset import ChipTable
+from anyband.evaluation.inference import Change, evenly_spaced, logits_of
+from anyband.evaluation.run_columns import BY_CLASS, OVERALL
+from anyband.models.baselines.prediction_fusion import fit_log_temperature
+from anyband.models.core.method import Method
+from anyband.runtime import UserError
+
 BINS = 15
 
-OVERALL = ("count", "confidence_sum", "correct", "nll_sum", "brier_sum")
-BY_CLASS = ("count", "probability_sum", "positives")
 Floats = NDArray[np.floating]
 Integers = NDArray[np.integer]
 
 COUNTED = ("count", "correct", "positives")
+
+# At most 24 576 pixels: neighbours tell much the same, so many places matter more than many pixels of each.
+CHIPS = 48
+PIXELS_PER_CHIP = 512
 
 
 class CalibrationSums:
@@ -113,3 +122,35 @@ def _table(keys: dict[str, NDArray[np.generic]], sums: NDArray[np.float64], name
     columns = {name: sums[..., index].ravel() for index, name in enumerate(names)}
     whole = {name: values.astype(np.int64) for name, values in columns.items() if name in COUNTED}
     return pd.DataFrame(keys | {name: values.round(3) for name, values in columns.items()} | whole)
+
+
+def fit_temperature(
+    method: Method, validation: ChipTable, products: frozenset[str], change: Change | None = None
+) -> float:
+    """The temperature T > 0 that minimises the negative log likelihood of softmax(logits / T).
+
+    Guo et al. 2017, section 4.2. Dividing all logits of a pixel by one positive number changes its probabilities and
+    never which of them is the largest. Fitted on evenly spaced scored pixels of evenly spaced chips, so that it is the
+    same every time.
+
+    Args:
+        method: a trained one.
+        validation: chips of the validation split, never of the test split.
+        products: that are loaded.
+        change: what the method sees of them, if not everything as it is.
+
+    Raises:
+        UserError: none of these pixels is scored.
+        UnsupportedInputError: the method cannot take the input.
+    """
+    logits, labels, chips = [], [], evenly_spaced(len(validation), CHIPS)
+    for part, maps in logits_of(method, validation, products, chips, change):
+        for label, one in zip(validation.label[part], maps.flatten(2).numpy(), strict=True):
+            scored = np.flatnonzero(label >= 0)
+            chosen = scored[evenly_spaced(len(scored), PIXELS_PER_CHIP)]
+            logits.append(one[:, chosen].T)
+            labels.append(label.reshape(-1)[chosen])
+    truth = torch.from_numpy(np.concatenate(labels).astype(np.int64))
+    if not len(truth):
+        raise UserError("no pixel of the validation chips is scored, so no temperature can be fitted")
+    return float(fit_log_temperature(torch.from_numpy(np.concatenate(logits)).double(), truth).exp())

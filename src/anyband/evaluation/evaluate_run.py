@@ -1,23 +1,43 @@
 """Score one trained run under every condition that it can answer, and write the tables."""
 
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from anyband.chips.dataset import ChipTable, load_split
 from anyband.conditions import CONDITIONS, PRIMARY_CONDITIONS, TWINS
 from anyband.evaluation import confusion, run_cost
-from anyband.evaluation.calibration_sums import BY_CLASS, OVERALL, CalibrationSums
-from anyband.evaluation.scored_maps import ScoredMaps, score_maps
-from anyband.evaluation.temperature import fit_temperature
-from anyband.evaluation.translation_scores import score_images
+from anyband.evaluation.calibration_sums import CalibrationSums, fit_temperature
+from anyband.evaluation.image_scores import score_images
+from anyband.evaluation.inference import logits_of
+from anyband.evaluation.run_columns import BY_CLASS, CONFUSION, OVERALL
 from anyband.evaluation.views import View, views
 from anyband.models.core.method import Method, UnsupportedInputError
 from anyband.models.core.storage import load
 from anyband.runtime import UserError, atomic_path, progress, write_csv, write_json
+
+
+@dataclass(frozen=True)
+class ScoredMaps:
+    """Maps of all chips of a split.
+
+    Attributes:
+        prediction: (N, H, W) class index.
+        as_predicted: calibration of the probabilities that the method gives.
+        scaled: the same after temperature scaling; None where no temperature was given.
+        seconds: time that the maps took, without the sums.
+    """
+
+    prediction: NDArray[np.uint8]
+    as_predicted: CalibrationSums
+    scaled: CalibrationSums | None
+    seconds: float
 
 
 def evaluate_run(directory: Path, chips: Path, splits: Path, conditions: tuple[str, ...]) -> None:
@@ -75,11 +95,41 @@ def map_conditions(
     undisturbed = {view for key, view in wanted.items() if key in CONDITIONS}
     for view in progress(list(dict.fromkeys(wanted.values())), label):
         try:
-            temperature = fit_temperature(method, validation, view) if view in undisturbed else None
+            temperature = (
+                fit_temperature(method, validation, view.products, view.change(validation))
+                if view in undisturbed
+                else None
+            )
             known[view] = score_maps(method, table, view, temperature)
         except UnsupportedInputError:
             continue
     return {key: known[view] for key, view in wanted.items() if view in known}
+
+
+def score_maps(method: Method, table: ChipTable, view: View, temperature: float | None = None) -> ScoredMaps:
+    """Map every chip; no probabilities are kept beyond their batch.
+
+    Args:
+        method: that makes the maps.
+        table: the chips, with labels.
+        view: what the method sees of them.
+        temperature: for a second look at the same probabilities, fitted on other chips.
+
+    Raises:
+        UnsupportedInputError: the method cannot take the view.
+    """
+    prediction = np.empty(table.label.shape, np.uint8)
+    as_predicted = CalibrationSums(table.block, len(table.classes))
+    scaled = None if temperature is None else CalibrationSums(table.block, len(table.classes), temperature)
+    everything, seconds, start = np.arange(len(table)), 0.0, time.perf_counter()
+    for part, logits in logits_of(method, table, view.products, everything, view.change(table)):
+        prediction[part] = logits.argmax(dim=1).numpy()
+        seconds += time.perf_counter() - start
+        for sums in (as_predicted, scaled):
+            if sums is not None:
+                sums.add(part, logits, prediction[part], table.label[part])
+        start = time.perf_counter()
+    return ScoredMaps(prediction, as_predicted, scaled, seconds)
 
 
 def _confusions(table: ChipTable, maps: dict[str, ScoredMaps], names: dict[str, Any]) -> pd.DataFrame:
@@ -87,8 +137,7 @@ def _confusions(table: ChipTable, maps: dict[str, ScoredMaps], names: dict[str, 
     for condition, result in maps.items():
         matrices = confusion.by_block(table.label, result.prediction, table.block, len(table.classes))
         frames.append(confusion.tidy(matrices, table.classes).assign(**names, condition=condition))
-    columns = ["method", "seed", "condition", "block", "reference", "prediction", "count"]
-    return pd.concat(frames, ignore_index=True)[columns]
+    return pd.concat(frames, ignore_index=True)[list(CONFUSION)]
 
 
 def _calibrations(maps: dict[str, ScoredMaps], names: dict[str, Any]) -> pd.DataFrame:

@@ -6,14 +6,20 @@ both were observed, and nothing else is scored. A score without any valid pixel 
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
+
+from anyband.chips.dataset import ChipTable
+from anyband.evaluation.inference import BATCH, label_grid
+from anyband.evaluation.run_columns import IMAGES
+from anyband.models.baselines.translation import Translation
+from anyband.models.core.method import Method
 
 Images = NDArray[np.floating]
 Mask = NDArray[np.bool_]
 # Window of Wang et al. 2004: 11 x 11 pixels, Gaussian of 1.5 pixels.
 SSIM_RADIUS, SSIM_SIGMA = 5, 1.5
-COLUMNS = ("band", "rmse", "psnr_db", "ssim", "ergas", "sam_deg")
 
 
 def rmse(reference: Images, estimate: Images, valid: Mask) -> NDArray[np.float64]:
@@ -115,9 +121,22 @@ def tidy(reference: Images, estimate: Images, valid: Mask, bands: tuple[str, ...
         "ergas": [*ergas_terms(reference, estimate, valid), ergas(reference, estimate, valid)],
         "sam_deg": [*(float("nan") for _ in bands), sam(reference, estimate, valid)],
     }
-    return pd.DataFrame(columns, columns=list(COLUMNS))
+    return pd.DataFrame(columns, columns=["band", *IMAGES])
 
 
-def nothing() -> pd.DataFrame:
-    """The table of a method that makes no images: its columns and no row."""
-    return pd.DataFrame(columns=list(COLUMNS))
+def score_images(method: Method, table: ChipTable, products: frozenset[str]) -> pd.DataFrame:
+    """Scores per band of Landsat translated to Sentinel-2, over all chips of a table and where both saw the ground.
+
+    The real image is of another moment than the translated one, so change and clouds' edges count as error. No row
+    for a method that translates nothing, or when the table's `products` lack the source or the target.
+    """
+    if not isinstance(method, Translation) or not method.training_products() <= products:
+        return pd.DataFrame(columns=["band", *IMAGES])
+    parts: list[tuple[np.ndarray, ...]] = []
+    with torch.inference_mode():
+        for indices in table.ordered_batches(BATCH):
+            observation = table.observation(indices, method.training_products())
+            made, real, both = method.images(observation, label_grid(table))
+            parts.append((real.numpy(), made.numpy(), both.numpy()))
+    image, estimate, valid = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return tidy(image, estimate, valid, method.target.bands["sentinel2"])

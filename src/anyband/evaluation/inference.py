@@ -1,12 +1,11 @@
-"""Maps of a split under one condition."""
+"""Logits of the chips of a split, batch by batch: every map of an evaluation is made here."""
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from anyband.chips.dataset import ChipTable
 from anyband.models.core.method import Method
@@ -14,14 +13,8 @@ from anyband.observation import Observation, QueryGrid
 
 BATCH = 4
 
-
-@dataclass(frozen=True)
-class Maps:
-    """Maps of some chips: class index and its probability, (N, H, W), and the time they took."""
-
-    prediction: NDArray[np.uint8]
-    confidence: NDArray[np.float32]
-    seconds: float
+Change = Callable[[NDArray[np.integer], Observation], Observation]
+"""What is done to the observation of some chips before a method sees it."""
 
 
 def label_grid(table: ChipTable) -> QueryGrid:
@@ -30,36 +23,35 @@ def label_grid(table: ChipTable) -> QueryGrid:
     return QueryGrid(table.chip_m / width, height, width)
 
 
-Change = Callable[[NDArray[np.integer], Observation], Observation]
-"""What is done to the observation of some chips before a method sees it."""
+def evenly_spaced(count: int, most: int) -> NDArray[np.int64]:
+    """At most `most` of the indices below `count`, from the first to the last at even distances."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64))
 
 
-def predict(
+@torch.inference_mode()
+def logits_of(
     method: Method,
     table: ChipTable,
     products: frozenset[str],
-    indices: NDArray[np.integer] | None = None,
+    indices: NDArray[np.integer],
     change: Change | None = None,
-) -> Maps:
-    """Map the chips `indices` (all by default) of a split from `products`, on the labels' 10 m grid.
+) -> Iterator[tuple[NDArray[np.integer], Tensor]]:
+    """Some of the chips `indices` (B,) and their logits (B, classes, H, W) float32 on the CPU, until all had a turn.
+
+    Args:
+        method: that makes the maps, on the labels' 10 m grid.
+        table: the chips.
+        products: that are loaded.
+        indices: of the chips wanted.
+        change: what the method sees of them, if not everything as it is.
 
     Raises:
         UnsupportedInputError: the method cannot take what `change` makes of the observation.
     """
-    chosen = np.arange(len(table)) if indices is None else indices
     query = label_grid(table)
-    size = query.height
     device = next(method.parameters(), torch.empty(0)).device
-    prediction = np.empty((len(chosen), size, size), np.uint8)
-    confidence = np.empty((len(chosen), size, size), np.float32)
-    start = time.perf_counter()
-    with torch.inference_mode():
-        for first in range(0, len(chosen), BATCH):
-            part = slice(first, first + BATCH)
-            observation = table.observation(chosen[part], products)
-            seen = observation if change is None else change(chosen[part], observation)
-            logits = method(seen.part(slice(None), device), query).float().cpu()
-            best, index = logits.max(dim=1)
-            prediction[part] = index.numpy()
-            confidence[part] = (best - logits.logsumexp(dim=1)).exp().numpy()
-    return Maps(prediction, confidence, time.perf_counter() - start)
+    for first in range(0, len(indices), BATCH):
+        part = indices[first : first + BATCH]
+        observation = table.observation(part, products)
+        seen = observation if change is None else change(part, observation)
+        yield part, method(seen.part(slice(None), device), query).float().cpu()

@@ -1,7 +1,10 @@
 """What is done to an observation under a condition: pure functions of the band groups, with fixed sizes and seeds.
 
 Pixels, validity and description always change together: a band that goes takes its description along, pixels that
-lose their validity are set to 0, so nothing that is not there can reach a model.
+lose their validity are set to 0, so nothing that is not there can reach a model. Where descriptions are wrong or
+absent, pixels, grids and names of bands stay as they are: a name is what a file calls its channel. Methods with a fixed
+order of channels read it and nothing else, so wrong responses do not touch them; methods that read responses are told
+nothing by it.
 """
 
 import hashlib
@@ -9,21 +12,29 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 
 from anyband.conditions import FAMILIES, KINDS, STANDS_FOR, Step
 from anyband.degrade import coarsen
 from anyband.evaluation.cloud_fields import cover
-from anyband.evaluation.descriptions import hide_distances, hide_responses, swap_responses
 from anyband.models.core.method import UnsupportedInputError
 from anyband.observation import BandGroup, Observation
-from anyband.sensors import Band, BandSet, get_sensor, platforms
-from anyband.sensors.band import REFLECTANCE
+from anyband.sensors import Band, BandSet, SpectralResponse, get_sensor, platforms
+from anyband.sensors.band import REFLECTANCE, TEMPERATURE
 
 Groups = tuple[BandGroup, ...]
 
 DIRECTION = (0.6, 0.8)
 """East and south parts of a wrong position: both axes are off, and the length is the one in the condition's name."""
+
+RANGE_NM = {REFLECTANCE: (400.0, 2500.0), TEMPERATURE: (8000.0, 14_000.0)}
+"""All that is known of a band without a response: the range in which its quantity is measured."""
+
+UNSTATED_GSD_M = 30.0
+"""What every band without a sampling distance says: the same for all, so it tells nothing."""
+
+_FLAT = {name: SpectralResponse(np.array(span), np.ones(2), source="absent") for name, span in RANGE_NM.items()}
 
 
 @dataclass(frozen=True)
@@ -197,6 +208,53 @@ def _as(groups: Groups, values: tuple[str, ...], chips: Chips) -> Groups:
         index = torch.zeros_like(group.band_set_index)
         result.append(replace(group, product=product, band_sets=described, band_set_index=index))
     return tuple(result)
+
+
+def describe(groups: Groups, change: Callable[[int, BandSet, Band], Band]) -> Groups:
+    """The groups with every band's description changed; `change` gets the index of the band set, the set, the band."""
+    return tuple(
+        replace(
+            group,
+            band_sets=tuple(
+                BandSet(s.platform, tuple(change(i, s, band) for band in s)) for i, s in enumerate(group.band_sets)
+            ),
+        )
+        for group in groups
+    )
+
+
+def hide_responses(groups: Groups) -> Groups:
+    """Bands with a flat response over the whole range of their quantity, the same for all, and no concept."""
+    return describe(groups, lambda i, s, band: replace(band, response=_FLAT[band.quantity], concept="unknown"))
+
+
+def hide_distances(groups: Groups) -> Groups:
+    """Bands that all state the same sampling distance."""
+    return describe(groups, lambda i, s, band: replace(band, gsd_m=UNSTATED_GSD_M))
+
+
+def swap_responses(groups: Groups) -> Groups:
+    """Bands that state the response and concept of another band of their acquisition.
+
+    In order of wavelength and among bands of one quantity, each takes those of the band half the row further on. The
+    only band of a quantity keeps its own.
+    """
+    described: dict[tuple[int, str], Band] = {}
+    bands = [band for group in groups for band in group.band_sets[0]]
+    donor: dict[str, str] = {}
+    for quantity in {band.quantity for band in bands}:
+        row = sorted((b for b in bands if b.quantity == quantity), key=lambda b: (b.response.centre_nm, b.name))
+        donor |= {band.name: row[(i + len(row) // 2) % len(row)].name for i, band in enumerate(row)}
+    for group in groups:
+        for index, band_set in enumerate(group.band_sets):
+            described |= {(index, band.name): band for band in band_set}
+
+    def change(index: int, band_set: BandSet, band: Band) -> Band:
+        name = donor[band.name]
+        other = described.get((index, name), described[0, name])
+        return replace(band, response=other.response, concept=other.concept)
+
+    return describe(groups, change)
 
 
 ACTIONS: dict[str, Callable[[Groups, tuple[str, ...], Chips], Groups]] = {

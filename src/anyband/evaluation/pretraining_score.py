@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from anyband.chips.dataset import ChipTable
-from anyband.evaluation.inference import label_grid
+from anyband.evaluation.inference import evenly_spaced, label_grid
 from anyband.evaluation.validation import CHIPS
 from anyband.models.core.method import Method
 from anyband.models.proposed.reconstruction import Reconstruction
@@ -18,9 +18,8 @@ def explained(method: Method, table: ChipTable) -> float:
     """
     assert isinstance(method, Reconstruction)
     method.eval()
-    indices = np.unique(np.linspace(0, len(table) - 1, min(len(table), CHIPS)).astype(int))
     products = method.training_products()
-    observation, query = table.observation(indices, products), label_grid(table)
+    observation, query = table.observation(evenly_spaced(len(table), CHIPS), products), label_grid(table)
     shares = []
     for source in sorted(products):
         spectra = method(observation.only(frozenset({source})), query)

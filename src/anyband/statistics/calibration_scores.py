@@ -19,14 +19,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from anyband.config import Comparison as ComparisonSettings
+from anyband.evaluation.run_columns import BY_CLASS, OVERALL
 from anyband.statistics.cube import ConfusionCube
 from anyband.statistics.jackknife import Array, Statistic, average, estimate, replicate
 from anyband.statistics.protocol import LEVEL, label
 
 WHEN = {"before": 0, "after": 1}
 """What a value stands for -> `scaled` in the tables of the runs."""
-SUMS = ("count", "confidence_sum", "correct", "nll_sum", "brier_sum")
-CLASS_SUMS = ("count", "probability_sum", "positives")
 TEMPERATURES = ("temperature", "temperature_lowest", "temperature_highest")
 
 Groups = dict[tuple[str, str, int], pd.DataFrame]
@@ -40,8 +39,8 @@ def binned_error(pooled: Array) -> Array:
 
 
 def mean_of(name: str) -> Statistic:
-    """The statistic that divides one of `SUMS` by the number of pixels: (n, bin, 5) -> (n,)."""
-    column = SUMS.index(name)
+    """The statistic that divides one of `OVERALL` by the number of pixels: (n, bin, 5) -> (n,)."""
+    column = OVERALL.index(name)
 
     def mean(pooled: Array) -> Array:
         value: Array = pooled[..., column].sum(axis=-1) / pooled[..., 0].sum(axis=-1)
@@ -143,17 +142,17 @@ def _known(groups: Groups, cube: ConfusionCube) -> list[tuple[str, str]]:
 
 
 def _cells(rows: pd.DataFrame, cube: ConfusionCube) -> Array:
-    """The sums of `SUMS` as an array (seed, block, bin, 5)."""
-    cells = np.zeros((len(cube.seeds), len(cube.blocks), _bins(rows), len(SUMS)))
-    np.add.at(cells, (*_units(rows, cube), rows["bin"].to_numpy()), rows[list(SUMS)].to_numpy(dtype=float))
+    """The sums of `OVERALL` as an array (seed, block, bin, 5)."""
+    cells = np.zeros((len(cube.seeds), len(cube.blocks), _bins(rows), len(OVERALL)))
+    np.add.at(cells, (*_units(rows, cube), rows["bin"].to_numpy()), rows[list(OVERALL)].to_numpy(dtype=float))
     return cells
 
 
 def _class_cells(rows: pd.DataFrame, cube: ConfusionCube) -> Array:
-    """The sums of `CLASS_SUMS` as an array (seed, block, class, bin, 3)."""
-    cells = np.zeros((len(cube.seeds), len(cube.blocks), len(cube.classes), _bins(rows), len(CLASS_SUMS)))
+    """The sums of `BY_CLASS` as an array (seed, block, class, bin, 3)."""
+    cells = np.zeros((len(cube.seeds), len(cube.blocks), len(cube.classes), _bins(rows), len(BY_CLASS)))
     place = (*_units(rows, cube), pd.Index(cube.classes).get_indexer(pd.Index(rows["class"])), rows["bin"].to_numpy())
-    np.add.at(cells, place, rows[list(CLASS_SUMS)].to_numpy(dtype=float))
+    np.add.at(cells, place, rows[list(BY_CLASS)].to_numpy(dtype=float))
     return cells
 
 

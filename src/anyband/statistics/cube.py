@@ -9,11 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from anyband.config import Comparison as ComparisonSettings
+from anyband.evaluation.run_columns import CONFUSION
 from anyband.runtime import UserError
 from anyband.statistics.protocol import MAJORITY, PRIMARY, endpoint, label
-
-COLUMNS = ("method", "seed", "condition", "block", "reference", "prediction", "count")
-
 
 # methods, seeds, conditions, blocks, classes
 Axes = tuple[tuple[str, ...], tuple[int, ...], tuple[str, ...], tuple[str, ...], tuple[int, ...]]
@@ -105,7 +103,7 @@ def build_cube(
     Raises:
         UserError: a column is missing, or two methods were scored on different reference pixels.
     """
-    for column in COLUMNS:
+    for column in CONFUSION:
         if column not in table:
             raise UserError(f"confusion table of experiment {settings.name}: column {column!r} is missing")
     known = [method for method in settings.experiment.methods if method in set(table["method"])]
@@ -155,7 +153,9 @@ def _fill(table: pd.DataFrame, axes: Axes) -> tuple[NDArray[np.int64], NDArray[n
     positions = np.stack(
         [
             pd.Index(values).get_indexer(pd.Index(table[column]))
-            for column, values in zip(COLUMNS[:6], (methods, seeds, conditions, blocks, classes, classes), strict=True)
+            for column, values in zip(
+                CONFUSION[:6], (methods, seeds, conditions, blocks, classes, classes), strict=True
+            )
         ]
     )
     # predictions outside the class list cannot happen: the models have one logit per scored class

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr
 
+from anyband.evaluation.confusion import mean_iou
 from anyband.statistics.cube import ConfusionCube
 from anyband.statistics.jackknife import Array, Estimate, Replicates, average, estimate, replicate
-from anyband.statistics.metrics import mean_iou
 from anyband.statistics.protocol import LEVEL, RESOLUTION_FACTOR, SIGN_FLIP_SEEDS
 
 EXACT_UNITS = 14  # 2^14 sign patterns are enumerated; beyond that they are sampled

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from anyband.config import Comparison as ComparisonSettings
+from anyband.evaluation.confusion import Counts, Scores, macro_f1, mean_iou, overall_agreement
 from anyband.statistics.cube import ConfusionCube
 from anyband.statistics.jackknife import average, estimate, replicate
-from anyband.statistics.metrics import Counts, Scores, macro_f1, mean_iou, overall_agreement
 from anyband.statistics.multiplicity import benjamini_hochberg, holm, rank_intervals, tie_letters
 from anyband.statistics.paired import Comparison, compare
 from anyband.statistics.protocol import ALPHA, LEVEL, PRIMARY, label, role

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from anyband.conditions import PRIMARY_CONDITIONS
+from anyband.evaluation.run_columns import IMAGES
 from anyband.runtime import UserError
 from anyband.statistics.cube import read_runs
 from anyband.statistics.protocol import label
@@ -85,12 +86,11 @@ def cost(runs: Runs[Mapping[str, Any]]) -> pd.DataFrame:
 
 def image_scores(folders: Runs[Path]) -> pd.DataFrame:
     """Scores of translated images by method and band, mean over its seeds; no row where nothing is translated."""
-    scores = ["rmse", "psnr_db", "ssim", "ergas", "sam_deg"]
     table = _stacked(folders, lambda folder: read_runs([folder], "image_scores.csv"))
     if table.empty:
-        return pd.DataFrame(columns=["method", "label", "band", *scores, "seeds"])
+        return pd.DataFrame(columns=["method", "label", "band", *IMAGES, "seeds"])
     groups = table.groupby(["method", "band"], sort=False)
-    means = groups[scores].mean().assign(seeds=groups["seed"].nunique()).reset_index()
+    means = groups[list(IMAGES)].mean().assign(seeds=groups["seed"].nunique()).reset_index()
     means.insert(1, "label", means["method"].map(label))
     return means
 

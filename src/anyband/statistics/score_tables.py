@@ -9,9 +9,9 @@ from scipy.special import stdtrit
 
 from anyband.conditions import PRIMARY_CONDITIONS
 from anyband.config import Comparison as ComparisonSettings
+from anyband.evaluation.confusion import class_f1, class_iou
 from anyband.statistics.cube import ConfusionCube
 from anyband.statistics.jackknife import average, estimate, replicate
-from anyband.statistics.metrics import class_f1, class_iou
 from anyband.statistics.paired import block_scores, score, seed_scores
 from anyband.statistics.protocol import LEVEL, MAJORITY, label
 from anyband.statistics.ranking import scores

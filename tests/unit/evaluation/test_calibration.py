@@ -4,7 +4,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyband.evaluation.calibration_sums import BINS, BY_CLASS, OVERALL, CalibrationSums, bin_of
+from anyband.evaluation.calibration_sums import BINS, CalibrationSums, bin_of
+from anyband.evaluation.run_columns import BY_CLASS, OVERALL
 
 CLASSES = 4
 

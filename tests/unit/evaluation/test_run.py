@@ -12,9 +12,9 @@ from anyband.chips.dataset import load_split
 from anyband.conditions import CONDITIONS, PRIMARY_CONDITIONS
 from anyband.config import Method, Run, Training
 from anyband.evaluation import evaluate_run as module
-from anyband.evaluation.availability import answerable
 from anyband.evaluation.evaluate_run import evaluate_run
 from anyband.evaluation.run_cost import multiply_accumulates_per_km2
+from anyband.evaluation.validation import answerable
 from anyband.methods import MODELS
 from anyband.models.core.registry import build, model_class
 from anyband.models.core.storage import load

@@ -8,14 +8,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anyband.evaluation import temperature as module
-from anyband.evaluation.temperature import CHIPS, PIXELS_PER_CHIP, evenly_spaced, fit_temperature
+from anyband.evaluation import calibration_sums as module
+from anyband.evaluation.calibration_sums import CHIPS, PIXELS_PER_CHIP, fit_temperature
+from anyband.evaluation.inference import evenly_spaced
 from anyband.runtime import UserError
 from unit.evaluation.test_calibration import planted
 
 
 def fitted(monkeypatch, logits, label):
-    def maps(method, table, view, indices):
+    def maps(method, table, products, indices, change):
         for first in range(0, len(indices), 4):
             part = indices[first : first + 4]
             yield part, logits[part]
@@ -25,7 +26,7 @@ def fitted(monkeypatch, logits, label):
             return len(self.label)
 
     monkeypatch.setattr(module, "logits_of", maps)
-    return fit_temperature(None, Table(label=label), None)
+    return fit_temperature(None, Table(label=label), frozenset())
 
 
 @pytest.mark.parametrize("planted_temperature", [0.3, 1.0, 4.0])

@@ -9,9 +9,8 @@ import torch
 from anyband.chips.dataset import load_split
 from anyband.conditions import CONDITIONS, STANDS_FOR, parse
 from anyband.config import Method, Run, Training
-from anyband.evaluation.availability import watched
 from anyband.evaluation.perturbations import Chips, perturb
-from anyband.evaluation.validation import validation_score
+from anyband.evaluation.validation import validation_score, watched
 from anyband.evaluation.views import views
 from anyband.methods import MODELS
 from anyband.models.core.method import UnsupportedInputError

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from anyband import config
-from anyband.evaluation.availability import answerable
+from anyband.evaluation.validation import answerable
 from anyband.methods import MODELS
 from anyband.models.core.method import Method
 from anyband.models.core.registry import build

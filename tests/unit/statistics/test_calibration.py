@@ -4,9 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from anyband.evaluation.run_columns import BY_CLASS, OVERALL
 from anyband.statistics.calibration_scores import (
-    CLASS_SUMS,
-    SUMS,
     binned_error,
     calibration,
     class_calibration,
@@ -33,7 +32,7 @@ def test_errors_of_opposite_bins_do_not_cancel():
 
 
 def test_means_are_over_pixels():
-    bins = np.zeros((1, 2, len(SUMS)))
+    bins = np.zeros((1, 2, len(OVERALL)))
     bins[0, :, 0], bins[0, :, 3] = (100, 300), (50, 30)
     assert mean_of("nll_sum")(bins) == pytest.approx(0.2)
 
@@ -58,8 +57,8 @@ def sums(cube, error=(0.06, 0.02), method="anyband", condition="S2"):
                     classes += [(*key, code, index, 100, 100 * (share + off), 100 * share) for code in cube.classes]
     columns = ["method", "seed", "condition", "block", "scaled"]
     return (
-        pd.DataFrame(overall, columns=[*columns, "temperature", "bin", *SUMS]),
-        pd.DataFrame(classes, columns=[*columns, "class", "bin", *CLASS_SUMS]),
+        pd.DataFrame(overall, columns=[*columns, "temperature", "bin", *OVERALL]),
+        pd.DataFrame(classes, columns=[*columns, "class", "bin", *BY_CLASS]),
     )
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from anyband.evaluation.confusion import mean_iou
 from anyband.statistics.cube import build_cube
-from anyband.statistics.metrics import mean_iou
 from anyband.statistics.paired import compare, improvement_probability, sign_flip_p
 from anyband.statistics.protocol import PRIMARY, endpoint
 from anyband.statistics.ranking import general, pairwise

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from anyband.evaluation.confusion import mean_iou
 from anyband.runtime import UserError
 from anyband.statistics.cube import build_cube, read_runs
-from anyband.statistics.metrics import mean_iou
 
 FULL = {"S2": 0.8, "L9": 0.7, "S2+L9": 0.85}
 ACCURACY = {"s2-only": {"S2": 0.8}, "input-fusion": FULL, "anyband": FULL, "pixel": FULL}

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from anyband.evaluation.confusion import mean_iou
 from anyband.statistics.jackknife import estimate, replicate
-from anyband.statistics.metrics import mean_iou
 from unit.statistics.planted import simulate
 
 
@@ -81,7 +81,7 @@ def test_score_near_one_stays_inside_its_bounds():
 def test_class_found_in_a_single_block_gets_no_interval():
     counts = np.ones((5, 12, 2, 2), dtype=int)
     counts[:, 1:, 1, :] = 0
-    from anyband.statistics.metrics import class_iou
+    from anyband.evaluation.confusion import class_iou
 
     result = estimate(replicate(counts, class_iou))
     assert np.isfinite(result.lower[0])

@@ -43,7 +43,7 @@ def test_change_is_paired_and_what_cannot_be_taken_has_no_row(confusion_table, s
 
 
 def mean(cube, method, condition):
-    from anyband.statistics.metrics import mean_iou
+    from anyband.evaluation.confusion import mean_iou
 
     return float(np.mean(mean_iou(cube.cells(method, condition).sum(axis=1))))
 

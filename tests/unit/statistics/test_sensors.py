@@ -6,9 +6,9 @@ import pytest
 
 from anyband.config import Comparison as ComparisonSettings
 from anyband.config import Experiment
+from anyband.evaluation.run_columns import BY_CLASS, OVERALL
 from anyband.products import BY_SHORT_NAME, OPTICAL
 from anyband.statistics import run_tables, write
-from anyband.statistics.calibration_scores import CLASS_SUMS, SUMS
 from anyband.statistics.claims import sensor_claims
 from anyband.statistics.cube import build_cube
 from anyband.statistics.protocol import label
@@ -158,7 +158,7 @@ def test_comparison_of_an_experiment_without_unseen_sensors_has_empty_tables(tmp
         folder = tmp_path / f"runs/{method}/seed-{seed}"
         folder.mkdir(parents=True)
         rows.to_csv(folder / "confusion.csv", index=False)
-        columns = ["method", "seed", "condition", "block", "scaled", "temperature", "class", "bin", *SUMS, *CLASS_SUMS]
+        columns = ["method", "seed", "condition", "block", "scaled", "temperature", "class", "bin", *OVERALL, *BY_CLASS]
         for name in ("calibration", "class_calibration"):
             pd.DataFrame(columns=columns).to_csv(folder / f"{name}.csv", index=False)
         pd.DataFrame(columns=["band", "rmse"]).to_csv(folder / "image_scores.csv", index=False)
