@@ -1,1 +1,1 @@
-"""The report: tables, figures, maps and ledgers on one self-contained page."""
+"""The report: one self-contained page and a folder of its tables and figures, from the results of all stages."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from anyband import __version__
-from anyband.report.records import DataRecord
+from anyband.report.read import DataRecord
 
 MLM = "https://stac-extensions.github.io/mlm/v1.4.0/schema.json"
 FILE = "https://stac-extensions.github.io/file/v2.1.0/schema.json"

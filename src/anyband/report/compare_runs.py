@@ -5,18 +5,20 @@ Reads only the `report_data/` folders that two reports left behind, so the runs 
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from anyband.report import formatting as form
-from anyband.report.page import Head, Section, render
-from anyband.report.tables.table import Cell, Column, Table
+from anyband.report.content import Cell, Column, Section, Table, named, text, wrapped
+from anyband.report.page import Head, render
+from anyband.report.read import records
 from anyband.runtime import UserError, write_text
 
-COLUMNS = (Column("What", numeric=False), Column("First", numeric=False), Column("Second", numeric=False))
+Change = tuple[str | Cell, str | Cell, str | Cell]
+COLUMNS = [text("What", lambda row: row[0]), text("First", lambda row: row[1]), text("Second", lambda row: row[2])]
 LONGEST = 90  # characters of a value that are shown
 
 
@@ -59,8 +61,11 @@ def compare_runs(first: Path, second: Path, out: Path) -> list[str]:
         title="What changed between two runs",
         compared=f"First: {one.name}. Second: {other.name}. Everything here comes from the two report_data folders; "
         "what is not listed is the same in both.",
-        notices=[], outcome=". ".join(lines) + ".", figures=[], notes=_caution(one, other),
-    )  # fmt: skip
+        notices=[],
+        outcome=". ".join(lines) + ".",
+        figures=[],
+        notes=_caution(one, other),
+    )
     methods = list(dict.fromkeys(m for run in (one, other) for t in run.headlines.values() for m in t["method"]))
     write_text(out, render([head], sections, methods, "Written by anyband compare-runs."))
     return lines
@@ -80,46 +85,53 @@ def _read(folder: Path) -> Recorded:
 
 def _caution(one: Recorded, other: Recorded) -> list[str]:
     """Where scores of the two runs do not compare."""
-    names = set(one.origin["datasets"]) & set(other.origin["datasets"])
-    other_data = [n for n in sorted(names) if one.origin["datasets"][n] != other.origin["datasets"][n]]
-    other_data += [
-        name.removeprefix("splits/").removesuffix(".csv")
-        for name in sorted(set(one.origin["files_sha256"]) & set(other.origin["files_sha256"]))
-        if name.startswith("splits/") and name.endswith(".csv")
-        and one.origin["files_sha256"][name] != other.origin["files_sha256"][name]
-    ]  # fmt: skip
+    datasets, files = (_changed_keys(one.origin[key], other.origin[key]) for key in ("datasets", "files_sha256"))
+    splits = [name for name in files if name.startswith("splits/") and name.endswith(".csv")]
+    other_data = [*datasets, *(name.removeprefix("splits/").removesuffix(".csv") for name in splits)]
     if not other_data:
         return ["Both runs were scored on the same scenes and splits. Differences between runs are not paired by seed."]
     listed = form.listing(list(dict.fromkeys(other_data)))
     return [f"Scenes or splits of {listed} differ, so scores of the two runs are not on the same pixels."]
 
 
+def _changed_keys(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
+    """Keys of both whose values differ."""
+    return [key for key in sorted(set(first) & set(second)) if first[key] != second[key]]
+
+
 def _results(one: Recorded, other: Recorded) -> Table:
     """Endpoint of every method of the experiments that either run has; unchanged ones are left out."""
     rows = []
     for name in dict.fromkeys([*one.headlines, *other.headlines]):
+        tables = [run.headlines[name] for run in (one, other) if name in run.headlines]
         first, second = (_by_method(run.headlines.get(name)) for run in (one, other))
-        for method in dict.fromkeys([*first, *second]):
+        for method in dict.fromkeys(method for table in tables for method in table["method"]):
             before, after = first.get(method), second.get(method)
-            if before is not None and after is not None and _score(before) == _score(after):
-                continue
-            known = before is not None and after is not None
-            change = after["miou"] - before["miou"] if before is not None and after is not None else float("nan")
-            label = str((after or before or {})["label"])
-            rows.append([
-                Cell(label, value=label, method=method), Cell(name), Cell(_score(before)), Cell(_score(after)),
-                Cell(form.signed_points(change) if known else form.DASH, value=change),
-            ])  # fmt: skip
-    columns = [Column("Method", numeric=False), Column("Experiment", numeric=False), Column("First [95 %]"),
-               Column("Second [95 %]"), Column("Change")]  # fmt: skip
-    return Table("results", "Scores that changed",
-                 "Endpoint, mIoU in points, of methods whose score or interval differs. The change carries no "
-                 "interval: seeds of two runs are not paired.", columns, rows)  # fmt: skip
+            if before is None or after is None or _score(before) != _score(after):
+                rows.append((name, method, before, after))
+
+    def change(row: Any) -> Cell:
+        before, after = row[2:]
+        if before is None or after is None:
+            return Cell(form.DASH)
+        return Cell(form.signed_points(after["miou"] - before["miou"]), value=after["miou"] - before["miou"])
+
+    columns = [
+        text("Method", lambda row: named(str((row[3] or row[2])["label"]), row[1])),
+        text("Experiment", lambda row: str(row[0])),
+        Column("First [95 %]", lambda row: _score(row[2])),
+        Column("Second [95 %]", lambda row: _score(row[3])),
+        Column("Change", change),
+    ]
+    caption = (
+        "Endpoint, mIoU in points, of methods whose score or interval differs. The change carries no interval: seeds "
+        "of two runs are not paired."
+    )
+    return Table("results", "Scores that changed", caption, columns, rows)
 
 
 def _by_method(table: pd.DataFrame | None) -> dict[str, dict[str, Any]]:
-    records = [] if table is None else table.to_dict("records")
-    return {str(row["method"]): {str(key): value for key, value in row.items()} for row in records}
+    return {} if table is None else {str(row["method"]): row for row in records(table)}
 
 
 def _score(row: Mapping[str, Any] | None) -> str:
@@ -134,18 +146,18 @@ def _claims(one: Recorded, other: Recorded) -> Table:
         {claim["text"] for entry in run.claims.values() for claim in entry["claims"] + entry.get("sensor_claims", [])}
         for run in (one, other)
     )
-    rows = [[Cell(text, css="wrap"), Cell("first")] for text in sorted(first - second)]
-    rows += [[Cell(text, css="wrap"), Cell("second")] for text in sorted(second - first)]
-    columns = [Column("Claim", numeric=False), Column("Only in", numeric=False)]
-    return Table("claims", "Claims that only one run makes", "Word for word, so another digit is another claim.",
-                 columns, rows)  # fmt: skip
+    rows = [(words, "first") for words in sorted(first - second)]
+    rows += [(words, "second") for words in sorted(second - first)]
+    columns = [text("Claim", lambda row: wrapped(row[0])), text("Only in", lambda row: row[1])]
+    caption = "Word for word, so another digit is another claim."
+    return Table("claims", "Claims that only one run makes", caption, columns, rows)
 
 
 def _flat_changes(key: str, first: Any, second: Any) -> Table:
     """Leaves of two documents that differ, by their path."""
     left, right = dict(_leaves("", first)), dict(_leaves("", second))
-    rows = [
-        [Cell(path, css="wrap"), Cell(_short(left.get(path)), css="wrap"), Cell(_short(right.get(path)), css="wrap")]
+    rows: list[Change] = [
+        (wrapped(path), wrapped(_short(left.get(path))), wrapped(_short(right.get(path))))
         for path in dict.fromkeys([*left, *right])
         if left.get(path) != right.get(path)
     ]
@@ -167,28 +179,27 @@ def _short(value: Any) -> str:
 
 def _data(one: Recorded, other: Recorded) -> Table:
     """Datasets: items gained and lost, and hashes of splits and audits."""
-    rows = []
+    rows: list[Change] = []
     for name in dict.fromkeys([*one.origin["datasets"], *other.origin["datasets"]]):
         first, second = (run.origin["datasets"].get(name, {}) for run in (one, other))
-        lost, gained = (
-            len(set(a.get("item_ids", [])) - set(b.get("item_ids", []))) for a, b in ((first, second), (second, first))
-        )
-        if lost or gained:
-            rows.append([Cell(f"{name}: items that the other lacks"), Cell(str(lost)), Cell(str(gained))])
+        items = [set(run.get("item_ids", [])) for run in (first, second)]
+        if items[0] != items[1]:
+            lost, gained = str(len(items[0] - items[1])), str(len(items[1] - items[0]))
+            rows.append((f"{name}: items that the other lacks", lost, gained))
         for key in ("simulated", "endpoints", "retrieved", "classes_sha256"):
             if first.get(key) != second.get(key):
-                rows.append([Cell(f"{name}: {key}"), Cell(_short(first.get(key))), Cell(_short(second.get(key)))])
-    files = [run.origin["files_sha256"] for run in (one, other)]
-    for path in sorted(p for p in {*files[0], *files[1]} if p.startswith(("splits/", "audit/"))):
-        if files[0].get(path) != files[1].get(path):
-            rows.append([Cell(path), *(Cell(_short((part.get(path) or "")[:16] or None)) for part in files)])
-    return Table("data", "Data that changed", "Scenes by their ids; files by the first digits of their SHA-256.",
-                 COLUMNS, rows)  # fmt: skip
+                rows.append((f"{name}: {key}", _short(first.get(key)), _short(second.get(key))))
+    before, after = (run.origin["files_sha256"] for run in (one, other))
+    for path in sorted(path for path in {*before, *after} if path.startswith(("splits/", "audit/"))):
+        if before.get(path) != after.get(path):
+            digits = [_short((part.get(path) or "")[:16] or None) for part in (before, after)]
+            rows.append((path, digits[0], digits[1]))
+    caption = "Scenes by their ids; files by the first digits of their SHA-256."
+    return Table("data", "Data that changed", caption, COLUMNS, rows)
 
 
 def _code(one: Recorded, other: Recorded) -> Table:
     """Versions of this software, of Python and of packages."""
     kept = ("anyband", "git_commit", "python", "machine", "packages", "seeds")
-    parts = [{key: run.origin.get(key) for key in kept} for run in (one, other)]
-    table = _flat_changes("code", *parts)
-    return Table("code", "Software that changed", "Versions and commits of each run.", COLUMNS, table.rows)
+    table = _flat_changes("code", *({key: run.origin.get(key) for key in kept} for run in (one, other)))
+    return replace(table, title="Software that changed", caption="Versions and commits of each run.")

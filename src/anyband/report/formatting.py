@@ -1,25 +1,31 @@
 """Numbers as people read them. NaN and None become a dash."""
 
 import math
+from typing import TypeGuard
 
 DASH = "–"
 MINUS = "−"
 THIN_SPACE = " "
 
 
+def known(value: float | None) -> TypeGuard[float]:
+    """Say whether there is a number."""
+    return value is not None and not math.isnan(value)
+
+
 def missing(value: float | None) -> bool:
-    """Say whether there is no number."""
-    return value is None or math.isnan(value)
+    """Say whether there is none."""
+    return not known(value)
 
 
 def points(value: float | None) -> str:
     """A score in [0, 1] as points: 0.7438 -> 74.4."""
-    return DASH if value is None or math.isnan(value) else _minus(f"{100 * value:.1f}")
+    return _minus(f"{100 * value:.1f}") if known(value) else DASH
 
 
 def signed_points(value: float | None) -> str:
     """A difference of scores as signed points: 0.0382 -> +3.8."""
-    return DASH if value is None or math.isnan(value) else _minus(f"{100 * value:+.1f}")
+    return _minus(f"{100 * value:+.1f}") if known(value) else DASH
 
 
 def interval(lower: float | None, upper: float | None, signed: bool = False) -> str:
@@ -30,26 +36,36 @@ def interval(lower: float | None, upper: float | None, signed: bool = False) -> 
     return f"[{form(lower)}, {form(upper)}]"
 
 
+def decimal_interval(lower: float | None, upper: float | None, digits: int = 2) -> str:
+    """An interval of plain numbers; empty without bounds."""
+    return f"[{decimal(lower, digits)}, {decimal(upper, digits)}]" if known(lower) else ""
+
+
 def p_value(value: float | None) -> str:
     """A p value with three digits, `<0.001` below."""
-    if value is None or math.isnan(value):
+    if not known(value):
         return DASH
     return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def decimal(value: float | None, digits: int = 2) -> str:
     """A plain number with a fixed number of decimals."""
-    return DASH if value is None or math.isnan(value) else _minus(f"{value:.{digits}f}")
+    return _minus(f"{value:.{digits}f}") if known(value) else DASH
+
+
+def percent(value: float | None, digits: int = 0, signed: bool = False) -> str:
+    """A share in percent: 0.31 -> 31 %."""
+    return f"{100 * value:{'+' if signed else ''}.{digits}f} %".replace("-", MINUS) if known(value) else DASH
 
 
 def count(value: float | None) -> str:
     """A whole number with thin spaces between thousands."""
-    return DASH if value is None or math.isnan(value) else f"{round(value):,}".replace(",", THIN_SPACE)
+    return f"{round(value):,}".replace(",", THIN_SPACE) if known(value) else DASH
 
 
 def magnitude(value: float | None) -> str:
     """A large number with three digits and k, M, G or T."""
-    if value is None or math.isnan(value):
+    if not known(value):
         return DASH
     for factor, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= factor:
@@ -59,7 +75,7 @@ def magnitude(value: float | None) -> str:
 
 def duration(seconds: float | None) -> str:
     """Seconds as `12 s`, `3 min 05 s` or `1 h 20 min`."""
-    if seconds is None or math.isnan(seconds):
+    if not known(seconds):
         return DASH
     if seconds < 10:
         return f"{seconds:.1f} s"

@@ -5,19 +5,15 @@ from typing import Any
 
 import pandas as pd
 
-from anyband.config import Experiment, Method
 from anyband.report import formatting as form
-from anyband.report.figures.panels import best_baseline
-from anyband.report.records import DataRecord
-from anyband.report.tables.scores import twins
-from anyband.report.tables.table import by_method
-
-Frames = Mapping[str, pd.DataFrame]
+from anyband.report.read import Compared, DataRecord
+from anyband.statistics.protocol import MAJORITY
 
 
-def compared(design: Mapping[str, Any], frames: Frames, data: DataRecord) -> str:
+def compared(entry: Compared) -> str:
     """One sentence: methods, data, seeds, blocks."""
-    trained = [m for m in design["methods"] if m != "majority"]
+    design, data = entry.design, entry.data
+    trained = [m for m in design["methods"] if m != MAJORITY]
     train, test = data.chips("train"), data.chips("test")
     area = len(test) * (data.settings.chip_m / 1000) ** 2
     return (
@@ -40,33 +36,39 @@ def simulated_notice(data: DataRecord) -> str:
     )
 
 
-def outcome(design: Mapping[str, Any], frames: Frames) -> str:
+def twins(design: Mapping[str, Any]) -> list[str]:
+    """A sentence on each method whose endpoint is on HLS twins of the others' conditions."""
+    return [
+        f"{design['labels'][method]} reads only HLS, so its endpoint is averaged over {form.listing(own)}: the same "
+        "acquisitions as HLS products at 30 m, scored on the same reference pixels and paired with the others' by "
+        "block and seed."
+        for method, own in design["endpoint_twins"].items()
+    ]
+
+
+def outcome(entry: Compared) -> str:
     """The headline in one or two sentences."""
-    general = by_method(frames["general"])
-    proposed, labels = design["proposed"], design["labels"]
-    if proposed not in general or form.missing(general[proposed]["miou"]):
-        return f"{labels.get(proposed, proposed)} has no results on the primary endpoint, so there is no headline."
-    own = general[proposed]
-    text = (
-        f"On the primary endpoint {labels[proposed]} reaches {form.points(own['miou'])} points mIoU "
-        f"{form.interval(own['miou_lower'], own['miou_upper'])}"
-    )
-    rival = best_baseline(frames["general"])
-    if rival is None:
+    own, name = entry.general.get(entry.proposed), entry.label(entry.proposed)
+    if own is None or form.missing(own["miou"]):
+        return f"{name} has no results on the primary endpoint, so there is no headline."
+    text = f"On the primary endpoint {name} reaches {form.points(own['miou'])} points mIoU {_interval(own, 'miou')}"
+    if entry.rival is None:
         return text + ". No baseline takes every input, so nothing is compared."
-    other = general[rival]
-    floor = design["resolution_floor"]
+    other, floor = entry.general[entry.rival], entry.design["resolution_floor"]
     adjusted = form.p_value(other["p_holm"])
     text += (
-        f"; the best baseline, {labels[rival]}, {form.points(other['miou'])} "
-        f"{form.interval(other['miou_lower'], other['miou_upper'])}. The paired difference is "
-        f"{form.signed_points(other['difference'])} "
-        f"{form.interval(other['difference_lower'], other['difference_upper'], signed=True)}, Holm-adjusted p "
+        f"; the best baseline, {entry.label(entry.rival)}, {form.points(other['miou'])} {_interval(other, 'miou')}. "
+        f"The paired difference is {form.signed_points(other['difference'])} "
+        f"{_interval(other, 'difference', signed=True)}, Holm-adjusted p "
         f"{adjusted if adjusted.startswith('<') else '= ' + adjusted}."
     )
     if floor is not None:
         text += f" This design resolves differences of {form.points(floor)} points or more."
     return text
+
+
+def _interval(row: Mapping[str, Any], name: str, signed: bool = False) -> str:
+    return form.interval(row[f"{name}_lower"], row[f"{name}_upper"], signed)
 
 
 def resolution(design: Mapping[str, Any]) -> str:
@@ -80,10 +82,9 @@ def resolution(design: Mapping[str, Any]) -> str:
     )
 
 
-def advice(frames: Frames) -> str:
+def advice(variance: pd.DataFrame) -> str:
     """More blocks or more seeds? From the declared differences."""
-    table = frames["variance"]
-    table = table[table["quantity"] == "difference"]
+    table = variance[variance["quantity"] == "difference"]
     if table.empty or table["share_blocks"].isna().all():
         return ""
     share = float(table["share_blocks"].mean())
@@ -97,14 +98,13 @@ def advice(frames: Frames) -> str:
     )
 
 
-def methods_text(
-    design: Mapping[str, Any], experiment: Experiment, methods: Mapping[str, Method], data: DataRecord, frames: Frames
-) -> list[str]:
-    """Paragraphs for the methods section of a paper, filled from the run; `methods` are those of the configuration."""
-    settings, labels = data.settings, design["labels"]
-    baselines = [m for m in frames["general"]["method"] if _role(frames, m) == "baseline"]
+def methods_text(entry: Compared) -> list[str]:
+    """Paragraphs for the methods section of a paper, filled from the run."""
+    design, data, settings = entry.design, entry.data, entry.data.settings
+    baselines = [entry.label(method) for method in entry.ranked() if entry.role(method) == "baseline"]
     scenes = "simulated" if data.simulated else "real"
-    paragraphs = [
+    endpoint_twins = "".join(f"{sentence} " for sentence in twins(design))
+    return [
         f"Data. Pairs of Sentinel-2 and Landsat scenes ({scenes}) at most {form.plural(settings.max_day_gap, 'day')} "
         f"apart, from {settings.start} to {settings.end}, were searched through STAC at "
         f"{form.listing(data.endpoints)}. Chips of {settings.chip_m} m keep every band at its native grid; nothing is "
@@ -113,34 +113,32 @@ def methods_text(
         f"blocks of {settings.split.block_m / 1000:g} km with at least {settings.split.buffer_m} m between splits. "
         "Training and scoring use only pixels that are clear in both scenes, so every method and condition has "
         "identical reference pixels.",
-        _training(design, experiment, methods),
+        _training(entry),
         f"Endpoint. Fixed in the code and not chosen from results: mIoU pooled over test blocks, over the classes that "
         f"occur in the test reference, averaged over seeds and over {form.listing(design['endpoint'])}. "
-        f"{''.join(f'{sentence} ' for sentence in twins(design))}Confusion "
+        f"{endpoint_twins}Confusion "
         "matrices are stored per method, seed, condition and block; everything on this page is computed from them. "
         "Probabilities are judged by expected calibration error, also class by class, negative log likelihood and "
         "Brier score, before and after temperature scaling (Guo et al. 2017) with one temperature for each run and "
         "condition, fitted to validation chips under that condition.",
         "Statistics. Intervals (95 %) are two-way jackknife intervals over "
-        f"{form.plural(len(design['blocks']), 'test block')} and {form.plural(len(design['seeds']), 'seed')} with "
+        f"{entry.blocks} and {entry.seeds} with "
         "Satterthwaite degrees of freedom: neighbouring chips are not independent, so blocks and seeds are the units. "
-        f"Declared family: {labels.get(design['proposed'], design['proposed'])} against "
-        f"{form.listing([labels[m] for m in baselines])} on the primary endpoint, Holm-adjusted. "
-        "All else is exploratory. Letters mark ties after Holm over all pairs. "
+        f"Declared family: {entry.label(entry.proposed)} against {form.listing(baselines)} on the primary "
+        "endpoint, Holm-adjusted. All else is exploratory. Letters mark ties after Holm over all pairs. "
         f"Equivalence: two one-sided tests against {form.points(design['equivalence_margin'])} points.",
-    ]  # fmt: skip
-    return paragraphs
+    ]
 
 
-def _training(design: Mapping[str, Any], experiment: Experiment, methods: Mapping[str, Method]) -> str:
+def _training(entry: Compared) -> str:
     """What all trainings share, and the settings that single methods have of their own."""
-    training = experiment.training
+    training, design = entry.experiment.training, entry.design
     own = []
-    for method in design["methods"]:
-        entry = methods.get(method)
-        changed = {"learning rate": entry.learning_rate, "weight decay": entry.weight_decay} if entry else {}
+    for method in (method for method in design["methods"] if method in entry.config.methods):
+        settings = entry.config.methods[method]
+        changed = {"learning rate": settings.learning_rate, "weight decay": settings.weight_decay}
         words = [f"{name} {value:.3g}" for name, value in changed.items() if value is not None]
-        own += [f"{design['labels'][method]} ({', '.join(words)})"] if words else []
+        own += [f"{entry.label(method)} ({', '.join(words)})"] if words else []
     text = (
         f"Training. Every method saw {form.count(training.steps)} steps of {training.batch} crops of "
         f"{training.crop_m} m; those with gradients were trained with AdamW (peak learning rate "
@@ -150,8 +148,3 @@ def _training(design: Mapping[str, Any], experiment: Experiment, methods: Mappin
     if not own:
         return text + "Settings, data and seeds are the same for all methods."
     return text + f"Settings of their own: {form.listing(own)}. Steps, data and seeds are the same for all methods."
-
-
-def _role(frames: Frames, method: str) -> str:
-    general = frames["general"]
-    return str(general.loc[general["method"] == method, "role"].iloc[0])

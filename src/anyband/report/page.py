@@ -2,50 +2,14 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from anyband.report.figures.maps import Panel
-from anyband.report.palette import CLASS_COLOURS, MARKERS, THEME, method_colours, method_markers
-from anyband.report.svg import method_variable
-from anyband.report.tables.table import Graphic, Table
+from anyband.report.content import Graphic, PanelSet, Section, Table
+from anyband.report.palette import CLASS_COLOURS, MARKERS, THEME, method_colours, method_markers, method_variable
 
 TEMPLATES = Path(__file__).parent / "template"
-
-
-@dataclass(frozen=True)
-class Claims:
-    """Generated claims of an experiment, each with links to its evidence, or the sentence that says why none."""
-
-    entries: Sequence[Mapping[str, Any]]
-    reason: str | None
-
-
-@dataclass(frozen=True)
-class PanelSet:
-    """Maps of chips chosen by rule, with legend entries (colour, name)."""
-
-    key: str
-    title: str
-    caption: str
-    panels: Sequence[Panel]
-    classes: Sequence[tuple[str, str]]
-    difference: Sequence[tuple[str, str]]
-
-
-Item = Table | Graphic | PanelSet | Claims
-
-
-@dataclass(frozen=True)
-class Section:
-    """One heading with paragraphs and items. `remark` stands above the items as a marked line."""
-
-    key: str
-    title: str
-    items: Sequence[Item] = field(default_factory=tuple)
-    paragraphs: Sequence[str] = field(default_factory=tuple)
-    remark: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,17 +35,20 @@ def render(heads: Sequence[Head], sections: Sequence[Section], methods: Sequence
     """
     import jinja2
 
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )  # fmt: skip
+    loader = jinja2.FileSystemLoader(TEMPLATES)
+    look: Any = {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True}
+    environment = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined, **look)
     environment.filters["kind"] = lambda item: type(item).__name__
-    colours = method_colours(methods)
-    markers = {method: MARKERS[marker] for method, marker in method_markers(methods).items()}
     page = environment.get_template("page.html.j2").render(
-        heads=heads, sections=sections, numbers=number(sections), markers=markers, foot=foot,
-        class_colours=CLASS_COLOURS, style=stylesheet(colours), script=(TEMPLATES / "sort.js").read_text(),
-    )  # fmt: skip
+        heads=heads,
+        sections=sections,
+        numbers=number(sections),
+        markers={method: MARKERS[marker] for method, marker in method_markers(methods).items()},
+        foot=foot,
+        class_colours=CLASS_COLOURS,
+        style=stylesheet(method_colours(methods)),
+        script=(TEMPLATES / "sort.js").read_text(),
+    )
     # a number and its unit stay on one line
     return re.sub(r"(?<=\d) (?=%)", "\N{NO-BREAK SPACE}", page)
 

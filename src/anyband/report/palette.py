@@ -8,6 +8,8 @@ WorldCover legend, toned down.
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from anyband.landcover import LAND_COVER
 from anyband.methods import cards
 
@@ -46,7 +48,43 @@ THEME = {
     "--warn-band": ("#fdf1dc", "#2e2517"),
 }
 
+PLACEHOLDERS = {"ink": "#010203", "muted": "#040506", "rule": "#070809", "band": "#0a0b0c", "paper": "#0d0e0f"}
+"""What figures of the page are drawn with: name of a colour of `THEME` -> a colour that nothing else has."""
+MATPLOTLIB = {
+    "axes.edgecolor": "muted",
+    "axes.labelcolor": "ink",
+    "axes.titlecolor": "ink",
+    "grid.color": "rule",
+    "text.color": "ink",
+    "xtick.color": "muted",
+    "ytick.color": "muted",
+    "xtick.labelcolor": "ink",
+    "ytick.labelcolor": "ink",
+}
+"""Setting of matplotlib -> name of its colour."""
+
+HEAT = ("#e4ebf1", "#0b5a8f")
+"""From the lowest score to the highest; numbers stand in every cell."""
+ON_PALE, ON_DEEP = "#1d1c1a", "#ffffff"
+"""Numbers on the two halves of `HEAT`."""
+GAIN, LOSS = "#3b7dbd", "#b8562e"
+"""Apart for colour-blind readers, and no method has them."""
+SIGNS = {True: (GAIN, "o"), False: (LOSS, "v")}
+SPLITS = {"train": ("#8d8a83", "o"), "val": ("#2f8f8f", "D"), "test": ("#b0413e", "^"), "buffer": ("#b7b2a8", "x")}
+"""Split -> colour and marker; the marker alone tells them apart."""
+BOTH_RIGHT, BOTH_WRONG = "#e9e6df", "#8d8a83"
+"""Of the map of differences, where no method's own colour stands."""
 CLASS_COLOURS = {code: entry.muted for code, entry in LAND_COVER.items()}
+
+
+def variable(name: str) -> str:
+    """CSS variable of a colour of the page."""
+    return f"--{name}"
+
+
+def method_variable(method: str) -> str:
+    """CSS variable with a method's colour."""
+    return f"--m-{method}"
 
 
 def method_colours(methods: Sequence[str]) -> dict[str, tuple[str, str]]:
@@ -67,6 +105,12 @@ def _styles(methods: Sequence[str]) -> dict[str, tuple[tuple[str, str], str]]:
     others = sorted(set(methods) - set(known))
     spare = {method: free[index % len(free)] for index, method in enumerate(others)}
     return {method: known.get(method) or spare[method] for method in methods}
+
+
+def between(ends: tuple[str, str], share: float) -> str:
+    """A colour on the straight line between two."""
+    low, high = (np.array(rgb(colour)) / 255 for colour in ends)
+    return "#" + "".join(f"{round(255 * float(v)):02x}" for v in low + share * (high - low))
 
 
 def rgb(colour: str) -> tuple[int, int, int]:

@@ -14,16 +14,14 @@ from anyband import __version__
 from anyband.conditions import PRIMARY_CONDITIONS
 from anyband.config import Config
 from anyband.report import formatting as form
-from anyband.report.records import DataRecord
-from anyband.report.tables.table import Cell, Column, Table
+from anyband.report.content import Cell, Table, text, wrapped
+from anyband.report.read import DataRecord
 
 ROOT = Path(__file__).parents[3]
 SETTINGS = "src/anyband/conditions.py"
 
-PACKAGES = (
-    "torch", "numpy", "pandas", "scipy", "xarray", "dask", "zarr", "rasterio", "pyproj", "shapely", "stackstac",
-    "pystac-client", "pydantic", "safetensors", "snakemake", "matplotlib", "jinja2",
-)  # fmt: skip
+PACKAGES = """torch numpy pandas scipy xarray dask zarr rasterio pyproj shapely stackstac pystac-client pydantic
+safetensors snakemake matplotlib jinja2"""
 
 
 def collect(config: Config, data: Sequence[DataRecord], files: Iterable[Path], results: Path) -> dict[str, Any]:
@@ -40,7 +38,7 @@ def collect(config: Config, data: Sequence[DataRecord], files: Iterable[Path], r
         "git_commit": git_commit(ROOT),
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
-        "packages": {name: version for name in PACKAGES if (version := _version(name))},
+        "packages": {name: version for name in PACKAGES.split() if (version := _version(name))},
         "config_sha256": hashlib.sha256(config.as_json().encode()).hexdigest(),
         "seeds": {name: experiment.seeds for name, experiment in config.experiments.items()},
         "endpoint": {name: _endpoint(results / "runs" / name) for name in config.experiments},
@@ -114,30 +112,40 @@ def _dataset(record: DataRecord) -> dict[str, Any]:
 
 def provenance_tables(content: Mapping[str, Any]) -> list[Table]:
     """The same as two tables: software and inputs, and hashes of files."""
-    rows = [
-        ["anyband", f"{content['anyband']}, commit {content['git_commit'] or 'unknown (no repository)'}"],
-        ["Python", f"{content['python']}, {content['machine']}"],
-        ["Packages", ", ".join(f"{name} {version}" for name, version in content["packages"].items())],
-        ["Configuration", f"SHA-256 {content['config_sha256']}"],
+    packages = ", ".join(f"{name} {version}" for name, version in content["packages"].items())
+    rows = {
+        "anyband": f"{content['anyband']}, commit {content['git_commit'] or 'unknown (no repository)'}",
+        "Python": f"{content['python']}, {content['machine']}",
+        "Packages": packages,
+        "Configuration": f"SHA-256 {content['config_sha256']}",
+    }
+    rows |= {f"Seeds, {name}": ", ".join(map(str, seeds)) for name, seeds in content["seeds"].items()}
+    rows |= {f"Endpoint, {name}": _endpoint_words(entry) for name, entry in content["endpoint"].items()}
+    rows |= {f"Dataset {name}": _dataset_words(entry) for name, entry in content["datasets"].items()}
+    columns = [text("What", lambda row: str(row[0])), text("Value", lambda row: wrapped(row[1]))]
+    title, caption = "Software and inputs", "What made these numbers."
+    software = Table("software", title, caption, columns, list(rows.items()), sortable=False)
+    columns = [
+        text("File", lambda row: str(row[0])),
+        text("SHA-256 (first 16 digits)", lambda row: Cell(row[1][:16], css="hash")),
     ]
-    for name, seeds in content["seeds"].items():
-        rows.append([f"Seeds, {name}", ", ".join(map(str, seeds))])
-    for name, entry in content["endpoint"].items():
-        fixed = f"fixed in commit {entry['declared_commit'][:12]} of {entry['declared']}" if entry["declared"] else (
-            "when it was fixed is unknown (no repository)")  # fmt: skip
-        done = entry["first_training_done"] or "unknown"
-        rows.append([f"Endpoint, {name}", f"mIoU over {form.listing(entry['conditions'])}, {fixed}; first training "
-                     f"done {done}"])  # fmt: skip
-    for name, entry in content["datasets"].items():
-        simulated = f"simulated ({entry['simulated']})" if entry["simulated"] else "real scenes"
-        rows.append([f"Dataset {name}", f"{form.count(entry['items'])} STAC items, {simulated}, from "
-                     f"{form.listing(entry['endpoints'])}, retrieved {entry['retrieved'] or 'at an unknown time'}; "
-                     f"SHA-256 of item ids {entry['items_sha256']}, of classes {entry['classes_sha256']}"])  # fmt: skip
-    columns = [Column("What", numeric=False), Column("Value", numeric=False)]
-    software = Table("software", "Software and inputs", "What made these numbers.", columns,
-                     [[Cell(key), Cell(value, css="wrap")] for key, value in rows], sortable=False)  # fmt: skip
-    hashes = [[Cell(name), Cell(digest[:16], css="hash")] for name, digest in content["files_sha256"].items()]
-    columns = [Column("File", numeric=False), Column("SHA-256 (first 16 digits)", numeric=False)]
-    files = Table("files", "Files behind the numbers", "Full hashes are in report_data/provenance.json.", columns,
-                  hashes, sortable=False)  # fmt: skip
-    return [software, files]
+    hashes = list(content["files_sha256"].items())
+    title, caption = "Files behind the numbers", "Full hashes are in report_data/provenance.json."
+    return [software, Table("files", title, caption, columns, hashes, sortable=False)]
+
+
+def _endpoint_words(entry: Mapping[str, Any]) -> str:
+    fixed = "when it was fixed is unknown (no repository)"
+    if entry["declared"]:
+        fixed = f"fixed in commit {entry['declared_commit'][:12]} of {entry['declared']}"
+    done = entry["first_training_done"] or "unknown"
+    return f"mIoU over {form.listing(entry['conditions'])}, {fixed}; first training done {done}"
+
+
+def _dataset_words(entry: Mapping[str, Any]) -> str:
+    simulated = f"simulated ({entry['simulated']})" if entry["simulated"] else "real scenes"
+    return (
+        f"{form.count(entry['items'])} STAC items, {simulated}, from {form.listing(entry['endpoints'])}, retrieved "
+        f"{entry['retrieved'] or 'at an unknown time'}; SHA-256 of item ids {entry['items_sha256']}, of classes "
+        f"{entry['classes_sha256']}"
+    )

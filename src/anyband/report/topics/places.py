@@ -1,4 +1,4 @@
-"""Map of a dataset: where its blocks lie, which split each belongs to, and how many pairs of scenes each place has."""
+"""Maps of a dataset: where its places and test blocks lie. A plain grid of longitude and latitude, no coast."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,29 +8,22 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from anyband.report.figures.results import canvas
-from anyband.report.figures.sensors import GAIN, LOSS
-from anyband.report.records import DataRecord
-from anyband.report.svg import PAPER
-
-SPLITS = {"train": ("#8d8a83", "o"), "val": ("#2f8f8f", "D"), "test": ("#b0413e", "^"), "buffer": ("#b7b2a8", "x")}
-"""Split -> colour and marker; the marker alone tells them apart."""
-SIGNS = {True: (GAIN, "o"), False: (LOSS, "v")}
+from anyband.report.palette import SIGNS, SPLITS
+from anyband.report.read import DataRecord
+from anyband.report.render import Sheet
 
 
 def places(data: DataRecord) -> pd.DataFrame:
-    """One row per place: longitude, latitude (degrees), its most used split, number of kept pairs and of chips."""
+    """One row per place: longitude, latitude (degrees), its most used split, number of kept pairs."""
     pairs = data.pairs.groupby("site").size() if len(data.pairs) else pd.Series(dtype=int)
-    rows = []
-    for site, chips in data.splits.groupby("site", sort=True):
-        rows.append(_place(chips) | {
-            "site": site, "split": chips["split"].mode().iloc[0],
-            "pairs": int(pairs.get(site, 0)), "chips": len(chips), "blocks": int(chips["block"].nunique()),
-        })  # fmt: skip
+    rows = [
+        _middle(chips) | {"site": site, "split": chips["split"].mode().iloc[0], "pairs": int(pairs.get(site, 0))}
+        for site, chips in data.splits.groupby("site", sort=True)
+    ]
     return pd.DataFrame(rows)
 
 
-def _place(chips: pd.DataFrame) -> dict[str, Any]:
+def _middle(chips: pd.DataFrame) -> dict[str, Any]:
     """Longitude and latitude (degrees) of the middle of some chips of one UTM zone."""
     from pyproj import Transformer
 
@@ -39,12 +32,20 @@ def _place(chips: pd.DataFrame) -> dict[str, Any]:
     return {"longitude": longitude, "latitude": latitude}
 
 
-def map_figure(table: pd.DataFrame, width: int) -> Figure:
+def draw_places(table: pd.DataFrame, sheet: Sheet) -> Figure:
     """The places on a graticule, the size of a mark by the number of pairs; beside the globe its fullest part."""
-    figure = _graticules(table, width, _splits)
-    known = [split for split in SPLITS if (table["split"] == split).any()]
-    counts = [f"{split} ({(table['split'] == split).sum()})" for split in known]
-    _legend(figure, width, [SPLITS[split] for split in known], counts)
+
+    def marks(axes: Axes, rows: pd.DataFrame, scale: float) -> None:
+        for split, (colour, marker) in SPLITS.items():
+            own = rows[rows["split"] == split]
+            edges: Any = {"edgecolors": sheet.paper if marker != "x" else None, "linewidths": 0.6, "zorder": 3}
+            sizes = scale * (26 + 14 * own["pairs"].clip(upper=12))
+            axes.scatter(own["longitude"], own["latitude"], s=sizes, marker=marker, color=colour, **edges)
+
+    figure = _graticules(table, sheet, marks)
+    numbers = table["split"].value_counts()
+    known = [split for split in SPLITS if split in numbers]
+    _legend(figure, sheet, [SPLITS[split] for split in known], [f"{split} ({numbers[split]})" for split in known])
     return figure
 
 
@@ -57,55 +58,48 @@ def difference_places(data: DataRecord, differences: pd.DataFrame) -> pd.DataFra
     """
     known = 100 * differences.set_index("block")["difference"]
     rows = [
-        _place(chips) | {"block": block, "difference": float(known[block])}
+        _middle(chips) | {"block": block, "difference": float(known[block])}
         for block, chips in data.chips("test").groupby("block", sort=True)
         if block in known.index
     ]
     return pd.DataFrame(rows, columns=["longitude", "latitude", "block", "difference"])
 
 
-def difference_map(table: pd.DataFrame, width: int) -> Figure:
+def draw_differences(table: pd.DataFrame, sheet: Sheet) -> Figure:
     """Test blocks on a graticule: colour and shape by the sign of the difference, area by its size."""
     largest = max(float(table["difference"].abs().max()), 1e-9)
-    figure = _graticules(table.assign(share=table["difference"].abs() / largest), width, _signs)
-    _legend(figure, width, [SIGNS[True], SIGNS[False]], ["better", "worse"])
+
+    def marks(axes: Axes, rows: pd.DataFrame, scale: float) -> None:
+        for better, (colour, marker) in SIGNS.items():
+            own = rows[(rows["difference"] >= 0) == better]
+            edges: Any = {"edgecolors": sheet.paper, "linewidths": 0.6, "zorder": 3}
+            sizes = scale * (20 + 180 * (own["difference"].abs() / largest))
+            axes.scatter(own["longitude"], own["latitude"], s=sizes, marker=marker, color=colour, **edges)
+
+    figure = _graticules(table, sheet, marks)
+    _legend(figure, sheet, list(SIGNS.values()), ["better", "worse"])
     return figure
 
 
-def _legend(figure: Figure, width: int, marks: Sequence[tuple[str, str]], names: Sequence[str]) -> None:
+def _legend(figure: Figure, sheet: Sheet, marks: Sequence[tuple[str, str]], names: Sequence[str]) -> None:
     handles = [Line2D([], [], linestyle="none", marker=shape, color=colour, markersize=7) for colour, shape in marks]
-    figure.legend(handles, names, loc="upper left", ncols=4, bbox_to_anchor=(34 / width, 1.0), handletextpad=0.2,
-                  columnspacing=1.2)  # fmt: skip
+    place = (34 / sheet.width, 1.0)
+    figure.legend(handles, names, loc="upper left", ncols=4, bbox_to_anchor=place, handletextpad=0.2, columnspacing=1.2)
 
 
-def _graticules(table: pd.DataFrame, width: int, draw: Callable[[Axes, pd.DataFrame, float], None]) -> Figure:
+def _graticules(table: pd.DataFrame, sheet: Sheet, draw: Callable[[Axes, pd.DataFrame, float], None]) -> Figure:
     """A panel with every place and, where they span the globe, one with its fullest part; `draw` sets the marks."""
-    wide, part = width > 500, _fullest(table)
+    part = _fullest(table)
     panels = [table, part] if len(part) else [table]
-    beside = len(panels) if wide else 1
-    height = (300 if wide else 230) * (len(panels) / beside)
-    figure, axes = canvas(width, height + 70, (44, 12, 30, 40), beside, len(panels) // beside)
-    figure.subplots_adjust(wspace=0.16, hspace=0.34)
+    beside = sheet(len(panels), 1)
+    beneath = len(panels) // beside
+    height = sheet(300, 230) * beneath + 70
+    figure, axes = sheet.figure(height, (44, 12, 30, 40), beside, beneath, wspace=0.16, hspace=0.34)
     for panel, rows in zip(axes, panels, strict=True):
         whole = len(panels) > 1 and rows is table
         draw(panel, rows, 0.5 if whole else 1.0)
         _frame(panel, rows, whole)
     return figure
-
-
-def _splits(axes: Axes, table: pd.DataFrame, scale: float) -> None:
-    for split, (colour, marker) in SPLITS.items():
-        rows = table[table["split"] == split]
-        axes.scatter(rows["longitude"], rows["latitude"], s=scale * (26 + 14 * rows["pairs"].clip(upper=12)),
-                     marker=marker, color=colour, edgecolors=PAPER if marker != "x" else None, linewidths=0.6,
-                     zorder=3)  # fmt: skip
-
-
-def _signs(axes: Axes, table: pd.DataFrame, scale: float) -> None:
-    for better, (colour, marker) in SIGNS.items():
-        rows = table[(table["difference"] >= 0) == better]
-        axes.scatter(rows["longitude"], rows["latitude"], s=scale * (20 + 180 * rows["share"]),
-                     marker=marker, color=colour, edgecolors=PAPER, linewidths=0.6, zorder=3)  # fmt: skip
 
 
 def _frame(axes: Axes, table: pd.DataFrame, whole: bool) -> None:

@@ -7,7 +7,8 @@ import pandas as pd
 
 from anyband.config import Config
 from anyband.report import formatting as form
-from anyband.report.tables.table import Cell, Column, Table
+from anyband.report.content import Cell, Column, Section, Table, count, share, text
+from anyband.report.read import Compared
 
 ORDER = ("simulate", "search", "pair", "extract", "audit", "split", "trial", "ledger", "train", "evaluate", "compare")
 OF_EXPERIMENTS = ("trial", "ledger", "train", "evaluate", "compare")
@@ -23,16 +24,14 @@ def read_benchmarks(results: Path, config: Config) -> pd.DataFrame:
     """
     rows = []
     for path in sorted((results / "benchmarks").rglob("*.jsonl")):
-        rule, name, method = (*(path.relative_to(results / "benchmarks").with_suffix("").parts[:3]), "", "")[:3]
+        rule, name, method = (*path.relative_to(results / "benchmarks").with_suffix("").parts[:3], "", "")[:3]
         if not _of_config(rule, name, method, config):
             continue
         lines = [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
         names = {"rule": rule, "name": name, "method": method}
         rows += [names | {key: line.get(key) for key in ("s", "max_rss")} for line in lines]
     table = pd.DataFrame(rows, columns=["rule", "name", "method", "s", "max_rss"])
-    for name in ("s", "max_rss"):
-        table[name] = pd.to_numeric(table[name], errors="coerce")
-    return table
+    return table.assign(**{name: pd.to_numeric(table[name], errors="coerce") for name in ("s", "max_rss")})
 
 
 def _of_config(rule: str, name: str, method: str, config: Config) -> bool:
@@ -42,32 +41,44 @@ def _of_config(rule: str, name: str, method: str, config: Config) -> bool:
     return experiment is not None and (not method or method in experiment.methods)
 
 
-def training_memory(table: pd.DataFrame, experiment: str) -> dict[str, float]:
+def training_memory(entry: Compared) -> dict[str, float]:
     """Method -> peak memory of its trainings, MB; NaN where all were too short to be sampled."""
-    jobs = table[(table["rule"] == "train") & (table["name"] == experiment)]
+    table = read_benchmarks(entry.results, entry.config)
+    jobs = table[(table["rule"] == "train") & (table["name"] == entry.name)]
     return {str(method): float(peak) for method, peak in jobs.groupby("method")["max_rss"].max().items()}
 
 
-def timing_table(table: pd.DataFrame) -> Table:
+def megabytes(value: float) -> Cell:
+    """Memory, given in MB."""
+    return Cell(f"{value:.0f} MB" if form.known(value) else form.DASH, value=float(value))
+
+
+def _duration(seconds: float) -> Cell:
+    return Cell(form.duration(seconds), value=float(seconds))
+
+
+def timing(jobs: pd.DataFrame) -> Table:
     """Time and memory by rule, in the order of the pipeline."""
-    rows = []
-    total = table["s"].sum()
-    known = [rule for rule in ORDER if rule in set(table["rule"])]
-    for rule in (*known, *sorted(set(table["rule"]) - set(known) - {"report"})):
-        jobs = table[table["rule"] == rule]
-        share = float(jobs["s"].sum() / total) if total else 0.0
-        rows.append([
-            Cell(rule),
-            Cell(form.count(len(jobs)), value=float(len(jobs))),
-            Cell(form.duration(jobs["s"].sum()), value=float(jobs["s"].sum())),
-            Cell(f"{100 * share:.0f} %", value=share, bar=share),
-            Cell(form.duration(jobs["s"].max()), value=float(jobs["s"].max())),
-            Cell(form.DASH if jobs["max_rss"].isna().all() else f"{jobs['max_rss'].max():.0f} MB",
-                 value=float(jobs["max_rss"].max())),
-        ])  # fmt: skip
-    columns = [Column("Rule", numeric=False), Column("Jobs"), Column("Time, all jobs"), Column("Share"),
-               Column("Longest job"), Column("Peak memory")]  # fmt: skip
-    return Table("timing", "Where the time went",
-                 f"{form.plural(len(table[table['rule'] != 'report']), 'job')} as measured by Snakemake; jobs may run "
-                 "side by side, so the sum can exceed the time on the clock. Memory is sampled.",
-                 columns, rows)  # fmt: skip
+    own = {str(rule): rows for rule, rows in jobs.groupby("rule")}
+    total = jobs["s"].sum()
+    columns = [
+        text("Rule", lambda rule: str(rule)),
+        Column("Jobs", lambda rule: count(len(own[rule]))),
+        Column("Time, all jobs", lambda rule: _duration(own[rule]["s"].sum())),
+        Column("Share", lambda rule: share(float(own[rule]["s"].sum() / total) if total else 0.0, bar=True)),
+        Column("Longest job", lambda rule: _duration(own[rule]["s"].max())),
+        Column("Peak memory", lambda rule: megabytes(own[rule]["max_rss"].max())),
+    ]
+    caption = (
+        f"{form.plural(len(jobs[jobs['rule'] != 'report']), 'job')} as measured by Snakemake; jobs may run side by "
+        "side, so the sum can exceed the time on the clock. Memory is sampled."
+    )
+    known = [rule for rule in ORDER if rule in own]
+    others = sorted(set(own) - set(known) - {"report"})
+    return Table("timing", "Where the time went", caption, columns, [*known, *others])
+
+
+def time_sections(results: Path, config: Config) -> list[Section]:
+    """The section, where any job was measured."""
+    jobs = read_benchmarks(results, config)
+    return [Section("time", "Time", [timing(jobs)])] if len(jobs) else []

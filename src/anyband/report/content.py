@@ -1,0 +1,292 @@
+"""What stands on the page: tables of cells, figures, claims; and the topics that say in which order."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Generic, TypeVar
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from anyband.report import formatting as form
+from anyband.report.render import Sheet, Style, draw_pdf, draw_svg
+from anyband.statistics.latex import latex_table
+
+Row = Mapping[Any, Any]
+Key = TypeVar("Key")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: `text` in ink, `note` in grey beside it, `value` to sort by, `css` classes.
+
+    `method` puts the method's mark before the text; `bar` draws a bar of that share (0-1) behind the cell.
+    """
+
+    text: str
+    note: str = ""
+    value: float | str | None = None
+    css: str = ""
+    method: str = ""
+    bar: float | None = None
+
+    @property
+    def plain(self) -> str:
+        """Text and note without markup."""
+        return f"{self.text} {self.note}".strip()
+
+    def classes(self, column: "Column") -> str:
+        """CSS classes of the cell: its own, and the alignment of its column."""
+        return f"{self.css} {'' if column.numeric else 'text'}".strip()
+
+    @property
+    def sort_key(self) -> str:
+        """What the page sorts by; empty cells sort last."""
+        if self.value is None or self.value != self.value:  # NaN
+            return ""
+        return f"{self.value:.9g}" if isinstance(self.value, float) else str(self.value)
+
+
+def named(name: str, method: str = "", note: str = "") -> Cell:
+    """A name that its column sorts by, with the mark of `method`."""
+    return Cell(name, note, name, method=method)
+
+
+def wrapped(text: str) -> Cell:
+    """Text that may take several lines."""
+    return Cell(text, css="wrap")
+
+
+def count(number: float) -> Cell:
+    """A whole number."""
+    return Cell(form.count(number), value=float(number))
+
+
+def points(value: float) -> Cell:
+    """A score in [0, 1] as points."""
+    return Cell(form.points(value), value=value)
+
+
+def score(row: Row, name: str, css: str = "") -> Cell:
+    """A score of a row as points with its interval, from the columns `name`, `name`_lower and `name`_upper."""
+    return Cell(form.points(row[name]), form.interval(*_bounds(row, name)), float(row[name]), css)
+
+
+def change(row: Row, name: str, css: str = "") -> Cell:
+    """The same of a signed difference."""
+    return Cell(form.signed_points(row[name]), form.interval(*_bounds(row, name), signed=True), row[name], css)
+
+
+def share(value: float, bar: bool = False) -> Cell:
+    """A share in whole percent, over a bar of its length if wanted."""
+    return Cell(form.percent(value), value=value, bar=value if bar else None)
+
+
+def p_value(value: float) -> Cell:
+    """A p value."""
+    return Cell(form.p_value(value), value=value)
+
+
+def _bounds(row: Row, name: str) -> tuple[float, float]:
+    return row[f"{name}_lower"], row[f"{name}_upper"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A heading and what stands under it in the row of a record; numbers are right-aligned, `hint` explains more."""
+
+    heading: str
+    cell: Callable[[Any], Cell | str]
+    hint: str = ""
+    numeric: bool = True
+
+    def of(self, record: Any) -> Cell:
+        """The cell in the row of a record."""
+        cell = self.cell(record)
+        return Cell(cell) if isinstance(cell, str) else cell
+
+
+def text(heading: str, cell: Callable[[Any], Cell | str], hint: str = "") -> Column:
+    """A column of words."""
+    return Column(heading, cell, hint, numeric=False)
+
+
+def spread(headings: Mapping[Key, str], cell: Callable[[Any, Key], Cell | str]) -> list[Column]:
+    """A column of numbers under each heading; `cell` gets the record and the heading's key."""
+
+    def of_key(key: Key) -> Callable[[Any], Cell | str]:
+        return lambda record: cell(record, key)
+
+    return [Column(heading, of_key(key)) for key, heading in headings.items()]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with its caption: what to see, how it was computed, n.
+
+    Attributes:
+        key: file name in `report_data/tables/` and anchor on the page.
+        title: a few words.
+        caption: plain text after the title.
+        columns: headings, and how a record fills them; the first heads its row.
+        records: one for each row, in whatever form the columns read.
+        css: class of a record's row ("proposed", "floor", ...).
+        notes: footnotes.
+        sortable: whether the page lets people sort it.
+        dense: notes of cells stand under their text, to save width.
+    """
+
+    key: str
+    title: str
+    caption: str
+    columns: Sequence[Column]
+    records: Sequence[Any]
+    css: Callable[[Any], str] = lambda _: ""
+    notes: Sequence[str] = ()
+    sortable: bool = True
+    dense: bool = False
+
+    @cached_property
+    def rows(self) -> list[list[Cell]]:
+        """The cells."""
+        return [[column.of(record) for column in self.columns] for record in self.records]
+
+    def frame(self) -> pd.DataFrame:
+        """The displayed text, one column each."""
+        headings = [column.heading for column in self.columns]
+        return pd.DataFrame([[cell.plain for cell in row] for row in self.rows], columns=pd.Index(headings))
+
+    def latex(self) -> str:
+        """The displayed text as a LaTeX table."""
+        return latex_table(self.frame(), f"{self.title}. {self.caption}")
+
+    def styled_rows(self) -> list[tuple[str, Sequence[Cell]]]:
+        """Rows with their class."""
+        return [(self.css(record), row) for record, row in zip(self.records, self.rows, strict=True)]
+
+
+@dataclass(frozen=True)
+class Graphic:
+    """A figure with its caption.
+
+    Attributes:
+        key: file name in `report_data/figures/` and anchor on the page.
+        title: a few words.
+        caption: plain text after the title.
+        label: one sentence that says what the figure shows, for screen readers.
+        draw: draws it for a sheet.
+        style: colours of methods.
+    """
+
+    key: str
+    title: str
+    caption: str
+    label: str
+    draw: Callable[[Sheet], Figure]
+    style: Style
+
+    @cached_property
+    def wide(self) -> str:
+        """SVG for desktops."""
+        return draw_svg(self.draw, Sheet(), f"{self.key}-w", self.style.colours, self.label)
+
+    @cached_property
+    def narrow(self) -> str:
+        """SVG for phones."""
+        return draw_svg(self.draw, Sheet(wide=False), f"{self.key}-n", self.style.colours, self.label)
+
+    @cached_property
+    def pdf(self) -> bytes:
+        """For papers."""
+        return draw_pdf(self.draw)
+
+
+@dataclass(frozen=True)
+class Claims:
+    """Generated claims of an experiment, each with links to its evidence, or the sentence that says why none."""
+
+    entries: Sequence[Mapping[str, Any]]
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One small picture: heading, explanation for screen readers, PNG as a data URI."""
+
+    heading: str
+    alt: str
+    uri: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The tiles of one chip and why it is shown."""
+
+    reason: str
+    block: str
+    chip: str
+    difference: float
+    tiles: Sequence[Tile]
+
+
+@dataclass(frozen=True)
+class PanelSet:
+    """Maps of chips chosen by rule, with legend entries (colour, name)."""
+
+    key: str
+    title: str
+    caption: str
+    panels: Sequence[Panel]
+    classes: Sequence[tuple[str, str]]
+    difference: Sequence[tuple[str, str]]
+
+
+Item = Table | Graphic | PanelSet | Claims
+Subject = TypeVar("Subject")
+Maker = TypeVar("Maker", bound=Callable[..., Item | None])
+
+
+@dataclass(frozen=True)
+class Section:
+    """One heading with paragraphs and items. `remark` stands above the items as a marked line."""
+
+    key: str
+    title: str
+    items: Sequence[Item] = ()
+    paragraphs: Sequence[str] = ()
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Topic(Generic[Subject]):
+    """A section of the page about any subject; what is registered with `item` stands on it in that order.
+
+    Attributes:
+        key: anchor.
+        title: heading.
+        remark: a marked line at the top.
+        paragraphs: text above the items; empty ones are left out.
+        makers: functions that make the items.
+    """
+
+    key: str
+    title: str
+    remark: Callable[[Subject], str] = lambda _: ""
+    paragraphs: Callable[[Subject], Sequence[str]] = lambda _: ()
+    makers: list[Callable[[Subject], Item | None]] = field(default_factory=list)
+
+    def item(self, make: Maker) -> Maker:
+        """Decorator: put what the function makes at the end of the section; None, or no rows, is left out."""
+        self.makers.append(make)
+        return make
+
+    def section(self, subject: Subject, key: str, title: str, item_key: str) -> Section:
+        """The section about `subject`; `key`, `title` and `item_key` are patterns with a place for the own ones."""
+        found = [item for make in self.makers if (item := make(subject)) is not None]
+        items = [
+            item if isinstance(item, Claims) else replace(item, key=item_key.format(item.key))
+            for item in found
+            if not isinstance(item, Table) or item.rows
+        ]
+        words = [paragraph for paragraph in self.paragraphs(subject) if paragraph]
+        return Section(key.format(self.key), title.format(self.title), items, words, self.remark(subject))

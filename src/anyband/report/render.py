@@ -1,0 +1,235 @@
+"""From a function that draws to SVG that follows the page, wide and narrow, and to PDF for papers.
+
+A drawing gets a `Sheet`: how wide it may be and which colours to use. For the page these are placeholders, which become
+CSS variables in the SVG, so that a figure follows the light or dark page; for a PDF they are the colours of the light
+page. Text stays text, so it can be searched and files stay small.
+"""
+
+import io
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from anyband.report.palette import MATPLOTLIB, PLACEHOLDERS, THEME, method_markers, method_variable, variable
+
+WIDE, NARROW = 900, 360
+Pick = TypeVar("Pick")
+Margins = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Style:
+    """Colour (light, dark) and name of every method; the same in every figure."""
+
+    colours: Mapping[str, tuple[str, str]]
+    labels: Mapping[str, str]
+
+    def colour(self, method: str) -> str:
+        """The light colour, which the page replaces by a variable."""
+        return self.colours[method][0]
+
+    def marker(self, method: str) -> str:
+        """The method's marker."""
+        return method_markers(list(self.colours))[method]
+
+    def names(self, methods: Sequence[str]) -> list[str]:
+        """Names of methods."""
+        return [self.labels[method] for method in methods]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What a figure is drawn on.
+
+    Attributes:
+        wide: for a desktop or a paper, else for a phone.
+        colours: name without dashes of a colour of the page ("ink", "muted", "rule", "band", "paper") -> what to draw.
+    """
+
+    wide: bool = True
+    colours: Mapping[str, str] = field(default_factory=lambda: PLACEHOLDERS)
+
+    def __call__(self, wide: Pick, narrow: Pick) -> Pick:
+        """One of two, by the width: `sheet(4, 2)`."""
+        return wide if self.wide else narrow
+
+    @property
+    def width(self) -> int:
+        """Pixels."""
+        return self(WIDE, NARROW)
+
+    @property
+    def ink(self) -> str:
+        """Colour of text."""
+        return self.colours["ink"]
+
+    @property
+    def muted(self) -> str:
+        """Colour of what is less important."""
+        return self.colours["muted"]
+
+    @property
+    def band(self) -> str:
+        """Colour of shaded ground."""
+        return self.colours["band"]
+
+    @property
+    def paper(self) -> str:
+        """Colour of the page."""
+        return self.colours["paper"]
+
+    def figure(
+        self, height: float, margins: Margins, columns: int = 1, rows: int = 1, wspace: float = 0.2, hspace: float = 0.2
+    ) -> tuple[Figure, list[Axes]]:
+        """A figure of `height` pixels with margins (left, right, top, bottom) in pixels and a grid of axes."""
+        width = self.width
+        figure = Figure(figsize=(width / 72, height / 72), dpi=72)
+        left, right, top, bottom = margins
+        axes = figure.subplots(rows, columns, squeeze=False)
+        edges = (left / width, bottom / height, 1 - right / width, 1 - top / height)
+        figure.subplots_adjust(*edges, wspace=wspace, hspace=hspace)
+        return figure, list(axes.ravel())
+
+    def legend_height(self, methods: Sequence[str]) -> int:
+        """Pixels that a legend above a figure needs."""
+        return 16 + 16 * -(-len(methods) // self(4, 2))
+
+    def legend(self, figure: Figure, methods: Sequence[str], style: Style) -> None:
+        """Marks and names of methods above a figure."""
+        handles = [
+            Line2D([], [], color=style.colour(m), marker=style.marker(m), markersize=6.5, linewidth=1.8)
+            for m in methods
+        ]
+        sizes = {"handlelength": 1.5, "columnspacing": 1.4, "handletextpad": 0.5, "borderaxespad": 0.2}
+        place = (34 / self.width, 1.0)
+        names = style.names(methods)
+        figure.legend(handles, names, loc="upper left", ncols=self(4, 2), bbox_to_anchor=place, **sizes)
+
+    def settings(self) -> Any:
+        """Settings of matplotlib."""
+        colours = {key: self.colours[name] for key, name in MATPLOTLIB.items()}
+        return SETTINGS | colours
+
+
+SETTINGS: dict[str, Any] = {
+    "svg.fonttype": "none",
+    "pdf.fonttype": 42,
+    "font.family": "sans-serif",
+    "font.size": 11.5,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 11.5,
+    "axes.titlelocation": "left",
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "grid.linewidth": 0.8,
+    "xtick.labelsize": 11,
+    "ytick.labelsize": 11,
+    "legend.frameon": False,
+    "legend.fontsize": 11,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "savefig.facecolor": "none",
+}
+
+Draw = Callable[[Sheet], Figure]
+
+
+def plain_rows(axes: Axes, top: float, bottom: float, label: str = "") -> None:
+    """Rows that stand beneath each other, named by hand: no axis at the left, a grid upright, the first at the top."""
+    axes.set_ylim(top, bottom)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x")
+    axes.set_xlabel(label)
+
+
+def matrix_axes(axes: Axes, columns: int, rows: int) -> None:
+    """Cells of side 1 from the upper left corner, without ticks and frame."""
+    axes.set_xlim(-0.5, columns - 0.5)
+    axes.set_ylim(rows - 0.5, -0.5)
+    axes.tick_params(length=0)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_visible(False)
+
+
+def draw_svg(draw: Draw, sheet: Sheet, key: str, colours: Mapping[str, tuple[str, str]], label: str) -> str:
+    """Draw a figure as an `<svg>` element for the page.
+
+    Args:
+        draw: draws it for a sheet, with the light colours of methods.
+        sheet: with placeholders as colours.
+        key: unique on the page; prefixes every id.
+        colours: method -> (light, dark).
+        label: one sentence that says what the figure shows, for screen readers.
+    """
+    buffer = io.StringIO()
+    with mpl.rc_context(sheet.settings() | {"svg.hashsalt": key}):
+        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        draw(sheet).savefig(buffer, format="svg", metadata=nothing)
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r"<!--.*?-->\n?", "", text, flags=re.DOTALL)
+    text = _fonts(_variables(_rename_ids(text, key), colours))
+    size = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', text)
+    assert size is not None  # matplotlib always writes one
+    head = f'<svg viewBox="0 0 {size[1]} {size[2]}" width="{size[1]}" height="{size[2]}" role="img" '
+    words = label.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    return _compact(re.sub(r"<svg[^>]*>", f'{head}aria-label="{words}">', text, count=1))
+
+
+def draw_pdf(draw: Draw) -> bytes:
+    """Draw a figure as PDF in the colours of the light page; equal figures give equal bytes."""
+    sheet = Sheet(colours={name: THEME[variable(name)][0] for name in PLACEHOLDERS})
+    buffer = io.BytesIO()
+    with mpl.rc_context(sheet.settings()):
+        draw(sheet).savefig(buffer, format="pdf", metadata=dict.fromkeys(("CreationDate", "Creator", "Producer")))
+    return buffer.getvalue()
+
+
+def standalone(svg: str, colours: Mapping[str, tuple[str, str]]) -> str:
+    """Make a page's figure a file of its own: with its namespace and its colours for light and dark."""
+    pairs = dict(THEME) | {method_variable(method): pair for method, pair in colours.items()}
+    light, dark = (
+        f"svg{{{';'.join(f'{name}:{pair[i]}' for name, pair in pairs.items())};color:{THEME['--ink'][i]}}}"
+        for i in (0, 1)
+    )
+    style = f"<style>{light}@media (prefers-color-scheme:dark){{{dark}}}text{{font-family:sans-serif}}</style>"
+    head, body = svg.split(">", 1)
+    return f'{head} xmlns="http://www.w3.org/2000/svg">{style}{body}\n'
+
+
+def _rename_ids(text: str, key: str) -> str:
+    """Keep only ids that something refers to, and make them unique on the page."""
+    referenced = set(re.findall(r'xlink:href="#([^"]+)"', text)) | set(re.findall(r"url\(#([^)]+)\)", text))
+    text = re.sub(r' id="([^"]+)"', lambda m: f' id="{key}-{m[1]}"' if m[1] in referenced else "", text)
+    text = re.sub(r'xlink:href="#([^"]+)"', rf'href="#{key}-\1"', text)
+    return re.sub(r"url\(#([^)]+)\)", rf"url(#{key}-\1)", text)
+
+
+def _variables(text: str, colours: Mapping[str, tuple[str, str]]) -> str:
+    """Replace placeholders and method colours by CSS variables."""
+    known = {colour: variable(name) for name, colour in PLACEHOLDERS.items()}
+    known |= {light: method_variable(method) for method, (light, _) in colours.items()}
+    return re.sub(r"#[0-9a-f]{6}\b", lambda m: f"var({known[m[0]]})" if m[0] in known else m[0], text)
+
+
+def _fonts(text: str) -> str:
+    """Let the page choose the font family; drop rotations by nothing."""
+    return re.sub(r' transform="rotate\(-?0 [^)]*\)"', "", re.sub(r"font-family: [^;\"]*;? ?", "", text))
+
+
+def _compact(text: str) -> str:
+    """Drop what only makes the file longer: white space between elements and digits below a hundredth of a pixel."""
+    text = re.sub(r"(\d+\.\d{2})\d+", r"\1", text)
+    text = re.sub(r">\s+<", "><", text)
+    text = re.sub(r"</?defs>\s*<style[^>]*>\*\{[^}]*\}</style>(</defs>)?", "", text)
+    return re.sub(r"\s+", " ", text).strip()

@@ -1,0 +1,313 @@
+"""What every method costs and how its settings were chosen, so that nobody has to take a fair comparison on trust."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from anyband.report import formatting as form
+from anyband.report.content import Cell, Column, Graphic, Row, Table, Topic, named, text, wrapped
+from anyband.report.read import Compared, records
+from anyband.report.render import Sheet, Style
+from anyband.report.topics.timing import megabytes, training_memory
+from anyband.statistics.protocol import FLOORS, MAJORITY
+
+COST = Topic[Compared]("cost", "Cost and tuning", paragraphs=lambda entry: [fairness(entry, read_ledger(entry))])
+ALIKE = 0.05  # parameters within this share of the proposed method's count as the same size
+FROZEN = Path(__file__).parents[4] / "docs" / "tuning"
+"""Ledgers that led to the default settings; not there outside the repository."""
+
+
+@COST.item
+def cost(entry: Compared) -> Table:
+    """T7: parameters, work per ground area, times, memory and tuning."""
+    return cost_table(entry, training_memory(entry), trials(read_ledger(entry)))
+
+
+def cost_table(entry: Compared, memory: Mapping[str, float], tried: Mapping[str, int]) -> Table:
+    """The same from its parts.
+
+    Args:
+        entry: the experiment.
+        memory: method -> peak memory of its trainings, MB.
+        tried: method -> trials of its tuning; empty when nothing was tuned.
+    """
+
+    def magnitude(heading: str, key: str, hint: str) -> Column:
+        return Column(heading, lambda row: Cell(form.magnitude(row[key]), value=float(row[key])), hint)
+
+    def memory_of(row: Row) -> Cell:
+        return megabytes(memory.get(row["method"], float("nan")))
+
+    def trials_of(row: Row) -> Cell:
+        number = tried.get(row["method"])
+        return Cell(form.DASH) if number is None else Cell(str(number), value=float(number))
+
+    columns = [
+        text("Method", lambda row: named(entry.label(row["method"]), row["method"])),
+        magnitude("Parameters", "parameters", "values that the trained method keeps"),
+        magnitude("Trainable", "trainable_parameters", "of these, changed by gradient descent"),
+        magnitude("MACs per km²", "macs_per_km2", "multiply-accumulates of one forward pass"),
+        Column("Training, one seed", _duration, "median over seeds (range)"),
+        Column("Memory, training", memory_of, "largest of all seeds, sampled by Snakemake"),
+        Column(
+            "Memory, evaluation",
+            lambda row: megabytes(row["peak_memory_mb"]),
+            "largest resident memory, mean over seeds",
+        ),
+        Column(
+            "km² per second",
+            lambda row: Cell(form.decimal(row["inference_km2_per_s"], 1), value=float(row["inference_km2_per_s"])),
+        ),
+        Column("Tuning trials", trials_of, "trainings that chose its settings, on validation data only"),
+    ]
+    caption = (
+        "Multiply-accumulates (MACs) of one forward pass per km² with the most products a method takes; training time "
+        f"as median (range) over {entry.seeds}; times and memory as measured in this run on this machine. A dash: not "
+        "measured, or no such work: a forest multiplies nothing."
+    )
+    table = entry.frames["cost"]
+    no_work = table["macs_per_km2"] == 0  # no work that is counted is not work of 0
+    own = {row["method"]: row for row in records(table.assign(macs_per_km2=table["macs_per_km2"].mask(no_work)))}
+    rows = [own[method] for method in entry.ranked(table)]
+    notes = [*_sizes(entry), *_starts(entry)]
+    return Table("cost", "Cost", caption, columns, rows, lambda row: entry.role(row["method"]), notes)
+
+
+def _duration(row: Row) -> Cell:
+    seconds, low, high = (row[f"train_seconds{end}"] for end in ("", "_min", "_max"))
+    note = f"({form.duration(low)} to {form.duration(high)})" if form.known(seconds) else ""
+    return Cell(form.duration(seconds), note, float(seconds))
+
+
+def _sizes(entry: Compared) -> list[str]:
+    """A footnote on methods of another size than the proposed one; floors are small by nature."""
+    sizes = entry.frames["cost"].set_index("method")["parameters"]
+    if entry.proposed not in sizes.index:
+        return []
+    own, name = float(sizes[entry.proposed]), entry.label(entry.proposed)
+    others = sizes.drop([m for m in sizes.index if m == entry.proposed or m in FLOORS]).dropna() / own - 1
+    if others.empty or not own > 0:
+        return []
+    unlike = others[others.abs() > ALIKE]
+    listed = [f"{entry.label(str(m))} ({form.percent(part, signed=True)})" for m, part in unlike.items()]
+    within = f"within {form.percent(ALIKE)} of the parameters of {name}"
+    if not listed:
+        return [f"Every other method but the floors is {within}."]
+    return [f"Not {within}: {form.listing(listed)}. All others but the floors are."]
+
+
+def _starts(entry: Compared) -> list[str]:
+    """A footnote on what each method started from, of those that note it."""
+    notes = [(row["method"], row.get("note")) for row in records(entry.frames["cost"])]
+    return [f"{entry.label(method)} started from: {note}." for method, note in notes if isinstance(note, str) and note]
+
+
+@COST.item
+def cost_scores(entry: Compared) -> Graphic | None:
+    """Score against work and time."""
+    scores = entry.frames["general"][["method", "miou", "miou_lower", "miou_upper"]].dropna()
+    table = scores.merge(entry.frames["cost"], on="method")
+    table = table[~table["method"].isin(FLOORS)]
+    if table.empty:
+        return None
+    return Graphic(
+        "cost-figure",
+        "Score against cost",
+        "Endpoint mIoU with 95 % interval against multiply-accumulates per km² and against the training time of "
+        "one seed (median). Up and to the left is better. Floors are left out.",
+        "Endpoint score against work and time",
+        lambda sheet: draw_costs(table, entry.style, sheet),
+        entry.style,
+    )
+
+
+def draw_costs(table: pd.DataFrame, style: Style, sheet: Sheet) -> Figure:
+    """Endpoint with interval against work per square kilometre and against training time of one seed."""
+    methods = table["method"].tolist()
+    top = sheet.legend_height(methods)
+    grid = sheet((2, 1), (1, 2))
+    figure, axes = sheet.figure(sheet(260, 500) + top, (46, 10, top, 46), *grid, wspace=0.18, hspace=0.3)
+    work = (1e-9, "macs_per_km2", "multiply-accumulates per km², 10⁹")
+    time = (1 / 60, "train_seconds", "training of one seed, minutes")
+    for panel, (factor, column, name) in zip(axes, (work, time), strict=True):
+        for row in records(table):
+            method, x = str(row["method"]), factor * float(row[column])
+            value, lower, upper = (100 * float(row[k]) for k in ("miou", "miou_lower", "miou_upper"))
+            panel.plot([x, x], [lower, upper], color=style.colour(method), linewidth=1.8, solid_capstyle="butt")
+            panel.plot(x, value, style.marker(method), color=style.colour(method), markersize=7)
+        panel.set_xlim(0, 1.12 * factor * table[column].max())
+        panel.set_xlabel(name)
+        panel.set_ylabel("endpoint mIoU, points")
+        panel.grid()
+    sheet.legend(figure, methods, style)
+    return figure
+
+
+def read_ledger(entry: Compared) -> pd.DataFrame | None:
+    """Trials of an experiment: of this run, or else those behind the default settings; None when it was not tuned."""
+    for path in (entry.results / "tuning" / entry.name / "ledger.csv", FROZEN / f"{entry.name}.csv"):
+        if path.is_file():
+            return pd.read_csv(path, dtype={"method": str, "options": str})
+    return None
+
+
+def trials(ledger: pd.DataFrame | None) -> dict[str, int]:
+    """Number of trials of every method that was tuned."""
+    return {} if ledger is None else {str(method): int(n) for method, n in ledger["method"].value_counts().items()}
+
+
+def fairness(entry: Compared, ledger: pd.DataFrame | None) -> str:
+    """One sentence: had every method the same number of trials?"""
+    if ledger is None:
+        return "Not tuned; settings as in the config."
+    tried = trials(ledger)
+    counts = {entry.label(m): tried.get(m, 0) for m in entry.design["methods"] if m != MAJORITY}
+    if len(set(counts.values())) == 1:
+        number = form.plural(next(iter(counts.values())), "trial")
+        return f"Every method had the same number of tuning trials ({number}), judged on validation data only."
+    listed = form.listing([f"{name} {number}" for name, number in counts.items()])
+    return f"Methods did NOT have the same number of tuning trials: {listed}."
+
+
+@COST.item
+def tuning(entry: Compared) -> Table | None:
+    """T8: trials, what was tried, best score, spread, time and chosen settings of every method."""
+    ledger = read_ledger(entry)
+    return None if ledger is None else tuning_table(entry, ledger)
+
+
+def tuning_table(entry: Compared, ledger: pd.DataFrame) -> Table:
+    """The same from its ledger."""
+    known = set(ledger["method"])
+    own = {method: ledger[ledger["method"] == method] for method in entry.design["methods"] if method in known}
+    columns = [
+        text("Method", lambda method: named(entry.label(method), method)),
+        Column("Trials", lambda method: Cell(str(len(own[method])), value=float(len(own[method])))),
+        Column("Learning rates tried", lambda method: _range(own[method]["learning_rate"])),
+        Column("Weight decays tried", lambda method: _range(own[method]["weight_decay"])),
+        text("Options tried", lambda method: wrapped(_options_tried(own[method]))),
+        Column(
+            "Best validation mIoU",
+            lambda method: _best(own[method]["validation_miou"].astype(float)),
+            "points; beside it the spread, lowest to highest of all trials",
+        ),
+        Column("Time", lambda method: _seconds(own[method]), "training of all trials"),
+        text("Chosen", lambda method: wrapped(_chosen(own[method]))),
+    ]
+    other = [entry.label(method) for method, rows in own.items() if not _uses_chosen(rows, entry, method)]
+    notes = [f"In this run other settings than the chosen ones are used by {form.listing(other)}."] if other else []
+    caption = (
+        "Trainings that chose the settings of each method: learning rate and weight decay from one search space for "
+        "all methods that are trained by gradients, and the method's own options where it has any; the first trial is "
+        "the config's. In brackets: lowest and highest score of all trials, no interval. Test data play no part."
+    )
+    return Table("tuning", "Tuning", caption, columns, list(own), notes=notes)
+
+
+def _best(scores: pd.Series) -> Cell:
+    return Cell(form.points(scores.max()), form.interval(scores.min(), scores.max()), float(scores.max()))
+
+
+def _seconds(rows: pd.DataFrame) -> Cell:
+    seconds = float(rows["seconds"].sum())
+    return Cell(form.duration(seconds), value=seconds)
+
+
+def _range(values: pd.Series) -> str:
+    known = values.dropna()
+    if known.empty:
+        return form.DASH
+    low, high = (f"{value:.2g}" for value in (known.min(), known.max()))
+    return low if low == high else f"{low} to {high}"
+
+
+def _options(words: Any) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(words) if isinstance(words, str) and words else {}
+    return content
+
+
+def _options_tried(rows: pd.DataFrame) -> str:
+    """Own options that differ between trials, with their values; "default" where a trial does not name one."""
+    options = [_options(words) for words in rows["options"]]
+    tried = {
+        key: {_value(one[key]) if key in one else "default" for one in options}
+        for key in sorted({key for one in options for key in one})
+    }
+    varied = [f"{key}: {', '.join(sorted(values))}" for key, values in tried.items() if len(values) > 1]
+    return "; ".join(varied) or form.DASH
+
+
+def _chosen_row(rows: pd.DataFrame) -> dict[str, Any] | None:
+    return next(iter(records(rows[rows["chosen"].astype(bool)])), None)
+
+
+def _chosen(rows: pd.DataFrame) -> str:
+    row = _chosen_row(rows)
+    if row is None:
+        return form.DASH
+    names = {"learning_rate": "rate", "weight_decay": "decay"}
+    parts = [f"{name} {row[key]:.2g}" for key, name in names.items() if form.known(row[key])]
+    parts += [f"{key} {_value(value)}" for key, value in _options(row["options"]).items()]
+    return ", ".join(parts) or "no settings"
+
+
+def _value(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else json.dumps(value)
+
+
+def _uses_chosen(rows: pd.DataFrame, entry: Compared, method: str) -> bool:
+    """Whether the run's settings are those of the chosen trial."""
+    row = _chosen_row(rows)
+    if row is None:
+        return True
+    settings, training = entry.config.methods[method], entry.experiment.training
+    for key in ("learning_rate", "weight_decay"):
+        used = getattr(settings, key) if getattr(settings, key) is not None else getattr(training, key)
+        if form.known(row[key]) and not math.isclose(row[key], used, rel_tol=1e-6):
+            return False
+    return _options(row["options"]) == settings.options
+
+
+@COST.item
+def learning(entry: Compared) -> Graphic | None:
+    """Learning curves."""
+    table = entry.frames["learning"]
+    steps = table.dropna(subset="loss").groupby("method")["step"].nunique()
+    methods = [method for method in entry.ranked() if steps.get(method, 0) > 1]
+    if not methods:
+        return None
+    return Graphic(
+        "learning",
+        "Learning curves",
+        "Training loss by optimiser step, mean over seeds; the band runs from the lowest to the highest seed. Losses "
+        "of methods that train several networks, or on other inputs, do not compare; what matters is whether a curve "
+        f"is still falling at its end. n = {entry.seeds}.",
+        "Training loss of every method by step",
+        lambda sheet: draw_learning(table, methods, entry.style, sheet),
+        entry.style,
+    )
+
+
+def draw_learning(table: pd.DataFrame, methods: Sequence[str], style: Style, sheet: Sheet) -> Figure:
+    """Training loss by step, mean over seeds."""
+    top = sheet.legend_height(methods)
+    figure, (axes,) = sheet.figure(250 + top, (46, 10, top, 46))
+    for method in methods:
+        rows = table[(table["method"] == method) & table["loss"].notna()].sort_values("step")
+        colour, every = style.colour(method), max(len(rows) // 5, 1)
+        axes.fill_between(
+            rows["step"], rows["loss_lowest"], rows["loss_highest"], color=colour, alpha=0.12, linewidth=0
+        )
+        marks: Any = {"marker": style.marker(method), "markevery": every, "markersize": 4.5}
+        axes.plot(rows["step"], rows["loss"], color=colour, linewidth=1.6, **marks)
+    axes.set_xlabel("optimiser step")
+    axes.set_ylabel("training loss")
+    axes.set_xlim(left=0)
+    axes.grid()
+    sheet.legend(figure, methods, style)
+    return figure

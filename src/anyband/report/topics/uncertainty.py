@@ -1,0 +1,163 @@
+"""Where the uncertainty comes from: seeds, blocks, and where the blocks lie."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from anyband.report import formatting as form
+from anyband.report import narrative
+from anyband.report.content import Cell, Column, Graphic, Row, Table, Topic, named, share, text
+from anyband.report.palette import GAIN, LOSS
+from anyband.report.read import Compared, records
+from anyband.report.render import Sheet, Style, plain_rows
+from anyband.report.topics.places import difference_places, draw_differences
+
+UNCERTAINTY = Topic[Compared](
+    "uncertainty",
+    "Where the uncertainty comes from",
+    paragraphs=lambda entry: [narrative.advice(entry.frames["variance"])],
+)
+SIDE_BY_SIDE = 5  # methods whose names fit under half the width
+
+
+@UNCERTAINTY.item
+def units(entry: Compared) -> Graphic | None:
+    """Every seed and every block."""
+    table = entry.frames["units"]
+    methods = entry.ranked(table, floors=False)
+    if not methods:
+        return None
+    return Graphic(
+        "units",
+        "Every seed and every block",
+        "Endpoint mIoU. First: one dot per training seed, pooled over blocks. Second: one dot per test block, mean "
+        "over seeds, over the classes found in the block. Lines join the same seed or block, bars are means: "
+        f"parallel lines are differences that hold everywhere. Floors are left out. {entry.n}",
+        "Endpoint scores of every seed and every test block by method",
+        lambda sheet: draw_units(table, methods, entry.style, sheet),
+        entry.style,
+    )
+
+
+def draw_units(units: pd.DataFrame, methods: Sequence[str], style: Style, sheet: Sheet) -> Figure:
+    """Endpoint seed by seed and block by block: a dot each, thin lines join the same seed or block."""
+    beside, names = sheet(len(methods) <= SIDE_BY_SIDE, False), style.names(methods)
+    angle = name_angle(names, (sheet.width - 54) / (2 if beside else 1) / len(methods))
+    bottom = {0: 44, 40: 24 + 4 * max(map(len, names)), 90: 16 + 7 * max(map(len, names))}[angle]
+    height, grid = (300, (2, 1)) if beside else (480 + 2 * bottom, (1, 2))
+    figure, axes = sheet.figure(height, (46, 8, 28, bottom), *grid, wspace=0.22, hspace=(30 + bottom) / 200)
+    titles = {"seed": "Training seeds, blocks pooled", "block": "Test blocks, mean over seeds"}
+    dot: Any = {"markersize": 5.5, "markeredgecolor": sheet.paper, "markeredgewidth": 0.6, "linestyle": "none"}
+    for panel, (kind, title) in zip(axes, titles.items(), strict=True):
+        rows = units[(units["kind"] == kind) & units["method"].isin(methods)]
+        table = rows.pivot(index="unit", columns="method", values="miou")[list(methods)] * 100
+        for _, values in table.iterrows():
+            panel.plot(range(len(methods)), values, color=sheet.colours["rule"], linewidth=1)
+        for x, method in enumerate(methods):
+            own = table[method]
+            panel.plot(np.full(len(own), x), own, style.marker(method), color=style.colour(method), **dot)
+            panel.plot([x - 0.22, x + 0.22], [own.mean()] * 2, color=sheet.ink, linewidth=1.6)
+        panel.set_title(title, fontweight="bold")
+        panel.set_xticks(range(len(methods)), names if angle else [name.replace(" ", "\n", 1) for name in names])
+        for label in panel.get_xticklabels() if angle else ():
+            label.set(rotation=angle, ha="right", va="center" if angle == 90 else "top", rotation_mode="anchor")
+        panel.tick_params(axis="x", length=0)
+        panel.set_xlim(-0.5, len(methods) - 0.5)
+        panel.grid(axis="y")
+        panel.set_ylabel("mIoU, points")
+    return figure
+
+
+def name_angle(names: Sequence[str], room: float) -> int:
+    """Degrees by which names under an axis are turned so that they do not collide, with `room` pixels for each."""
+    if max(len(word) for name in names for word in name.split(" ", 1)) * 6.5 < room:
+        return 0
+    return 40 if room > 24 and max(map(len, names)) < 20 else 90
+
+
+@UNCERTAINTY.item
+def blocks(entry: Compared) -> Graphic | None:
+    """The proposed method against the best baseline, block by block."""
+    table, rival = entry.frames["block_differences"], entry.rival
+    if rival is None or rival not in set(table["method"]):
+        return None
+    rows, proposed, other = table[table["method"] == rival], entry.label(entry.proposed), entry.label(rival)
+    return Graphic(
+        "blocks",
+        f"{proposed} against {other}, block by block",
+        f"Difference of the endpoint inside each test block, {proposed} minus {other} (the best baseline), mean and 95 "
+        "% t interval over seeds, over the classes found in the block. Blocks are named zone:column:row of the UTM "
+        f"grid. An interval of one block says nothing about other places. {entry.n}",
+        "Differences and intervals in every test block",
+        lambda sheet: draw_blocks(rows, other, sheet),
+        entry.style,
+    )
+
+
+def draw_blocks(table: pd.DataFrame, rival: str, sheet: Sheet) -> Figure:
+    """Difference to one rival inside every test block with its interval over seeds, from best to worst block."""
+    rows = records(table.sort_values("difference", ascending=False))
+    figure, (axes,) = sheet.figure(21 * len(rows) + 60, (sheet(190, 120), sheet(100, 10), 8, 44))
+    axes.axvline(0, color=sheet.muted, linewidth=1)
+    beside = axes.get_yaxis_transform()
+    for y, row in enumerate(rows):
+        value, lower, upper = (100 * float(row[key]) for key in ("difference", "lower", "upper"))
+        colour, marker = (GAIN, "o") if value >= 0 else (LOSS, "s")
+        axes.plot([lower, upper], [y, y], color=colour, linewidth=1.8, solid_capstyle="butt")
+        axes.plot(value, y, marker, color=colour, markersize=6)
+        axes.text(-0.015, y, row["block"], ha="right", va="center", transform=beside, fontsize=sheet(10.5, 9))
+        if sheet.wide:
+            axes.text(1.02, y, form.signed_points(row["difference"]), va="center", fontsize=10.5, transform=beside)
+    plain_rows(axes, len(rows) - 0.4, -0.6, f"points mIoU over {rival}")
+    return figure
+
+
+@UNCERTAINTY.item
+def block_map(entry: Compared) -> Graphic | None:
+    """Where the proposed method gains and loses against the best baseline; None with fewer than two blocks."""
+    differences = entry.frames["block_differences"]
+    table = difference_places(entry.data, differences[differences["method"] == entry.rival])
+    if entry.rival is None or len(table) < 2:
+        return None
+    proposed, other = entry.label(entry.proposed), entry.label(entry.rival)
+    low, high = (form.signed_points(table["difference"].agg(end) / 100) for end in ("min", "max"))
+    return Graphic(
+        "block-map",
+        f"Where {proposed} gains and loses",
+        f"Every mark is a test block; its area shows the size of the difference to {other} on the endpoint inside the "
+        f"block, from {low} to {high} points, its colour and shape the sign. Is a gain a matter of one region? "
+        f"n = {form.plural(len(table), 'test block')}, {entry.seeds}.",
+        "Map of the test blocks by difference in score; values are in the figure of blocks",
+        lambda sheet: draw_differences(table, sheet),
+        entry.style,
+    )
+
+
+@UNCERTAINTY.item
+def variance(entry: Compared) -> Table:
+    """What the blocks and what the seeds contribute."""
+
+    def decimal(heading: str, key: str, factor: float = 100, digits: int = 2) -> Column:
+        return Column(heading, lambda row: Cell(form.decimal(factor * row[key], digits), value=row[key]))
+
+    def head(row: Row) -> Cell:
+        return named(row["label"], note=row["quantity"])
+
+    columns = [
+        text("Quantity", head),
+        decimal("SE", "standard_error"),
+        decimal("Variance, blocks", "variance_blocks", 1e4, 3),
+        decimal("Variance, seeds", "variance_seeds", 1e4, 3),
+        Column("From blocks", lambda row: share(row["share_blocks"], bar=True)),
+        decimal("df", "degrees_of_freedom", 1, 1),
+        decimal("SE, twice the blocks", "error_with_twice_the_blocks"),
+        decimal("SE, twice the seeds", "error_with_twice_the_seeds"),
+    ]
+    caption = (
+        "Delete-one jackknife variances of the endpoint over test blocks and over training seeds (points squared), and "
+        "the standard error (points) to expect after doubling one of them. df: Satterthwaite. " + entry.n
+    )
+    return Table("variance", "Blocks or seeds", caption, columns, records(entry.frames["variance"]))
