@@ -8,6 +8,9 @@ import pandas as pd
 
 from anyband.config import Comparison, Config, Dataset, Experiment, Method
 from anyband.products import CATALOGUED, collection_of
+from anyband.report.palette import method_colours
+from anyband.report.read import Compared
+from anyband.report.render import Style
 from anyband.statistics.calibration_scores import CLASS_SUMS, SUMS
 from anyband.statistics.write import write_comparison
 from fabricate import CODES, fabricate_store
@@ -51,6 +54,13 @@ METHODS = (
 NAMES = ("alder", "birch", "cedar", "damson", "elder", "fir", "gorse", "hazel", "iris", "juniper", "kale", "larch")
 TEST_SITES = [f"{name}-moor" for name in NAMES]
 OTHER_SITES = {"maple-heath": "train", "nettle-heath": "train", "oak-heath": "val"}
+
+
+def entry_of(design, config=None, results=Path("nowhere"), **frames):
+    """An experiment as the report reads it, of which only the given tables are there."""
+    design = {"seeds": [0, 1], "blocks": ["b1", "b2", "b3"], "proposed": "anyband", **design}
+    style = Style(method_colours(list(design["labels"])), design["labels"])
+    return Compared("main", config, results, frames, design, {}, None, style)
 
 
 def fabricate_config(seeds=(0, 1, 2, 3, 4), **experiment):

@@ -7,7 +7,7 @@ import pytest
 
 from anyband.audit.gate import audit_stores
 from anyband.report.build import write_report
-from anyband.report.tables.agreement import audit_tables
+from anyband.report.topics.split_tables import audit
 from audit_ground import Scene, ground_store
 from unit.report.fabricated import compare_all, fabricate_config, fabricate_results
 
@@ -20,7 +20,7 @@ def document(tmp_path_factory):
 
 
 def test_table_holds_the_medians_of_the_file(document):
-    (table,) = audit_tables(SimpleNamespace(name="main", audit=document))
+    table = audit(SimpleNamespace(audit=document))
     frame = table.frame()
     medians = document["dataset"]["medians"]
     assert len(frame) == sum(len(bands) for bands in medians.values()) == 7 + 11 + 7
@@ -35,7 +35,7 @@ def test_table_holds_the_medians_of_the_file(document):
 
 
 def test_notes_say_verdicts_shift_and_what_stood_out(document):
-    (table,) = audit_tables(SimpleNamespace(name="main", audit=document))
+    table = audit(SimpleNamespace(audit=document))
     notes = " ".join(table.notes)
     assert "Verdicts of 2 pairs: pass 1, warn 1." in notes
     assert "Offset of Sentinel-2 by the pixels: as read in 2." in notes
@@ -44,9 +44,9 @@ def test_notes_say_verdicts_shift_and_what_stood_out(document):
 
 
 def test_nothing_is_shown_where_nothing_was_compared(tmp_path):
-    assert audit_tables(SimpleNamespace(name="main", audit={})) == []
+    assert audit(SimpleNamespace(audit={})) is None
     empty = audit_stores([ground_store(tmp_path / "empty.zarr", [])], 960)
-    assert audit_tables(SimpleNamespace(name="main", audit=empty)) == []
+    assert audit(SimpleNamespace(audit=empty)) is None
 
 
 def test_page_has_the_table(document, tmp_path):

@@ -5,7 +5,9 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from anyband.report.figures.blocks import SIGNS, SPLITS, difference_map, difference_places, map_figure, places
+from anyband.report.palette import SIGNS, SPLITS
+from anyband.report.render import Sheet
+from anyband.report.topics.places import difference_places, draw_differences, draw_places, places
 
 COLUMNS = ["site", "chip", "block", "split", "x", "y", "epsg"]
 CHIPS = [
@@ -36,9 +38,9 @@ def test_blocks_lie_where_their_tested_chips_are_with_their_difference_in_points
     assert table.loc["b2", "difference"] == pytest.approx(-2)
 
 
-@pytest.mark.parametrize("width", [360, 900])
-def test_gains_and_losses_have_shapes_of_their_own_and_areas_by_size(data, width):
-    (axes,) = difference_map(difference_places(data, DIFFERENCES), width).axes
+@pytest.mark.parametrize("wide", [False, True])
+def test_gains_and_losses_have_shapes_of_their_own_and_areas_by_size(data, wide):
+    (axes,) = draw_differences(difference_places(data, DIFFERENCES), Sheet(wide)).axes
     better, worse = axes.collections
     assert len(better.get_offsets()) == len(worse.get_offsets()) == 1
     assert worse.get_sizes()[0] > better.get_sizes()[0]
@@ -47,8 +49,8 @@ def test_gains_and_losses_have_shapes_of_their_own_and_areas_by_size(data, width
 
 def test_places_count_pairs_and_take_the_split_of_most_chips(data):
     table = places(data).set_index("site")
-    assert table.loc["east", ["pairs", "chips", "split"]].tolist() == [2, 3, "test"]
+    assert table.loc["east", ["pairs", "split"]].tolist() == [2, "test"]
     assert table.loc["north", "pairs"] == 0
-    figure = map_figure(places(data), 900)
+    figure = draw_places(places(data), Sheet())
     drawn = sum(len(marks.get_offsets()) for marks in figure.axes[0].collections)
     assert drawn == len(table) and len({marker for _, marker in SPLITS.values()}) == len(SPLITS)

@@ -232,7 +232,7 @@ def test_only_the_experiments_of_the_configuration_are_read(tmp_path):
 
 
 def test_tuning_is_told_with_its_ledger_or_said_not_to_be(tmp_path, monkeypatch):
-    monkeypatch.setattr("anyband.report.tables.tuning_ledger.FROZEN", tmp_path / "none")
+    monkeypatch.setattr("anyband.report.topics.cost_and_tuning.FROZEN", tmp_path / "none")
     config = fabricate_config(seeds=(0, 1), methods=SMALL)
     results = fabricate_results(tmp_path / "results", config, stores=False)
     assert "Not tuned; settings as in the config." in rebuild(tmp_path, config, results)

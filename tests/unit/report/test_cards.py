@@ -10,7 +10,7 @@ from pystac.extensions.mlm import MLMExtension
 from pystac.validation.stac_validator import JsonSchemaSTACValidator
 
 from anyband.report.cards import dataset_card, model_card
-from anyband.report.records import read_data
+from anyband.report.read import read_data
 from unit.report.fabricated import TEST_SITES
 
 BANDS = [{"product": "sentinel2", "name": "B02"}, {"product": "landsat", "name": "red"}]

@@ -1,8 +1,9 @@
 """What every method costs, as the page shows it."""
 
 from anyband.report import formatting as form
-from anyband.report.tables.costs import cost
+from anyband.report.topics.cost_and_tuning import cost_table
 from anyband.statistics import run_tables
+from unit.report.fabricated import entry_of
 
 CONTENT = {
     "parameters": 1000, "trainable_parameters": 1000, "macs_per_km2": 5, "train_seconds": 1.0,
@@ -18,8 +19,7 @@ def costs(method="satlas", **changed):
 
 def shown(table, memory=None, trials=None):
     general = table[["method"]].assign(role="baseline")
-    design = {"labels": LABELS, "seeds": [0, 1], "proposed": "anyband"}
-    return cost({"cost": table, "general": general}, design, memory or {}, trials or {})
+    return cost_table(entry_of({"labels": LABELS}, cost=table, general=general), memory or {}, trials or {})
 
 
 def row(table, name):

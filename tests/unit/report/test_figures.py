@@ -2,9 +2,10 @@
 
 import pytest
 
-from anyband.report.figures.aspects import pair_matrix
-from anyband.report.figures.results import Style, _name_angle, unit_dots
 from anyband.report.palette import method_colours
+from anyband.report.render import Sheet, Style
+from anyband.report.topics.headline import draw_pairs
+from anyband.report.topics.uncertainty import draw_units, name_angle
 
 
 @pytest.mark.parametrize(
@@ -17,19 +18,19 @@ from anyband.report.palette import method_colours
     ],
 )
 def test_names_are_turned_when_they_would_collide(names, room, angle):
-    assert _name_angle(names, room) == angle
+    assert name_angle(names, room) == angle
 
 
-@pytest.mark.parametrize("width", [360, 900])
+@pytest.mark.parametrize("wide", [False, True])
 @pytest.mark.parametrize("count", [2, 7, 22])
-def test_names_of_many_methods_neither_overlap_nor_leave_the_figure(width, count):
+def test_names_of_many_methods_neither_overlap_nor_leave_the_figure(wide, count):
     import pandas as pd
 
     methods = [f"method-with-name-{i:02d}" for i in range(count)]
     rows = [(m, kind, str(u), 0.5 + u / 10) for m in methods for kind in ("seed", "block") for u in (0, 1)]
     units = pd.DataFrame(rows, columns=["method", "kind", "unit", "miou"])
     style = Style(method_colours(methods), {m: m for m in methods})
-    figure = unit_dots(units, style, width)
+    figure = draw_units(units, methods, style, Sheet(wide))
     figure.canvas.draw()
     for axes in figure.axes:
         boxes = [text.get_window_extent() for text in axes.get_xticklabels()]
@@ -38,15 +39,15 @@ def test_names_of_many_methods_neither_overlap_nor_leave_the_figure(width, count
             assert all(a.x1 <= b.x0 + 2 for a, b in zip(boxes, boxes[1:], strict=False))
 
 
-@pytest.mark.parametrize("width", [360, 900])
-def test_long_names_beside_the_matrix_of_pairs_stay_in_the_figure(width):
+@pytest.mark.parametrize("wide", [False, True])
+def test_long_names_beside_the_matrix_of_pairs_stay_in_the_figure(wide):
     import pandas as pd
 
     methods = ["anyband", "anyband-gaussian-responses", "hyperspectral-specialist"]
     rows = [(a, b, 0.01, -0.01, 0.03) for a in methods for b in methods if a < b]
     columns = ["first", "second", "difference", "difference_lower", "difference_upper"]
     style = Style(method_colours(methods), {m: m for m in methods})
-    figure = pair_matrix(pd.DataFrame(rows, columns=columns), methods, style, width)
+    figure = draw_pairs(pd.DataFrame(rows, columns=columns), methods, style, Sheet(wide))
     figure.canvas.draw()
     (axes,) = figure.axes
     edges = [label.get_window_extent() for label in (*axes.get_xticklabels(), *axes.get_yticklabels())]

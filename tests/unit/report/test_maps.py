@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from anyband.report.figures import maps
+from anyband.report.palette import CLASS_COLOURS
+from anyband.report.topics import map_panels as maps
 
 
 def units(differences):
@@ -46,13 +47,13 @@ def test_difference_map_tells_all_cases_apart():
     reference, first, second = np.array([[1, 1], [1, 1]]), np.array([[1, 1], [2, 2]]), np.array([[1, 2], [1, 2]])
     scored = np.array([[True, True], [True, True]])
     codes = maps.difference_map(reference, scored, first, second)
-    assert codes.tolist() == [[maps.BOTH_RIGHT, maps.ONLY_FIRST], [maps.ONLY_SECOND, maps.BOTH_WRONG]]
+    assert codes.tolist() == [[maps.BOTH, maps.ONLY_FIRST], [maps.ONLY_SECOND, maps.NEITHER]]
     assert (maps.difference_map(reference, ~scored, first, second) == maps.NOT_SCORED).all()
 
 
 def test_class_map_keeps_its_codes_colours_and_holes():
     codes = np.array([[10, 80, 0]], dtype=np.uint8)
-    data = maps.class_png(codes).removeprefix("data:image/png;base64,")
+    data = maps.palette_png(codes, CLASS_COLOURS).removeprefix("data:image/png;base64,")
     image = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGBA"))
     assert image.shape == (1, 3, 4)
     assert tuple(image[0, 0]) == (0x1D, 0x6B, 0x3C, 255)

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from anyband.audit.limits import MIN_QUALITY
-from anyband.report.figures.pair_quality import ABSENT, MIN_SHIFT_QUALITY, PANELS, pair_quality, pair_table
-from anyband.report.records import DataRecord, read_data
+from anyband.report.read import DataRecord, read_data
+from anyband.report.render import Sheet
+from anyband.report.topics.scenes import ABSENT, MIN_SHIFT_QUALITY, PANELS, draw_pair_quality, pair_table
 
 
 @pytest.fixture
@@ -57,17 +58,17 @@ def test_only_shifts_that_the_audit_is_sure_of_count(record):
     assert table["shift_m"].dropna().tolist() == [3.2]
 
 
-@pytest.mark.parametrize("width", [360, 900])
-def test_panels_without_values_say_so(record, width):
-    figure = pair_quality(pair_table(record), width)
+@pytest.mark.parametrize("wide", [False, True])
+def test_panels_without_values_say_so(record, wide):
+    figure = draw_pair_quality(pair_table(record), Sheet(wide))
     assert len(figure.axes) == len(PANELS)
     assert texts(figure) == ["no audit with a measured shift", ABSENT]
     nothing = pd.DataFrame({column: [np.nan] for column, _, _ in PANELS})
-    assert len(texts(pair_quality(nothing, width))) == len(PANELS)
+    assert len(texts(draw_pair_quality(nothing, Sheet(wide)))) == len(PANELS)
 
 
 def test_bars_hold_every_pair(record):
     table = pair_table(record)
-    panels = dict(zip((column for column, _, _ in PANELS), pair_quality(table, 900).axes, strict=True))
+    panels = dict(zip((column for column, _, _ in PANELS), draw_pair_quality(table, Sheet()).axes, strict=True))
     for column, panel in panels.items():
         assert sum(bar.get_height() for bar in panel.patches) == table[column].notna().sum()

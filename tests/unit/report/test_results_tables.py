@@ -2,7 +2,7 @@
 
 import pytest
 
-from anyband.report.tables.scores import _products
+from anyband.report.topics.headline import products as shown
 
 
 @pytest.mark.parametrize(
@@ -10,4 +10,4 @@ from anyband.report.tables.scores import _products
     [("S2 L9 S2+L9 S30", "S2, L9, HLS"), ("S2 S2+L9", "S2"), ("L9 S2+L9", "L9"), ("S2+L9", "S2, L9")],
 )
 def test_a_specialist_that_ignores_the_other_sensor_is_not_said_to_use_it(conditions, products):
-    assert _products(conditions) == products
+    assert shown(conditions) == products

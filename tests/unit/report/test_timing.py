@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from anyband.report.tables.timing import read_benchmarks, training_memory
-from unit.report.fabricated import fabricate_config
+from anyband.report.topics.timing import read_benchmarks, training_memory
+from unit.report.fabricated import entry_of, fabricate_config
 
+CONFIG = fabricate_config(methods=["anyband", "pixel"])
 FILES = {
     "train/main/anyband/seed-0": 1200.0,
     "train/main/anyband/seed-1": 1500.0,
@@ -24,23 +25,24 @@ FILES = {
 
 
 @pytest.fixture
-def table(tmp_path):
+def results(tmp_path):
     for name, memory in FILES.items():
         path = tmp_path / f"benchmarks/{name}.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({"s": 1.0, "max_rss": memory}) + "\n")
-    return read_benchmarks(tmp_path, fabricate_config(methods=["anyband", "pixel"]))
+    return tmp_path
 
 
-def test_other_experiments_methods_and_datasets_do_not_count(table):
+def test_other_experiments_methods_and_datasets_do_not_count(results):
+    table = read_benchmarks(results, CONFIG)
     assert table["rule"].value_counts().to_dict() == {
         "train": 3, "evaluate": 1, "trial": 1, "compare": 1, "extract": 1, "split": 1,
     }  # fmt: skip
     assert set(table["name"]) == {"main"} and "satlas" not in set(table["method"])
 
 
-def test_training_memory_is_the_largest_of_the_seeds(table):
-    memory = training_memory(table, "main")
+def test_training_memory_is_the_largest_of_the_seeds(results):
+    memory = training_memory(entry_of({"labels": {}}, CONFIG, results))
     assert memory["anyband"] == 1500
     assert memory["pixel"] != memory["pixel"]  # too short to be sampled: unknown, not 0
     assert "satlas" not in memory

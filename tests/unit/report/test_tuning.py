@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from anyband.report import formatting as form
-from anyband.report.tables import tuning_ledger
-from unit.report.fabricated import fabricate_config
+from anyband.report.topics import cost_and_tuning
+from unit.report.fabricated import entry_of, fabricate_config
 
 COLUMNS = ["method", "trial", "learning_rate", "weight_decay", "options", "validation_miou", "seconds", "chosen"]
 ROWS = [
@@ -36,7 +36,7 @@ def row(table, name):
 
 
 def test_each_method_shows_what_was_tried_and_chosen(ledger):
-    table = tuning_ledger.ledger_table(ledger, DESIGN, config(), "main")
+    table = cost_and_tuning.tuning_table(entry_of(DESIGN, config()), ledger)
     shown = row(table, "HLS unified")
     assert shown["Trials"] == "2"
     assert shown["Learning rates tried"] == "0.005 to 0.008" and shown["Weight decays tried"] == "0.01 to 0.02"
@@ -49,32 +49,30 @@ def test_each_method_shows_what_was_tried_and_chosen(ledger):
 
 def test_a_run_with_other_settings_than_the_chosen_ones_says_so(ledger):
     chosen = {"learning_rate": 0.008, "weight_decay": 0.02, "options": {"red_edge": True}}
-    assert tuning_ledger.ledger_table(ledger, DESIGN, config(**chosen), "main").notes == []
+    assert cost_and_tuning.tuning_table(entry_of(DESIGN, config(**chosen)), ledger).notes == []
     for changed in ({"learning_rate": 0.009}, {"weight_decay": None}, {"options": {}}):
-        notes = tuning_ledger.ledger_table(ledger, DESIGN, config(**chosen | changed), "main").notes
+        notes = cost_and_tuning.tuning_table(entry_of(DESIGN, config(**chosen | changed)), ledger).notes
         assert notes == ["In this run other settings than the chosen ones are used by HLS unified."]
 
 
 def test_unequal_numbers_of_trials_are_not_called_fair(ledger):
-    assert "Every method had the same number of tuning trials (2 trials)" in tuning_ledger.fairness(ledger, DESIGN)
-    text = tuning_ledger.fairness(ledger.iloc[1:], DESIGN)
-    assert (
-        text == "Methods did NOT have the same number of tuning trials: HLS unified 1, anyband 2 and Random forest 2."
-    )
-    missing = tuning_ledger.fairness(ledger[ledger["method"] != "random-forest"], DESIGN)
+    entry = entry_of(DESIGN)
+    assert "had the same number of tuning trials (2 trials)" in cost_and_tuning.fairness(entry, ledger)
+    text = cost_and_tuning.fairness(entry, ledger.iloc[1:])
+    assert text.endswith("the same number of tuning trials: HLS unified 1, anyband 2 and Random forest 2.")
+    missing = cost_and_tuning.fairness(entry, ledger[ledger["method"] != "random-forest"])
     assert "Random forest 0" in missing
-    assert tuning_ledger.fairness(None, DESIGN) == "Not tuned; settings as in the config."
+    assert cost_and_tuning.fairness(entry, None) == "Not tuned; settings as in the config."
 
 
 def test_a_ledger_of_the_run_comes_before_the_frozen_one(tmp_path, monkeypatch, ledger):
-    monkeypatch.setattr(tuning_ledger, "FROZEN", tmp_path / "docs")
-    assert tuning_ledger.read_ledger(tmp_path, "main") is None
+    monkeypatch.setattr(cost_and_tuning, "FROZEN", tmp_path / "docs")
+    assert cost_and_tuning.read_ledger(entry_of(DESIGN, results=tmp_path)) is None
     (tmp_path / "docs").mkdir()
     ledger.iloc[:2].to_csv(tmp_path / "docs/main.csv", index=False)
-    assert len(tuning_ledger.read_ledger(tmp_path, "main")) == 2
-    assert tuning_ledger.read_ledger(tmp_path, "rivals") is None
+    assert len(cost_and_tuning.read_ledger(entry_of(DESIGN, results=tmp_path))) == 2
     (tmp_path / "tuning/main").mkdir(parents=True)
     ledger.to_csv(tmp_path / "tuning/main/ledger.csv", index=False)
-    found = tuning_ledger.read_ledger(tmp_path, "main")
-    assert tuning_ledger.trials(found) == {"hls-unified": 2, "anyband": 2, "random-forest": 2}
+    found = cost_and_tuning.read_ledger(entry_of(DESIGN, results=tmp_path))
+    assert cost_and_tuning.trials(found) == {"hls-unified": 2, "anyband": 2, "random-forest": 2}
     assert found["chosen"].sum() == 3

@@ -5,9 +5,8 @@ import pytest
 
 from anyband.config import Comparison as ComparisonSettings
 from anyband.config import Experiment
-from anyband.report.tables.degraded import robustness as table_of
 from anyband.statistics.cube import build_cube
-from anyband.statistics.ranking import general, pairwise
+from anyband.statistics.ranking import pairwise
 from anyband.statistics.score_tables import robustness
 
 FULL = {"S2": 0.8, "L9": 0.7, "S2+L9": 0.85, "S2/drop-swir": 0.6, "S2+L9/cloudy-50": 0.85}
@@ -56,20 +55,6 @@ def test_other_tables_do_not_see_disturbed_inputs(confusion_table, settings):
         assert np.array_equal(cube.cells("anyband", condition), full.cells("anyband", condition))
     pairs, _ = pairwise(cube, settings)
     assert not pairs["endpoint"].str.contains("/").any()
-
-
-def test_the_page_shows_a_dash_where_a_method_cannot_answer(confusion_table, settings):
-    full = build_cube(confusion_table(ACCURACY), settings)
-    cube = full.undisturbed()
-    pairs, _ = pairwise(cube, settings)
-    frames = {"general": general(cube, settings, pairs), "robustness": robustness(full)}
-    labels = {method: method for method in full.methods}
-    table = table_of(frames, {"labels": labels, "blocks": cube.blocks, "seeds": cube.seeds})
-    titles = [column.heading for column in table.columns]
-    row = dict(zip(titles, table.rows[0], strict=True))
-    assert row["Input"].text == "S2/drop-swir"
-    assert row["s2-only"].text == "–"
-    assert row["anyband"].text not in ("–", "0.0")
 
 
 def test_an_experiment_without_disturbed_inputs_has_an_empty_table(confusion_table, comparison_settings):
