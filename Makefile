@@ -2,10 +2,18 @@
 # make test   the offline tests in the same environment
 SHELL := /bin/bash
 .DEFAULT_GOAL := all
-.PHONY: all smoke test test-all lint lock clean check
+.PHONY: all smoke test quick test-all lint lock clean check
 
 CORES ?= 8
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VERSIONS := 3.13 3.12 3.11
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+# The machine's own python3 where it will do, else the newest of ours that it has.
+PYTHON ?= $(or $(firstword $(shell for p in python3 $(VERSIONS:%=python%); do \
+  $$p -c '$(SUPPORTED)' 2>/dev/null && command -v $$p; done)),$(shell command -v python3))
+# All of them, one a version, those of pyenv too.
+PYTHONS = $(shell for v in $(VERSIONS); do for p in python$$v $(HOME)/.pyenv/versions/$$v.*/bin/python; do \
+  $$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done; done)
+LOCK = envs/requirements-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])').lock
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -22,6 +30,10 @@ smoke: $(READY)
 test: $(READY)
 	$(BIN)/pytest --numprocesses=2 --dist=loadgroup
 
+# What needs a minute, for a further Python: make quick PYTHON=/path/to/python3.13 VENV=.venv-3.13
+quick: $(READY)
+	$(BIN)/pytest --numprocesses=2 tests/unit/test_*.py tests/unit/sensors tests/unit/statistics tests/unit/models
+
 test-all: $(READY)
 	$(BIN)/pytest --numprocesses=2 --dist=loadgroup -m ""
 
@@ -34,24 +46,26 @@ lint: $(READY)
 
 # One line for what usually goes wrong, before anything is downloaded.
 check:
-	@test -n "$(PYTHON)" || { echo "anyband: no Python found: install Python 3.11, or name one with PYTHON=/path/to/python3.11" >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "anyband: $(PYTHON) is $$($(PYTHON) -V 2>&1), but 3.11 is needed: install it, or name one with PYTHON=/path/to/python3.11" >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "anyband: $(PYTHON) has no venv module: install the package python3.11-venv" >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "anyband: no Python found: install Python 3.11, 3.12 or 3.13, or name one with PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@$(PYTHON) -c '$(SUPPORTED)' || { echo "anyband: $(PYTHON) is $$($(PYTHON) -V 2>&1), but 3.11, 3.12 or 3.13 is needed: install one, or name it with PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "anyband: $(PYTHON) has no venv module: install the package python3-venv" >&2; exit 1; }
 	@free=$$(df -Pk . | awk 'NR==2 {print int($$4/1048576)}'); test "$$free" -ge $(NEEDED_GB) || { echo "anyband: $$free GB free here, $(NEEDED_GB) GB are needed: free some disk space" >&2; exit 1; }
 
-$(READY): envs/requirements.lock pyproject.toml
+$(READY): $(wildcard envs/requirements-*.lock) pyproject.toml
 	@$(MAKE) --no-print-directory check
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/pip install --quiet --requirement envs/requirements.lock
+	$(BIN)/pip install --quiet --requirement $(LOCK)
 	$(BIN)/pip install --quiet --no-deps --editable .
 	touch $@
 
-# Resolve pyproject.toml anew in a throw-away environment; a local build of torch loses its suffix.
+# A lock for every Python that the machine has, from what pip would install.
 lock:
-	$(PYTHON) -m venv --clear $(VENV)-lock
-	$(VENV)-lock/bin/pip install --quiet ".[cluster,dev]"
-	{ echo '# Every package of the default environment, for Python 3.11. Made by `make lock` from pyproject.toml.'; \
-	  $(VENV)-lock/bin/pip freeze --exclude anyband | sed 's/+cpu$$//'; } > envs/requirements.lock
+	for python in $(PYTHONS); do \
+	  version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])') && \
+	  $$python -m venv --clear $(VENV)-lock && \
+	  $(VENV)-lock/bin/pip install --quiet --dry-run --report $(VENV)-lock/report.json ".[cluster,dev]" && \
+	  $$python tools/lock.py $(VENV)-lock/report.json > envs/requirements-$$version.lock || exit 1; \
+	done
 	rm -rf $(VENV)-lock
 
 clean:
