@@ -112,7 +112,7 @@ def mapping(method: Method, table: ChipTable, batch: int) -> Callable[[int], Bat
 
     def load(step: int) -> Batch:
         indices = chips[step % len(chips)]
-        observation = table.observation(indices, method.uses(BOTH))
+        observation = table.observation(indices, method.usable(BOTH))
         return observation, QueryGrid(table.chip_m / size, size, size), table.labels(indices)
 
     return load
@@ -138,11 +138,11 @@ def crops(method: Method, table: ChipTable, settings: Training) -> Callable[[int
 def steps_of(method: Method, world: World) -> Callable[[Batch], None]:
     """From a batch to new weights, as the loop does it."""
     optimizer = torch.optim.AdamW(method.parameters(), lr=1e-4, fused=True)
-    heads = world.heads(method)
+    loss_of = world.loss_of(method)
 
     def work(batch: Batch) -> None:
         optimizer.zero_grad()
-        backward(heads, batch, None, world, None)
+        backward(loss_of, batch, None, world, None)
         torch.nn.utils.clip_grad_norm_(method.parameters(), 1.0)
         optimizer.step()
 

@@ -33,7 +33,7 @@ from anyband.observation import Observation
 from anyband.products import PRODUCTS as ALL_PRODUCTS
 from anyband.runtime import set_threads
 from anyband.training.band_moments import measure
-from anyband.training.loop import training_batch, training_loss
+from anyband.training.loop import training_batch
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 from whole_store import BandStack, QualityStack, SiteChips, write_store  # noqa: E402
@@ -169,7 +169,7 @@ def trainer(table: ChipTable, settings: Training) -> Callable[[list[tuple[np.nda
 
     def run(steps: list[tuple[np.ndarray, Crop]]) -> int:
         for number, (indices, crop) in enumerate(steps):
-            loss = training_loss(method.heads, training_batch(method, table, indices, crop, number), None)
+            loss = method.loss(training_batch(method, table, indices, crop, number))
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(method.parameters(), 1.0)

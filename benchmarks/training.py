@@ -32,7 +32,6 @@ from anyband.models.core.trunk import Trunk
 from anyband.observation import BandGroup, Observation, QueryGrid
 from anyband.runtime import set_threads
 from anyband.sensors.platforms import get_sensor
-from anyband.training.losses import masked_cross_entropy
 from anyband.training.train_run import keep_large_blocks
 
 CLASSES = 8
@@ -198,9 +197,8 @@ def training_steps(method: Method, groups: tuple[BandGroup, ...], settings: Trai
     def run() -> None:
         for step in range(steps):
             torch.manual_seed(step)
-            observation = Observation(groups).only(method.products_of((step + 0.5) / steps))
-            heads = method.heads(observation, query)
-            loss = torch.stack([masked_cross_entropy(logits, labels, None) for logits in heads]).mean()
+            observation = Observation(groups).only(method.drawn((step + 0.5) / steps))
+            loss = method.loss((observation, query, labels))
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(method.parameters(), 1.0)

@@ -91,10 +91,10 @@ def check_accepts(run: Path, recipe: Recipe, method: Method, scenes: Sequence[Op
     Raises:
         UserError: naming the first item that it cannot take.
     """
-    used = method.uses(frozenset(scene.product for scene in scenes))
+    used = method.usable(frozenset(scene.product for scene in scenes))
     for scene in scenes:
         if scene.product not in used:
-            takes = " and ".join(sorted(method.training_products()))
+            takes = " and ".join(sorted(method.training_products))
             raise UserError(
                 f"item {scene.scene.item}: {run} ({recipe.method}) cannot take {scene.product}, it takes one item of "
                 f"{takes}; anyband takes any"

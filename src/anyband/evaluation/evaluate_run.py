@@ -179,7 +179,7 @@ def _costs(
     area_km2 = len(table) * (table.chip_m / 1000) ** 2
     return {
         "endpoint_conditions": list(TWINS if method.endpoint_twins else PRIMARY_CONDITIONS),
-        "trained_on": sorted(method.training_products()),
+        "trained_on": sorted(method.training_products),
         "parameters": run_cost.parameters(method),
         "trainable_parameters": run_cost.trainable_parameters(method),
         "macs_per_km2": run_cost.multiply_accumulates_per_km2(method, table, view.products, view.change(table)),

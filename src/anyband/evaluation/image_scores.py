@@ -130,12 +130,12 @@ def score_images(method: Method, table: ChipTable, products: frozenset[str]) -> 
     The real image is of another moment than the translated one, so change and clouds' edges count as error. No row
     for a method that translates nothing, or when the table's `products` lack the source or the target.
     """
-    if not isinstance(method, Translation) or not method.training_products() <= products:
+    if not isinstance(method, Translation) or not method.training_products <= products:
         return pd.DataFrame(columns=["band", *IMAGES])
     parts: list[tuple[np.ndarray, ...]] = []
     with torch.inference_mode():
         for indices in table.ordered_batches(BATCH):
-            observation = table.observation(indices, method.training_products())
+            observation = table.observation(indices, method.training_products)
             made, real, both = method.images(observation, label_grid(table))
             parts.append((real.numpy(), made.numpy(), both.numpy()))
     image, estimate, valid = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))

@@ -18,7 +18,7 @@ def explained(method: Method, table: ChipTable) -> float:
     """
     assert isinstance(method, Reconstruction)
     method.eval()
-    products = method.training_products()
+    products = method.training_products
     observation, query = table.observation(evenly_spaced(len(table), CHIPS), products), label_grid(table)
     shares = []
     for source in sorted(products):

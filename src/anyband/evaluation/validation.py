@@ -30,7 +30,7 @@ def validation_score(method: Method, table: ChipTable) -> float:
 
 def answerable(method: Method, conditions: Sequence[str]) -> dict[str, frozenset[str]]:
     """Of `conditions`, those that the method can make a map for, with the products that it then looks at."""
-    return {key: method.uses(CONDITIONS[key]) for key in conditions if method.accepts(CONDITIONS[key])}
+    return {key: used for key in conditions if (used := method.usable(CONDITIONS[key]))}
 
 
 def watched(method: Method) -> dict[str, frozenset[str]]:
@@ -38,7 +38,7 @@ def watched(method: Method) -> dict[str, frozenset[str]]:
 
     The primary ones, or their twins when the method can answer none of these, or else whatever it can answer.
     """
-    trained = method.training_products()
+    trained = method.training_products
     for conditions in (PRIMARY_CONDITIONS, TWINS, tuple(CONDITIONS)):
         found = {key: used for key, used in answerable(method, conditions).items() if used <= trained}
         if found:

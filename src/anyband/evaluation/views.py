@@ -52,8 +52,7 @@ def views(method: Method, conditions: Sequence[str]) -> dict[str, View]:
     for key in conditions:
         condition = parse(key)
         present, joint = _products(condition)
-        if method.accepts(present):
-            shown = method.uses(present)
+        if shown := method.usable(present):
             products = frozenset(condition.products) if joint else shown
             found[key] = View(products, _steps(condition, products), shown)
     return found

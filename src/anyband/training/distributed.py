@@ -13,23 +13,22 @@ import torch
 from torch import Tensor, nn
 
 from anyband.models.core.decoder import Decoder
-from anyband.models.core.method import Method
+from anyband.models.core.method import Batch, Method
 from anyband.models.core.trunk import Trunk
-from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
 
 
-class Heads(nn.Module):
-    """A method whose call gives what training holds to the labels: DDP watches calls of modules."""
+class LossOf(nn.Module):
+    """A method whose call gives its loss: DDP watches calls of modules."""
 
     def __init__(self, method: Method) -> None:
         """Hold the method."""
         super().__init__()
         self.method = method
 
-    def forward(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, ...]:
-        """All logits (B, classes, H, W)."""
-        return self.method.heads(observation, query)
+    def forward(self, batch: Batch, class_weights: Tensor | None) -> Tensor:
+        """The loss, a scalar."""
+        return self.method.loss(batch, class_weights)
 
 
 @dataclass(frozen=True)
@@ -51,15 +50,15 @@ class World:
         """Whether bfloat16 and compiled kernels pay: on a CPU both are slower."""
         return self.device.type == "cuda"
 
-    def heads(self, method: Method) -> nn.Module:
+    def loss_of(self, method: Method) -> nn.Module:
         """The method as a module to call; several processes average their gradients as they are computed.
 
         A batch may lack a sensor, and with it the gradients of that sensor's layers.
         """
-        heads = Heads(method)
+        module = LossOf(method)
         if self.size == 1:
-            return heads
-        return nn.parallel.DistributedDataParallel(heads, broadcast_buffers=False, find_unused_parameters=True)
+            return module
+        return nn.parallel.DistributedDataParallel(module, broadcast_buffers=False, find_unused_parameters=True)
 
     def parts(self, batch: int, at_once: int | None) -> list[slice]:
         """This process's samples of a batch, at most `at_once` together.
@@ -75,10 +74,10 @@ class World:
         step = at_once or end - first
         return [slice(start, min(start + step, end)) for start in range(first, end, step)]
 
-    def without_exchange(self, heads: nn.Module) -> AbstractContextManager[None]:
+    def without_exchange(self, module: nn.Module) -> AbstractContextManager[None]:
         """Keep gradients in this process: those of all but the last part of a batch are only added up."""
-        if isinstance(heads, nn.parallel.DistributedDataParallel):
-            exchange: AbstractContextManager[None] = heads.no_sync()
+        if isinstance(module, nn.parallel.DistributedDataParallel):
+            exchange: AbstractContextManager[None] = module.no_sync()
             return exchange
         return nullcontext()
 

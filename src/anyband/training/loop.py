@@ -20,21 +20,19 @@ from torch import Tensor, nn
 
 from anyband.chips.dataset import ChipTable, Crop
 from anyband.config import Training
-from anyband.models.core.method import Method
-from anyband.observation import Observation, QueryGrid
+from anyband.models.core.losses import IGNORED, class_weights
+from anyband.models.core.method import Batch, Method
+from anyband.observation import QueryGrid
 from anyband.runtime import UserError, asked_to_stop, progress
 from anyband.training import checkpoint
 from anyband.training.augmentation import SYMMETRIES, brighten, turn
 from anyband.training.distributed import ALONE, World, compiled
-from anyband.training.losses import IGNORED, class_weights, masked_cross_entropy
 
 WARM_UP = 0.15
 CHECKPOINT_SECONDS = 10.0
 HISTORY_ROWS = 20
 
 Score = Callable[[Method], float]
-Batch = tuple[Observation, QueryGrid, Tensor]
-"""What a method sees, where it is asked, and labels (B, H, W) there."""
 
 
 @dataclass
@@ -92,7 +90,7 @@ def train(
     )
     weights = class_weights(method.statistics.label_counts, settings.class_weights)
     done = _resume(directory, identity, method, optimizer)
-    heads = world.heads(method)
+    loss_of = world.loss_of(method)
     batches = islice(table.random_batches(settings.batch, settings.crop_m, settings.steps, seed), done.step, None)
     saved, label = time.monotonic(), f"training {directory.parent.name} {directory.name}"
     method.train()
@@ -103,7 +101,7 @@ def train(
                 group["lr"] = settings.learning_rate * one_cycle(done.step / settings.steps)
             optimizer.zero_grad()
             batch = training_batch(method, table, indices, crop, step_seed(seed, done.step))
-            done.losses.append(backward(heads, batch, weights, world, settings.micro_batch))
+            done.losses.append(backward(loss_of, batch, weights, world, settings.micro_batch))
             torch.nn.utils.clip_grad_norm_(method.parameters(), 1.0)
             optimizer.step()
             done.step += 1
@@ -119,41 +117,34 @@ def train(
     return done.history
 
 
-def backward(heads: nn.Module, batch: Batch, weights: Tensor | None, world: World, at_once: int | None) -> Tensor:
+def backward(loss_of: nn.Module, batch: Batch, weights: Tensor | None, world: World, at_once: int | None) -> Tensor:
     """Add the gradients of the loss of a batch, and return this process's part of the loss.
 
     The loss is a mean over the batch's scored pixels, so every part counts by its share of them: parts, one after the
     other or in several processes, give the gradients of the whole.
     """
     observation, query, labels = batch
+    weights = None if weights is None else weights.to(world.device)
     scored = (labels != IGNORED).sum().clamp_min(1)
     parts = world.parts(len(labels), at_once)
     losses = []
     for part in parts:
         chosen = observation.part(part, world.device), query, labels[part].to(world.device)
         share = ((labels[part] != IGNORED).sum() / scored).to(world.device)
-        with nullcontext() if part is parts[-1] else world.without_exchange(heads):
+        with nullcontext() if part is parts[-1] else world.without_exchange(loss_of):
             with world.autocast():
-                loss = share * training_loss(heads, chosen, weights)
+                loss = share * loss_of(chosen, weights)
             mean = loss if world.size == 1 else world.size * loss  # processes take the mean of their gradients
-            mean.backward()  # type: ignore[no-untyped-call]
+            mean.backward()
         losses.append(loss.detach())
     return torch.stack(losses).sum()
-
-
-def training_loss(heads: Callable[..., tuple[Tensor, ...]], batch: Batch, weights: Tensor | None) -> Tensor:
-    """Loss of one batch: the mean over the heads; a head that is a number is a loss itself."""
-    observation, query, labels = batch
-    weights = None if weights is None else weights.to(labels.device)
-    found = heads(observation, query)
-    return torch.stack([h if h.ndim == 0 else masked_cross_entropy(h, labels, weights) for h in found]).mean()
 
 
 def training_batch(method: Method, table: ChipTable, indices: np.ndarray, crop: Crop, seed: int) -> Batch:
     """One batch with its labels: draw a symmetry, a brightness and which sensors are at hand."""
     torch.manual_seed(seed)
     symmetry = int(torch.randint(SYMMETRIES, ()))
-    products = method.products_of(float(torch.rand(())))
+    products = method.drawn(float(torch.rand(())))
     observation = table.observation(indices, products, crop)
     observation, labels = turn(observation, table.labels(indices, crop), symmetry, crop.side_m)
     size = labels.shape[-1]
@@ -171,7 +162,7 @@ def fit_at_once(
     weights = class_weights(method.statistics.label_counts, settings.class_weights)
     with torch.no_grad():
         batch = training_batch(method, table, *steps[-1], step_seed(seed, settings.steps - 1))
-        loss = float(training_loss(method.heads, batch, weights))
+        loss = float(method.loss(batch, weights))
     return [{"step": settings.steps, "loss": loss, method.validated: score(method), "seconds": seconds}]
 
 
@@ -182,7 +173,7 @@ def calibration_batches(method: Method, table: ChipTable) -> Iterator[Batch]:
     """Whole chips of `table` in order, with everything that the method trains on, and their labels."""
     size = table.label.shape[-1]
     for indices in table.ordered_batches(4):
-        observation = table.observation(indices, method.training_products())
+        observation = table.observation(indices, method.training_products)
         yield observation, QueryGrid(table.chip_m / size, size, size), table.labels(indices)
 
 

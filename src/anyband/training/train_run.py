@@ -12,7 +12,7 @@ import torch
 from anyband.chips.dataset import ChipTable, load_split
 from anyband.config import Run
 from anyband.models.core.method import Method
-from anyband.models.core.registry import model_type
+from anyband.models.core.registry import training_products
 from anyband.models.core.storage import Recipe, load, read_recipe, save
 from anyband.runtime import UserError, write_csv
 from anyband.training import checkpoint
@@ -45,8 +45,7 @@ def train_run(
     """
     keep_large_blocks()
     directory.mkdir(parents=True, exist_ok=True)
-    model = model_type(settings.method.model, settings.training.leave_out, settings.method.options)
-    products = model.training_products()
+    products = training_products(settings.method.model, settings.method.options, settings.training.leave_out)
     blocks = training_blocks(splits, settings.training.label_fraction, seed)
     table = load_split(chips, splits, "train", products, settings.classes, blocks)
     validation = load_split(chips, splits, "val", products, settings.classes)

@@ -16,7 +16,7 @@ from anyband.evaluation.inference import logits_of
 from anyband.evaluation.views import other_date, views
 from anyband.methods import MODELS
 from anyband.models.core.method import UnsupportedInputError
-from anyband.models.core.registry import build, model_class
+from anyband.models.core.registry import build, model_class, training_products
 from anyband.models.core.storage import Recipe, save
 from anyband.training.band_moments import measure
 from small_split import CLASSES, SMALL, fabricate_split
@@ -137,7 +137,7 @@ def test_every_model_maps_a_disturbed_input_or_says_that_it_cannot(dataset, name
     torch.set_num_threads(1)
     products = ["sentinel2", "landsat", "hls_s30", "hls_l30"]
     model = model_class(name)
-    statistics = measure(load_split(*dataset, "train", products, CLASSES), model.training_products())
+    statistics = measure(load_split(*dataset, "train", products, CLASSES), training_products(name, {}))
     options = {key: value for key, value in SMALL.items() if key in model.options_type.__dataclass_fields__}
     method = build(name, options, statistics, len(CLASSES)).eval()
     table = load_split(*dataset, "test", products, CLASSES)

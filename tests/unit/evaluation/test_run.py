@@ -16,7 +16,7 @@ from anyband.evaluation.evaluate_run import evaluate_run
 from anyband.evaluation.run_cost import multiply_accumulates_per_km2
 from anyband.evaluation.validation import answerable
 from anyband.methods import MODELS
-from anyband.models.core.registry import build, model_class
+from anyband.models.core.registry import build, training_products
 from anyband.models.core.storage import load
 from anyband.runtime import UserError
 from anyband.training.band_moments import measure
@@ -193,7 +193,7 @@ def test_multiply_accumulates_include_attention(dataset, runs):
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_the_arithmetic_of_every_method_can_be_counted(name, dataset):
     """Layers with a parameter as input stopped the evaluation of three front ends when all maps were made."""
-    products = model_class(name).training_products()
+    products = training_products(name, {})
     table = load_split(*dataset, "test", products, CLASSES)
     statistics = measure(load_split(*dataset, "train", products, CLASSES), list(products))
     options = {"size": "ci"} if name == "satlas" else {} if name in ("analytic", "pixel", "random-forest") else SMALL

@@ -15,7 +15,7 @@ from anyband.evaluation.views import views
 from anyband.methods import MODELS
 from anyband.models.core.method import UnsupportedInputError
 from anyband.models.core.normalisation import BandStatistics, Statistics
-from anyband.models.core.registry import build, model_type
+from anyband.models.core.registry import build, training_products
 from anyband.observation import BandGroup, Observation, QueryGrid
 from anyband.sensors import get_sensor, platforms
 from anyband.training.train_run import train_run
@@ -128,7 +128,7 @@ def test_every_method_maps_what_stands_for_its_sensor_or_says_so(name, at_hand, 
     """The grids are those of the origin; a method that counts on its sensor's own must not fail in another way."""
     options = {} if name in ("satlas", "analytic", "pixel") else {"dim": 16, "heads": 2}
     method = build(name, options, statistics, 4).eval()
-    if not method.accepts(frozenset({STANDS_FOR[target]})):
+    if not method.usable(frozenset({STANDS_FOR[target]})):
         return
     try:
         with torch.no_grad():
@@ -174,19 +174,16 @@ def test_order_of_two_hundred_bands_with_their_descriptions_changes_nothing(stat
 )
 def test_training_is_watched_on_products_that_it_has(model, left_out, options, expected):
     """Whatever is watched must be among the products that the training reads anyway."""
-    kind = model_type(model, left_out, options)
-    product = next(iter(kind.training_products()))
-    platform = platforms(product)[0]
+    products = training_products(model, options, left_out)
     entries = [
         BandStatistics(p, b.name, b.response.centre_nm, b.quantity, 0.2, 0.1)
-        for p in kind.training_products()
+        for p in products
         for b in reflective(p, platforms(p)[0])
     ]
-    assert platform
-    method = build(model, SMALL | options, Statistics(tuple(entries), (1,) * 3, covariance(entries)), 3, left_out)
+    method = build(model, SMALL | options, Statistics(tuple(entries), (1,) * 3, covariance(entries)), 3)
     found = watched(method)
     assert set(found) == expected <= set(CONDITIONS)
-    assert all(used <= kind.training_products() for used in found.values())
+    assert all(used <= products for used in found.values())
 
 
 def test_method_that_leaves_a_sensor_out_is_scored_during_training(tmp_path):

@@ -121,7 +121,7 @@ def test_it_maps_from_any_product(products, statistics, observe):
     logits = model(observe(products), QUERY)
     assert logits.shape == (2, 4, 24, 24)
     assert torch.isfinite(logits).all()
-    assert model.accepts(frozenset(products))
+    assert model.usable(frozenset(products))
 
 
 def test_it_maps_from_a_sensor_that_nobody_has_seen(statistics):

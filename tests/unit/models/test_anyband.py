@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from anyband.models.core.method import Method
 from anyband.models.proposed.anyband import AnyBand, AnyBandOptions
 from anyband.observation import BandGroup, Observation, QueryGrid
 from anyband.runtime import UserError
@@ -167,20 +168,19 @@ def test_a_map_can_be_asked_for_at_another_resolution(model, observe):
 
 
 def test_every_product_is_accepted(model):
-    assert model.accepts(frozenset({"hls_s30"}))
-    assert model.uses(frozenset({"hls_l30", "sentinel2"})) == {"hls_l30", "sentinel2"}
-    assert not model.accepts(frozenset())
+    assert model.usable(frozenset({"hls_s30"}))
+    assert model.usable(frozenset({"hls_l30", "sentinel2"})) == {"hls_l30", "sentinel2"}
+    assert not model.usable(frozenset())
 
 
 def test_a_step_maps_what_a_call_with_those_sensors_would(model, observe):
     """The front end runs once for all sets of sensors, which must change no map."""
     observation = observe()
     model.options = replace(model.options, synthetic=0.0)
-    heads = model.heads(observation, QUERY)
-    for products, logits in zip(model.trained_on, heads, strict=True):
-        assert torch.allclose(logits, model(observation.only(products), QUERY), atol=1e-5)
+    batch = observation, QUERY, torch.randint(4, (2, QUERY.height, QUERY.width))
+    assert float(model.loss(batch)) == pytest.approx(float(Method.loss(model, batch)), rel=1e-5)
     model.options = replace(model.options, synthetic=1.0)
-    assert len(model.heads(observation, QUERY)) == len(heads) + 1
+    assert float(model.loss(batch)) != pytest.approx(float(Method.loss(model, batch)), rel=1e-5)
 
 
 @pytest.mark.parametrize("spectral", ["codes", "posterior"])

@@ -59,8 +59,8 @@ def test_embeddings_follow_names_not_places(model, observe):
 
 
 def test_a_band_without_an_embedding_is_refused(model):
-    assert model.accepts(frozenset({"landsat"}))
-    assert not model.accepts(frozenset({"hls_s30"}))
+    assert model.usable(frozenset({"landsat"}))
+    assert not model.usable(frozenset({"hls_s30"}))
     unknown = make_group("planet", band_set(S2_10, 30.0), 30.0, 240.0, 2, 0)
     with pytest.raises(UserError, match="planet band B02: no such channel"):
         model(Observation((unknown,)), QUERY)

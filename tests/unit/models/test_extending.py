@@ -12,12 +12,12 @@ import torch
 from anyband import config
 from anyband.evaluation.validation import answerable
 from anyband.methods import MODELS
+from anyband.models.core.losses import masked_cross_entropy
 from anyband.models.core.method import Method
 from anyband.models.core.registry import build
 from anyband.models.core.storage import Recipe, load, save
 from anyband.observation import QueryGrid
 from anyband.runtime import UserError
-from anyband.training.losses import masked_cross_entropy
 
 NAME = "mean-fusion"
 QUERY = QueryGrid(10.0, 24, 24)

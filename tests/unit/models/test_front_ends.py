@@ -57,8 +57,8 @@ def test_products_that_training_lacked_are_mapped(name, products, statistics, sm
     known = tuple(band for band in statistics.bands if band.product in ("sentinel2", "landsat"))
     statistics = replace(statistics, bands=known)
     model = make(name, statistics, small)
-    assert model.accepts(frozenset({"hls_s30"}))
-    assert model.uses(frozenset({"hls_l30", "landsat"})) == {"hls_l30", "landsat"}
+    assert model.usable(frozenset({"hls_s30"}))
+    assert model.usable(frozenset({"hls_l30", "landsat"})) == {"hls_l30", "landsat"}
     assert torch.isfinite(model(observe(products), QUERY)).all()
 
 

@@ -6,6 +6,7 @@ import torch
 from anyband.evaluation.run_cost import parameters
 from anyband.models.baselines.feature_fusion import CrossAttention
 from anyband.models.core.band_stack import BandStack, resample
+from anyband.models.core.losses import masked_cross_entropy
 from anyband.models.core.registry import build
 from anyband.models.core.trunk import rotary_angles, rotate
 from anyband.observation import Observation, QueryGrid
@@ -57,14 +58,14 @@ def test_specialists_look_at_their_own_sensor_only(name, own, other, statistics,
     model = make(name, statistics, small)
     both = observe()
     assert torch.equal(model(both, QUERY), model(both.only(frozenset({own})), QUERY))
-    assert model.uses(frozenset({own, other})) == {own}
-    assert not model.accepts(frozenset({other}))
+    assert model.usable(frozenset({own, other})) == {own}
+    assert not model.usable(frozenset({other}))
 
 
 @pytest.mark.parametrize("name", FUSIONS)
 def test_fusions_refuse_products_they_were_not_trained_on(name, statistics, small):
     model = make(name, statistics, small)
-    assert not model.accepts(frozenset({"hls_s30"}))
+    assert not model.usable(frozenset({"hls_s30"}))
 
 
 def test_a_band_that_training_had_is_not_silently_missing(statistics, observe):
@@ -137,17 +138,18 @@ def test_without_presence_an_absent_sensor_looks_like_a_mean_one(statistics, sma
 def test_a_step_maps_from_each_sensor_and_from_both(name, statistics, small, observe):
     """Trained on both only, a fusion is lost when one sensor is missing."""
     model, observation = make(name, statistics, small), observe()
-    heads = model.heads(observation, QUERY)
-    for products, logits in zip((*ALONE, BOTH), heads, strict=True):
-        assert torch.allclose(logits, model(observation.only(products), QUERY), atol=1e-6)
-    (together,) = make(name, statistics, small, alone=False).heads(observation, QUERY)
-    assert torch.allclose(together, heads[-1], atol=1e-6)
+    assert model.mapped(observation.products) == (*ALONE, BOTH)
+    labels = torch.randint(4, (2, QUERY.height, QUERY.width))
+    alone = [masked_cross_entropy(model(observation.only(s), QUERY), labels, None) for s in (*ALONE, BOTH)]
+    assert torch.allclose(model.loss((observation, QUERY, labels)), torch.stack(alone).mean())
+    together = make(name, statistics, small, alone=False)
+    assert torch.allclose(together.loss((observation, QUERY, labels)), alone[-1])
 
 
 @pytest.mark.parametrize("name", ["input-fusion", "feature-fusion", "anyband"])
 def test_every_dense_method_has_all_sensors_in_every_step(name, statistics):
     model = build(name, {}, statistics, 4)
-    assert {model.products_of((number + 0.5) / 10) for number in range(10)} == {BOTH}
+    assert {model.drawn((number + 0.5) / 10) for number in range(10)} == {BOTH}
 
 
 def test_an_unknown_fusion_is_named(statistics):

@@ -96,10 +96,10 @@ def test_order_of_bands_and_groups_does_not_matter(statistics, small, observe):
 
 def test_it_refuses_what_is_not_hls(statistics, small):
     model = make(statistics, small)
-    assert not model.accepts(frozenset({"sentinel2"}))
-    assert not model.accepts(frozenset({"sentinel2", "landsat"}))
+    assert not model.usable(frozenset({"sentinel2"}))
+    assert not model.usable(frozenset({"sentinel2", "landsat"}))
     assert list(answerable(model, tuple(CONDITIONS))) == ["S30", "L30", "S30+L30"]
-    assert model.training_products() == {S30, L30}
+    assert model.training_products == {S30, L30}
 
 
 def test_its_training_is_watched_on_the_twins_of_the_primary_conditions(statistics, small):

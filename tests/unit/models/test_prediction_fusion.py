@@ -65,8 +65,8 @@ def fitted(rule: str, statistics, small, logits: torch.Tensor, labels: torch.Ten
     """A method that was calibrated on planted predictions, as if its specialists had made them."""
     model = make(rule, replace(statistics, label_counts=COUNTS), small)
     chunks = [slice(start, start + 100 * 100) for start in range(0, len(labels), 100 * 100)]
-    heads = iter([tuple(one[chunk].reshape(1, 100, 100, 4).permute(0, 3, 1, 2) for one in logits) for chunk in chunks])
-    model.heads = lambda observation, query: next(heads)
+    each = iter([tuple(one[chunk].reshape(1, 100, 100, 4).permute(0, 3, 1, 2) for one in logits) for chunk in chunks])
+    model.each = lambda observation, query: next(each)
     everywhere = Observation(tuple(make_empty(product) for product in model.products))
     grid = QueryGrid(10.0, 100, 100)
     model.calibrate((everywhere, grid, labels[chunk].reshape(1, 100, 100)) for chunk in chunks)
@@ -162,7 +162,7 @@ def test_order_of_bands_and_groups_does_not_matter(rule, statistics, small, obse
 
 def test_every_specialist_has_its_own_loss(statistics, small, observe):
     model = make("product", statistics, small)
-    first, second = model.heads(observe(), QUERY)
+    first, second = model.each(observe(), QUERY)
     first.square().sum().backward()
     assert all(p.grad is None for p in model.specialists[1].parameters())
     assert any(p.grad is not None for p in model.specialists[0].parameters())

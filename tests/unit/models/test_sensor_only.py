@@ -5,7 +5,7 @@ import torch
 
 from anyband.models.baselines.input_fusion import Sentinel2Only
 from anyband.models.core.normalisation import BandStatistics, Statistics
-from anyband.models.core.registry import build, model_class, model_type
+from anyband.models.core.registry import build, training_products
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
 from anyband.sensors import get_sensor
@@ -21,23 +21,16 @@ def statistics_of(product: str, platform: str) -> Statistics:
 
 @pytest.mark.parametrize("product", ["broadband", "narrowband", "hyperspectral", "hls_s30"])
 def test_it_trains_on_its_product_alone_and_maps_it(product):
-    model = model_type("sensor-only", options={"product": product})
-    assert model.training_products() == {product}
+    assert training_products("sensor-only", {"product": product}) == {product}
     platform = "sentinel-2a" if product == "hls_s30" else f"{product}-1"
     method = build("sensor-only", SMALL | {"product": product}, statistics_of(product, platform), 3).eval()
-    assert method.uses(frozenset({product, "sentinel2"})) == {product}
-    assert not method.accepts(frozenset({"sentinel2"}))
+    assert method.usable(frozenset({product, "sentinel2"})) == {product}
+    assert not method.usable(frozenset({"sentinel2"}))
     band_set = get_sensor(platform, product).groups()
     ((pixel_m, bands),) = band_set.items()
     observation = Observation((make_group(product, bands, pixel_m, 480.0, 2, 0, 0.0),))
     with torch.no_grad():
         assert method(observation, QueryGrid(10.0, 48, 48)).shape == (2, 3, 48, 48)
-
-
-def test_classes_of_two_products_do_not_share_what_they_train_on():
-    one, two = (model_type("sensor-only", options={"product": product}) for product in ("broadband", "hls_l30"))
-    assert one.training_products() == {"broadband"} and two.training_products() == {"hls_l30"}
-    assert model_class("sensor-only").training_products() == {"sentinel2"}
 
 
 def test_for_sentinel_2_it_is_the_network_of_the_specialist():
@@ -52,9 +45,9 @@ def test_for_sentinel_2_it_is_the_network_of_the_specialist():
 
 def test_product_that_no_sensor_delivers_is_one_line():
     with pytest.raises(UserError, match="options.product: no sensor delivers 'broadbnd'"):
-        model_type("sensor-only", options={"product": "broadbnd"})
+        training_products("sensor-only", {"product": "broadbnd"})
 
 
 def test_it_cannot_be_trained_without_its_product():
     with pytest.raises(UserError, match="cannot be trained without landsat"):
-        model_type("sensor-only", "landsat", {"product": "landsat"})
+        training_products("sensor-only", {"product": "landsat"}, "landsat")

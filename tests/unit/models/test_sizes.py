@@ -5,7 +5,7 @@ import pytest
 from anyband.config import Config
 from anyband.evaluation.run_cost import parameters
 from anyband.models.core.normalisation import BandStatistics, Statistics
-from anyband.models.core.registry import build, model_type
+from anyband.models.core.registry import build, training_products
 from anyband.sensors import get_sensor
 from handmade import covariance
 
@@ -26,7 +26,7 @@ MATCHED = [
 
 def size(experiment: str, name: str) -> int:
     settings = Config().run(experiment, name).method
-    products = sorted(model_type(settings.model).training_products(), reverse=True)
+    products = sorted(training_products(settings.model, settings.options), reverse=True)
     entries = [
         BandStatistics(product, band.name, band.response.centre_nm, band.quantity, 0.2, 0.1)
         for product in products

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from anyband.models.baselines.translation import TWINS, Translation
+from anyband.models.core.losses import masked_cross_entropy
 from anyband.models.core.registry import build
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
@@ -85,9 +86,13 @@ def test_translated_landsat_fills_what_sentinel2_did_not_see(make, observe):
     assert torch.allclose(filled, model(observation.only(frozenset({"landsat"})), QUERY), atol=1e-5)
 
 
+def batch_of(observation):
+    return observation, QUERY, torch.arange(QUERY.width).remainder(4).expand(observation.batch, QUERY.height, -1)
+
+
 def gradients(model, observation) -> set[str]:
     model.train()
-    torch.stack([h.square().mean() for h in model.heads(observation, QUERY)]).mean().backward()
+    model.loss(batch_of(observation)).backward()
     moved = {n.split(".")[0] for n, p in model.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}
     model.zero_grad()
     return moved
@@ -96,8 +101,13 @@ def gradients(model, observation) -> set[str]:
 def test_each_part_learns_from_its_own_loss(make, observe):
     assert gradients(make(), observe()) == {"reader", "network"}
     assert gradients(make(translator="plain"), observe()) == {"reader"}
-    assert len(make(specialist="frozen").heads(observe(), QUERY)) == 1
-    assert len(make(specialist="fine-tuned").heads(observe(), QUERY)) == 2
+    frozen, tuned = (make(specialist=specialist) for specialist in ("frozen", "fine-tuned"))
+    observation = observe()
+    batch = batch_of(observation)
+    real = masked_cross_entropy(frozen(observation.only(frozenset({"sentinel2"})), QUERY), batch[2], None)
+    made = masked_cross_entropy(tuned(observation.only(frozenset({"landsat"})), QUERY), batch[2], None)
+    assert torch.allclose(frozen.loss(batch), real, atol=1e-5)
+    assert torch.allclose(tuned.loss(batch), (real + made) / 2, atol=1e-5)
 
 
 def test_the_network_descends_the_translation_error_alone(make, observe):
@@ -105,7 +115,7 @@ def test_the_network_descends_the_translation_error_alone(make, observe):
     made, real, _ = model.images(observation, QUERY)
     error = ((made - real) / model.target.std).abs().mean()
     expected = torch.autograd.grad(error, model.network.last.weight)[0]
-    model.heads(observation, QUERY)[0].sum().mul(1e3).backward()
+    model.loss(batch_of(observation)).backward()
     assert torch.allclose(model.network.last.weight.grad, expected, atol=1e-5)
 
 
@@ -120,7 +130,7 @@ def test_training_brings_translated_images_closer(make, observe):
     before = error()
     for _ in range(30):
         optimizer.zero_grad()
-        model.heads(observation, QUERY)[0].sum().backward()
+        model.loss(batch_of(observation)).backward()
         optimizer.step()
     assert error() < 0.9 * before
 

@@ -33,7 +33,7 @@ class Bright(Method):
         super(Method, self).__init__()
         self.classes, self.shown = 2, []
 
-    def uses(self, products):
+    def usable(self, products):
         return products
 
     def forward(self, observation, query):

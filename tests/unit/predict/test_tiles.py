@@ -82,7 +82,7 @@ from anyband.predict import command
 from anyband.models.core.storage import Recipe
 
 class Model:
-    def uses(self, products):
+    def usable(self, products):
         return products
     def __call__(self, observation, query):
         return observation.groups[0].values[:, :1].repeat(1, 8, 1, 1)

@@ -6,8 +6,7 @@ import torch
 
 from anyband.config import Method, Run, Training
 from anyband.evaluation.evaluate_run import evaluate_run
-from anyband.methods import MODELS
-from anyband.models.core.registry import model_class, model_type
+from anyband.models.core.registry import training_products
 from anyband.models.core.storage import load, read_recipe
 from anyband.runtime import UserError
 from anyband.training.train_run import train_run
@@ -28,7 +27,7 @@ def train(dataset, out, model: str):
 def test_a_model_of_any_sensor_answers_for_the_one_it_never_saw(dataset, tmp_path):
     assert train(dataset, tmp_path, "anyband") == set(CONDITIONS)
     assert {band["product"] for band in read_recipe(tmp_path).statistics["bands"]} == {"sentinel2"}
-    assert load(tmp_path)[1].trained_on == (frozenset({"sentinel2"}),)
+    assert load(tmp_path)[1].training_products == {"sentinel2"}
 
 
 @pytest.mark.parametrize("model", ["input-fusion", "feature-fusion"])
@@ -38,9 +37,9 @@ def test_a_fixed_stack_has_no_rows_for_it(dataset, tmp_path, model):
 
 def test_a_specialist_of_it_cannot_be_trained():
     with pytest.raises(UserError, match="'l9-only' cannot be trained without landsat"):
-        model_type("l9-only", "landsat")
+        training_products("l9-only", {}, "landsat")
 
 
-def test_without_anything_left_out_the_class_is_the_registered_one():
-    assert all(model_type(name) is model_class(name) for name in MODELS)
-    assert model_type("s2-only", "landsat") is model_class("s2-only")
+def test_without_anything_left_out_it_trains_on_all():
+    assert training_products("input-fusion", {}) == {"sentinel2", "landsat"}
+    assert training_products("s2-only", {}, "landsat") == {"sentinel2"}

@@ -9,6 +9,7 @@ from anyband.config import Method, Run, Training
 from anyband.evaluation.validation import validation_score
 from anyband.models.baselines.prediction_fusion import PredictionFusion
 from anyband.models.core.storage import load
+from anyband.models.proposed.anyband import AnyBand
 from anyband.training import checkpoint, loop
 from anyband.training.train_run import train_run
 from small_split import CLASSES, SMALL
@@ -39,7 +40,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(dataset, t
 def test_a_killed_run_goes_on_to_the_same_weights(dataset, tmp_path, monkeypatch):
     whole = train(dataset, tmp_path / "whole", settings(steps=6))
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
-    real, calls = loop.training_loss, []
+    real, calls = AnyBand.loss, []
 
     def dies(*arguments):
         calls.append(1)
@@ -47,7 +48,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(dataset, tmp_path, monkeypatch
             raise KeyboardInterrupt
         return real(*arguments)
 
-    monkeypatch.setattr(loop, "training_loss", dies)
+    monkeypatch.setattr(AnyBand, "loss", dies)
     with pytest.raises(KeyboardInterrupt):
         train(dataset, tmp_path / "killed", settings(steps=6))
     assert (tmp_path / "killed" / checkpoint.NAME).is_file()
@@ -113,7 +114,7 @@ def test_a_method_reads_the_products_it_trains_on(dataset, tmp_path):
     recipe, method = load(tmp_path)
     assert {band["product"] for band in recipe.statistics["bands"]} == {"hls_s30", "hls_l30"}
     assert np.isfinite(pd.read_csv(tmp_path / "history.csv")["val_miou"].iloc[-1])
-    assert not method.accepts(frozenset({"sentinel2"}))
+    assert not method.usable(frozenset({"sentinel2"}))
 
 
 def test_a_method_of_two_specialists_trains_both_and_calibrates_once(dataset, tmp_path, monkeypatch):
@@ -133,16 +134,6 @@ def test_a_method_of_two_specialists_trains_both_and_calibrates_once(dataset, tm
     fresh = load(tmp_path)[0].build().state_dict()
     for part in ("specialists.0.", "specialists.1."):
         assert any(not torch.equal(fresh[name], trained[name]) for name in fresh if name.startswith(part))
-
-
-def test_the_loss_is_the_mean_over_heads():
-    labels = torch.zeros(1, 4, 4, dtype=torch.int64)
-    logits = [torch.randn(1, 3, 4, 4) for _ in range(2)]
-    losses = [
-        float(loop.training_loss(lambda observation, query, chosen=chosen: tuple(chosen), (None, None, labels), None))
-        for chosen in (logits[:1], logits[1:], logits)
-    ]
-    assert losses[2] == pytest.approx((losses[0] + losses[1]) / 2)
 
 
 def test_a_method_without_gradients_is_fitted_on_the_batches_of_all_steps(dataset, tmp_path, monkeypatch):

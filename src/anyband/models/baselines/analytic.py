@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from anyband.models.core.band_stack import GRID_M, resample
 from anyband.models.core.feature_maps import FeatureMap
 from anyband.models.core.layers import linear
-from anyband.models.core.method import LANDSAT, SENTINEL2, Method, Options
+from anyband.models.core.method import Method, Options, Subsets, each_and_all
 from anyband.models.core.normalisation import Statistics
 from anyband.observation import Observation, QueryGrid
 from anyband.sensors import Band, SpectralResponse
@@ -147,8 +147,6 @@ class Analytic(Method):
     marker = "<"
     options_type = AnalyticOptions
     options: AnalyticOptions
-    trained_on = (SENTINEL2, LANDSAT, SENTINEL2 | LANDSAT)
-    every_set = False
     search = {"length": (0.1, 0.15, 0.3), "noise": (0.01, 0.03, 0.1)}
 
     def __init__(self, options: AnalyticOptions, statistics: Statistics, classes: int) -> None:
@@ -158,7 +156,12 @@ class Analytic(Method):
         width = options.hidden
         self.classifier = nn.Sequential(linear(2 * len(VIRTUAL), width), nn.ReLU(), linear(width, classes, gain=0.1))
 
-    def uses(self, products: frozenset[str]) -> frozenset[str]:
+    @classmethod
+    def training_subsets(cls, options: Options) -> tuple[Subsets, ...]:
+        """A step has one sensor or both."""
+        return tuple((subset,) for subset in each_and_all(cls.products))
+
+    def usable(self, products: frozenset[str]) -> frozenset[str]:
         """Every product."""
         return products
 

@@ -13,7 +13,7 @@ from anyband.models.baselines.input_fusion import StackOptions
 from anyband.models.core.band_stack import StackEncoder
 from anyband.models.core.feature_maps import CellTokens
 from anyband.models.core.layers import linear
-from anyband.models.core.method import LANDSAT, SENTINEL2, DenseMethod
+from anyband.models.core.method import DenseMethod
 from anyband.models.core.normalisation import Statistics
 from anyband.models.core.trunk import rotary_angles, rotate
 from anyband.observation import Observation, QueryGrid
@@ -51,8 +51,6 @@ class FeatureFusion(DenseMethod):
     marker = "D"
     options_type = FeatureFusionOptions
     options: FeatureFusionOptions
-    trained_on = (SENTINEL2, LANDSAT, SENTINEL2 | LANDSAT)
-    products = ("sentinel2", "landsat")
     search = {"fusion": ("concat", "attention")}
 
     def __init__(self, options: FeatureFusionOptions, statistics: Statistics, classes: int) -> None:
@@ -62,6 +60,8 @@ class FeatureFusion(DenseMethod):
             UserError: no such fusion, or an option that does not fit it.
         """
         super().__init__(options, statistics, classes)
+        if not options.alone:
+            self.steps = tuple(step[-1:] for step in self.steps)
         if options.fusion not in FUSIONS:
             raise UserError(f"options.fusion: {options.fusion!r} does not exist; known: {', '.join(FUSIONS)}")
         count, half, latent = len(self.products), options.features // 2, options.latent or options.dim // 2
@@ -77,10 +77,6 @@ class FeatureFusion(DenseMethod):
         self.cross = None
         if options.fusion == "attention":
             self.cross = CrossAttention(latent, max(options.heads // 2, 1), options.cell_m)
-
-    def sets_of(self, observation: Observation) -> tuple[frozenset[str], ...]:
-        """The sets of products from each of which a training step makes a map of a batch."""
-        return super().sets_of(observation) if self.options.alone else (observation.products,)
 
     def encode(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, Tensor]:
         """Cell tokens (B, Hc, Wc, D) and fine features (B, H, W, F)."""

@@ -26,7 +26,6 @@ SHARED = {
 }
 """Names of coastal, blue, green, red, narrow near infrared, SWIR 1 and SWIR 2."""
 RED_EDGE = {"hls_l30": (), "hls_s30": ("B05", "B06", "B07")}
-S30, L30 = frozenset({"hls_s30"}), frozenset({"hls_l30"})
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class HlsUnified(DenseMethod):
     cite = "claverie2018hls"
     options_type = HlsUnifiedOptions
     options: HlsUnifiedOptions
-    trained_on = (S30, L30, S30 | L30)
+    products = ("hls_s30", "hls_l30")
     endpoint_twins = True
     mean: Tensor
     std: Tensor

@@ -13,7 +13,7 @@ from torch import Tensor
 from anyband.models.core.band_stack import StackEncoder
 from anyband.models.core.feature_maps import CellTokens
 from anyband.models.core.layers import linear
-from anyband.models.core.method import LANDSAT, SENTINEL2, DenseMethod, Options
+from anyband.models.core.method import DenseMethod, Options
 from anyband.models.core.normalisation import Statistics
 from anyband.observation import Observation, QueryGrid
 
@@ -36,12 +36,20 @@ class OneStack(DenseMethod):
 
     options_type: ClassVar[type[Options]] = StackOptions
     options: StackOptions
-    products: ClassVar[tuple[str, ...]]
 
-    def __init__(self, options: StackOptions, statistics: Statistics, classes: int, *, presence: bool = True) -> None:
-        """Build the stack encoder, with presence channels unless told otherwise."""
+    def __init__(
+        self,
+        options: StackOptions,
+        statistics: Statistics,
+        classes: int,
+        *,
+        products: tuple[str, ...] = (),
+        presence: bool = True,
+    ) -> None:
+        """Build the stack encoder, of `products` other than those of the class, or without presence channels."""
         super().__init__(options, statistics, classes)
-        self.encoder = StackEncoder(self.products, statistics, options.hidden, options.features, presence=presence)
+        products = products or self.products
+        self.encoder = StackEncoder(products, statistics, options.hidden, options.features, presence=presence)
         self.tokens = CellTokens(options.features, options.dim, options.moments, options.cell_m)
         self.fine = linear(options.features, options.fine)
 
@@ -60,7 +68,6 @@ class Sentinel2Only(OneStack):
     role = "specialist"
     colours = ("#211365", "#2782f8")
     marker = "^"
-    trained_on = (SENTINEL2,)
     products = ("sentinel2",)
 
 
@@ -71,7 +78,6 @@ class LandsatOnly(OneStack):
     role = "specialist"
     colours = ("#268bfe", "#0575ae")
     marker = "v"
-    trained_on = (LANDSAT,)
     products = ("landsat",)
 
 
@@ -97,13 +103,9 @@ class InputFusion(OneStack):
     marker = "s"
     options_type = InputFusionOptions
     options: InputFusionOptions
-    trained_on = (SENTINEL2, LANDSAT, SENTINEL2 | LANDSAT)
-    products = ("sentinel2", "landsat")
 
     def __init__(self, options: InputFusionOptions, statistics: Statistics, classes: int) -> None:
         """Build the stack encoder."""
         super().__init__(options, statistics, classes, presence=options.presence)
-
-    def sets_of(self, observation: Observation) -> tuple[frozenset[str], ...]:
-        """The sets of products from each of which a training step makes a map of a batch."""
-        return super().sets_of(observation) if self.options.alone else (observation.products,)
+        if not options.alone:
+            self.steps = tuple(step[-1:] for step in self.steps)

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from anyband.models.core.band_stack import GRID_M, BandStack
 from anyband.models.core.feature_maps import FeatureMap
-from anyband.models.core.method import LANDSAT, SENTINEL2, Method, Options
+from anyband.models.core.method import Method, Options, Subsets, each_and_all
 from anyband.models.core.normalisation import Statistics
 from anyband.observation import Observation, QueryGrid
 
@@ -17,14 +17,17 @@ class Pixel(Method):
     role = "floor"
     colours = ("#08324a", "#43798c")
     marker = "d"
-    trained_on = (SENTINEL2, LANDSAT, SENTINEL2 | LANDSAT)
-    every_set = False
 
     def __init__(self, options: Options, statistics: Statistics, classes: int) -> None:
         """One linear layer on the stack."""
         super().__init__(options, statistics, classes)
         self.stack = BandStack(("sentinel2", "landsat"), statistics, linear=False)
         self.head = nn.Linear(self.stack.channels, classes)
+
+    @classmethod
+    def training_subsets(cls, options: Options) -> tuple[Subsets, ...]:
+        """A step has one sensor or both."""
+        return tuple((subset,) for subset in each_and_all(cls.products))
 
     def forward(self, observation: Observation, query: QueryGrid) -> Tensor:
         """Logits (B, classes, H, W) on the query grid."""

@@ -24,7 +24,8 @@ from torch.nn.functional import cross_entropy
 
 from anyband.models.baselines.input_fusion import LandsatOnly, Sentinel2Only, StackOptions
 from anyband.models.core.feature_maps import FeatureMap
-from anyband.models.core.method import LANDSAT, SENTINEL2, Method
+from anyband.models.core.losses import mean_cross_entropy
+from anyband.models.core.method import LANDSAT, SENTINEL2, Batch, Method, Options, Subsets
 from anyband.models.core.normalisation import Statistics
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
@@ -61,8 +62,6 @@ class PredictionFusion(Method):
     marker = "h"
     options_type = PredictionFusionOptions
     options: PredictionFusionOptions
-    trained_on = (SENTINEL2 | LANDSAT,)
-    products = ("sentinel2", "landsat")
     log_temperature: Tensor
     stack_weight: Tensor
     stack_bias: Tensor
@@ -86,9 +85,19 @@ class PredictionFusion(Method):
         self.register_buffer("stack_weight", weight)
         self.register_buffer("stack_bias", bias)
 
-    def heads(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, ...]:
+    @classmethod
+    def training_subsets(cls, options: Options) -> tuple[Subsets, ...]:
+        """Both sensors together."""
+        return ((SENTINEL2 | LANDSAT,),)
+
+    def loss(self, batch: Batch, class_weights: Tensor | None = None) -> Tensor:
+        """The mean cross-entropy of the specialists."""
+        observation, query, labels = batch
+        return mean_cross_entropy(self.each(observation, query), labels, class_weights)
+
+    def each(self, observation: Observation, query: QueryGrid) -> list[Tensor]:
         """Logits (B, classes, H, W) of every specialist, in the order of `products`."""
-        return tuple(specialist(observation, query) for specialist in self.specialists)
+        return [specialist(observation, query) for specialist in self.specialists]
 
     def forward(self, observation: Observation, query: QueryGrid) -> Tensor:
         """Logits (B, classes, H, W) on the query grid."""
@@ -128,15 +137,15 @@ class PredictionFusion(Method):
         return torch.where(count == len(self.products), stacked, product)
 
     @torch.no_grad()
-    def calibrate(self, batches: Iterable[tuple[Observation, QueryGrid, Tensor]]) -> None:
+    def calibrate(self, batches: Iterable[Batch]) -> None:
         """Fit temperatures and regression to evenly spaced pixels that are scored and that both sensors saw."""
         logits, labels = [], []
         for observation, query, label in batches:
             seen = torch.stack([observed_pixels(observation, product, query)[:, 0] for product in self.products])
             where = ((label >= 0) & (seen > 0).all(dim=0)).flatten().nonzero()[:, 0]
             where = where[:: max(len(where) // PIXELS_PER_BATCH, 1)]
-            heads = torch.stack(self.heads(observation, query))
-            logits.append(heads.movedim(2, -1).flatten(1, 3)[:, where])
+            each = torch.stack(self.each(observation, query))
+            logits.append(each.movedim(2, -1).flatten(1, 3)[:, where])
             labels.append(label.flatten()[where])
         every, truth = torch.cat(logits, dim=1).double(), torch.cat(labels)  # (S, N, classes), (N,)
         if not len(truth):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from anyband.models.core.band_stack import GRID_M, BandStack
 from anyband.models.core.feature_maps import FeatureMap
-from anyband.models.core.method import LANDSAT, SENTINEL2, Method, Options
+from anyband.models.core.method import Batch, Method, Options, Subsets, each_and_all
 from anyband.models.core.normalisation import Statistics
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
@@ -62,8 +62,6 @@ class RandomForest(Method):
     """
     options_type = RandomForestOptions
     options: RandomForestOptions
-    trained_on = (SENTINEL2, LANDSAT, SENTINEL2 | LANDSAT)
-    every_set = False
     search = {"trees": (32, 64), "levels": (10, 14, 18)}
     feature: Tensor
     branches: Tensor
@@ -77,6 +75,11 @@ class RandomForest(Method):
         self.register_buffer("branches", torch.zeros((*shape, 2), dtype=torch.int32))
         self.threshold = nn.Parameter(torch.full(shape, torch.inf), requires_grad=False)
         self.share = nn.Parameter(torch.full((*shape, classes), 1 / classes), requires_grad=False)
+
+    @classmethod
+    def training_subsets(cls, options: Options) -> tuple[Subsets, ...]:
+        """A step has one sensor or both."""
+        return tuple((subset,) for subset in each_and_all(cls.products))
 
     def read(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, Tensor]:
         """Bands and presence (B, H, W, channels), and whether anything was seen (B, H, W), at the query's pixels."""
@@ -110,7 +113,7 @@ class RandomForest(Method):
         return total / len(self.feature)
 
     @torch.no_grad()
-    def fit(self, batches: Iterable[tuple[Observation, QueryGrid, Tensor]]) -> None:
+    def fit(self, batches: Iterable[Batch]) -> None:
         """Grow the forest on pixels that are drawn from every batch."""
         from sklearn.ensemble import RandomForestClassifier
 

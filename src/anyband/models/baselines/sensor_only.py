@@ -1,10 +1,11 @@
 """The specialist of any one product: the upper reference on a sensor that the other methods never saw in training."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
 from anyband.models.baselines.input_fusion import OneStack, StackOptions
-from anyband.models.core.method import SENTINEL2, Options
+from anyband.models.core.method import Options, Subsets, each_and_all
+from anyband.models.core.normalisation import Statistics
 from anyband.runtime import UserError
 from anyband.sensors import platforms
 
@@ -34,19 +35,19 @@ class SensorOnly(OneStack):
     }
     options_type: ClassVar[type[Options]] = SensorOnlyOptions
     options: SensorOnlyOptions
-    trained_on = (SENTINEL2,)
-    products = ("sentinel2",)
+
+    def __init__(self, options: SensorOnlyOptions, statistics: Statistics, classes: int) -> None:
+        """Build the stack encoder of the product."""
+        super().__init__(options, statistics, classes, products=(options.product,))
 
     @classmethod
-    def of(cls, options: dict[str, Any]) -> type[Self]:
-        """The class for the product that the options name: what a method trains on is asked of its class.
+    def training_subsets(cls, options: Options) -> tuple[Subsets, ...]:
+        """The product alone.
 
         Raises:
-            UserError: no sensor delivers the product.
+            UserError: no sensor delivers it.
         """
-        product = str(options.get("product", SensorOnlyOptions.product))
-        if not platforms(product):
-            raise UserError(f"methods.sensor-only.options.product: no sensor delivers {product!r}")
-        if (product,) == cls.products:
-            return cls
-        return type(cls.__name__, (cls,), {"products": (product,), "trained_on": (frozenset({product}),)})
+        assert isinstance(options, SensorOnlyOptions)
+        if not platforms(options.product):
+            raise UserError(f"methods.sensor-only.options.product: no sensor delivers {options.product!r}")
+        return (each_and_all([options.product]),)

@@ -11,7 +11,6 @@ between their neighbours in wavelength.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +20,8 @@ from anyband.models.baselines.input_fusion import Sentinel2Only, StackOptions
 from anyband.models.core.band_stack import GRID_M, BandStack
 from anyband.models.core.feature_maps import FeatureMap, observed
 from anyband.models.core.layers import convolution, linear
-from anyband.models.core.method import LANDSAT, SENTINEL2, Method, UnsupportedInputError
+from anyband.models.core.losses import mean_cross_entropy
+from anyband.models.core.method import LANDSAT, SENTINEL2, Batch, Method, Options, Subsets, UnsupportedInputError
 from anyband.models.core.normalisation import BandStatistics, Statistics
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
@@ -74,7 +74,6 @@ class Translation(Method):
     marker = "p"
     options_type = TranslationOptions
     options: TranslationOptions
-    trained_on = (SENTINEL2 | LANDSAT,)
     search = {"specialist": ("fine-tuned", "frozen")}
     mean: Tensor
     std: Tensor
@@ -117,18 +116,29 @@ class Translation(Method):
             seen = torch.maximum(seen, covered)
         return self.read(stacked, seen, query)
 
-    def heads(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, ...]:
-        """Logits from Sentinel-2, which carry the translator's loss, and from translated Landsat when fine-tuned."""
+    @classmethod
+    def training_subsets(cls, options: Options) -> tuple[Subsets, ...]:
+        """Both sensors together."""
+        return ((SENTINEL2 | LANDSAT,),)
+
+    def loss(self, batch: Batch, class_weights: Tensor | None = None) -> Tensor:
+        """Cross-entropy from Sentinel-2, and from translated Landsat when fine-tuned; the translator learns along.
+
+        Its error has a gradient but does not count, so that losses of training are those of maps for all methods.
+        """
+        observation, query, labels = batch
         stacked, seen = self.target(observation, query)
         translated, covered = self.translate(observation, query)
-        logits = self.read(stacked, seen, query)
-        if self.network is not None:
-            error = (translated - stacked[..., :-1]).abs() * seen * covered
-            share = (seen * covered).sum().clamp_min(1.0) * translated.shape[-1]
-            logits = WithLoss.apply(logits, error.sum() / share)  # type: ignore[no-untyped-call]
-        if self.options.specialist == "frozen":
-            return (logits,)
-        return logits, self.read(as_stack(translated.detach(), covered), covered, query)
+        maps = [self.read(stacked, seen, query)]
+        if self.options.specialist == "fine-tuned":
+            maps.append(self.read(as_stack(translated.detach(), covered), covered, query))
+        loss = mean_cross_entropy(maps, labels, class_weights)
+        if self.network is None:
+            return loss
+        error = (translated - stacked[..., :-1]).abs() * seen * covered
+        error = error.sum() / ((seen * covered).sum().clamp_min(1.0) * translated.shape[-1])
+        along: Tensor = error - error.detach()
+        return loss + along
 
     def read(self, stacked: Tensor, seen: Tensor, query: QueryGrid) -> Tensor:
         """Logits (B, classes, H, W) of the specialist from a stack (B, H, W, bands + 1) and weight (B, H, W, 1)."""
@@ -212,20 +222,6 @@ class SuperResolution(nn.Module):
         """What to add (B, H, W, bands), in standard deviations, from features (B, H, W, 16) on the chip's grid."""
         added: Tensor = self.last(torch.relu(self.mix(features)).permute(0, 3, 1, 2))
         return added.permute(0, 2, 3, 1)
-
-
-class WithLoss(torch.autograd.Function):
-    """Values as they are; a backward pass through them also descends a loss of its own, with weight one."""
-
-    @staticmethod
-    def forward(context: Any, values: Tensor, loss: Tensor) -> Tensor:
-        """`values`; `loss` is a scalar."""
-        return values.view_as(values)
-
-    @staticmethod
-    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        """The gradient for the values, and one for the loss."""
-        return gradient, gradient.new_ones(())
 
 
 def as_stack(bands: Tensor, seen: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """What every method has in common: options, the products it looks at, and front end, trunk and decoder in a row."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self
 
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from anyband.methods import Role
 from anyband.models.core.decoder import Decoder
+from anyband.models.core.losses import mean_cross_entropy
 from anyband.models.core.normalisation import Statistics
 from anyband.models.core.trunk import Trunk
 from anyband.observation import Observation, QueryGrid
@@ -15,6 +16,27 @@ from anyband.runtime import UserError, nearest
 
 SENTINEL2 = frozenset({"sentinel2"})
 LANDSAT = frozenset({"landsat"})
+
+Subsets = tuple[frozenset[str], ...]
+Batch = tuple[Observation, QueryGrid, Tensor]
+"""What a method sees, where it is asked, and labels (B, H, W) there, -1 where not scored."""
+
+
+def each_and_all(products: Sequence[str]) -> Subsets:
+    """Each product alone, and where there are several all of them together."""
+    alone = tuple(frozenset({product}) for product in products)
+    return alone if len(alone) == 1 else (*alone, frozenset(products))
+
+
+def within(steps: Iterable[Subsets], products: Container[str]) -> tuple[Subsets, ...]:
+    """Of `steps` the sets that hold `products` only."""
+    kept = (tuple(subset for subset in step if all(product in products for product in subset)) for step in steps)
+    return tuple(step for step in kept if step)
+
+
+def union(steps: Iterable[Subsets]) -> frozenset[str]:
+    """All products of `steps`."""
+    return frozenset(product for step in steps for subset in step for product in subset)
 
 
 @dataclass(frozen=True)
@@ -66,10 +88,15 @@ class UnsupportedInputError(UserError):
 class Method(nn.Module):
     """A model of the comparison.
 
-    Subclasses set `trained_on`, the sets of products from each of which every training step makes a map, and
-    `options_type` where they have options of their own, and implement `forward`. `search` holds the options of its own
-    that tuning draws from, with the values of each; none changes the size of a network. A method of the comparison has
-    `label` and `role`, and may have the other facts of `anyband.methods.MethodCard`, as literals.
+    A subclass implements `forward`, and sets `options_type` where it has options of its own. What it may say about
+    products: `training_subsets` and `usable`; about training: `loss`. `search` holds the options of its own that tuning
+    draws from, with the values of each; none changes the size of a network. A method of the comparison has `label` and
+    `role`, and may have the other facts of `anyband.methods.MethodCard`, as literals.
+
+    Attributes:
+        products: that it has inputs for, in their order.
+        steps: `training_subsets` of the products that training measured.
+        training_products: all of those, which training and the statistics of its pixels need.
     """
 
     label: ClassVar[str]
@@ -79,9 +106,8 @@ class Method(nn.Module):
     cite: ClassVar[str]
     entry_labels: ClassVar[Mapping[str, str]]
     options_type: ClassVar[type[Options]] = Options
-    trained_on: ClassVar[tuple[frozenset[str], ...]]
+    products: ClassVar[tuple[str, ...]] = ("sentinel2", "landsat")
     search: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
-    every_set: ClassVar[bool] = True  # False: a step has one set of `trained_on`, drawn at random
     validated: ClassVar[str] = "val_miou"  # what the validation score of a training is
     endpoint_twins: ClassVar[bool] = False  # the primary endpoint is on the HLS twins of the same acquisitions
 
@@ -89,28 +115,37 @@ class Method(nn.Module):
         """Keep what is needed to build the model again; `classes` is the number of logits."""
         super().__init__()
         self.options, self.statistics, self.classes = options, statistics, classes
+        self.steps = within(self.training_subsets(options), {band.product for band in statistics.bands})
+        self.training_products = union(self.steps)
 
     @classmethod
-    def of(cls, options: dict[str, Any]) -> type[Self]:
-        """The class for these options, where they decide which products it trains on."""
-        return cls
+    def training_subsets(cls, options: Options) -> tuple[Subsets, ...]:
+        """Sets of products from each of which a training step makes a map; of several tuples a step draws one."""
+        return (each_and_all(cls.products),)
 
-    def accepts(self, products: frozenset[str]) -> bool:
-        """Whether a map can be made when exactly `products` are at hand."""
-        return bool(self.uses(products))
+    def usable(self, products: frozenset[str]) -> frozenset[str]:
+        """The part of the `products` at hand that the method looks at; empty when it can make no map of them."""
+        return products & self.training_products
 
-    def uses(self, products: frozenset[str]) -> frozenset[str]:
-        """The part of `products` that the method looks at; empty when it can make nothing of them."""
-        return products & self.training_products()
+    def loss(self, batch: Batch, class_weights: Tensor | None = None) -> Tensor:
+        """What a training step descends, a scalar: the mean cross-entropy of the maps from `training_subsets`.
 
-    @classmethod
-    def training_products(cls) -> frozenset[str]:
-        """Products that training and the statistics of its pixels need."""
-        return frozenset[str]().union(*cls.trained_on)
+        Args:
+            batch: of the products of one tuple of `training_subsets`.
+            class_weights: (classes,) of the cross-entropy, or None for equal ones.
+        """
+        observation, query, labels = batch
+        subsets = self.mapped(observation.products)
+        return mean_cross_entropy([self(observation.only(s), query) for s in subsets], labels, class_weights)
 
-    def products_of(self, chance: float) -> frozenset[str]:
+    def drawn(self, chance: float) -> frozenset[str]:
         """Products that a training batch holds, for a uniform random number in [0, 1)."""
-        return self.training_products() if self.every_set else self.trained_on[int(chance * len(self.trained_on))]
+        return union([self.steps[int(chance * len(self.steps))]])
+
+    def mapped(self, products: frozenset[str]) -> Subsets:
+        """The sets of products from each of which a training step makes a map of a batch that holds `products`."""
+        step = next(step for step in self.steps if products <= union([step]))
+        return tuple(subset for subset in step if subset <= products)
 
     def forward(self, observation: Observation, query: QueryGrid) -> Tensor:
         """Logits (B, classes, H, W) on the query grid.
@@ -124,20 +159,7 @@ class Method(nn.Module):
         """Before training, load what it starts from besides random weights; one line on it for settings and report."""
         return ""
 
-    def heads(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, ...]:
-        """All logits (B, classes, H, W) that training holds to the labels; their losses are averaged.
-
-        A model that learns without labels gives its losses instead, each a number.
-        """
-        return tuple(self(observation.only(products), query) for products in self.sets_of(observation))
-
-    def sets_of(self, observation: Observation) -> tuple[frozenset[str], ...]:
-        """The sets of products from each of which a training step makes a map of a batch."""
-        if not self.every_set:
-            return (observation.products,)
-        return tuple(products for products in self.trained_on if products <= observation.products)
-
-    def fit(self, batches: Iterable[tuple[Observation, QueryGrid, Tensor]]) -> None:
+    def fit(self, batches: Iterable[Batch]) -> None:
         """Train a method that has no gradients, on the batches of all steps; others are trained step by step.
 
         Args:
@@ -145,7 +167,7 @@ class Method(nn.Module):
         """
         raise NotImplementedError
 
-    def calibrate(self, batches: Iterable[tuple[Observation, QueryGrid, Tensor]]) -> None:
+    def calibrate(self, batches: Iterable[Batch]) -> None:
         """Fit what is fitted on validation data: called once, after the last step, in evaluation mode.
 
         Results belong into buffers, which are stored with the weights. Most methods have nothing to fit here.

@@ -4,7 +4,7 @@ import importlib
 from typing import Any
 
 from anyband.methods import MODELS, PRETRAINING
-from anyband.models.core.method import Method
+from anyband.models.core.method import Method, union, within
 from anyband.models.core.normalisation import Statistics
 from anyband.runtime import UserError
 
@@ -23,27 +23,25 @@ def model_class(name: str) -> type[Method]:
     return model
 
 
-def model_type(name: str, leave_out: str = "none", options: dict[str, Any] | None = None) -> type[Method]:
-    """The class of a model, with a product left out of all training unless that is "none".
-
-    Of the `options` only the product of `sensor-only` decides.
+def training_products(name: str, options: dict[str, Any], leave_out: str = "none") -> frozenset[str]:
+    """Products that a model trains on, with one left out unless that is "none".
 
     Raises:
-        UserError: no such model, or one that cannot be trained without the product.
+        UserError: no such model or option, or a model that cannot be trained without the product.
     """
-    model = model_class(name).of(options or {})
-    kept = tuple(products for products in model.trained_on if leave_out not in products)
+    model = model_class(name)
+    steps = model.training_subsets(model.options_type.parse(options, name))
+    kept = union(within(steps, union(steps) - {leave_out}))
     if not kept:
         raise UserError(f"model {name!r} cannot be trained without {leave_out}: take it out of this experiment")
-    # A class of its own, because what a method trains on is asked of its class before there is a model.
-    return model if kept == model.trained_on else type(model.__name__, (model,), {"trained_on": kept})
+    return kept
 
 
-def build(name: str, options: dict[str, Any], statistics: Statistics, classes: int, leave_out: str = "none") -> Method:
-    """A model with fresh weights; `leave_out` as in `model_type`.
+def build(name: str, options: dict[str, Any], statistics: Statistics, classes: int) -> Method:
+    """A model with fresh weights, for training on the products of `statistics`.
 
     Raises:
         UserError: no such model, or an option that it does not have.
     """
-    model = model_type(name, leave_out, options)
+    model = model_class(name)
     return model(model.options_type.parse(options, name), statistics, classes)

@@ -42,8 +42,7 @@ class Recipe:
 
     def build(self) -> Method:
         """The model with fresh weights."""
-        statistics, leave_out = Statistics.from_dict(self.statistics), self.training.get("leave_out", "none")
-        return build(self.model, self.options, statistics, len(self.classes), leave_out)
+        return build(self.model, self.options, Statistics.from_dict(self.statistics), len(self.classes))
 
 
 def save(directory: Path, recipe: Recipe, method: Method) -> None:

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from anyband.models.core.band_codes import BandCodes, BandWeights
 from anyband.models.core.feature_maps import CellTokens, FeatureMap, observed
 from anyband.models.core.layers import linear
+from anyband.models.core.losses import mean_cross_entropy
 from anyband.models.core.metadata_code import SceneCode
-from anyband.models.core.method import LANDSAT, SENTINEL2, DenseMethod, Options
+from anyband.models.core.method import Batch, DenseMethod, Options
 from anyband.models.core.normalisation import Statistics
 from anyband.models.core.regrid import apply_separable, reading_weights
 from anyband.models.proposed.merge_bands import resolved
@@ -71,7 +72,6 @@ class AnyBand(DenseMethod):
     }
     options_type = AnyBandOptions
     options: AnyBandOptions
-    trained_on = (SENTINEL2, LANDSAT, SENTINEL2 | LANDSAT)
 
     def __init__(self, options: AnyBandOptions, statistics: Statistics, classes: int) -> None:
         """Build the ways in of bands, the per-pixel layer and the fusion over acquisitions.
@@ -99,7 +99,7 @@ class AnyBand(DenseMethod):
         # Last, so that all other weights start as they do without it.
         self.scene = SceneCode(width) if options.scene else None
 
-    def uses(self, products: frozenset[str]) -> frozenset[str]:
+    def usable(self, products: frozenset[str]) -> frozenset[str]:
         """Every product."""
         return products
 
@@ -107,20 +107,21 @@ class AnyBand(DenseMethod):
         """Cell tokens (B, Hc, Wc, D) and fine features (B, H, W, F)."""
         return self.together(self.parts(observation, query), observation.products)
 
-    def heads(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, ...]:
-        """Logits (B, classes, H, W) from every set of products that training makes a map of, the front end run once.
+    def loss(self, batch: Batch, class_weights: Tensor | None = None) -> Tensor:
+        """The mean cross-entropy of the maps from `training_subsets`, the front end run once.
 
-        With chance `synthetic` those from a synthetic sensor made of one acquisition follow.
+        With chance `synthetic` a map from a synthetic sensor made of one acquisition joins them.
         """
+        observation, query, labels = batch
         parts = self.parts(observation, query)
-        seen = [self.together(parts, products) for products in self.sets_of(observation)]
+        seen = [self.together(parts, products) for products in self.mapped(observation.products)]
         if torch.rand(()) < self.options.synthetic:
             product = sorted(parts)[int(torch.randint(len(parts), ()))]
             synthetic = Observation(synthetic_sensor(observation.of(product), self.options.wider, self.options.coarser))
             seen.append(self.together(self.parts(synthetic, query), synthetic.products))
         cells, fine = zip(*seen, strict=True)
         logits: Tensor = self.decoder(self.trunk(torch.cat(cells)), torch.cat(fine), query)
-        return logits.chunk(len(seen))
+        return mean_cross_entropy(logits.chunk(len(seen)), labels, class_weights)
 
     def parts(self, observation: Observation, query: QueryGrid) -> "dict[str, tuple[Part, Part]]":
         """Of every acquisition, cell tokens and fine features, each with the observed share."""

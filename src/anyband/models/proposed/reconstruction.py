@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from anyband.models.core.feature_maps import observed
-from anyband.models.core.method import Method
+from anyband.models.core.method import Batch, Method
 from anyband.models.core.normalisation import Statistics
 from anyband.models.core.regrid import apply_separable, cells_across, moment_weights, reading_weights
 from anyband.models.proposed.anyband import AnyBand, AnyBandOptions, on_finest_grid
@@ -38,7 +38,6 @@ class Reconstruction(Method):
 
     options_type = AnyBandOptions
     options: AnyBandOptions
-    trained_on = AnyBand.trained_on
     validated = "val_explained"
 
     def __init__(self, options: AnyBandOptions, statistics: Statistics, classes: int) -> None:
@@ -59,19 +58,20 @@ class Reconstruction(Method):
         spectra: Tensor = self.encoder(observation, query) + together(starts)
         return spectra
 
-    def heads(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, ...]:
-        """One loss, a scalar, for every set of products from which the pixels of all are predicted."""
+    def loss(self, batch: Batch, class_weights: Tensor | None = None) -> Tensor:
+        """The mean error of predicting the pixels of all products from every set of them; labels are not looked at."""
+        observation, query, _ = batch
         kept = {p: self.hidden(observation.of(p), query) for p in sorted(observation.products)}
         parts = self.encoder.parts(Observation(tuple(g for groups in kept.values() for g in groups)), query)
         starts = {product: self.start(groups, query) for product, groups in kept.items()}
-        sets = self.sets_of(observation)
+        sets = self.mapped(observation.products)
         cells, fine = zip(*(self.encoder.together(parts, products) for products in sets), strict=True)
         added = self.encoder.decoder(self.encoder.trunk(torch.cat(cells)), torch.cat(fine), query).chunk(len(sets))
         losses = []
         for products, residual in zip(sets, added, strict=True):
             spectra = residual + together([starts[product] for product in products])
             losses.append(torch.stack([self.error(spectra, query, group) for group in observation.groups]).mean())
-        return tuple(losses)
+        return torch.stack(losses).mean()
 
     def hidden(self, groups: tuple[BandGroup, ...], query: QueryGrid) -> tuple[BandGroup, ...]:
         """The groups of an acquisition without random squares of ground and, at times, without some bands."""

@@ -14,14 +14,13 @@ from torch import Tensor, nn
 from anyband.models.core.band_stack import GRID_M, resample
 from anyband.models.core.feature_maps import CellTokens, FeatureMap
 from anyband.models.core.layers import linear
-from anyband.models.core.method import LANDSAT, SENTINEL2, DenseMethod
+from anyband.models.core.method import DenseMethod
 from anyband.models.core.normalisation import Statistics
 from anyband.models.core.regrid import apply_separable, reading_weights
 from anyband.models.core.trunk import Trunk, rotary_angles
 from anyband.observation import BandGroup, Observation, QueryGrid
 from anyband.sensors import Band
 
-TRAINED_ON = (SENTINEL2, LANDSAT, SENTINEL2 | LANDSAT)
 SHORTEST_NM = 100.0
 
 
@@ -133,9 +132,7 @@ def sample_bands(groups: tuple[BandGroup, ...], chance: float) -> tuple[BandGrou
 class AnySensorMethod(DenseMethod):
     """A dense method that describes bands by numbers, so any product will do."""
 
-    trained_on = TRAINED_ON
-
-    def uses(self, products: frozenset[str]) -> frozenset[str]:
+    def usable(self, products: frozenset[str]) -> frozenset[str]:
         """Every product."""
         return products
 

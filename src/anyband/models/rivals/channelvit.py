@@ -27,7 +27,6 @@ from anyband.models.core.layers import linear
 from anyband.models.core.method import DenseMethod, Options, UnsupportedInputError
 from anyband.models.core.normalisation import Statistics
 from anyband.models.rivals.channels import (
-    TRAINED_ON,
     ChannelAttention,
     band_moments,
     groups_of,
@@ -73,7 +72,6 @@ class ChannelViT(DenseMethod):
     """
     options_type = ChannelViTOptions
     options: ChannelViTOptions
-    trained_on = TRAINED_ON
     search = {"channel_sampling": (0.0, 0.3)}
 
     def __init__(self, options: ChannelViTOptions, statistics: Statistics, classes: int) -> None:

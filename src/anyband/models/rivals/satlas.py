@@ -20,7 +20,6 @@ A model of several images has the backbone of one image, trained under that pool
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +27,7 @@ from torch import Tensor, nn
 from anyband.models.core.band_stack import GRID_M, resample
 from anyband.models.core.feature_maps import observed
 from anyband.models.core.layers import linear
-from anyband.models.core.method import LANDSAT, SENTINEL2, Method, Options, UnsupportedInputError
+from anyband.models.core.method import Method, Options, UnsupportedInputError
 from anyband.models.core.normalisation import Statistics
 from anyband.models.rivals.satlas_weights import load_checkpoint
 from anyband.models.rivals.swin import PATCH, SIZES, SwinSize, SwinV2
@@ -84,8 +83,6 @@ class Satlas(Method):
     """
     options_type = SatlasOptions
     options: SatlasOptions
-    trained_on = (SENTINEL2, LANDSAT, SENTINEL2 | LANDSAT)
-    products: ClassVar[tuple[str, ...]] = ("sentinel2", "landsat")
 
     def __init__(self, options: SatlasOptions, statistics: Statistics, classes: int) -> None:
         """Random weights; `prepare` loads the published ones.

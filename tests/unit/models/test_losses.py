@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from anyband.training.losses import class_weights, masked_cross_entropy
+from anyband.models.core.losses import class_weights, masked_cross_entropy, mean_cross_entropy
 
 
 def test_unscored_pixels_do_not_count():
@@ -32,3 +32,10 @@ def test_an_absent_class_gets_a_finite_weight():
 
 def test_equal_weights_are_no_weights():
     assert class_weights((1, 2), "none") is None
+
+
+def test_the_loss_of_several_maps_is_the_mean():
+    labels = torch.zeros(1, 4, 4, dtype=torch.int64)
+    maps = [torch.randn(1, 3, 4, 4) for _ in range(2)]
+    losses = [float(mean_cross_entropy(chosen, labels, None)) for chosen in (maps[:1], maps[1:], maps)]
+    assert losses[2] == pytest.approx((losses[0] + losses[1]) / 2)

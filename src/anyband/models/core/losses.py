@@ -1,5 +1,7 @@
 """The training loss."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -29,3 +31,8 @@ def masked_cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | None)
     """
     total = torch.nn.functional.cross_entropy(logits, labels, weights, ignore_index=IGNORED, reduction="sum")
     return total / (labels != IGNORED).sum().clamp_min(1)
+
+
+def mean_cross_entropy(maps: Sequence[Tensor], labels: Tensor, weights: Tensor | None) -> Tensor:
+    """Mean of the masked cross-entropies of several maps (B, classes, H, W) of the same ground; arguments as above."""
+    return torch.stack([masked_cross_entropy(logits, labels, weights) for logits in maps]).mean()
