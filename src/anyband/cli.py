@@ -77,7 +77,7 @@ def tune(
     configfile: Annotated[Optional[list[Path]], typer.Option(help="A preset; may be given again.")] = None,  # noqa: UP045
 ) -> None:
     """Search settings for every method, the same number of trials each, and show the ledger."""
-    from anyband.tuning.tune import tune as run_trials
+    from anyband.tuning.trials import tune as run_trials
 
     chosen = [name.strip() for name in methods.split(",") if name.strip()]
     for text in run_trials(experiment, chosen, cores, configfile or []):

@@ -214,7 +214,7 @@ def repository(root, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     commands = []
     monkeypatch.setattr(
-        "anyband.tuning.tune.subprocess.run", lambda command: commands.append(command) or type("", (), STATUS)
+        "anyband.tuning.trials.subprocess.run", lambda command: commands.append(command) or type("", (), STATUS)
     )
     return commands
 
@@ -280,15 +280,15 @@ def test_mistakes_stop_tune_before_any_trial(repository, monkeypatch, arguments,
 
 
 def test_tune_says_in_one_line_what_is_missing(repository, monkeypatch):
-    from anyband.tuning import tune
+    from anyband.tuning import trials
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(STATUS, "returncode", 1)
         with pytest.raises(UserError, match="snakemake stopped with status 1"):
-            list(tune.tune("main", [], "1", []))
-    monkeypatch.setattr("anyband.tuning.tune.importlib.util.find_spec", lambda name: None)
+            list(trials.tune("main", [], "1", []))
+    monkeypatch.setattr("anyband.tuning.trials.importlib.util.find_spec", lambda name: None)
     with pytest.raises(UserError, match="snakemake is not installed"):
-        list(tune.tune("main", [], "1", []))
+        list(trials.tune("main", [], "1", []))
     Path("config.yaml").unlink()
     with pytest.raises(UserError, match=r"config\.yaml cannot be read .*: run this in the repository"):
-        list(tune.tune("main", [], "1", []))
+        list(trials.tune("main", [], "1", []))

@@ -1,7 +1,6 @@
 """Rule ledger: the ledger of an experiment's trials, and the chosen settings as a preset."""
 
 from anyband.runtime import parse_options, step_main, write_csv, write_text
-from anyband.tuning.model_traits import by_gradient
 from anyband.tuning.trials import best_preset, read_ledger
 
 
@@ -16,7 +15,7 @@ def main() -> None:
         trials={"type": int, "help": "number per method"},
         best="the preset to write, YAML",
     )
-    ledger = read_ledger(arguments.trials_dir, arguments.methods, arguments.trials, by_gradient)
+    ledger = read_ledger(arguments.trials_dir, arguments.methods, arguments.trials)
     write_csv(arguments.out, ledger)
     write_text(arguments.best, best_preset(ledger, arguments.experiment, arguments.best))
 

@@ -12,8 +12,7 @@ def main() -> None:
 
     from anyband.evaluation.validation import validation_score
     from anyband.training.train_run import train_run
-    from anyband.tuning.model_traits import by_gradient, own_space
-    from anyband.tuning.space import draw
+    from anyband.tuning.space import by_gradient, draw, own_space
 
     model = arguments.settings.method.model
     run = draw(arguments.settings, arguments.trial, arguments.seed, own_space(model), by_gradient(model))

@@ -1,7 +1,9 @@
 """One training run from settings to files."""
 
 import ctypes
-from collections.abc import Callable
+import hashlib
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,6 @@ from anyband.runtime import UserError, write_csv
 from anyband.training import checkpoint
 from anyband.training.band_moments import measure
 from anyband.training.distributed import joined
-from anyband.training.label_fractions import training_blocks
 from anyband.training.loop import calibration_batches, train
 
 Score = Callable[[Method, ChipTable], float]
@@ -103,6 +104,30 @@ def start_from(method: Method, pretrained: Path) -> str:
         raise UserError(f"{pretrained} is of another architecture than {recipe.method}: pretrain it again")
     method.load_state_dict(mine | kept)
     return f"pretrained without labels for {recipe.training['steps']} steps"
+
+
+def training_blocks(splits: Path, fraction: float, seed: int) -> tuple[str, ...] | None:
+    """The training blocks in the table of splits that a run of this seed may use; None for all of them.
+
+    Args:
+        splits: the table of splits.
+        fraction: share of the training blocks, in (0, 1].
+        seed: of the run.
+    """
+    if fraction == 1:
+        return None
+    table = pd.read_csv(splits, dtype={"block": str})
+    return nested_blocks(table.loc[table["split"] == "train", "block"].unique(), fraction, seed)
+
+
+def nested_blocks(blocks: Iterable[str], fraction: float, seed: int) -> tuple[str, ...]:
+    """A share of `blocks`, at least one, in an order that depends on the seed and the names alone.
+
+    A smaller share is a part of every larger one of the same seed, so a curve over shares adds labels and never swaps
+    them, and every method of a seed gets the same blocks.
+    """
+    known = sorted(set(blocks), key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).hexdigest())
+    return tuple(known[: max(1, math.ceil(fraction * len(known) - 1e-9))])
 
 
 def keep_large_blocks() -> None:

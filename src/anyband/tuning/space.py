@@ -41,6 +41,21 @@ def draw(run: Run, trial: int, seed: int, own: Mapping[str, tuple[Any, ...]], by
     )
 
 
+def own_space(model: str) -> Mapping[str, tuple[Any, ...]]:
+    """The model's own options that are searched, with the values of each."""
+    from anyband.models.core.registry import model_class  # torch, which a ledger that is there can do without
+
+    return model_class(model).search
+
+
+def by_gradient(model: str) -> bool:
+    """Whether the model is trained by gradient steps; others have a `fit` of their own."""
+    from anyband.models.core.method import Method
+    from anyband.models.core.registry import model_class
+
+    return model_class(model).fit is Method.fit
+
+
 def _log_uniform(generator: np.random.Generator, least: float, greatest: float) -> float:
     """A value drawn evenly in its logarithm, rounded."""
     value = math.exp(generator.uniform(math.log(least), math.log(greatest)))

@@ -1,15 +1,19 @@
-"""The ledger: every trial of every method with its score on the validation split, and the choice among them."""
+"""`anyband tune`: every trial of every method, run through Snakemake; the ledger of their scores, and the choice."""
 
+import importlib.util
 import json
-from collections.abc import Callable, Iterable
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import yaml
 
-from anyband.runtime import UserError
-from anyband.tuning.space import SPACE
+from anyband.config import Config, load, merge
+from anyband.runtime import UserError, nearest, write_text
+from anyband.tuning.space import SPACE, by_gradient
 
 COLUMNS = [
     "method", "trial", "learning_rate", "weight_decay", "options", "validation_miou", "seconds", "chosen",
@@ -20,28 +24,28 @@ HEADER = """\
 """
 
 
-def read_ledger(folder: Path, methods: Iterable[str], trials: int, by_gradient: Callable[[str], bool]) -> pd.DataFrame:
+def read_ledger(folder: Path, methods: Iterable[str], trials: int) -> pd.DataFrame:
     """The trials of an experiment in order of method and trial, with `COLUMNS`.
+
+    The settings of the loop stay empty for a model that is not trained by gradient steps, as it does not use them.
 
     Args:
         folder: holds {method}/trial-{number}/settings.json and history.csv.
         methods: names in the configuration.
         trials: number per method.
-        by_gradient: whether a model of the registry is trained by gradient steps; the loop's settings of others, which
-            they do not use, stay empty.
 
     Raises:
         UserError: a trial is missing or not readable.
     """
     rows = [
-        {"method": method, "trial": trial, **read_trial(folder / method / f"trial-{trial}", by_gradient)}
+        {"method": method, "trial": trial, **read_trial(folder / method / f"trial-{trial}")}
         for method in sorted(methods)
         for trial in range(trials)
     ]
     return choose(pd.DataFrame(rows)).loc[:, COLUMNS]
 
 
-def read_trial(folder: Path, by_gradient: Callable[[str], bool]) -> dict[str, Any]:
+def read_trial(folder: Path) -> dict[str, Any]:
     """Settings, score and time of one trial: the last row of its history is the finished training."""
     try:
         settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
@@ -91,3 +95,94 @@ def format_ledger(ledger: pd.DataFrame) -> str:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
     return "\n".join(text) + "\n"
+
+
+CONFIG = Path("config.yaml")
+RESULTS = Path("results/tuning")
+
+
+def tune(experiment: str | None, methods: Sequence[str], cores: str, presets: Sequence[Path]) -> Iterator[str]:
+    """Run what is missing of the trials, then give a table and a line on its use for each experiment.
+
+    Args:
+        experiment: key of experiments; None for all of the target `all`.
+        methods: some methods of the experiment; all when empty.
+        cores: for Snakemake, a number or "all".
+        presets: files that change the configuration.
+
+    Raises:
+        UserError: no such experiment or method, no workflow here, no Snakemake, or trials that failed.
+    """
+    config = read_config(presets)
+    names = [experiment] if experiment else list(config.of_target("all").experiments)
+    for name in names:
+        check(config, name, methods)
+    run_snakemake([target for name in names for target in targets(config, name, methods)], cores, presets)
+    for name in names:
+        ledger, best = finished(config, name, methods)
+        yield format_ledger(ledger)
+        files = " ".join(map(str, (*presets, best)))
+        yield f"\n{best} has the settings marked *; use it: snakemake --cores {cores} all --configfile {files}\n"
+
+
+def read_config(presets: Sequence[Path]) -> Config:
+    """The configuration as the workflow will read it.
+
+    Raises:
+        UserError: a file is missing or no YAML, or the configuration has a mistake.
+    """
+    document: dict[str, Any] = {}
+    for path in (CONFIG, *presets):
+        try:
+            change = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        except OSError as error:
+            raise UserError(f"{path} cannot be read ({error.strerror}): run this in the repository") from None
+        except yaml.YAMLError:
+            raise UserError(f"{path} is not valid YAML") from None
+        if not isinstance(change, dict):
+            raise UserError(f"{path}: a configuration has keys and values")
+        document = merge(document, change)
+    return load(document)
+
+
+def check(config: Config, experiment: str, methods: Sequence[str]) -> None:
+    """Stop before anything runs when the experiment or a method does not exist."""
+    if experiment not in config.experiments:
+        raise UserError(f"experiment {experiment!r} does not exist{nearest(experiment, config.experiments)}")
+    for method in methods:
+        if method not in (known := config.experiments[experiment].methods):
+            raise UserError(f"--methods: {method!r} is not in experiments.{experiment}{nearest(method, known)}")
+
+
+def targets(config: Config, experiment: str, methods: Sequence[str]) -> list[str]:
+    """Files to ask Snakemake for: the ledger, or the trials of some methods, which alone make no ledger."""
+    folder = RESULTS / experiment
+    if not methods:
+        return [str(folder / "ledger.csv")]
+    trials = range(config.tuning.trials)
+    return [str(folder / method / f"trial-{trial}" / "history.csv") for method in methods for trial in trials]
+
+
+def run_snakemake(files: Sequence[str], cores: str, presets: Sequence[Path]) -> None:
+    """Make the files.
+
+    Raises:
+        UserError: Snakemake is missing or has failed.
+    """
+    if importlib.util.find_spec("snakemake") is None:
+        raise UserError("snakemake is not installed: make the environment with `make`, or `pip install -e .`")
+    changed = ["--configfile", *map(str, presets)] if presets else []
+    done = subprocess.run([sys.executable, "-m", "snakemake", *files, "--cores", cores, *changed])
+    if done.returncode:
+        raise UserError(f"snakemake stopped with status {done.returncode}: its last lines say why")
+
+
+def finished(config: Config, experiment: str, methods: Sequence[str]) -> tuple[pd.DataFrame, Path]:
+    """The ledger of the experiment, or the part of some methods, and the preset with the chosen settings."""
+    folder = RESULTS / experiment
+    if not methods:
+        return pd.read_csv(folder / "ledger.csv"), folder / "best.yaml"
+    ledger = read_ledger(folder, methods, config.tuning.trials)
+    best = folder / f"best-{'+'.join(methods)}.yaml"
+    write_text(best, best_preset(ledger, experiment, best))
+    return ledger, best

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from anyband.chips.dataset import load_split
 from anyband.config import Method, Run, Training
 from anyband.models.core.storage import read_recipe
-from anyband.training.label_fractions import nested_blocks, training_blocks
-from anyband.training.train_run import train_run
+from anyband.training.train_run import nested_blocks, train_run, training_blocks
 from small_split import CLASSES, SMALL
 
 

@@ -39,12 +39,8 @@ def folder(tmp_path):
     return tmp_path
 
 
-def by_gradient(model):
-    return model != "random-forest"
-
-
 def ledger_of(folder):
-    return read_ledger(folder, SCORES, 3, by_gradient)
+    return read_ledger(folder, SCORES, 3)
 
 
 def test_a_row_per_trial_with_the_score_of_the_finished_training(folder):

@@ -9,8 +9,7 @@ from anyband.landcover import SCORED
 from anyband.methods import MODELS
 from anyband.models.core.method import Options
 from anyband.models.core.registry import model_class
-from anyband.tuning.model_traits import by_gradient, own_space
-from anyband.tuning.space import SPACE, draw
+from anyband.tuning.space import SPACE, by_gradient, draw, own_space
 
 OWN = {"rule": ("mean", "product"), "drop": (0.0, 0.1, 0.3)}
 names = st.from_regex(r"[a-z0-9][a-z0-9-]{0,20}", fullmatch=True)
