@@ -12,6 +12,7 @@ from anyband.report.content import Section
 from anyband.report.export import write_data
 from anyband.report.page import Head, render
 from anyband.report.read import Compared, DataRecord, read_comparisons, read_data
+from anyband.report.render import Style
 from anyband.report.topics import (
     classes,
     cost_and_tuning,
@@ -64,7 +65,7 @@ def write_report(config: Config, results: Path, out: Path, data_folder: Path) ->
     origin = provenance.collect(config, list(data.values()), _evidence_files(compared, data, results), results)
     sections = [
         *(section for entry in compared for section in experiment_sections(entry, several=len(compared) > 1)),
-        *(data_section(record, several=len(data) > 1) for record in data.values()),
+        *(data_section(record, compared[0].style, several=len(data) > 1) for record in data.values()),
         Section("methods", "Methods", (), [words for entry in compared for words in narrative.methods_text(entry)]),
         *timing.time_sections(results, config),
         Section("provenance", "Versions and hashes", provenance.provenance_tables(origin)),
@@ -79,15 +80,15 @@ def experiment_sections(entry: Compared, several: bool) -> list[Section]:
     """The sections about one experiment that have anything to show; `several`: its name stands in the headings."""
     name = entry.name
     title = f"{name}: {{}}" if several else "{}"
-    sections = [topic.section(entry, f"section-{name}-{{}}", title, f"{name}-{{}}") for topic in TOPICS]
+    sections = [topic.section(entry, entry.style, f"section-{name}-{{}}", title, f"{name}-{{}}") for topic in TOPICS]
     return [section for section in sections if section.items]
 
 
-def data_section(record: DataRecord, several: bool) -> Section:
+def data_section(record: DataRecord, style: Style, several: bool) -> Section:
     """The section about one dataset."""
     name = record.name
     patterns = (f"{{}}-{name}", f"{{}}: {name}" if several else "{}", f"{{}}-{name}")
-    first, second = (topic.section(record, *patterns) for topic in (scenes.SCENES, split_tables.SPLITS))
+    first, second = (topic.section(record, style, *patterns) for topic in (scenes.SCENES, split_tables.SPLITS))
     return replace(first, items=[*first.items, *second.items])
 
 

@@ -175,7 +175,7 @@ class Graphic:
         caption: plain text after the title.
         label: one sentence that says what the figure shows, for screen readers.
         draw: draws it for a sheet.
-        style: colours of methods.
+        style: colours and names of methods; that of the page, which its topic sets.
     """
 
     key: str
@@ -183,22 +183,22 @@ class Graphic:
     caption: str
     label: str
     draw: Callable[[Sheet], Figure]
-    style: Style
+    style: Style = Style({}, {})
 
     @cached_property
     def wide(self) -> str:
         """SVG for desktops."""
-        return draw_svg(self.draw, Sheet(), f"{self.key}-w", self.style.colours, self.label)
+        return draw_svg(self.draw, Sheet(style=self.style), f"{self.key}-w", self.label)
 
     @cached_property
     def narrow(self) -> str:
         """SVG for phones."""
-        return draw_svg(self.draw, Sheet(wide=False), f"{self.key}-n", self.style.colours, self.label)
+        return draw_svg(self.draw, Sheet(False, self.style), f"{self.key}-n", self.label)
 
     @cached_property
     def pdf(self) -> bytes:
         """For papers."""
-        return draw_pdf(self.draw)
+        return draw_pdf(self.draw, self.style)
 
 
 @dataclass(frozen=True)
@@ -280,13 +280,16 @@ class Topic(Generic[Subject]):
         self.makers.append(make)
         return make
 
-    def section(self, subject: Subject, key: str, title: str, item_key: str) -> Section:
+    def section(self, subject: Subject, style: Style, key: str, title: str, item_key: str) -> Section:
         """The section about `subject`; `key`, `title` and `item_key` are patterns with a place for the own ones."""
-        found = [item for make in self.makers if (item := make(subject)) is not None]
-        items = [
-            item if isinstance(item, Claims) else replace(item, key=item_key.format(item.key))
-            for item in found
-            if not isinstance(item, Table) or item.rows
-        ]
+        items: list[Item] = []
+        for make in self.makers:
+            item = make(subject)
+            if isinstance(item, Graphic):
+                items.append(replace(item, key=item_key.format(item.key), style=style))
+            elif isinstance(item, Claims):
+                items.append(item)
+            elif isinstance(item, PanelSet) or (item is not None and item.rows):
+                items.append(replace(item, key=item_key.format(item.key)))
         words = [paragraph for paragraph in self.paragraphs(subject) if paragraph]
         return Section(key.format(self.key), title.format(self.title), items, words, self.remark(subject))

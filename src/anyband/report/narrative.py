@@ -1,11 +1,13 @@
 """Sentences of the report, filled from the run: what was compared, what came out, how it was done."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from anyband.report import formatting as form
+from anyband.report.page import fill
 from anyband.report.read import Compared, DataRecord
 from anyband.statistics.protocol import MAJORITY
 
@@ -100,51 +102,27 @@ def advice(variance: pd.DataFrame) -> str:
 
 def methods_text(entry: Compared) -> list[str]:
     """Paragraphs for the methods section of a paper, filled from the run."""
-    design, data, settings = entry.design, entry.data, entry.data.settings
-    baselines = [entry.label(method) for method in entry.ranked() if entry.role(method) == "baseline"]
-    scenes = "simulated" if data.simulated else "real"
-    endpoint_twins = "".join(f"{sentence} " for sentence in twins(design))
-    return [
-        f"Data. Pairs of Sentinel-2 and Landsat scenes ({scenes}) at most {form.plural(settings.max_day_gap, 'day')} "
-        f"apart, from {settings.start} to {settings.end}, were searched through STAC at "
-        f"{form.listing(data.endpoints)}. Chips of {settings.chip_m} m keep every band at its native grid; nothing is "
-        f"resampled before a method does so itself. {form.plural(len(data.splits), 'chip')} at "
-        f"{form.plural(data.splits['site'].nunique(), 'place')} were divided into training, validation and test by "
-        f"blocks of {settings.split.block_m / 1000:g} km with at least {settings.split.buffer_m} m between splits. "
-        "Training and scoring use only pixels that are clear in both scenes, so every method and condition has "
-        "identical reference pixels.",
-        _training(entry),
-        f"Endpoint. Fixed in the code and not chosen from results: mIoU pooled over test blocks, over the classes that "
-        f"occur in the test reference, averaged over seeds and over {form.listing(design['endpoint'])}. "
-        f"{endpoint_twins}Confusion "
-        "matrices are stored per method, seed, condition and block; everything on this page is computed from them. "
-        "Probabilities are judged by expected calibration error, also class by class, negative log likelihood and "
-        "Brier score, before and after temperature scaling (Guo et al. 2017) with one temperature for each run and "
-        "condition, fitted to validation chips under that condition.",
-        "Statistics. Intervals (95 %) are two-way jackknife intervals over "
-        f"{entry.blocks} and {entry.seeds} with "
-        "Satterthwaite degrees of freedom: neighbouring chips are not independent, so blocks and seeds are the units. "
-        f"Declared family: {entry.label(entry.proposed)} against {form.listing(baselines)} on the primary "
-        "endpoint, Holm-adjusted. All else is exploratory. Letters mark ties after Holm over all pairs. "
-        f"Equivalence: two one-sided tests against {form.points(design['equivalence_margin'])} points.",
-    ]
+    text = fill(
+        "methods.txt.j2",
+        entry=entry,
+        design=entry.design,
+        data=entry.data,
+        settings=entry.data.settings,
+        training=entry.experiment.training,
+        own=_own_settings(entry),
+        twins=twins(entry.design),
+        baselines=[entry.label(method) for method in entry.ranked() if entry.role(method) == "baseline"],
+        form=form,
+    )
+    return [re.sub(r"\n+", " ", paragraph) for paragraph in text.strip("\n").split("\n\n")]
 
 
-def _training(entry: Compared) -> str:
-    """What all trainings share, and the settings that single methods have of their own."""
-    training, design = entry.experiment.training, entry.design
+def _own_settings(entry: Compared) -> list[str]:
+    """Methods with settings of optimisation of their own, and these."""
     own = []
-    for method in (method for method in design["methods"] if method in entry.config.methods):
-        settings = entry.config.methods[method]
-        changed = {"learning rate": settings.learning_rate, "weight decay": settings.weight_decay}
+    for method in entry.design["methods"]:
+        settings = entry.config.methods.get(method)
+        changed = {"learning rate": settings.learning_rate, "weight decay": settings.weight_decay} if settings else {}
         words = [f"{name} {value:.3g}" for name, value in changed.items() if value is not None]
         own += [f"{entry.label(method)} ({', '.join(words)})"] if words else []
-    text = (
-        f"Training. Every method saw {form.count(training.steps)} steps of {training.batch} crops of "
-        f"{training.crop_m} m; those with gradients were trained with AdamW (peak learning rate "
-        f"{training.learning_rate:g}, weight decay {training.weight_decay:g}, class weights: {training.class_weights}"
-        f"), with seeds {form.listing([str(seed) for seed in design['seeds']])}. "
-    )
-    if not own:
-        return text + "Settings, data and seeds are the same for all methods."
-    return text + f"Settings of their own: {form.listing(own)}. Steps, data and seeds are the same for all methods."
+    return own

@@ -33,13 +33,8 @@ def render(heads: Sequence[Head], sections: Sequence[Section], methods: Sequence
         methods: keys of all methods, for their colours.
         foot: last line.
     """
-    import jinja2
-
-    loader = jinja2.FileSystemLoader(TEMPLATES)
-    look: Any = {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True}
-    environment = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined, **look)
-    environment.filters["kind"] = lambda item: type(item).__name__
-    page = environment.get_template("page.html.j2").render(
+    page = fill(
+        "page.html.j2",
         heads=heads,
         sections=sections,
         numbers=number(sections),
@@ -51,6 +46,21 @@ def render(heads: Sequence[Head], sections: Sequence[Section], methods: Sequence
     )
     # a number and its unit stay on one line
     return re.sub(r"(?<=\d) (?=%)", "\N{NO-BREAK SPACE}", page)
+
+
+def fill(template: str, **words: Any) -> str:
+    """Fill a template of this package; a name that it lacks is an error. Only HTML is escaped."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=".html" in template,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["kind"] = lambda item: type(item).__name__
+    return environment.get_template(template).render(words)
 
 
 def number(sections: Sequence[Section]) -> dict[str, str]:

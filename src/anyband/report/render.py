@@ -49,10 +49,12 @@ class Sheet:
 
     Attributes:
         wide: for a desktop or a paper, else for a phone.
+        style: colours and names of methods.
         colours: name without dashes of a colour of the page ("ink", "muted", "rule", "band", "paper") -> what to draw.
     """
 
     wide: bool = True
+    style: Style = Style({}, {})
     colours: Mapping[str, str] = field(default_factory=lambda: PLACEHOLDERS)
 
     def __call__(self, wide: Pick, narrow: Pick) -> Pick:
@@ -100,8 +102,9 @@ class Sheet:
         """Pixels that a legend above a figure needs."""
         return 16 + 16 * -(-len(methods) // self(4, 2))
 
-    def legend(self, figure: Figure, methods: Sequence[str], style: Style) -> None:
+    def legend(self, figure: Figure, methods: Sequence[str]) -> None:
         """Marks and names of methods above a figure."""
+        style = self.style
         handles = [
             Line2D([], [], color=style.colour(m), marker=style.marker(m), markersize=6.5, linewidth=1.8)
             for m in methods
@@ -160,14 +163,13 @@ def matrix_axes(axes: Axes, columns: int, rows: int) -> None:
         axes.spines[side].set_visible(False)
 
 
-def draw_svg(draw: Draw, sheet: Sheet, key: str, colours: Mapping[str, tuple[str, str]], label: str) -> str:
+def draw_svg(draw: Draw, sheet: Sheet, key: str, label: str) -> str:
     """Draw a figure as an `<svg>` element for the page.
 
     Args:
         draw: draws it for a sheet, with the light colours of methods.
         sheet: with placeholders as colours.
         key: unique on the page; prefixes every id.
-        colours: method -> (light, dark).
         label: one sentence that says what the figure shows, for screen readers.
     """
     buffer = io.StringIO()
@@ -178,7 +180,7 @@ def draw_svg(draw: Draw, sheet: Sheet, key: str, colours: Mapping[str, tuple[str
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r"<!--.*?-->\n?", "", text, flags=re.DOTALL)
-    text = _fonts(_variables(_rename_ids(text, key), colours))
+    text = _fonts(_variables(_rename_ids(text, key), sheet.style.colours))
     size = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', text)
     assert size is not None  # matplotlib always writes one
     head = f'<svg viewBox="0 0 {size[1]} {size[2]}" width="{size[1]}" height="{size[2]}" role="img" '
@@ -186,9 +188,9 @@ def draw_svg(draw: Draw, sheet: Sheet, key: str, colours: Mapping[str, tuple[str
     return _compact(re.sub(r"<svg[^>]*>", f'{head}aria-label="{words}">', text, count=1))
 
 
-def draw_pdf(draw: Draw) -> bytes:
+def draw_pdf(draw: Draw, style: Style) -> bytes:
     """Draw a figure as PDF in the colours of the light page; equal figures give equal bytes."""
-    sheet = Sheet(colours={name: THEME[variable(name)][0] for name in PLACEHOLDERS})
+    sheet = Sheet(style=style, colours={name: THEME[variable(name)][0] for name in PLACEHOLDERS})
     buffer = io.BytesIO()
     with mpl.rc_context(sheet.settings()):
         draw(sheet).savefig(buffer, format="pdf", metadata=dict.fromkeys(("CreationDate", "Creator", "Producer")))

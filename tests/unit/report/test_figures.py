@@ -30,7 +30,7 @@ def test_names_of_many_methods_neither_overlap_nor_leave_the_figure(wide, count)
     rows = [(m, kind, str(u), 0.5 + u / 10) for m in methods for kind in ("seed", "block") for u in (0, 1)]
     units = pd.DataFrame(rows, columns=["method", "kind", "unit", "miou"])
     style = Style(method_colours(methods), {m: m for m in methods})
-    figure = draw_units(units, methods, style, Sheet(wide))
+    figure = draw_units(units, methods, Sheet(wide, style))
     figure.canvas.draw()
     for axes in figure.axes:
         boxes = [text.get_window_extent() for text in axes.get_xticklabels()]
@@ -47,7 +47,7 @@ def test_long_names_beside_the_matrix_of_pairs_stay_in_the_figure(wide):
     rows = [(a, b, 0.01, -0.01, 0.03) for a in methods for b in methods if a < b]
     columns = ["first", "second", "difference", "difference_lower", "difference_upper"]
     style = Style(method_colours(methods), {m: m for m in methods})
-    figure = draw_pairs(pd.DataFrame(rows, columns=columns), methods, style, Sheet(wide))
+    figure = draw_pairs(pd.DataFrame(rows, columns=columns), methods, Sheet(wide, style))
     figure.canvas.draw()
     (axes,) = figure.axes
     edges = [label.get_window_extent() for label in (*axes.get_xticklabels(), *axes.get_yticklabels())]

@@ -14,7 +14,7 @@ from anyband.report import formatting as form
 from anyband.report.content import Cell, Graphic, Table, Topic, named, score, spread, text
 from anyband.report.palette import GAIN, HEAT, LOSS, ON_DEEP, ON_PALE, between
 from anyband.report.read import Compared, records
-from anyband.report.render import Sheet, Style, matrix_axes
+from anyband.report.render import Sheet, matrix_axes
 from anyband.statistics.protocol import MAJORITY, PRIMARY
 
 CLASSES = Topic[Compared]("classes", "Classes")
@@ -88,17 +88,14 @@ def confusions(entry: Compared) -> Graphic | None:
         f"conditions of the endpoint, seeds and test blocks.{last} A class absent from the reference has an empty row; "
         f"cells that round to 0 carry no number. {entry.n}",
         "Confusion matrices in percent of the reference; counts are in report_data",
-        lambda sheet: draw_confusions(table, methods, names, entry.style, sheet),
-        entry.style,
+        lambda sheet: draw_confusions(table, methods, names, sheet),
     )
 
 
-def draw_confusions(
-    table: pd.DataFrame, methods: Sequence[str], classes: Mapping[int, str], style: Style, sheet: Sheet
-) -> Figure:
+def draw_confusions(table: pd.DataFrame, methods: Sequence[str], classes: Mapping[int, str], sheet: Sheet) -> Figure:
     """Row-normalised confusion matrices of one or two methods, and the first minus the second."""
     shares = [_shares(table[table["method"] == method], list(classes)) for method in methods]
-    panels = [(style.labels[m], part, False) for m, part in zip(methods, shares, strict=True)]
+    panels = [(sheet.style.labels[m], part, False) for m, part in zip(methods, shares, strict=True)]
     if len(shares) == 2:
         panels.append(("difference", shares[0] - shares[1], True))
     names, count = list(classes.values()), len(panels)

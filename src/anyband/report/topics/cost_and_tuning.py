@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from anyband.report import formatting as form
 from anyband.report.content import Cell, Column, Graphic, Row, Table, Topic, named, text, wrapped
 from anyband.report.read import Compared, records
-from anyband.report.render import Sheet, Style
+from anyband.report.render import Sheet
 from anyband.report.topics.timing import megabytes, training_memory
 from anyband.statistics.protocol import FLOORS, MAJORITY
 
@@ -121,12 +121,11 @@ def cost_scores(entry: Compared) -> Graphic | None:
         "Endpoint mIoU with 95 % interval against multiply-accumulates per km² and against the training time of "
         "one seed (median). Up and to the left is better. Floors are left out.",
         "Endpoint score against work and time",
-        lambda sheet: draw_costs(table, entry.style, sheet),
-        entry.style,
+        lambda sheet: draw_costs(table, sheet),
     )
 
 
-def draw_costs(table: pd.DataFrame, style: Style, sheet: Sheet) -> Figure:
+def draw_costs(table: pd.DataFrame, sheet: Sheet) -> Figure:
     """Endpoint with interval against work per square kilometre and against training time of one seed."""
     methods = table["method"].tolist()
     top = sheet.legend_height(methods)
@@ -138,13 +137,13 @@ def draw_costs(table: pd.DataFrame, style: Style, sheet: Sheet) -> Figure:
         for row in records(table):
             method, x = str(row["method"]), factor * float(row[column])
             value, lower, upper = (100 * float(row[k]) for k in ("miou", "miou_lower", "miou_upper"))
-            panel.plot([x, x], [lower, upper], color=style.colour(method), linewidth=1.8, solid_capstyle="butt")
-            panel.plot(x, value, style.marker(method), color=style.colour(method), markersize=7)
+            panel.plot([x, x], [lower, upper], color=sheet.style.colour(method), linewidth=1.8, solid_capstyle="butt")
+            panel.plot(x, value, sheet.style.marker(method), color=sheet.style.colour(method), markersize=7)
         panel.set_xlim(0, 1.12 * factor * table[column].max())
         panel.set_xlabel(name)
         panel.set_ylabel("endpoint mIoU, points")
         panel.grid()
-    sheet.legend(figure, methods, style)
+    sheet.legend(figure, methods)
     return figure
 
 
@@ -288,26 +287,25 @@ def learning(entry: Compared) -> Graphic | None:
         "of methods that train several networks, or on other inputs, do not compare; what matters is whether a curve "
         f"is still falling at its end. n = {entry.seeds}.",
         "Training loss of every method by step",
-        lambda sheet: draw_learning(table, methods, entry.style, sheet),
-        entry.style,
+        lambda sheet: draw_learning(table, methods, sheet),
     )
 
 
-def draw_learning(table: pd.DataFrame, methods: Sequence[str], style: Style, sheet: Sheet) -> Figure:
+def draw_learning(table: pd.DataFrame, methods: Sequence[str], sheet: Sheet) -> Figure:
     """Training loss by step, mean over seeds."""
     top = sheet.legend_height(methods)
     figure, (axes,) = sheet.figure(250 + top, (46, 10, top, 46))
     for method in methods:
         rows = table[(table["method"] == method) & table["loss"].notna()].sort_values("step")
-        colour, every = style.colour(method), max(len(rows) // 5, 1)
+        colour, every = sheet.style.colour(method), max(len(rows) // 5, 1)
         axes.fill_between(
             rows["step"], rows["loss_lowest"], rows["loss_highest"], color=colour, alpha=0.12, linewidth=0
         )
-        marks: Any = {"marker": style.marker(method), "markevery": every, "markersize": 4.5}
+        marks: Any = {"marker": sheet.style.marker(method), "markevery": every, "markersize": 4.5}
         axes.plot(rows["step"], rows["loss"], color=colour, linewidth=1.6, **marks)
     axes.set_xlabel("optimiser step")
     axes.set_ylabel("training loss")
     axes.set_xlim(left=0)
     axes.grid()
-    sheet.legend(figure, methods, style)
+    sheet.legend(figure, methods)
     return figure

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from anyband.report import formatting as form
 from anyband.report.content import Cell, Column, Graphic, Row, Table, Topic, named, spread, text
 from anyband.report.read import Compared, by_method, records
-from anyband.report.render import Sheet, Style
+from anyband.report.render import Sheet
 
 ROBUSTNESS = Topic[Compared]("robustness", "Robustness")
 IMAGES = Topic[Compared]("images", "Translated images")
@@ -39,8 +39,7 @@ def degradation(entry: Compared) -> Graphic | None:
         "Paired change in mIoU from the same sensors undisturbed, with 95 % bands, against how much is done to the "
         f"input. The same disturbed pixels for every method and seed. Exploratory. {entry.n}",
         "Change in score against the size of the disturbance by method; values are in the table",
-        lambda sheet: draw_degradation(groups, methods, entry.style, sheet),
-        entry.style,
+        lambda sheet: draw_degradation(groups, methods, sheet),
     )
 
 
@@ -52,7 +51,7 @@ def series(table: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
     return {(str(k[0]), str(k[1])): rows for k, rows in groups if rows["size"].nunique() > 1}
 
 
-def draw_degradation(groups: Series, methods: list[str], style: Style, sheet: Sheet) -> Figure:
+def draw_degradation(groups: Series, methods: list[str], sheet: Sheet) -> Figure:
     """Change of the score against the size of what is done to the input, a panel per kind."""
     columns = sheet(min(3, len(groups)), 1)
     rows, top = -(-len(groups) // columns), sheet.legend_height(methods) + 22
@@ -61,23 +60,23 @@ def draw_degradation(groups: Series, methods: list[str], style: Style, sheet: Sh
         panel.set_visible(False)
     for panel, ((sensor, kind), found) in zip(axes, groups.items(), strict=False):
         for method in methods:
-            _series(panel, found[found["method"] == method].sort_values("size"), style, method)
+            _series(panel, found[found["method"] == method].sort_values("size"), sheet, method)
         panel.set_title(sensor, fontweight="bold")
         panel.set_xlabel(AXES[kind])
         panel.set_ylabel("change, points")
         panel.axhline(0, color=sheet.ink, linewidth=0.8)
         panel.grid()
-    sheet.legend(figure, methods, style)
+    sheet.legend(figure, methods)
     return figure
 
 
-def _series(panel: Axes, own: pd.DataFrame, style: Style, method: str) -> None:
+def _series(panel: Axes, own: pd.DataFrame, sheet: Sheet, method: str) -> None:
     if own.empty:
         return
-    colour, size = style.colour(method), own["size"].to_numpy()
+    colour, size = sheet.style.colour(method), own["size"].to_numpy()
     value, lower, upper = (100 * own[k].to_numpy() for k in ("change", "change_lower", "change_upper"))
     panel.fill_between(size, lower, upper, color=colour, alpha=0.12, linewidth=0)
-    panel.plot(size, value, color=colour, marker=style.marker(method), markersize=5, linewidth=1.6)
+    panel.plot(size, value, color=colour, marker=sheet.style.marker(method), markersize=5, linewidth=1.6)
 
 
 @ROBUSTNESS.item

@@ -28,7 +28,7 @@ from anyband.report.content import (
 )
 from anyband.report.palette import GAIN, HEAT, LOSS, ON_DEEP, ON_PALE, between
 from anyband.report.read import Compared, records
-from anyband.report.render import Sheet, Style, matrix_axes, plain_rows
+from anyband.report.render import Sheet, matrix_axes, plain_rows
 from anyband.statistics.protocol import PRIMARY
 from anyband.statistics.ranking import METRICS
 
@@ -130,8 +130,7 @@ def forest(entry: Compared) -> Graphic | None:
         "(large marks) and under each of its conditions (grey, exploratory). Shaded: equivalence margin of "
         f"±{form.points(margin)} points. Floors lie outside the picture. {entry.n}",
         f"Forest plot of differences between {proposed} and the other methods; values are in the tables",
-        lambda sheet: draw_forest(rows, margin, entry.style, sheet),
-        entry.style,
+        lambda sheet: draw_forest(rows, margin, sheet),
     )
 
 
@@ -146,18 +145,17 @@ def forest_rows(entry: Compared) -> pd.DataFrame:
     return rows
 
 
-def draw_forest(pairs: pd.DataFrame, margin: float, style: Style, sheet: Sheet) -> Figure:
+def draw_forest(pairs: pd.DataFrame, margin: float, sheet: Sheet) -> Figure:
     """Differences with intervals, grouped by the other method; the equivalence band is shaded.
 
     Args:
         pairs: rows of `pairwise.csv`, proposed method first; grouped by `second` in order of appearance.
         margin: equivalence margin in mIoU.
-        style: colours and names.
         sheet: to draw on.
     """
     lines: list[tuple[str, Any]] = []
     for method, group in pairs.groupby("second", sort=False):
-        lines += [(style.labels[str(method)], None)]
+        lines += [(sheet.style.labels[str(method)], None)]
         lines += [("endpoint" if row["endpoint"] == PRIMARY else row["endpoint"], row) for row in records(group)]
     left, right = sheet(128, 96), sheet(150, 10)
     figure, (axes,) = sheet.figure(21 * len(lines) + 74, (left, right, 10, 56))
@@ -169,23 +167,28 @@ def draw_forest(pairs: pd.DataFrame, margin: float, style: Style, sheet: Sheet) 
         if row is None:
             axes.text(edge, y, name, ha="left", va="center", transform=beside, weight="bold")
         else:
-            _forest_row(axes, y, row, style, sheet)
+            _forest_row(axes, y, row, sheet)
             axes.text(-0.015, y, name, ha="right", va="center", transform=beside, weight="normal")
     plain_rows(axes, len(lines) - 0.3, -0.7)
     words: Any = {"textcoords": "offset points", "va": "top"}
-    notes = [(8, "left", f"{style.labels[str(pairs['first'].iloc[0])]} better →"), (-8, "right", "← other better")]
+    notes = [
+        (8, "left", f"{sheet.style.labels[str(pairs['first'].iloc[0])]} better →"),
+        (-8, "right", "← other better"),
+    ]
     for shift, side, note in notes[: sheet(2, 1)]:
         axes.annotate(note, (0, 0), xycoords=axes.get_xaxis_transform(), ha=side, xytext=(shift, -22), **words)
     axes.annotate("points mIoU", (1, 0), xycoords="axes fraction", ha="right", xytext=(0, -22), **words)
     return figure
 
 
-def _forest_row(axes: Axes, y: float, row: Row, style: Style, sheet: Sheet) -> None:
+def _forest_row(axes: Axes, y: float, row: Row, sheet: Sheet) -> None:
     value, lower, upper = (100 * float(row[k]) for k in ("difference", "difference_lower", "difference_upper"))
     main, method = row["endpoint"] == PRIMARY, str(row["second"])
-    colour, ink, weight = (style.colour(method), sheet.ink, "bold") if main else (sheet.muted, sheet.muted, "normal")
+    colour, ink, weight = (
+        (sheet.style.colour(method), sheet.ink, "bold") if main else (sheet.muted, sheet.muted, "normal")
+    )
     axes.plot([lower, upper], [y, y], color=colour, linewidth=2.2 if main else 1.3, solid_capstyle="butt")
-    axes.plot(value, y, style.marker(method), color=colour, markersize=7 if main else 4.5)
+    axes.plot(value, y, sheet.style.marker(method), color=colour, markersize=7 if main else 4.5)
     if sheet.wide:
         number = change(row, "difference").plain
         look: Any = {"weight": weight, "fontsize": 11, "color": ink}
@@ -266,14 +269,13 @@ def pairs(entry: Compared) -> Graphic | None:
         "Row minus column, points mIoU on the endpoint; blue: the row is better, orange: worse; grey: the 95 % "
         f"interval holds 0. Exploratory but for the declared comparisons. Floors are left out. {entry.n}",
         "Matrix of paired differences between methods; values are in report_data",
-        lambda sheet: draw_pairs(chosen, methods, entry.style, sheet),
-        entry.style,
+        lambda sheet: draw_pairs(chosen, methods, sheet),
     )
 
 
-def draw_pairs(pairs: pd.DataFrame, methods: list[str], style: Style, sheet: Sheet) -> Figure:
+def draw_pairs(pairs: pd.DataFrame, methods: list[str], sheet: Sheet) -> Figure:
     """Row minus column on the endpoint; pale where the interval holds 0."""
-    count, names = len(methods), style.names(methods)
+    count, names = len(methods), sheet.style.names(methods)
     room = sheet(6.6, 5.2) * max(map(len, names)) + 16  # for the longest name
     side = min((sheet.width - room - 8) / count, 62)
     figure, (axes,) = sheet.figure(side * count + room + 8, (room, sheet.width - room - side * count, room, 8))

@@ -11,7 +11,7 @@ from anyband.conditions import PRIMARY_CONDITIONS
 from anyband.report import formatting as form
 from anyband.report.content import Cell, Column, Graphic, Row, Table, Topic, named, spread, text
 from anyband.report.read import Compared, by_method, records
-from anyband.report.render import Sheet, Style
+from anyband.report.render import Sheet
 from anyband.statistics.protocol import PRIMARY
 
 CALIBRATION = Topic[Compared]("calibration", "Calibration")
@@ -93,18 +93,16 @@ def reliability(entry: Compared) -> Graphic | None:
         "below it a method is too sure of itself. Which class is mapped is the same in both. Methods that cannot "
         f"take {condition} are left out. {entry.n}",
         f"Reliability diagrams under {condition} before and after temperature scaling",
-        lambda sheet: draw_reliability(rows, methods, entry.style, sheet),
-        entry.style,
+        lambda sheet: draw_reliability(rows, methods, sheet),
     )
 
 
-def draw_reliability(table: pd.DataFrame, methods: Sequence[str], style: Style, sheet: Sheet) -> Figure:
+def draw_reliability(table: pd.DataFrame, methods: Sequence[str], sheet: Sheet) -> Figure:
     """Share of right pixels against confidence before and after temperature scaling; the diagonal is perfect.
 
     Args:
         table: rows of `reliability.csv` of one condition.
         methods: one line each.
-        style: colours and names.
         sheet: to draw on.
     """
     top, side = sheet.legend_height(methods) + 22, sheet((sheet.width - 118) / 2, sheet.width - 58)
@@ -116,8 +114,8 @@ def draw_reliability(table: pd.DataFrame, methods: Sequence[str], style: Style, 
         for method in methods:
             rows = table[(table["method"] == method) & (table["scaled"] == scaled)]
             look: Any = {
-                "color": style.colour(method),
-                "marker": style.marker(method),
+                "color": sheet.style.colour(method),
+                "marker": sheet.style.marker(method),
                 "markersize": 5,
                 "linewidth": 1.5,
             }
@@ -128,7 +126,7 @@ def draw_reliability(table: pd.DataFrame, methods: Sequence[str], style: Style, 
         panel.set_xlim(0, 100)
         panel.set_ylim(0, 100)
         panel.grid()
-    sheet.legend(figure, methods, style)
+    sheet.legend(figure, methods)
     return figure
 
 

@@ -14,12 +14,11 @@ from anyband.products import CATALOGUED
 from anyband.report import formatting as form
 from anyband.report.content import Column, Graphic, Table, Topic, count, share, text, wrapped
 from anyband.report.read import DataRecord
-from anyband.report.render import Sheet, Style
+from anyband.report.render import Sheet
 from anyband.report.topics.places import draw_places, places
 
 SCENES = Topic[DataRecord]("data", "Data")
 BASELINE = "s2:processing_baseline"
-NO_METHODS = Style({}, {})
 
 MIN_SHIFT_QUALITY = 0.5
 """As in the audit: below it the pixels do not tell how the scenes lie to each other."""
@@ -122,7 +121,6 @@ def place_map(data: DataRecord) -> Graphic | None:
         f"beside it. n = {sites}, {pairs}.",
         "Map of the places of the dataset by split",
         lambda sheet: draw_places(table, sheet),
-        NO_METHODS,
     )
 
 
@@ -143,7 +141,6 @@ def pair_quality(data: DataRecord) -> Graphic | None:
         f"{form.plural(data.pairs['site'].nunique(), 'place')}.",
         "Histograms of day gap, clear share, shift, difference of the sun's zenith and view zeniths of kept pairs",
         lambda sheet: draw_pair_quality(table, sheet),
-        NO_METHODS,
     )
 
 

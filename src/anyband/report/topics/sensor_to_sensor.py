@@ -29,7 +29,7 @@ from anyband.report.content import (
 )
 from anyband.report.palette import GAIN, HEAT, LOSS, ON_DEEP, ON_PALE, between
 from anyband.report.read import Compared, by_method, records
-from anyband.report.render import Sheet, Style, matrix_axes, plain_rows
+from anyband.report.render import Sheet, matrix_axes, plain_rows
 from anyband.statistics.transfer import ALL_TOGETHER, NEEDED
 
 TRANSFER = Topic[Compared](
@@ -57,12 +57,11 @@ def transfer_map(entry: Compared) -> Graphic | None:
         "trained on. Bold: a sensor that the method trained on; plain: never seen. →: read as the nearest bands of the "
         f"sensor that it knows. No cell: the method cannot take that input. Intervals are in the table. {entry.n}",
         "Heat map of scores by training sensors and test sensor; values are in the table",
-        lambda sheet: draw_transfer(table, conditions, entry.style, sheet),
-        entry.style,
+        lambda sheet: draw_transfer(table, conditions, sheet),
     )
 
 
-def draw_transfer(table: pd.DataFrame, conditions: Sequence[str], style: Style, sheet: Sheet) -> Figure:
+def draw_transfer(table: pd.DataFrame, conditions: Sequence[str], sheet: Sheet) -> Figure:
     """Scores of every method (rows, with what it was trained on) under every sensor (columns, in order)."""
     methods = list(dict.fromkeys(table["method"]))
     figure, (axes,) = sheet.figure(sheet(30, 34) * len(methods) + 34, (sheet(250, 118), 6, 30, 4))
@@ -77,7 +76,7 @@ def draw_transfer(table: pd.DataFrame, conditions: Sequence[str], style: Style, 
         axes.text(x, y, _arrow(row) + form.points(row["miou"]), ha="center", va="center", **look)
     for y, method in enumerate(methods):
         own = by_method(table, method)[0]
-        name = style.labels[method] + sheet(f" ({own['trained_on']})", "")
+        name = sheet.style.labels[method] + sheet(f" ({own['trained_on']})", "")
         axes.text(-0.62, y, name, ha="right", va="center", fontsize=sheet(11, 8.5), color=sheet.ink)
     axes.xaxis.tick_top()
     axes.set_xticks(range(len(conditions)), conditions, fontsize=sheet(11, 8))
@@ -135,7 +134,6 @@ def factors(entry: Compared) -> Graphic | None:
         f"ways agree, the smaller are these costs. {entry.n}",
         "Bars of the change in score with every factor between the two sensors; values are in the table",
         lambda sheet: draw_factors(rows, sheet),
-        entry.style,
     )
 
 
@@ -274,12 +272,11 @@ def gap_lines(entry: Compared) -> Graphic | None:
         "target's own specialist (right bar), mIoU on the target. Marks: methods whose training never saw the target; "
         f"the further right, the more of the gap they close. Differences and intervals are in the table. {entry.n}",
         "Scores between naive mapping and specialist for every pair of sensors; values are in the table",
-        lambda sheet: draw_gaps(table, entry.style, sheet),
-        entry.style,
+        lambda sheet: draw_gaps(table, sheet),
     )
 
 
-def draw_gaps(table: pd.DataFrame, style: Style, sheet: Sheet) -> Figure:
+def draw_gaps(table: pd.DataFrame, sheet: Sheet) -> Figure:
     """For every direction a line from naive mapping to specialist, with the methods that never saw the target."""
     directions = [(name, records(rows)) for name, rows in table.groupby(["source", "target"], sort=False)]
     figure, (axes,) = sheet.figure(46 * len(directions) + 66, (sheet(190, 96), 12, 22, 44))
@@ -288,11 +285,11 @@ def draw_gaps(table: pd.DataFrame, style: Style, sheet: Sheet) -> Figure:
         naive, best = 100 * float(first["naive"]), 100 * float(first["specialist"])
         axes.plot([naive, best], [y, y], color=sheet.muted, linewidth=1.4)
         for value, method in ((naive, first["source_method"]), (best, first["target_method"])):
-            axes.plot(value, y, "|", color=style.colour(method), markersize=16, markeredgewidth=3)
+            axes.plot(value, y, "|", color=sheet.style.colour(method), markersize=16, markeredgewidth=3)
         for index, row in enumerate(rows):
             at, method = y + (index - (len(rows) - 1) / 2) * 0.22, row["method"]
             look: Any = {"markersize": 8, "markeredgecolor": sheet.paper, "markeredgewidth": 0.6}
-            axes.plot(100 * row["zero_shot"], at, style.marker(method), color=style.colour(method), **look)
+            axes.plot(100 * row["zero_shot"], at, sheet.style.marker(method), color=sheet.style.colour(method), **look)
         name = sheet(direction(first), f"{source} to {target}")
         axes.text(-0.015, y, name, ha="right", va="center", transform=axes.get_yaxis_transform())
     plain_rows(axes, len(directions) - 0.4, -0.6, "mIoU on the target sensor, points")

@@ -25,7 +25,7 @@ from anyband.report.content import (
     text,
 )
 from anyband.report.read import Compared, records
-from anyband.report.render import Sheet, Style
+from anyband.report.render import Sheet
 from anyband.report.topics.headline import HLS
 from anyband.statistics.protocol import MAJORITY
 
@@ -94,12 +94,11 @@ def condition_scores(entry: Compared) -> Graphic:
         "Pooled mIoU with 95 % intervals, mean over seeds. Shaded: products that the endpoint does not count. "
         f"{trained_on_hls(entry)} {entry.n}",
         "Scores and intervals of every method under every sensor condition",
-        lambda sheet: draw_conditions(table, methods, entry.style, sheet),
-        entry.style,
+        lambda sheet: draw_conditions(table, methods, sheet),
     )
 
 
-def draw_conditions(table: pd.DataFrame, methods: list[str], style: Style, sheet: Sheet) -> Figure:
+def draw_conditions(table: pd.DataFrame, methods: list[str], sheet: Sheet) -> Figure:
     """Score and interval of every method under every condition; others than the endpoint's lie on a shaded ground."""
     names = list(dict.fromkeys(table["condition"]))
     rows, top = -(-len(names) // sheet(7, 3)), sheet.legend_height(methods)
@@ -110,24 +109,24 @@ def draw_conditions(table: pd.DataFrame, methods: list[str], style: Style, sheet
         for x, condition in enumerate(chosen):
             if condition not in PRIMARY_CONDITIONS:
                 panel.axvspan(x - 0.5, x + 0.5, color=sheet.band, linewidth=0)
-            _condition_marks(panel, x, table[table["condition"] == condition], methods, style)
+            _condition_marks(panel, x, table[table["condition"] == condition], methods, sheet)
         panel.set_xticks(range(len(chosen)), list(chosen))
         panel.set_xlim(-0.5, len(chosen) - 0.5)
         panel.tick_params(axis="x", length=0)
         panel.grid(axis="y")
         panel.set_ylabel("mIoU, points")
-    sheet.legend(figure, methods, style)
+    sheet.legend(figure, methods)
     return figure
 
 
-def _condition_marks(panel: Axes, x: float, table: pd.DataFrame, methods: list[str], style: Style) -> None:
+def _condition_marks(panel: Axes, x: float, table: pd.DataFrame, methods: list[str], sheet: Sheet) -> None:
     known = {row["method"]: row for row in records(table.dropna(subset="miou"))}
     shown = [method for method in methods if method in known]
     for index, method in enumerate(shown):
         at = x + (index - (len(shown) - 1) / 2) * min(0.8 / max(len(shown), 1), 0.16)
         value, lower, upper = (100 * float(known[method][k]) for k in ("miou", "miou_lower", "miou_upper"))
-        panel.plot([at, at], [lower, upper], color=style.colour(method), linewidth=1.8, solid_capstyle="butt")
-        panel.plot(at, value, style.marker(method), color=style.colour(method), markersize=6.5)
+        panel.plot([at, at], [lower, upper], color=sheet.style.colour(method), linewidth=1.8, solid_capstyle="butt")
+        panel.plot(at, value, sheet.style.marker(method), color=sheet.style.colour(method), markersize=6.5)
 
 
 @SENSORS.item

@@ -12,7 +12,7 @@ from anyband.report import narrative
 from anyband.report.content import Cell, Column, Graphic, Row, Table, Topic, named, share, text
 from anyband.report.palette import GAIN, LOSS
 from anyband.report.read import Compared, records
-from anyband.report.render import Sheet, Style, plain_rows
+from anyband.report.render import Sheet, plain_rows
 from anyband.report.topics.places import difference_places, draw_differences
 
 UNCERTAINTY = Topic[Compared](
@@ -37,14 +37,13 @@ def units(entry: Compared) -> Graphic | None:
         "over seeds, over the classes found in the block. Lines join the same seed or block, bars are means: "
         f"parallel lines are differences that hold everywhere. Floors are left out. {entry.n}",
         "Endpoint scores of every seed and every test block by method",
-        lambda sheet: draw_units(table, methods, entry.style, sheet),
-        entry.style,
+        lambda sheet: draw_units(table, methods, sheet),
     )
 
 
-def draw_units(units: pd.DataFrame, methods: Sequence[str], style: Style, sheet: Sheet) -> Figure:
+def draw_units(units: pd.DataFrame, methods: Sequence[str], sheet: Sheet) -> Figure:
     """Endpoint seed by seed and block by block: a dot each, thin lines join the same seed or block."""
-    beside, names = sheet(len(methods) <= SIDE_BY_SIDE, False), style.names(methods)
+    beside, names = sheet(len(methods) <= SIDE_BY_SIDE, False), sheet.style.names(methods)
     angle = name_angle(names, (sheet.width - 54) / (2 if beside else 1) / len(methods))
     bottom = {0: 44, 40: 24 + 4 * max(map(len, names)), 90: 16 + 7 * max(map(len, names))}[angle]
     height, grid = (300, (2, 1)) if beside else (480 + 2 * bottom, (1, 2))
@@ -58,7 +57,7 @@ def draw_units(units: pd.DataFrame, methods: Sequence[str], style: Style, sheet:
             panel.plot(range(len(methods)), values, color=sheet.colours["rule"], linewidth=1)
         for x, method in enumerate(methods):
             own = table[method]
-            panel.plot(np.full(len(own), x), own, style.marker(method), color=style.colour(method), **dot)
+            panel.plot(np.full(len(own), x), own, sheet.style.marker(method), color=sheet.style.colour(method), **dot)
             panel.plot([x - 0.22, x + 0.22], [own.mean()] * 2, color=sheet.ink, linewidth=1.6)
         panel.set_title(title, fontweight="bold")
         panel.set_xticks(range(len(methods)), names if angle else [name.replace(" ", "\n", 1) for name in names])
@@ -93,7 +92,6 @@ def blocks(entry: Compared) -> Graphic | None:
         f"grid. An interval of one block says nothing about other places. {entry.n}",
         "Differences and intervals in every test block",
         lambda sheet: draw_blocks(rows, other, sheet),
-        entry.style,
     )
 
 
@@ -132,7 +130,6 @@ def block_map(entry: Compared) -> Graphic | None:
         f"n = {form.plural(len(table), 'test block')}, {entry.seeds}.",
         "Map of the test blocks by difference in score; values are in the figure of blocks",
         lambda sheet: draw_differences(table, sheet),
-        entry.style,
     )
 
 
