@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 
 from anyband.config import Comparison, Config, Dataset, Experiment, Method
+from anyband.evaluation.run_columns import BY_CLASS, OVERALL
 from anyband.products import CATALOGUED, collection_of
 from anyband.report.palette import method_colours
 from anyband.report.read import Compared
 from anyband.report.render import Style
-from anyband.statistics.calibration_scores import CLASS_SUMS, SUMS
 from anyband.statistics.write import write_comparison
 from fabricate import CODES, fabricate_store
 
@@ -200,9 +200,9 @@ def _run(results, method, seed, table, effect, rng, config, skills):
     columns = ["method", "seed", "condition", "block"]
     frame = pd.DataFrame(confusion, columns=[*columns, "reference", "prediction", "count"])
     _write(folder / "confusion.csv", frame.to_csv(index=False))
-    frame = pd.DataFrame(calibration, columns=[*columns, "scaled", "temperature", "bin", *SUMS])
+    frame = pd.DataFrame(calibration, columns=[*columns, "scaled", "temperature", "bin", *OVERALL])
     _write(folder / "calibration.csv", frame.to_csv(index=False))
-    frame = pd.DataFrame(by_class, columns=[*columns, "scaled", "class", "bin", *CLASS_SUMS])
+    frame = pd.DataFrame(by_class, columns=[*columns, "scaled", "class", "bin", *BY_CLASS])
     _write(folder / "class_calibration.csv", frame.to_csv(index=False))
     twins = ["S30", "L30", "S30+L30"] if method == "hls-unified" else ["S2", "L9", "S2+L9"]
     size = 3000 if method == "pixel" else 880_000 + 9000 * len(method)

@@ -1,0 +1,53 @@
+"""The examples of docs/extending.md for the report do what the page says."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from anyband.report import content, read
+from anyband.report.render import Style
+from anyband.report.topics import headline
+from anyband.statistics import ranking
+from unit.report.fabricated import entry_of
+
+ROWS = [("anyband", "anyband", "proposed", 0.7), ("pixel", "Pixel classifier", "floor", 0.4)]
+
+
+@pytest.fixture
+def examples(root, monkeypatch):
+    """Code of the section, run where its names are known; what it registers is gone after the test."""
+    page = (root / "docs/extending.md").read_text()
+    section = page.split("## A new table, figure or metric")[1].split("\n## ")[0]
+    monkeypatch.setattr(headline, "METRICS", ranking.METRICS | {})
+    monkeypatch.setattr(ranking, "METRICS", headline.METRICS)
+    makers = list(headline.RESULT.makers)
+    names = vars(content) | vars(read) | vars(headline) | {"np": np, "Metric": ranking.Metric}
+    for code in re.findall(r"```python\n(.*?)```", section, re.DOTALL):
+        exec(code, names)
+    yield
+    headline.RESULT.makers[:] = makers
+
+
+@pytest.fixture
+def entry():
+    """An experiment with two methods."""
+    general = pd.DataFrame(ROWS, columns=["method", "label", "role", "miou"])
+    for name in ranking.METRICS:
+        general = general.assign(**{name: general["miou"], f"{name}_lower": 0.3, f"{name}_upper": 0.8})
+    return entry_of({"labels": {"anyband": "anyband", "pixel": "Pixel classifier"}}, general=general)
+
+
+def test_a_new_table_is_one_function(examples, entry):
+    table = headline.RESULT.makers[-1](entry)
+    assert table.frame()["To the best"].tolist() == ["0.0", "30.0"]
+    topic = content.Topic("result", "Result", makers=[headline.RESULT.makers[-1]])
+    (item,) = topic.section(entry, Style({}, {}), "section-{}", "{}", "main-{}").items
+    assert item.key == "main-gap-to-best"
+
+
+def test_a_new_metric_is_one_entry(examples, entry):
+    assert "right_lower" in ranking.scores(None, "anyband", ())
+    assert ranking.METRICS["right"].score(np.array([[3, 1], [0, 4]])) == 7 / 8
+    assert headline.secondary(entry).columns[-1].heading == "Share of right pixels"
