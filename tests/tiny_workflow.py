@@ -16,10 +16,11 @@ class Workflow:
     """The workflow in a folder of its own."""
 
     folder: Path
+    root: Path = ROOT
 
     def command(self, *arguments, configs=(), target="all"):
-        files = [str(ROOT / "config.yaml"), str(TINY), *map(str, configs)]
-        base = [sys.executable, "-m", "snakemake", "--cores", "8", target, "--snakefile", str(ROOT / "Snakefile")]
+        files = [str(self.root / "config.yaml"), str(TINY), *map(str, configs)]
+        base = [sys.executable, "-m", "snakemake", "--cores", "8", target, "--snakefile", str(self.root / "Snakefile")]
         return [*base, "--directory", str(self.folder), "--configfile", *files, *arguments]
 
     def run(self, *arguments, configs=(), target="all"):

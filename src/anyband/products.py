@@ -55,7 +55,10 @@ class Encoding:
             valid &= clear
         values = self.physical(stored)
         np.clip(values, *REFLECTANCE_LIMITS, out=values)
-        np.copyto(values, 0, where=~valid)
+        if stored.dtype.kind == "f":
+            values[~valid] = 0  # not a product: NaN would stay
+        else:
+            values *= valid
         return values, valid
 
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 
 import pytest
 import yaml
@@ -13,13 +14,48 @@ from anyband.products import EXTRA
 from tiny_workflow import ROOT, Workflow, jobs
 
 FEW = {
+    "datasets": {"unseen": {"simulation": {"extra_sensors": [*EXTRA, "twoband"]}}},
+    "methods": {"two-only": {"model": "sensor-only", "options": {"product": "twoband"}}},
     "experiments": {
         "unseen": {
-            "methods": ["s2-only", "anyband", "broad-only", "hyper-only", "anyband-without-landsat"],
-            "conditions": ["S2", "L9", "S2+L9", "BB", "HS", "BB/as-S2", "L9/as-S2"],
+            "methods": ["s2-only", "anyband", "broad-only", "hyper-only", "two-only", "anyband-without-landsat"],
+            "conditions": ["S2", "L9", "S2+L9", "BB", "HS", "TB", "BB/as-S2", "TB/as-S2", "L9/as-S2"],
         }
-    }
+    },
 }
+NEW_SENSOR = """
+product: twoband
+platforms: [twoband-1]
+source: a test
+instrument: {noise_nm: [600, 900], signal_to_noise: [100, 90], mtf_at_nyquist: 0.25, geolocation_sd_m: 5,
+             detector_shift_sd: 0.1, detectors: [0]}
+bands:
+  red: {centre_nm: 660, fwhm_nm: 40, gsd_m: 30, pixel_m: 30}
+  nir: {centre_nm: 860, fwhm_nm: 60, gsd_m: 30, pixel_m: 30}
+"""
+NEW_ROW = 'Product("twoband", "TB", "two-band", "two bands at 30 m", ("twoband-l2a",), _HLS, simulated=True),'
+
+
+def with_new_sensor(folder):
+    """The workflow in a copy of the repository to which one sensor was added: a file and a row."""
+    (folder / "few.yaml").write_text(yaml.safe_dump(FEW))
+    copy = folder / "copy"
+    for name in ("src", "workflow"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Snakefile", "config.yaml"):
+        shutil.copy(ROOT / name, copy / name)
+    (copy / "src/anyband/sensors/data/twoband-1.yaml").write_text(NEW_SENSOR)
+    table = copy / "src/anyband/products.py"
+    table.write_text(
+        table.read_text().replace('        Product("label"', f'        {NEW_ROW}\n        Product("label"')
+    )
+    return Workflow(folder, copy)
+
+
+def test_a_new_sensor_is_one_file_and_one_row(tmp_path):
+    status, printed = with_new_sensor(tmp_path).run("--dry-run", configs=[tmp_path / "few.yaml"], target="unseen")
+    assert status == 0, printed
+    assert "Training two-only, seed" in printed and "twoband.json" in printed
 
 
 def test_target_unseen_is_known_and_makes_extra_scenes_for_its_own_dataset_alone(tmp_path):
@@ -48,10 +84,9 @@ def test_smoke_preset_runs_the_target_too(tmp_path):
 
 @pytest.fixture(scope="module")
 def unseen(tmp_path_factory):
-    """A finished run of the target on the tiny preset."""
+    """A finished run of the target on the tiny preset, with a sensor that was just added."""
     folder = tmp_path_factory.mktemp("unseen")
-    (folder / "few.yaml").write_text(yaml.safe_dump(FEW))
-    workflow = Workflow(folder)
+    workflow = with_new_sensor(folder)
     status, printed = workflow.run(configs=[folder / "few.yaml"], target="unseen")
     assert status == 0, printed[-3000:]
     return workflow
@@ -67,9 +102,10 @@ def scored(workflow, method):
 def test_who_answers_which_condition(unseen):
     everything = set(FEW["experiments"]["unseen"]["conditions"])
     assert scored(unseen, "anyband") == scored(unseen, "anyband-without-landsat") == everything
-    assert scored(unseen, "s2-only") == {"S2", "S2+L9", "BB/as-S2", "L9/as-S2"}
+    assert scored(unseen, "s2-only") == {"S2", "S2+L9", "BB/as-S2", "TB/as-S2", "L9/as-S2"}
     assert scored(unseen, "broad-only") == {"BB"}
     assert scored(unseen, "hyper-only") == {"HS"}
+    assert scored(unseen, "two-only") == {"TB"}
 
 
 @pytest.mark.slow
@@ -80,6 +116,7 @@ def test_cost_says_what_each_method_was_trained_on(unseen):
         "s2-only": ["sentinel2"],
         "broad-only": ["broadband"],
         "hyper-only": ["hyperspectral"],
+        "two-only": ["twoband"],
     }
     for method, products in expected.items():
         cost = unseen.folder / f"results/runs/unseen/{method}/seed-0/cost.json"
@@ -90,9 +127,9 @@ def test_cost_says_what_each_method_was_trained_on(unseen):
 def test_stores_of_the_dataset_have_the_extra_sensors_and_the_report_is_written(unseen):
     results = unseen.folder / "results"
     stores = list((results / "chips/unseen").glob("*.zarr"))
-    for product in EXTRA:
+    for product in (*EXTRA, "twoband"):
         assert stores and all(zarr.open_group(store / product, mode="r").attrs["sources"] for store in stores)
     assert not (results / "chips/main").exists()
     page = (results / "unseen/report.html").read_text()
-    assert "broad-only" in page and "BB" in page
+    assert all(word in page for word in ("broad-only", "BB", "two-only", "TB"))
     assert set(json.loads((results / "unseen/report_data/config.json").read_text())["experiments"]) == {"unseen"}

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from anyband.apply.tiling import Lattice
-from anyband.chips.dataset import REFLECTANCE_LIMITS
 from anyband.observation import BandGroup
+from anyband.products import REFLECTANCE_LIMITS
 from anyband.raster.rows import Array, RowFile
 from anyband.sensors import BandSet
 

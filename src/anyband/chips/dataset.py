@@ -37,9 +37,6 @@ from anyband.sensors import BandSet, get_sensor
 
 __all__ = ["LABEL_PIXEL_M", "ChipTable", "Crop", "load_split"]
 
-REFLECTANCE_LIMITS = (0.0, 1.6)
-"""Range of surface reflectance that models see; the ends stand for what lies beyond them."""
-
 
 @dataclass(frozen=True)
 class Crop:
@@ -73,15 +70,9 @@ class _Layer:
 
     def batch(self, indices: Array, crop: Crop | None) -> BandGroup:
         """Reflectance and validity of some chips; values are 0 where not valid."""
-        encoding = PRODUCTS[self.product].encoding
         stored = _cut(self.values, indices, crop, self.pixel_m)
-        valid = stored != encoding.nodata
-        valid &= _cut(self.clear, indices, crop, self.pixel_m)[:, None]
-        values = stored.astype(np.float32)
-        values *= np.float32(encoding.scale)
-        values += np.float32(encoding.offset)
-        np.clip(values, *REFLECTANCE_LIMITS, out=values)
-        values *= valid
+        clear = _cut(self.clear, indices, crop, self.pixel_m)[:, None]
+        values, valid = PRODUCTS[self.product].encoding.reflectance(stored, clear)
         present, index = np.unique(self.platform[indices], return_inverse=True)
         return BandGroup(
             product=self.product,

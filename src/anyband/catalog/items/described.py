@@ -24,13 +24,12 @@ from anyband.catalog.items.fields import (
     sun_zenith,
     view_zenith,
 )
+from anyband.products import SATELLITES
 from anyband.raster.asset import BandAsset, QualityAsset, UnusableItemError
 from anyband.raster.quality_layers import FILL, MASK_CLEAR
 
 SAME_BAND_NM = 2.0
 """What a published centre may be off the registry's; narrow bands are sampled every few nanometres."""
-
-WITH_OWN_DIALECT = ("sentinel2", "landsat", "hls_s30", "hls_l30")
 
 
 def product_of(item: RawItem) -> str | None:
@@ -38,7 +37,7 @@ def product_of(item: RawItem) -> str | None:
     from anyband.sensors.platforms import products  # reads tables, which a search does without
 
     known = products(str(item.get("properties", {}).get("platform") or "").lower())
-    return known[0] if len(known) == 1 and known[0] not in WITH_OWN_DIALECT else None
+    return known[0] if len(known) == 1 and known[0] not in SATELLITES else None
 
 
 def parse(item: RawItem) -> Acquisition:
