@@ -12,7 +12,8 @@ from typing import Any
 import pandas as pd
 
 from anyband.report import formatting as form
-from anyband.report.content import Cell, Column, Section, Table, named, text, wrapped
+from anyband.report.cells import Cell, Column, named, text, wrapped
+from anyband.report.content import Section, Table
 from anyband.report.page import Head, render
 from anyband.report.read import records
 from anyband.runtime import UserError, write_text

@@ -14,7 +14,8 @@ from anyband import __version__
 from anyband.conditions import PRIMARY_CONDITIONS
 from anyband.config import Config
 from anyband.report import formatting as form
-from anyband.report.content import Cell, Table, text, wrapped
+from anyband.report.cells import Cell, text, wrapped
+from anyband.report.content import Table
 from anyband.report.read import DataRecord
 
 ROOT = Path(__file__).parents[3]

@@ -9,6 +9,7 @@ import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import matplotlib as mpl
@@ -19,6 +20,7 @@ from matplotlib.lines import Line2D
 from anyband.report.palette import MATPLOTLIB, PLACEHOLDERS, THEME, method_markers, method_variable, variable
 
 WIDE, NARROW = 900, 360
+LOOK = Path(__file__).parent / "template" / "figure.mplstyle"
 Pick = TypeVar("Pick")
 Margins = tuple[float, float, float, float]
 
@@ -117,30 +119,8 @@ class Sheet:
     def settings(self) -> Any:
         """Settings of matplotlib."""
         colours = {key: self.colours[name] for key, name in MATPLOTLIB.items()}
-        return SETTINGS | colours
+        return mpl.rc_params_from_file(LOOK, use_default_template=False) | colours
 
-
-SETTINGS: dict[str, Any] = {
-    "svg.fonttype": "none",
-    "pdf.fonttype": 42,
-    "font.family": "sans-serif",
-    "font.size": 11.5,
-    "axes.linewidth": 0.8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 11.5,
-    "axes.titlelocation": "left",
-    "axes.axisbelow": True,
-    "axes.unicode_minus": True,
-    "grid.linewidth": 0.8,
-    "xtick.labelsize": 11,
-    "ytick.labelsize": 11,
-    "legend.frameon": False,
-    "legend.fontsize": 11,
-    "figure.facecolor": "none",
-    "axes.facecolor": "none",
-    "savefig.facecolor": "none",
-}
 
 Draw = Callable[[Sheet], Figure]
 

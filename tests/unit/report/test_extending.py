@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anyband.report import content, read
+from anyband.report import cells, content, read
 from anyband.report.render import Style
 from anyband.report.topics import headline
 from anyband.statistics import ranking
@@ -23,7 +23,7 @@ def examples(root, monkeypatch):
     monkeypatch.setattr(headline, "METRICS", ranking.METRICS | {})
     monkeypatch.setattr(ranking, "METRICS", headline.METRICS)
     makers = list(headline.RESULT.makers)
-    names = vars(content) | vars(read) | vars(headline) | {"np": np, "Metric": ranking.Metric}
+    names = vars(cells) | vars(content) | vars(read) | vars(headline) | {"np": np, "Metric": ranking.Metric}
     for code in re.findall(r"```python\n(.*?)```", section, re.DOTALL):
         exec(code, names)
     yield

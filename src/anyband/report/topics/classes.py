@@ -11,7 +11,8 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from anyband.report import formatting as form
-from anyband.report.content import Cell, Graphic, Table, Topic, named, score, spread, text
+from anyband.report.cells import Cell, named, score, spread, text
+from anyband.report.content import Graphic, Table, Topic
 from anyband.report.palette import GAIN, HEAT, LOSS, ON_DEEP, ON_PALE, between
 from anyband.report.read import Compared, records
 from anyband.report.render import Sheet, matrix_axes

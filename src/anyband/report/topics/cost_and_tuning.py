@@ -10,7 +10,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from anyband.report import formatting as form
-from anyband.report.content import Cell, Column, Graphic, Row, Table, Topic, named, text, wrapped
+from anyband.report.cells import Cell, Column, Row, named, text, wrapped
+from anyband.report.content import Graphic, Table, Topic
 from anyband.report.read import Compared, records
 from anyband.report.render import Sheet
 from anyband.report.topics.timing import megabytes, training_memory

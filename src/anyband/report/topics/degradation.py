@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from anyband.report import formatting as form
-from anyband.report.content import Cell, Column, Graphic, Row, Table, Topic, named, spread, text
+from anyband.report.cells import Cell, Column, Row, named, spread, text
+from anyband.report.content import Graphic, Table, Topic
 from anyband.report.read import Compared, by_method, records
 from anyband.report.render import Sheet
 

@@ -10,22 +10,8 @@ from matplotlib.patches import Rectangle
 from anyband.conditions import PRIMARY_CONDITIONS
 from anyband.report import formatting as form
 from anyband.report import narrative
-from anyband.report.content import (
-    Cell,
-    Claims,
-    Column,
-    Graphic,
-    Row,
-    Table,
-    Topic,
-    change,
-    named,
-    p_value,
-    points,
-    score,
-    spread,
-    text,
-)
+from anyband.report.cells import Cell, Column, Row, change, named, p_value, points, score, spread, text
+from anyband.report.content import Claims, Graphic, Table, Topic
 from anyband.report.palette import GAIN, HEAT, LOSS, ON_DEEP, ON_PALE, between
 from anyband.report.read import Compared, records
 from anyband.report.render import Sheet, matrix_axes, plain_rows

@@ -12,7 +12,8 @@ from matplotlib.ticker import MaxNLocator
 
 from anyband.products import CATALOGUED
 from anyband.report import formatting as form
-from anyband.report.content import Column, Graphic, Table, Topic, count, share, text, wrapped
+from anyband.report.cells import Column, count, share, text, wrapped
+from anyband.report.content import Graphic, Table, Topic
 from anyband.report.read import DataRecord
 from anyband.report.render import Sheet
 from anyband.report.topics.places import draw_places, places

@@ -12,21 +12,8 @@ from matplotlib.patches import Rectangle
 
 from anyband.products import BY_SHORT_NAME
 from anyband.report import formatting as form
-from anyband.report.content import (
-    Cell,
-    Column,
-    Graphic,
-    Row,
-    Table,
-    Topic,
-    change,
-    named,
-    p_value,
-    points,
-    spread,
-    text,
-    wrapped,
-)
+from anyband.report.cells import Cell, Column, Row, change, named, p_value, points, spread, text, wrapped
+from anyband.report.content import Graphic, Table, Topic
 from anyband.report.palette import GAIN, HEAT, LOSS, ON_DEEP, ON_PALE, between
 from anyband.report.read import Compared, by_method, records
 from anyband.report.render import Sheet, matrix_axes, plain_rows

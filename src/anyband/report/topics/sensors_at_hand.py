@@ -10,20 +10,8 @@ from matplotlib.figure import Figure
 from anyband.conditions import PRIMARY_CONDITIONS
 from anyband.products import EXTRA
 from anyband.report import formatting as form
-from anyband.report.content import (
-    Cell,
-    Column,
-    Graphic,
-    Table,
-    Topic,
-    change,
-    named,
-    p_value,
-    points,
-    score,
-    spread,
-    text,
-)
+from anyband.report.cells import Cell, Column, change, named, p_value, points, score, spread, text
+from anyband.report.content import Graphic, Table, Topic
 from anyband.report.read import Compared, records
 from anyband.report.render import Sheet
 from anyband.report.topics.headline import HLS

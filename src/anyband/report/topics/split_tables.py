@@ -5,7 +5,8 @@ from typing import Any
 
 from anyband.products import PRODUCTS
 from anyband.report import formatting as form
-from anyband.report.content import Cell, Column, Table, Topic, count, share, spread, text
+from anyband.report.cells import Cell, Column, count, share, spread, text
+from anyband.report.content import Table, Topic
 from anyband.report.read import DataRecord
 
 SPLITS = Topic[DataRecord]("data", "Data")

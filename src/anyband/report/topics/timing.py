@@ -7,7 +7,8 @@ import pandas as pd
 
 from anyband.config import Config
 from anyband.report import formatting as form
-from anyband.report.content import Cell, Column, Section, Table, count, share, text
+from anyband.report.cells import Cell, Column, count, share, text
+from anyband.report.content import Section, Table
 from anyband.report.read import Compared
 
 ORDER = ("simulate", "search", "pair", "extract", "audit", "split", "trial", "ledger", "train", "evaluate", "compare")

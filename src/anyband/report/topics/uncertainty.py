@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from anyband.report import formatting as form
 from anyband.report import narrative
-from anyband.report.content import Cell, Column, Graphic, Row, Table, Topic, named, share, text
+from anyband.report.cells import Cell, Column, Row, named, share, text
+from anyband.report.content import Graphic, Table, Topic
 from anyband.report.palette import GAIN, LOSS
 from anyband.report.read import Compared, records
 from anyband.report.render import Sheet, plain_rows
