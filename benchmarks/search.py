@@ -17,7 +17,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from anyband.archive.stac_items import AssetFile, SceneInfo, build_item
+from anyband.archive.item_properties import AssetFile, ItemDescription
+from anyband.archive.stac_items import build_item
 from anyband.catalog.api import Catalogue
 from anyband.catalog.manifests import site_query
 from anyband.catalog.sites import Site, draw_sites
@@ -56,7 +57,7 @@ def scene(site, product, when):
     epsg = 4326 if label else site.utm_epsg
     west, south, east, north = (value + step for value, step in zip(site.bbox, (-0.4, -0.4, 0.4, 0.4), strict=True))
     file = AssetFile(f"{when:%Y%m%d}.tif", epsg, (30.0, 0.0, 600_000.0, 0.0, -30.0, 5_100_000.0), (408, 408))
-    return SceneInfo(
+    return ItemDescription(
         product=product,
         platform="" if label else "sentinel-2a" if sentinel2 else "landsat-9",
         datetime=when,

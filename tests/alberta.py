@@ -16,7 +16,8 @@ import numpy as np
 import rasterio
 from pyproj import Transformer
 
-from anyband.archive.stac_items import SIMULATED, AssetFile, SceneInfo, build_item
+from anyband.archive.item_properties import SIMULATED, AssetFile, ItemDescription
+from anyband.archive.stac_items import build_item
 from anyband.audit.mosaic import MosaicGrid, area_means
 from rasters import write_raster
 
@@ -160,7 +161,7 @@ def _write_item(root: Path, product: str, assets: dict[str, AssetFile]) -> None:
     of_sentinel2 = product in ("sentinel2", "hls_s30")
     west, south, east, north = _bounds()
     box = [(west, south), (east, south), (east, north), (west, north)]
-    info = SceneInfo(
+    info = ItemDescription(
         product=product,
         platform={"label": ""}.get(product, "sentinel-2b" if of_sentinel2 else "landsat-8"),
         datetime=dt.datetime(2020, 8, 4, 18, 39, 19, tzinfo=dt.UTC)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import rasterio
 
-from anyband.archive.stac_items import AssetFile, SceneInfo, build_item
+from anyband.archive.item_properties import AssetFile, ItemDescription
+from anyband.archive.stac_items import build_item
 from anyband.catalog.pairs.clear import project
 from anyband.catalog.sites import Site
 
@@ -36,7 +37,7 @@ def square(longitude: float = LONGITUDE, latitude: float = LATITUDE, half: float
     return [(west, south), (east, south), (east, north), (west, north)]
 
 
-def make_scene(product: str, **changes: Any) -> SceneInfo:
+def make_scene(product: str, **changes: Any) -> ItemDescription:
     """A scene with plain values; `changes` replaces fields."""
     epsg = 4326 if product == "label" else EPSG
     folder = f"{product}/{changes.get('datetime', NOON):%Y%m%dT%H%M%S}"
@@ -62,7 +63,7 @@ def make_scene(product: str, **changes: Any) -> SceneInfo:
         "generation_time": NOON + timedelta(hours=7),
         "simulated": "test",
     }
-    return SceneInfo(**(values | changes))
+    return ItemDescription(**(values | changes))
 
 
 def make_item(product: str, **changes: Any) -> dict[str, Any]:

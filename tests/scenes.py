@@ -9,7 +9,8 @@ import numpy as np
 import requests
 from pyproj import Transformer
 
-from anyband.archive.stac_items import BASE, AssetFile, SceneInfo, build_item
+from anyband.archive.item_properties import AssetFile, ItemDescription
+from anyband.archive.stac_items import BASE, build_item
 from anyband.raster.geotiff import hls_crs
 from anyband.testing.provider_server import ProviderServer
 from rasters import write_raster
@@ -134,7 +135,7 @@ class SceneFolder:
                 phase = 15 if product == "landsat" else 0
                 assets[band] = self._band(product, number, band, 30, phase, self.north_epsg, baseline, cloudy)
         platform = {"sentinel2": "sentinel-2a", "hls_s30": "sentinel-2a", "label": ""}.get(product, "landsat-9")
-        info = SceneInfo(
+        info = ItemDescription(
             product=product,
             platform=platform,
             datetime=dt.datetime.combine(day, dt.time(10, 30, tzinfo=dt.UTC)),

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 
 from anyband.sensors import SpectralResponse
-from anyband.simulation.land.hidden_grid import HiddenGrid
+from anyband.simulation.grids import HiddenGrid
 from anyband.simulation.land.landscape import Landscape, build_landscape
 from anyband.simulation.land.surface import compose
 

@@ -3,11 +3,68 @@
 import datetime as dt
 import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from anyband.archive.geometry_names import mgrs_tile, worldcover_tile, wrs_path_row
-from anyband.simulation.scene_info import PERCENTAGES, SceneInfo
+
+Transform = tuple[float, float, float, float, float, float]
+
+SIMULATED = "anyband:simulated"
+PERCENTAGES = (
+    "water", "snow_ice", "vegetation", "thin_cirrus", "cloud_shadow", "nodata_pixel", "unclassified", "dark_features",
+    "not_vegetated", "degraded_msi_data", "high_proba_clouds", "medium_proba_clouds", "saturated_defective_pixel",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class AssetFile:
+    """One raster of a scene: path below the site's `files/`, CRS, affine (a, b, c, d, e, f), (rows, columns)."""
+
+    path: str
+    epsg: int
+    transform: Transform
+    shape: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class ItemDescription:
+    """What a simulated scene has to say about itself in its item.
+
+    Times are UTC, angles degrees, cloud cover and percentages 0..100; `footprint` is the lon/lat ring of valid data;
+    `assets` maps the provider's asset keys to the files that exist.
+    """
+
+    product: str
+    platform: str
+    datetime: dt.datetime
+    dataset: str
+    site: str
+    epsg: int
+    assets: dict[str, AssetFile]
+    footprint: list[tuple[float, float]]
+    cloud_cover: float
+    sun_zenith: float
+    sun_azimuth: float
+    view_zenith: float
+    view_azimuth: float
+    baseline: str | None
+    generation_time: dt.datetime
+    simulated: str
+    percentages: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Longitude and latitude in the middle of the footprint's bounding box, degrees."""
+        west, south, east, north = bounding_box(self.footprint)
+        return (west + east) / 2, (south + north) / 2
+
+
+def bounding_box(ring: list[tuple[float, float]]) -> list[float]:
+    """West, south, east, north of a ring of longitudes and latitudes, degrees."""
+    longitudes, latitudes = zip(*ring, strict=True)
+    return [min(longitudes), min(latitudes), max(longitudes), max(latitudes)]
+
 
 # One known absolute orbit per unit, from recorded items: (time, absolute orbit, offset to the relative orbit).
 _ORBITS_PER_DAY = 14.3
@@ -18,7 +75,7 @@ _ORBIT_REFERENCE = {
 }
 
 
-def item_names(info: SceneInfo) -> dict[str, str]:
+def item_names(info: ItemDescription) -> dict[str, str]:
     """Everything that goes into ids, file names and links."""
     longitude, latitude = info.centre
     names = {"site": info.site, "sensing": _compact(info.datetime), "generation": _compact(info.generation_time)}
@@ -44,7 +101,7 @@ def item_names(info: SceneInfo) -> dict[str, str]:
     return names | _sentinel2_names(info, tile)
 
 
-def _sentinel2_names(info: SceneInfo, tile: str) -> dict[str, str]:
+def _sentinel2_names(info: ItemDescription, tile: str) -> dict[str, str]:
     """Item id, SAFE product name, absolute and relative orbit of a Sentinel-2 scene."""
     if info.baseline is None or info.platform not in _ORBIT_REFERENCE:
         raise ValueError(f"sentinel2 of {info.site}: needs a baseline and one of {', '.join(_ORBIT_REFERENCE)}")
@@ -61,7 +118,7 @@ def _sentinel2_names(info: SceneInfo, tile: str) -> dict[str, str]:
     }
 
 
-def hls_tags(info: SceneInfo) -> dict[str, str]:
+def hls_tags(info: ItemDescription) -> dict[str, str]:
     """Tags in the header of an HLS file that name the products it was made from, and so the satellite."""
     if info.product == "hls_l30":
         product = item_names(replace(info, product="landsat"))["product"]
@@ -70,7 +127,7 @@ def hls_tags(info: SceneInfo) -> dict[str, str]:
     return {"PRODUCT_URI": f"{product.replace('_MSIL2A_', '_MSIL1C_')}.SAFE"}
 
 
-def _sentinel2_properties(info: SceneInfo, names: Mapping[str, str]) -> dict[str, Any]:
+def _sentinel2_properties(info: ItemDescription, names: Mapping[str, str]) -> dict[str, Any]:
     unit, baseline = names["id"][:3], f"N{info.baseline}"
     made = names["generation"]
     return {
@@ -92,7 +149,7 @@ def _sentinel2_properties(info: SceneInfo, names: Mapping[str, str]) -> dict[str
     } | {f"s2:{name}_percentage": info.percentages.get(name, 0.0) for name in PERCENTAGES}
 
 
-def _landsat_properties(info: SceneInfo, names: Mapping[str, str]) -> dict[str, Any]:
+def _landsat_properties(info: ItemDescription, names: Mapping[str, str]) -> dict[str, Any]:
     grid = next(iter(info.assets.values()))
     scene = f"LC{info.platform[-1]}{names['path']}{names['row']}{info.datetime:%Y%j}LGN00"
     return {
@@ -112,7 +169,7 @@ def _landsat_properties(info: SceneInfo, names: Mapping[str, str]) -> dict[str, 
     }
 
 
-def _hls_properties(info: SceneInfo, names: Mapping[str, str]) -> dict[str, Any]:
+def _hls_properties(info: ItemDescription, names: Mapping[str, str]) -> dict[str, Any]:
     grid = next(iter(info.assets.values()))
     when = microseconds(info.datetime)
     return {
@@ -129,7 +186,7 @@ def _hls_properties(info: SceneInfo, names: Mapping[str, str]) -> dict[str, Any]
     }
 
 
-def _label_properties(info: SceneInfo, names: Mapping[str, str]) -> dict[str, Any]:
+def _label_properties(info: ItemDescription, names: Mapping[str, str]) -> dict[str, Any]:
     return {
         "proj:epsg": info.epsg,
         "esa_worldcover:product_tile": names["tile"],

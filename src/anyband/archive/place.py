@@ -14,21 +14,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anyband.archive.publish import Raster, SiteWriter, publish_label
-from anyband.archive.publish_extra import publish_extra
+from anyband.archive.publish import Raster, SiteWriter, publish_extra, publish_label
 from anyband.config import CHIP_UNIT_M, Simulation
 from anyband.runtime import UserError, atomic_path, write_json
-from anyband.simulation.instrument.extra_sensors import observe_extra
-from anyband.simulation.instrument.observe import Scene
-from anyband.simulation.instrument.sampling import HIDDEN_MARGIN_M, hls_grid, landsat_grid, sentinel2_grid
-from anyband.simulation.land.hidden_grid import HiddenGrid
+from anyband.simulation.grids import HIDDEN_MARGIN_M, HiddenGrid, hls_grid, landsat_grid, sentinel2_grid
+from anyband.simulation.instrument.observe import HiddenWorld
 from anyband.simulation.land.label_raster import scene_ring
 from anyband.simulation.land.landscape import Landscape, build_landscape
 from anyband.simulation.land.surface import compose, label_codes
-from anyband.simulation.overpasses import Acquisition, plan
+from anyband.simulation.overpasses import Overpass, plan
 from anyband.simulation.places import Place
-from anyband.simulation.processors import encode, hls_recipe, masks, quality, surface_products
-from anyband.simulation.processors.surface_products import Image
+from anyband.simulation.processors import cloud_masks, hls_recipe, surface_products
+from anyband.simulation.processors.extra_sensors import observe_extra
 from anyband.simulation.realism_sums import (
     SCL_CLEAR,
     PairFigures,
@@ -40,6 +37,7 @@ from anyband.simulation.realism_sums import (
     to_60m,
 )
 from anyband.simulation.rng import stream
+from anyband.simulation.sampling import Image
 
 VERSION = 1  # of the simulator's physics; part of the hash that every item carries
 HIDDEN_STEP_M = 5.0
@@ -65,41 +63,41 @@ class PairSimulator:
     landscape: Landscape
     settings: Simulation
 
-    def scene(self, acquisition: Acquisition) -> Scene:
+    def world(self, overpass: Overpass) -> HiddenWorld:
         """Ground, air and sky of one acquisition."""
         place = self.writer.place
-        state = compose(self.landscape, acquisition.day_of_year, place.southern)
-        return Scene.draw(self.landscape, state, acquisition, self.settings.seed, place.name)
+        state = compose(self.landscape, overpass.day_of_year, place.southern)
+        return HiddenWorld.draw(self.landscape, state, overpass, self.settings.seed, place.name)
 
-    def run(self, first: Acquisition, second: Acquisition, labels: NDArray[np.uint8]) -> PairFigures:
+    def run(self, first: Overpass, second: Overpass, labels: NDArray[np.uint8]) -> PairFigures:
         """Simulate a Sentinel-2 and a Landsat acquisition with their HLS products; returns their realism figures."""
-        msi, oli = self.scene(first), self.scene(second)
+        msi, oli = self.world(first), self.world(second)
         # HLS brings both to one sun: the mean of the two sensors at their overpass.
         zenith = (first.geometry.sun_zenith + second.geometry.sun_zenith) / 2
         measured = surface_products.observe_sentinel2(msi)
         level2 = surface_products.sen2cor(msi, measured)
         classes = self._sentinel2(msi, level2)
         s30 = hls_recipe.hls_s30(msi, surface_products.lasrc(msi, measured), zenith)
-        found_s30 = masks.find(msi, "hls_s30", s30, hls_grid(msi.hidden))
+        found_s30 = cloud_masks.find(msi, "hls_s30", s30, hls_grid(msi.hidden))
         mask_s30 = self._hls(msi, "hls_s30", s30, found_s30)
         if self.settings.second_sensor == "uninformative":
             landsat, l30 = surface_products.uninformative_landsat(level2, oli), hls_recipe.uninformative_l30(s30, oli)
-            found, found_l30 = masks.copied(oli, landsat_grid(oli.hidden), classes), found_s30
+            found, found_l30 = cloud_masks.copied(oli, landsat_grid(oli.hidden), classes), found_s30
         else:
             landsat = surface_products.landsat_level2(oli)
             l30 = hls_recipe.hls_l30(oli, landsat, zenith)
-            found = masks.find(oli, "landsat", landsat, landsat_grid(oli.hidden))
-            found_l30 = masks.find(oli, "hls_l30", l30, hls_grid(oli.hidden))
+            found = cloud_masks.find(oli, "landsat", landsat, landsat_grid(oli.hidden))
+            found_l30 = cloud_masks.find(oli, "hls_l30", l30, hls_grid(oli.hidden))
         qa = self._landsat(oli, landsat, found)
         mask_l30 = self._hls(oli, "hls_l30", l30, found_l30)
         for product in self.settings.extra_sensors:
-            publish_extra(self.writer, product, msi.acquisition, observe_extra(msi, product))
+            publish_extra(self.writer, product, msi.overpass, observe_extra(msi, product))
         return self._figures(first, second, (level2, classes), (landsat, qa), (s30, l30, mask_s30 | mask_l30), labels)
 
     def _figures(
         self,
-        first: Acquisition,
-        second: Acquisition,
+        first: Overpass,
+        second: Overpass,
         sentinel2: tuple[Mapping[str, Image], NDArray[np.uint8]],
         landsat: tuple[Mapping[str, Image], NDArray[np.uint16]],
         harmonised: tuple[Mapping[str, Image], Mapping[str, Image], NDArray[np.uint8]],
@@ -124,46 +122,50 @@ class PairSimulator:
             negative=negative_counts(*sentinel2),
         )
 
-    def _sentinel2(self, scene: Scene, level2: Mapping[str, Image]) -> NDArray[np.uint8]:
+    def _sentinel2(self, world: HiddenWorld, level2: Mapping[str, Image]) -> NDArray[np.uint8]:
         """Publish a Level-2A product; returns its scene classification."""
-        grid = sentinel2_grid(scene.hidden, 20)
-        found = masks.find(scene, "sentinel2", level2, grid)
-        classes = quality.scene_classification(found, masks.bands_of("sentinel2", level2, grid))
-        baseline = scene.acquisition.baseline
+        grid = sentinel2_grid(world.hidden, 20)
+        found = cloud_masks.find(world, "sentinel2", level2, grid)
+        classes = cloud_masks.scene_classification(found, cloud_masks.bands_of("sentinel2", level2, grid))
+        baseline = world.overpass.baseline
         order = sorted(level2, key=lambda name: (level2[name][0].pixel_m, name))
         rasters: dict[str, Raster] = {
-            name: (level2[name][0], encode.encode_sentinel2(level2[name][1], baseline), 0) for name in order
+            name: (level2[name][0], surface_products.encode_sentinel2(level2[name][1], baseline), 0) for name in order
         }
         rasters["SCL"] = (grid, classes, 0)
-        info = self.writer.info("sentinel2", scene.acquisition, scene.hidden.epsg, masks.cloud_percent(found))
-        self.writer.publish(replace(info, percentages=quality.scl_percentages(classes)), rasters)
+        info = self.writer.info("sentinel2", world.overpass, world.hidden.epsg, cloud_masks.cloud_percent(found))
+        self.writer.publish(replace(info, percentages=cloud_masks.scl_percentages(classes)), rasters)
         return classes
 
-    def _landsat(self, scene: Scene, images: Mapping[str, Image], found: quality.Detected) -> NDArray[np.uint16]:
+    def _landsat(
+        self, world: HiddenWorld, images: Mapping[str, Image], found: cloud_masks.Detected
+    ) -> NDArray[np.uint16]:
         """Publish a Collection 2 Level-2 product; returns its QA_PIXEL."""
         grid = images["red"][0]
         rasters: dict[str, Raster] = {
-            name: (grid, encode.encode_landsat(values), 0) for name, (_, values) in images.items() if name != "lwir11"
+            name: (grid, surface_products.encode_landsat(values), 0)
+            for name, (_, values) in images.items()
+            if name != "lwir11"
         }
-        rasters["lwir11"] = (grid, encode.encode_temperature(images["lwir11"][1]), 0)
-        qa = quality.qa_pixel(found)
+        rasters["lwir11"] = (grid, surface_products.encode_temperature(images["lwir11"][1]), 0)
+        qa = cloud_masks.qa_pixel(found)
         rasters["qa_pixel"] = (grid, qa, 1)
         rasters["qa_radsat"] = (grid, np.zeros(grid.shape, np.uint16), None)
-        info = self.writer.info("landsat", scene.acquisition, grid.epsg, masks.cloud_percent(found))
+        info = self.writer.info("landsat", world.overpass, grid.epsg, cloud_masks.cloud_percent(found))
         self.writer.publish(info, rasters)
         return qa
 
     def _hls(
-        self, scene: Scene, product: str, images: Mapping[str, Image], found: quality.Detected
+        self, world: HiddenWorld, product: str, images: Mapping[str, Image], found: cloud_masks.Detected
     ) -> NDArray[np.uint8]:
         """Publish an HLS product; returns its Fmask."""
-        grid = hls_grid(scene.hidden)
-        mask = quality.fmask(found, quality.aerosol_level(float(scene.air.aot_lasrc.mean())))
+        grid = hls_grid(world.hidden)
+        mask = cloud_masks.fmask(found, cloud_masks.aerosol_level(float(world.air.aot_lasrc.mean())))
         rasters: dict[str, Raster] = {
-            name: (grid, encode.encode_hls(values), -9999) for name, (_, values) in images.items()
+            name: (grid, surface_products.encode_hls(values), -9999) for name, (_, values) in images.items()
         }
         rasters["Fmask"] = (grid, mask, 255)
-        info = self.writer.info(product, scene.acquisition, grid.epsg, masks.cloud_percent(found))
+        info = self.writer.info(product, world.overpass, grid.epsg, cloud_masks.cloud_percent(found))
         self.writer.publish(info, rasters)
         return mask
 

@@ -4,20 +4,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anyband.archive.item_properties import hls_tags
-from anyband.archive.stac_items import AssetFile, SceneInfo, build_item, item_id
+from anyband.archive.item_properties import AssetFile, ItemDescription, hls_tags
+from anyband.archive.stac_items import (
+    DESCRIBED_MASK,
+    DESCRIBED_NODATA,
+    DESCRIBED_SCALE,
+    build_item,
+    described_id,
+    described_item,
+    item_id,
+)
 from anyband.products import collection_of
 from anyband.raster.geotiff import epsg_crs, hls_crs, write_raster
 from anyband.runtime import write_json
-from anyband.simulation.instrument.sampling import PixelGrid
-from anyband.simulation.land.hidden_grid import HiddenGrid
+from anyband.simulation.grids import HiddenGrid, PixelGrid
 from anyband.simulation.land.label_raster import label_raster
-from anyband.simulation.overpasses import Acquisition
+from anyband.simulation.overpasses import Overpass
 from anyband.simulation.places import Place
+from anyband.simulation.processors.cloud_masks import Detected, cloud_percent
+from anyband.simulation.processors.extra_sensors import ExtraImage
+from anyband.simulation.processors.surface_products import encode_hls
 
 # Days from acquisition to publication, by product.
 PUBLISHED_AFTER = {"sentinel2": 0.7, "landsat": 9.3, "hls_s30": 2.4, "hls_l30": 11.2}
@@ -38,7 +49,7 @@ class SiteWriter:
     ring: list[tuple[float, float]]
     written: list[str] = field(default_factory=list)
 
-    def publish(self, info: SceneInfo, rasters: Mapping[str, Raster]) -> None:
+    def publish(self, info: ItemDescription, rasters: Mapping[str, Raster]) -> None:
         """Write the rasters of a scene (asset key -> raster) and its item."""
         identifier = item_id(info)
         collection = collection_of(info.product)
@@ -51,21 +62,20 @@ class SiteWriter:
             tags = hls_tags(info) if hls else {}
             write_raster(self.folder / "files" / path, values, crs, grid.transform, nodata, scale, tags)
             assets[key] = AssetFile(path, grid.epsg, grid.transform, grid.shape)
-        self.item(replace(info, assets=assets))
+        self.item(build_item(replace(info, assets=assets)))
 
-    def item(self, info: SceneInfo) -> None:
+    def item(self, item: dict[str, Any]) -> None:
         """Write the STAC item of a scene whose files exist."""
-        item = build_item(info)
-        write_json(self.folder / "items" / collection_of(info.product) / f"{item['id']}.json", item)
+        write_json(self.folder / "items" / item["collection"] / f"{item['id']}.json", item)
         self.written.append(item["id"])
 
-    def info(self, product: str, acquisition: Acquisition, epsg: int, cloud_cover: float) -> SceneInfo:
+    def info(self, product: str, overpass: Overpass, epsg: int, cloud_cover: float) -> ItemDescription:
         """Description of a scene before its files are known."""
-        seen = acquisition.geometry
-        return SceneInfo(
+        seen = overpass.geometry
+        return ItemDescription(
             product=product,
-            platform=acquisition.platform,
-            datetime=acquisition.when,
+            platform=overpass.platform,
+            datetime=overpass.when,
             dataset=self.dataset,
             site=self.place.name,
             epsg=epsg,
@@ -76,8 +86,8 @@ class SiteWriter:
             sun_azimuth=seen.sun_azimuth,
             view_zenith=seen.view_zenith,
             view_azimuth=seen.view_azimuth,
-            baseline=acquisition.baseline if product in ("sentinel2", "hls_s30") else None,
-            generation_time=acquisition.when + timedelta(days=PUBLISHED_AFTER.get(product, EXTRA_PUBLISHED_AFTER)),
+            baseline=overpass.baseline if product in ("sentinel2", "hls_s30") else None,
+            generation_time=overpass.when + timedelta(days=PUBLISHED_AFTER.get(product, EXTRA_PUBLISHED_AFTER)),
             simulated=self.simulated,
         )
 
@@ -85,7 +95,7 @@ class SiteWriter:
 def publish_label(writer: SiteWriter, labels: NDArray[np.uint8], hidden: HiddenGrid) -> None:
     """Publish the land-cover map."""
     raster = label_raster(labels, hidden)
-    info = SceneInfo(
+    info = ItemDescription(
         product="label",
         platform="",
         datetime=datetime(2021, 1, 1, tzinfo=UTC),
@@ -107,4 +117,27 @@ def publish_label(writer: SiteWriter, labels: NDArray[np.uint8], hidden: HiddenG
     path = f"{collection_of('label')}/{identifier}/{identifier}_Map.tif"
     write_raster(writer.folder / "files" / path, raster.codes, epsg_crs(4326), raster.transform, 0)
     rows, columns = raster.codes.shape
-    writer.item(replace(info, assets={"map": AssetFile(path, 4326, raster.transform, (rows, columns))}))
+    assets = {"map": AssetFile(path, 4326, raster.transform, (rows, columns))}
+    writer.item(build_item(replace(info, assets=assets)))
+
+
+def publish_extra(writer: SiteWriter, product: str, overpass: Overpass, image: ExtraImage) -> None:
+    """Publish one scene of an extra sensor: a file of all bands, a mask, and an item that describes every band."""
+    info = writer.info(product, overpass, image.grid.epsg, cloud_percent(image.found))
+    identifier, collection = described_id(info, image.sensor), collection_of(product)
+    rasters: dict[str, tuple[NDArray[Any], int, float | None]] = {
+        "image": (encode_hls(image.values), DESCRIBED_NODATA, DESCRIBED_SCALE),
+        "mask": (mask_values(image.found), DESCRIBED_MASK["no_data"], None),
+    }
+    for key, (values, nodata, scale) in rasters.items():
+        path = writer.folder / "files" / collection / identifier / f"{identifier}_{key}.tif"
+        write_raster(path, values, epsg_crs(image.grid.epsg), image.grid.transform, nodata, scale)
+    writer.item(described_item(info, image.sensor, image.grid))
+
+
+def mask_values(found: Detected) -> NDArray[np.uint8]:
+    """The cloud mask of an extra sensor as published, (rows, columns)."""
+    values = np.full(found.cloud.shape, DESCRIBED_MASK["clear"], np.uint8)
+    for name, mask in (("thin_cirrus", found.cirrus), ("cloud_shadow", found.shadow), ("cloud", found.cloud)):
+        values[mask] = DESCRIBED_MASK[name]
+    return values

@@ -15,24 +15,32 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from anyband.archive.item_properties import PROPERTIES, item_names, microseconds
+from anyband.archive.geometry_names import mgrs_tile
+from anyband.archive.item_properties import (
+    PERCENTAGES,
+    PROPERTIES,
+    SIMULATED,
+    AssetFile,
+    ItemDescription,
+    bounding_box,
+    item_names,
+    microseconds,
+)
 from anyband.products import collection_of
-from anyband.simulation.scene_info import PERCENTAGES, SIMULATED, AssetFile, SceneInfo, bounding_box
-
-__all__ = ["SIMULATED", "AssetFile", "SceneInfo", "build_item", "item_id", "read_template"]
-
+from anyband.sensors import Sensor
+from anyband.simulation.grids import PixelGrid
 
 HOST = "archive.anyband.test"
 BASE = f"http://{HOST}"
 """Stable address of the archive, under which its server is reached as a proxy."""
 
 
-def item_id(info: SceneInfo) -> str:
+def item_id(info: ItemDescription) -> str:
     """Identifier of a scene, in the form of its provider."""
     return item_names(info)["id"]
 
 
-def build_item(info: SceneInfo, base_url: str = BASE) -> dict[str, Any]:
+def build_item(info: ItemDescription, base_url: str = BASE) -> dict[str, Any]:
     """Build the raw STAC item of a scene.
 
     Assets that have a file point to `{base_url}/files/{site}/{path}`; those without one point below the same folder,
@@ -45,8 +53,7 @@ def build_item(info: SceneInfo, base_url: str = BASE) -> dict[str, Any]:
     template = _template(collection)
     _check(info, template)
     names = item_names(info) | {"base": base_url, "collection": collection}
-    ring = [list(point) for point in info.footprint]
-    ring += [ring[0]] if ring[0] != ring[-1] else []
+    ring = _ring(info)
     multi = info.product.startswith("hls")
     return {
         "type": "Feature",
@@ -62,7 +69,13 @@ def build_item(info: SceneInfo, base_url: str = BASE) -> dict[str, Any]:
     }
 
 
-def _check(info: SceneInfo, template: Mapping[str, Any]) -> None:
+def _ring(info: ItemDescription) -> list[list[float]]:
+    """The closed footprint."""
+    ring = [list(point) for point in info.footprint]
+    return ring + ([ring[0]] if ring[0] != ring[-1] else [])
+
+
+def _check(info: ItemDescription, template: Mapping[str, Any]) -> None:
     """Refuse what the dialect has no place for."""
     for what, given, known in (
         ("asset", info.assets, template["assets"]),
@@ -91,7 +104,7 @@ def _template(collection: str) -> dict[str, Any]:
     return copy.deepcopy(read_template(collection))
 
 
-def _assets(info: SceneInfo, templates: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+def _assets(info: ItemDescription, templates: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     """All assets of the dialect, those without a file included."""
     folder = f"{names['base']}/files/{info.site}/"
     assets = {}
@@ -105,7 +118,7 @@ def _assets(info: SceneInfo, templates: Mapping[str, Any], names: Mapping[str, s
     return assets
 
 
-def _grid_fields(info: SceneInfo, key: str, template: Mapping[str, Any]) -> dict[str, Any]:
+def _grid_fields(info: ItemDescription, key: str, template: Mapping[str, Any]) -> dict[str, Any]:
     """Grid of one asset; only Sentinel-2 (its rasters) and WorldCover publish grids there.
 
     An asset without a file gets the grid of a file of the same scene, scaled to its own pixel size.
@@ -146,3 +159,99 @@ def _api_links(names: Mapping[str, str]) -> list[dict[str, str]]:
         {"rel": "root", "type": "application/json", "href": root},
         {"rel": "self", "type": "application/geo+json", "href": f"{collection}/items/{names['id']}"},
     ]
+
+
+DESCRIBED_EXTENSIONS = [
+    f"https://stac-extensions.github.io/{name}/schema.json"
+    for name in ("eo/v2.0.0", "raster/v2.0.0", "projection/v2.0.0", "view/v1.0.0", "classification/v2.0.0")
+]
+DESCRIBED_MASK = {"no_data": 0, "clear": 1, "cloud": 2, "cloud_shadow": 3, "thin_cirrus": 4}
+"""Values of the mask of an extra sensor."""
+DESCRIBED_SCALE, DESCRIBED_NODATA = 1e-4, -9999
+
+
+def described_id(info: ItemDescription, sensor: Sensor) -> str:
+    """Identifier of a scene of an extra sensor: satellite, time, tile and site."""
+    return f"{sensor.platform}_{info.datetime:%Y%m%dT%H%M%S}_{mgrs_tile(*info.centre)}_{info.site}"
+
+
+def described_item(info: ItemDescription, sensor: Sensor, grid: PixelGrid) -> dict[str, Any]:
+    """The item of a scene of an extra sensor whose files exist.
+
+    STAC 1.1 with `bands` (eo v2, raster v2, projection v2), in no provider's own dialect: wavelengths, scale, grid and
+    the meaning of the mask are all said there.
+    """
+    identifier, collection = described_id(info, sensor), collection_of(info.product)
+    url = f"{BASE}/sensors/collections/{collection}"
+    return {
+        "type": "Feature",
+        "stac_version": "1.1.0",
+        "stac_extensions": DESCRIBED_EXTENSIONS,
+        "id": identifier,
+        "collection": collection,
+        "bbox": bounding_box(info.footprint),
+        "geometry": {"type": "Polygon", "coordinates": [_ring(info)]},
+        "properties": _described_properties(info, sensor, grid),
+        "links": [
+            {"rel": "collection", "type": "application/json", "href": url},
+            {"rel": "self", "type": "application/geo+json", "href": f"{url}/items/{identifier}"},
+        ],
+        "assets": _described_assets(f"{BASE}/files/{info.site}/{collection}/{identifier}/{identifier}", sensor),
+    }
+
+
+def _described_properties(info: ItemDescription, sensor: Sensor, grid: PixelGrid) -> dict[str, Any]:
+    return {
+        "datetime": microseconds(info.datetime),
+        "created": microseconds(info.generation_time),
+        "platform": sensor.platform,
+        "constellation": sensor.product,
+        "gsd": sensor.bands[0].gsd_m,
+        "eo:cloud_cover": info.cloud_cover,
+        "proj:code": f"EPSG:{grid.epsg}",
+        "proj:shape": list(grid.shape),
+        "proj:transform": list(grid.transform),
+        "view:sun_elevation": 90 - info.sun_zenith,
+        "view:sun_azimuth": info.sun_azimuth,
+        "view:off_nadir": info.view_zenith,
+        "view:azimuth": info.view_azimuth,
+        SIMULATED: info.simulated,
+    }
+
+
+def _described_assets(start: str, sensor: Sensor) -> dict[str, Any]:
+    media = "image/tiff; application=geotiff; profile=cloud-optimized"
+    bands = [
+        {
+            "name": band.name,
+            "eo:center_wavelength": round(band.response.centre_nm / 1000, 6),
+            "eo:full_width_half_max": round(band.response.fwhm_nm / 1000, 6),
+        }
+        for band in sensor.bands
+    ]
+    image = {
+        "href": f"{start}_image.tif",
+        "type": media,
+        "roles": ["data", "reflectance"],
+        "title": "Surface reflectance",
+        "data_type": "int16",
+        "nodata": DESCRIBED_NODATA,
+        "raster:scale": DESCRIBED_SCALE,
+        "raster:offset": 0.0,
+        "raster:spatial_resolution": sensor.bands[0].pixel_m,
+        "bands": bands,
+    }
+    classes = [
+        {"value": value, "name": name, "title": name.replace("_", " ")} for name, value in DESCRIBED_MASK.items()
+    ]
+    mask = {
+        "href": f"{start}_mask.tif",
+        "type": media,
+        "roles": ["data-mask", "cloud", "cloud-shadow"],
+        "title": "Mask of clouds and shadows",
+        "data_type": "uint8",
+        "nodata": DESCRIBED_MASK["no_data"],
+        "raster:spatial_resolution": sensor.bands[0].pixel_m,
+        "classification:classes": classes,
+    }
+    return {"image": image, "mask": mask}

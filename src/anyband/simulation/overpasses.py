@@ -23,7 +23,7 @@ EASTERN_VIEW_AZIMUTH = 102.0
 
 
 @dataclass(frozen=True)
-class Acquisition:
+class Overpass:
     """One overpass: when, by which unit, from where and under which sun."""
 
     sensor: str
@@ -59,7 +59,7 @@ def sun_position(when: datetime, longitude: float, latitude: float) -> tuple[flo
     return math.degrees(math.acos(up)), math.degrees(math.atan2(east, north)) % 360
 
 
-def _acquire(place: Place, sensor: str, day: date, seed: int) -> Acquisition:
+def _acquire(place: Place, sensor: str, day: date, seed: int) -> Overpass:
     """The overpass of a sensor on a day; its chance depends on place, sensor and day only."""
     rng = stream(seed, place.name, "overpass", sensor, day.isoformat())
     hours = OVERPASS[sensor] + rng.normal(0, OVERPASS_SPREAD_H) - place.longitude / 15
@@ -71,10 +71,10 @@ def _acquire(place: Place, sensor: str, day: date, seed: int) -> Acquisition:
     view = rng.uniform(-1, 1) * MAX_VIEW_ZENITH[sensor]
     azimuth = (EASTERN_VIEW_AZIMUTH + (180 if view < 0 else 0) + rng.normal(0, 3)) % 360
     sun_zenith, sun_azimuth = sun_position(when, place.longitude, place.latitude)
-    return Acquisition(sensor, platform, when, Geometry(sun_zenith, sun_azimuth, abs(view), azimuth))
+    return Overpass(sensor, platform, when, Geometry(sun_zenith, sun_azimuth, abs(view), azimuth))
 
 
-def plan(place: Place, seed: int) -> tuple[tuple[Acquisition, Acquisition], ...]:
+def plan(place: Place, seed: int) -> tuple[tuple[Overpass, Overpass], ...]:
     """The two date pairs (Sentinel-2, Landsat) of a place, in order of time."""
     pairs = []
     for number, (first, last) in enumerate(SOUTHERN_WINDOWS if place.southern else NORTHERN_WINDOWS):

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anyband.simulation.instrument.sampling import HIDDEN_MARGIN_M, PixelGrid, area_means, sentinel2_grid
-from anyband.simulation.land.hidden_grid import HiddenGrid
-from anyband.simulation.processors.surface_products import Image
+from anyband.simulation.grids import HIDDEN_MARGIN_M, HiddenGrid, PixelGrid, sentinel2_grid
+from anyband.simulation.sampling import Image, area_means
 from anyband.simulation.sky.atmosphere import Field
 
 Mask = NDArray[np.bool_]

@@ -21,7 +21,7 @@ from functools import cached_property, lru_cache
 from http import HTTPStatus
 from pathlib import Path
 
-from anyband.archive.server.http_server import Answer, ArchiveServer, Request, Respond, file_answer, json_answer
+from anyband.archive.server.http_server import Answer, ArchiveServer, ClientRequest, Respond, file_answer, json_answer
 from anyband.archive.server.item_index import RequestError
 from anyband.archive.server.stac_api import not_found
 from anyband.archive.stac_items import BASE, HOST
@@ -87,7 +87,7 @@ class ProviderServer(ArchiveServer):
         has_keys = "AWS_ACCESS_KEY_ID" in os.environ or profiles.is_file()
         return super().environment | buckets | tokens | ({} if has_keys else FAKE_KEYS)
 
-    def _meet(self, request: Request, respond: Respond) -> Answer:
+    def _meet(self, request: ClientRequest, respond: Respond) -> Answer:
         """The hook: what a provider does before, or in place of, the plain archive."""
         path = f"/{request.path}"
         if request.host == S3_HOST:
@@ -117,7 +117,7 @@ class ProviderServer(ArchiveServer):
             return json_answer(HTTPStatus.TOO_MANY_REQUESTS, refusal)
         return json_answer(HTTPStatus.OK, document)
 
-    def _file(self, request: Request) -> Answer:
+    def _file(self, request: ClientRequest) -> Answer:
         """A file, unless a fault comes first."""
         path = self._path(request.path)
         lasting = self._lasting.get(stored_part(path))

@@ -8,20 +8,22 @@ import pytest
 import rasterio
 
 from anyband.archive.place import config_hash, hidden_grid, simulate_place, surface_seed
-from anyband.archive.publish_extra import MASK, mask_values
+from anyband.archive.publish import mask_values
+from anyband.archive.stac_items import DESCRIBED_MASK
 from anyband.config import Simulation
 from anyband.products import EXTRA, collection_of
 from anyband.raster.quality_layers import MASK_CLEAR, mask_clear
 from anyband.sensors import get_sensor
-from anyband.simulation.instrument import extra_sensors
-from anyband.simulation.instrument.extra_sensors import SPECTRAL_TOLERANCE, imager_of, observe_extra, spectral_basis
-from anyband.simulation.instrument.observe import Scene
-from anyband.simulation.instrument.sampling import Sampler, sentinel2_grid
+from anyband.simulation.grids import sentinel2_grid
+from anyband.simulation.instrument.observe import HiddenWorld
 from anyband.simulation.land.landscape import build_landscape
 from anyband.simulation.land.surface import compose
 from anyband.simulation.overpasses import plan
 from anyband.simulation.places import load_places
-from anyband.simulation.processors.quality import Detected
+from anyband.simulation.processors import extra_sensors
+from anyband.simulation.processors.cloud_masks import Detected
+from anyband.simulation.processors.extra_sensors import SPECTRAL_TOLERANCE, imager_of, observe_extra, spectral_basis
+from anyband.simulation.sampling import Sampler
 
 EXTENT = 960
 PLACE = load_places()[0]
@@ -37,12 +39,12 @@ def folders(tmp_path_factory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def scene() -> Scene:
+def scene() -> HiddenWorld:
     hidden = hidden_grid(PLACE, EXTENT)
     landscape = build_landscape(hidden, PLACE.archetype, surface_seed(PLACE, ALL))
-    acquisition = plan(PLACE, ALL.seed)[0][0]
-    state = compose(landscape, acquisition.day_of_year, PLACE.southern)
-    return Scene.draw(landscape, state, acquisition, ALL.seed, PLACE.name)
+    overpass = plan(PLACE, ALL.seed)[0][0]
+    state = compose(landscape, overpass.day_of_year, PLACE.southern)
+    return HiddenWorld.draw(landscape, state, overpass, ALL.seed, PLACE.name)
 
 
 def pixels(folder: Path) -> dict[str, bytes]:
@@ -132,7 +134,7 @@ def test_surface_is_that_of_sentinel_2_in_like_bands(scene, product, folders):
 def test_noise_and_errors_of_two_extra_sensors_have_nothing_in_common(scene):
     """Streams named by the product: else the noise of one sensor could be read off another."""
     draws = {
-        product: extra_sensors.stream(1, "here", scene.acquisition.key, product, "instrument").normal(0, 1, 50)
+        product: extra_sensors.stream(1, "here", scene.overpass.key, product, "instrument").normal(0, 1, 50)
         for product in EXTRA
     }
     assert abs(np.corrcoef(draws["broadband"], draws["narrowband"])[0, 1]) < 0.5
@@ -146,6 +148,7 @@ def test_mask_says_cloud_before_shadow_and_is_read_as_it_is_written():
     three = np.array([[False, True, True, False]])
     none = np.zeros_like(one)
     values = mask_values(Detected(one, two, three, none, none, none))
-    assert values.tolist() == [[MASK["cloud"], MASK["cloud_shadow"], MASK["thin_cirrus"], MASK["clear"]]]
+    names = ("cloud", "cloud_shadow", "thin_cirrus", "clear")
+    assert values.tolist() == [[DESCRIBED_MASK[name] for name in names]]
     assert mask_clear(values).tolist() == [[False, False, False, True]]
-    assert MASK["clear"] == MASK_CLEAR
+    assert DESCRIBED_MASK["clear"] == MASK_CLEAR

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pystac
 import pytest
 
-from anyband.archive.item_properties import hls_tags
-from anyband.archive.stac_items import SIMULATED, AssetFile, build_item, item_id
+from anyband.archive.item_properties import SIMULATED, AssetFile, hls_tags
+from anyband.archive.stac_items import build_item, item_id
 from anyband.catalog.items.dialects import parse_item
 from anyband.catalog.items.hls import BANDS
 from anyband.raster.header import platform_of

@@ -6,14 +6,14 @@ import pytest
 
 from anyband.archive.place import hidden_grid
 from anyband.archive.publish import SiteWriter
-from anyband.archive.publish_extra import extra_item
+from anyband.archive.stac_items import described_item
 from anyband.catalog.items.dialects import parse_item
 from anyband.products import EXTRA, collection_of
 from anyband.raster.asset import UnusableItemError
 from anyband.raster.quality_layers import DECODERS, FILL
 from anyband.runtime import UserError
 from anyband.sensors import get_sensor
-from anyband.simulation.instrument.sampling import sentinel2_grid
+from anyband.simulation.grids import sentinel2_grid
 from anyband.simulation.overpasses import plan
 from anyband.simulation.places import load_places
 
@@ -31,7 +31,7 @@ def published(folder, product):
     grid = sentinel2_grid(hidden, round(sensor.bands[0].pixel_m))
     ring = [(2.0, 51.0), (2.1, 51.0), (2.1, 51.1), (2.0, 51.1)]
     writer = SiteWriter(folder, PLACE, "tiny", "simulator 1", ring)
-    return extra_item(writer.info(product, plan(PLACE, 1)[0][0], grid.epsg, 12.0), sensor, grid)
+    return described_item(writer.info(product, plan(PLACE, 1)[0][0], grid.epsg, 12.0), sensor, grid)
 
 
 @pytest.mark.parametrize("product", EXTRA)

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import rasterio
 
-from anyband.archive.stac_items import AssetFile, build_item
+from anyband.archive.item_properties import AssetFile
+from anyband.archive.stac_items import build_item
 from anyband.catalog.api import Catalogue
 from anyband.catalog.items.dialects import parse_item
 from anyband.catalog.manifests import site_query

@@ -9,7 +9,7 @@ import rasterio
 import zarr
 
 from anyband.archive.place import simulate_place
-from anyband.archive.publish_extra import MASK
+from anyband.archive.stac_items import DESCRIBED_MASK
 from anyband.chips.dataset import load_split
 from anyband.chips.selection_read import band_groups
 from anyband.chips.store import new_store
@@ -76,7 +76,7 @@ def test_stores_have_a_group_with_all_bands_and_a_mask_of_its_own(cut):
         assert (found_m, len(bands)) == (pixel_m, count)
         assert tuple(bands) == get_sensor(f"{product}-1", product).names
         assert store[f"{product}/qa/clear"].shape == (2, 960 // pixel_m, 960 // pixel_m)
-        assert set(np.unique(store[f"{product}/qa/values"][:])) <= set(MASK.values())
+        assert set(np.unique(store[f"{product}/qa/values"][:])) <= set(DESCRIBED_MASK.values())
         assert not store[f"{product}/{pixel_m}m/offset_m"][:].any(), "the grid is that of the Sentinel-2 tile"
 
 

@@ -27,19 +27,19 @@ def test_southern_places_have_one_scene_on_each_side_of_the_offset():
 
 
 def test_all_units_occur_and_landsat_9_more_often():
-    platforms = [acquisition.platform for _, pair in PAIRS for acquisition in pair]
+    platforms = [overpass.platform for _, pair in PAIRS for overpass in pair]
     assert set(platforms) == {"sentinel-2a", "sentinel-2b", "landsat-8", "landsat-9"}
     assert platforms.count("landsat-9") > platforms.count("landsat-8")
 
 
 def test_sun_is_up_in_the_morning_and_on_the_equator_side():
     for place, pair in PAIRS:
-        for acquisition in pair:
-            sun = acquisition.geometry
+        for overpass in pair:
+            sun = overpass.geometry
             assert 15 < sun.sun_zenith < 65
             towards_equator = 90 < sun.sun_azimuth < 180 if not place.southern else 0 < sun.sun_azimuth < 120
             assert towards_equator, (place.name, sun)
-            assert sun.view_zenith <= (10.3 if acquisition.sensor == "sentinel2" else 7.5)
+            assert sun.view_zenith <= (10.3 if overpass.sensor == "sentinel2" else 7.5)
 
 
 def test_sun_position_against_an_almanac():

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from anyband.simulation.instrument.sampling import sentinel2_grid
-from anyband.simulation.land.hidden_grid import HiddenGrid
+from anyband.simulation.grids import HiddenGrid, sentinel2_grid
 from anyband.simulation.sky.atmosphere import Geometry
 from anyband.simulation.sky.clouds import Sky, draw_cloud_share, smoothstep
 

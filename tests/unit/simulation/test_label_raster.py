@@ -3,7 +3,7 @@
 import numpy as np
 from pyproj import Transformer
 
-from anyband.simulation.land.hidden_grid import HiddenGrid
+from anyband.simulation.grids import HiddenGrid
 from anyband.simulation.land.label_raster import _project, label_raster, scene_ring
 
 HIDDEN = HiddenGrid(32733, 420_000.0, 6_300_040.0, 5.0, 816)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from anyband.runtime import UserError
+from anyband.simulation.grids import HiddenGrid
 from anyband.simulation.land.archetypes import ARCHETYPES
 from anyband.simulation.land.cover import BUILT, WATER, WORLDCOVER
-from anyband.simulation.land.hidden_grid import HiddenGrid
 from anyband.simulation.land.landscape import build_landscape
 from anyband.simulation.land.settlement import OPEN, ROOF, STREET
 from anyband.simulation.land.surface import CODES, label_codes

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from anyband.sensors import get_sensor
-from anyband.simulation.instrument.observe import Scene, cos_incidence
-from anyband.simulation.instrument.sampling import area_means, hls_grid, landsat_grid
+from anyband.simulation.grids import hls_grid, landsat_grid
+from anyband.simulation.instrument.observe import HiddenWorld, cos_incidence
 from anyband.simulation.land.surface import compose
-from anyband.simulation.overpasses import Acquisition, plan
+from anyband.simulation.overpasses import Overpass, plan
 from anyband.simulation.places import load_places
-from anyband.simulation.processors import encode, hls_recipe, surface_products
+from anyband.simulation.processors import hls_recipe, surface_products
+from anyband.simulation.sampling import area_means
 from anyband.simulation.sky.atmosphere import Geometry
 from surfaces import small_landscape
 
@@ -20,13 +21,13 @@ PLACE = load_places()[0]
 
 
 @cache
-def scene(sensor: str, seed: int = 3) -> Scene:
+def scene(sensor: str, seed: int = 3) -> HiddenWorld:
     """A clear scene of 2 km."""
     landscape = small_landscape("bocage")
-    acquisition = plan(PLACE, 1)[0][0 if sensor == "sentinel2" else 1]
-    state = compose(landscape, acquisition.day_of_year, False)
+    overpass = plan(PLACE, 1)[0][0 if sensor == "sentinel2" else 1]
+    state = compose(landscape, overpass.day_of_year, False)
     while True:
-        drawn = Scene.draw(landscape, state, acquisition, seed, "test")
+        drawn = HiddenWorld.draw(landscape, state, overpass, seed, "test")
         if drawn.sky.share == 0 and not drawn.sky.cirrus.any():
             return drawn
         seed += 1
@@ -69,22 +70,22 @@ def test_half_pixel_shift_lands_on_the_hls_grid():
 
 @pytest.mark.parametrize(("baseline", "number"), [("03.01", 1234), ("04.00", 2234), ("05.09", 2234)])
 def test_sentinel_2_offset_follows_the_baseline(baseline, number):
-    assert encode.encode_sentinel2(np.array([0.1234], np.float32), baseline)[0] == number
+    assert surface_products.encode_sentinel2(np.array([0.1234], np.float32), baseline)[0] == number
 
 
 def test_dark_pixels_never_become_nodata():
     dark = np.array([-0.5], np.float32)
-    assert encode.encode_sentinel2(dark, "03.01")[0] == 1
-    assert encode.encode_landsat(dark)[0] == 1
-    assert encode.encode_hls(np.array([-2.0], np.float32))[0] == -9998
+    assert surface_products.encode_sentinel2(dark, "03.01")[0] == 1
+    assert surface_products.encode_landsat(dark)[0] == 1
+    assert surface_products.encode_hls(np.array([-2.0], np.float32))[0] == -9998
 
 
 def test_encodings_round_to_half_a_step():
     values = np.linspace(0.0, 1.0, 500, dtype=np.float32)
-    np.testing.assert_allclose(encode.encode_landsat(values) * 2.75e-5 - 0.2, values, atol=1.5e-5)
-    np.testing.assert_allclose(encode.encode_hls(values) * 1e-4, values, atol=5.1e-5)
+    np.testing.assert_allclose(surface_products.encode_landsat(values) * 2.75e-5 - 0.2, values, atol=1.5e-5)
+    np.testing.assert_allclose(surface_products.encode_hls(values) * 1e-4, values, atol=5.1e-5)
     kelvin = np.linspace(260, 330, 500, dtype=np.float32)
-    np.testing.assert_allclose(encode.encode_temperature(kelvin) * 0.00341802 + 149, kelvin, atol=0.002)
+    np.testing.assert_allclose(surface_products.encode_temperature(kelvin) * 0.00341802 + 149, kelvin, atol=0.002)
 
 
 def test_processors_come_near_the_ground_and_differ_from_each_other():
@@ -105,10 +106,10 @@ def test_registration_error_and_noise_belong_to_the_acquisition_alone():
 def test_s30_is_adjusted_area_mean_at_nadir():
     view = scene("sentinel2")
     surface = surface_products.lasrc(view, measured())
-    zenith = view.acquisition.geometry.sun_zenith
+    zenith = view.overpass.geometry.sun_zenith
     result = hls_recipe.hls_s30(view, surface, zenith)
     assert set(result) == {band.name for band in get_sensor("sentinel-2a", "hls_s30").bands}
-    slope, offset = hls_recipe.BANDPASS[view.acquisition.platform]["B04"]
+    slope, offset = hls_recipe.BANDPASS[view.overpass.platform]["B04"]
     mean = surface["B04"][1][:3, :3].mean()
     assert result["B04"][1][0, 0] == pytest.approx((mean * slope) * 1.0 + offset, rel=0.08)
     np.testing.assert_array_equal(result["B01"][1][0, 0], result["B01"][1][1, 1])  # one 60 m sample, repeated
@@ -125,7 +126,7 @@ def test_landsat_product_has_all_bands_on_its_own_grid_and_plausible_temperature
 
 
 def test_terrain_faces_the_sun_where_it_tilts_towards_it():
-    sun = Acquisition("landsat", "landsat-9", plan(PLACE, 1)[0][1].when, Geometry(45, 90, 0, 0))
+    sun = Overpass("landsat", "landsat-9", plan(PLACE, 1)[0][1].when, Geometry(45, 90, 0, 0))
     eastern = np.repeat(-0.2 * 5 * np.arange(40, dtype=np.float32)[None], 40, axis=0)  # falls to the east
     assert cos_incidence(eastern, 5.0, sun).mean() == pytest.approx((1 + 0.2) / np.hypot(1, 0.2), rel=1e-3)
     assert cos_incidence(-eastern, 5.0, sun).mean() == pytest.approx((1 - 0.2) / np.hypot(1, 0.2), rel=1e-3)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from anyband.simulation.processors.quality import (
+from anyband.simulation.processors.cloud_masks import (
     Detected,
     aerosol_level,
     detect,

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from anyband.archive.stac_items import AssetFile, build_item
+from anyband.archive.item_properties import AssetFile
+from anyband.archive.stac_items import build_item
 from make_items import NOON, make_scene
 from scenes import HLS, LANDSAT, SENTINEL2
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pystac
 import pytest
 
-from anyband.archive.stac_items import SIMULATED
+from anyband.archive.item_properties import SIMULATED
 from anyband.catalog.items.dialects import parse_item
 from anyband.catalog.items.sentinel2 import has_offset
 from anyband.testing.provider_apis import APIS

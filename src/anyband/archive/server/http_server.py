@@ -31,7 +31,7 @@ FILES = "files/"
 
 
 @dataclass(frozen=True)
-class Request:
+class ClientRequest:
     """What a client asks for: `path` is decoded and without a leading slash, names of `headers` have any case."""
 
     method: str
@@ -52,8 +52,8 @@ class Answer:
     pieces: Iterable[bytes] | None = None
 
 
-Respond = Callable[[Request], Answer]
-Hook = Callable[[Request, Respond], Answer]
+Respond = Callable[[ClientRequest], Answer]
+Hook = Callable[[ClientRequest, Respond], Answer]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -69,7 +69,7 @@ class Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = unquote(url.path).removeprefix("/")
-        request = Request(self.command, url.hostname or HOST, path, url.query, self.headers, body)
+        request = ClientRequest(self.command, url.hostname or HOST, path, url.query, self.headers, body)
         try:
             answer = self.server.answer(request)
         except RequestError as error:
@@ -150,7 +150,7 @@ class ArchiveServer(ThreadingHTTPServer):
         """
         return {"http_proxy": self.proxy_url, "HTTP_PROXY": self.proxy_url, "no_proxy": "", "NO_PROXY": ""}
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: ClientRequest) -> Answer:
         """Answer a request, through the hook if there is one.
 
         Raises:
@@ -158,7 +158,7 @@ class ArchiveServer(ThreadingHTTPServer):
         """
         return self._answer(request) if self._hook is None else self._hook(request, self._answer)
 
-    def _answer(self, request: Request) -> Answer:
+    def _answer(self, request: ClientRequest) -> Answer:
         if request.host != HOST:
             line = f"this proxy leads to {HOST} only, not to {request.host}"
             raise RequestError(HTTPStatus.BAD_GATEWAY, line)
@@ -185,7 +185,7 @@ def text_answer(status: HTTPStatus, line: str) -> Answer:
     return Answer(status, f"{line}\n".encode(), {"Content-Type": "text/plain; charset=utf-8"})
 
 
-def file_answer(content: Path | bytes, name: str, request: Request) -> Answer:
+def file_answer(content: Path | bytes, name: str, request: ClientRequest) -> Answer:
     """A file, or the one byte range that was asked for (RFC 9110, section 14)."""
     size = len(content) if isinstance(content, bytes) else content.stat().st_size
     kind = "image/tiff" if name.lower().endswith(".tif") else "application/octet-stream"

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anyband.sensors import Band
+from anyband.simulation.grids import HiddenGrid, PixelGrid
 from anyband.simulation.instrument.optics import (
     SCENE_GAIN_SD,
     Instrument,
@@ -16,13 +17,12 @@ from anyband.simulation.instrument.optics import (
     true_response,
     unit_gain,
 )
-from anyband.simulation.instrument.sampling import PixelGrid, Sampler, interpolate, psf_operator
-from anyband.simulation.land.hidden_grid import HiddenGrid
 from anyband.simulation.land.landscape import Landscape
 from anyband.simulation.land.noise import power_noise
 from anyband.simulation.land.surface import SurfaceState
-from anyband.simulation.overpasses import Acquisition
+from anyband.simulation.overpasses import Overpass
 from anyband.simulation.rng import stream
+from anyband.simulation.sampling import Sampler, interpolate, psf_operator
 from anyband.simulation.sky.atmosphere import ASSUMED, Air, Field, Optics, draw_air, optics, to_top
 from anyband.simulation.sky.brdf import draw_strengths, true_factor
 from anyband.simulation.sky.clouds import Sky, SkyOnGrid
@@ -32,17 +32,17 @@ COARSE_M = 480.0
 DEM_SIGMA_M = 30.0  # resolution of the elevation model that processors correct terrain with
 
 
-def cos_incidence(dem: Field, step_m: float, acquisition: Acquisition) -> Field:
+def cos_incidence(dem: Field, step_m: float, overpass: Overpass) -> Field:
     """Cosine of the sun's angle to the ground relative to level ground, (n, n); not below 0.05."""
     down, right = np.gradient(dem, np.float32(step_m))
-    sun = acquisition.geometry
+    sun = overpass.geometry
     azimuth, zenith = np.radians(sun.sun_azimuth), np.radians(sun.sun_zenith)
     tilt = np.tan(zenith) * (np.float32(-np.sin(azimuth)) * right + np.float32(np.cos(azimuth)) * down)
     return np.asarray(np.maximum((1 + tilt) / np.sqrt(1 + down * down + right * right), 0.05), np.float32)
 
 
 @dataclass
-class Scene:
+class HiddenWorld:
     """The ground, the air and the sky of one acquisition.
 
     Attributes:
@@ -57,7 +57,7 @@ class Scene:
 
     landscape: Landscape
     state: SurfaceState
-    acquisition: Acquisition
+    overpass: Overpass
     air: Air
     sky: Sky
     seed: int
@@ -65,15 +65,15 @@ class Scene:
 
     @classmethod
     def draw(
-        cls, landscape: Landscape, state: SurfaceState, acquisition: Acquisition, seed: int, place: str
-    ) -> "Scene":
+        cls, landscape: Landscape, state: SurfaceState, overpass: Overpass, seed: int, place: str
+    ) -> "HiddenWorld":
         """Draw air and sky from streams that belong to this acquisition alone."""
         hidden = landscape.grid
         nodes = round(hidden.extent_m / COARSE_M) + 2
-        rng = stream(seed, place, acquisition.key, "air")
+        rng = stream(seed, place, overpass.key, "air")
         air = draw_air(rng, power_noise(rng, nodes, COARSE_M, 3.0, 2 * COARSE_M, 8_000.0))
-        sky = Sky(stream(seed, place, acquisition.key, "clouds"), hidden, acquisition.geometry)
-        return cls(landscape, state, acquisition, air, sky, seed, place)
+        sky = Sky(stream(seed, place, overpass.key, "clouds"), hidden, overpass.geometry)
+        return cls(landscape, state, overpass, air, sky, seed, place)
 
     @property
     def hidden(self) -> HiddenGrid:
@@ -93,7 +93,7 @@ class Scene:
     @cached_property
     def incidence(self) -> Field:
         """Sunlight on the terrain relative to level ground, (n, n)."""
-        return cos_incidence(self.landscape.dem, self.hidden.step_m, self.acquisition)
+        return cos_incidence(self.landscape.dem, self.hidden.step_m, self.overpass)
 
     @cached_property
     def lit(self) -> Field:
@@ -127,7 +127,7 @@ class Scene:
     def optics(self, wavelength_nm: float, assumed: Field | None = None) -> Optics:
         """Atmosphere of one band on the coarse nodes: the true one, or what follows from an `assumed` AOT."""
         aot, aerosol = (self.air.aot, self.air.aerosol) if assumed is None else (assumed, ASSUMED)
-        return optics(wavelength_nm, aot, aerosol, self.acquisition.geometry, self.altitude_m)
+        return optics(wavelength_nm, aot, aerosol, self.overpass.geometry, self.altitude_m)
 
     def spread(self, coarse: Optics, grid: PixelGrid) -> Optics:
         """Atmosphere at the pixels of a grid."""
@@ -166,31 +166,33 @@ class TopOfAtmosphere:
     values: Field
 
 
-def observe(scene: Scene, bands: Sequence[tuple[Band, PixelGrid]], instrument: Instrument) -> Iterator[TopOfAtmosphere]:
+def observe(
+    world: HiddenWorld, bands: Sequence[tuple[Band, PixelGrid]], instrument: Instrument
+) -> Iterator[TopOfAtmosphere]:
     """Measure bands one after the other, each on its grid.
 
     The true response, the true atmosphere, the scene's registration error and the unit's gain act here; none of them is
     known to the processors.
     """
-    acquisition = scene.acquisition
-    rng = stream(scene.seed, scene.place, acquisition.key, "instrument")
+    overpass = world.overpass
+    rng = stream(world.seed, world.place, overpass.key, "instrument")
     offset = rng.normal(0, instrument.geolocation_sd_m, 2)
-    responses = [true_response(band.response, acquisition.platform, band.name) for band, _ in bands]
-    tables = scene.landscape.library.band_values(responses)
+    responses = [true_response(band.response, overpass.platform, band.name) for band, _ in bands]
+    tables = world.landscape.library.band_values(responses)
     for column, (band, grid) in enumerate(bands):
         centre = responses[column].centre_nm
-        seen = scene.optics(centre)
-        values = tables[:, column] * true_factor(band.concept, acquisition.geometry, scene.strengths)
+        seen = world.optics(centre)
+        values = tables[:, column] * true_factor(band.concept, overpass.geometry, world.strengths)
         share = seen.direct_share
         jitter = rng.normal(0, instrument.band_shift_sd * band.gsd_m, 2)
         shift = (float(offset[0] + jitter[0]), float(offset[1] + jitter[1]))
-        sampler = Sampler(scene.hidden, grid, instrument.psf_sigma * band.gsd_m, shift)
-        ground = sampler(scene.surface(np.ascontiguousarray(values), share))
-        sky = scene.sky_on(grid)
+        sampler = Sampler(world.hidden, grid, instrument.psf_sigma * band.gsd_m, shift)
+        ground = sampler(world.surface(np.ascontiguousarray(values), share))
+        sky = world.sky_on(grid)
         if sky.shade.any():
             ground *= 1 - np.float32(share) * sky.shade
-        top = to_top(ground, scene.surroundings(ground, grid), scene.spread(seen, grid))
+        top = to_top(ground, world.surroundings(ground, grid), world.spread(seen, grid))
         top = sky.cover_up(top, centre)
-        top *= np.float32(unit_gain(acquisition.platform, band.name) * (1 + rng.normal(0, SCENE_GAIN_SD)))
-        terms = noise_terms(centre, instrument.signal_to_noise[band.concept], acquisition.geometry.cos_sun)
+        top *= np.float32(unit_gain(overpass.platform, band.name) * (1 + rng.normal(0, SCENE_GAIN_SD)))
+        terms = noise_terms(centre, instrument.signal_to_noise[band.concept], overpass.geometry.cos_sun)
         yield TopOfAtmosphere(band, grid, add_noise(rng, top, terms))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from anyband.simulation.grids import HiddenGrid
 from anyband.simulation.land.archetypes import Archetype
-from anyband.simulation.land.hidden_grid import HiddenGrid
 from anyband.simulation.land.noise import Field, enlarge, power_noise, scatter
 from anyband.simulation.land.parcels import Parcels, cells_per_parcel, choose_area, make_parcels, parcel_mean
 from anyband.simulation.land.settlement import LAWN, OPEN, TREE, make_settlement, town_parks, town_potential

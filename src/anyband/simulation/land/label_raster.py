@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyproj import Transformer
 
-from anyband.simulation.instrument.sampling import HIDDEN_MARGIN_M, SCENE_MARGIN_M
-from anyband.simulation.land.hidden_grid import HiddenGrid
+from anyband.simulation.grids import HIDDEN_MARGIN_M, SCENE_MARGIN_M, HiddenGrid
 
 PER_DEGREE = 12_000
 CONTROL_POINTS = 9  # per axis, from which the map projection is interpolated by cubic polynomials (error < 1 cm)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anyband.runtime import UserError
+from anyband.simulation.grids import HiddenGrid
 from anyband.simulation.land.archetypes import ARCHETYPES
 from anyband.simulation.land.cover import (
     BARE,
@@ -28,7 +29,6 @@ from anyband.simulation.land.cover import (
     Ground,
     make_ground,
 )
-from anyband.simulation.land.hidden_grid import HiddenGrid
 from anyband.simulation.land.noise import Field, Labels, power_noise, worley
 from anyband.simulation.land.phenology import CODE, UnitTable
 from anyband.simulation.land.settlement import OPEN, BuiltLand, furnish

@@ -24,7 +24,7 @@ LEAST_SHARE = 0.5
 
 
 @dataclass(frozen=True)
-class Group:
+class MaterialGroup:
     """Where the rows of one kind of material lie.
 
     Attributes:
@@ -65,7 +65,7 @@ class SpectralLibrary:
     wavelength_nm: NDArray[np.float64]
     basis: NDArray[np.float32]
     coefficient: NDArray[np.float32]
-    groups: dict[str, Group]
+    groups: dict[str, MaterialGroup]
     lai_levels: tuple[float, ...]
     moisture_levels: tuple[float, ...]
 
@@ -112,7 +112,7 @@ def load_library() -> SpectralLibrary:
             wavelength_nm=archive["wavelength_nm"].astype(np.float64),
             basis=archive["basis"],
             coefficient=archive["coefficient"].astype(np.float32),
-            groups={name: Group(**value) for name, value in table["groups"].items()},
+            groups={name: MaterialGroup(**value) for name, value in table["groups"].items()},
             lai_levels=tuple(table["lai_levels"]),
             moisture_levels=tuple(table["moisture_levels"]),
         )

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import convolve1d, distance_transform_edt, label
 
+from anyband.simulation.grids import HiddenGrid
 from anyband.simulation.land.cover import BUILT, WORLDCOVER
-from anyband.simulation.land.hidden_grid import HiddenGrid
 from anyband.simulation.land.landscape import Landscape
 from anyband.simulation.land.noise import Field
 from anyband.simulation.land.phenology import (

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from anyband.sensors import get_sensor
-from anyband.simulation.instrument.observe import Scene
-from anyband.simulation.instrument.sampling import area_means, hls_grid
-from anyband.simulation.processors.surface_products import Image, uninformative_noise
+from anyband.simulation.grids import hls_grid
+from anyband.simulation.instrument.observe import HiddenWorld
+from anyband.simulation.processors.surface_products import uninformative_noise
 from anyband.simulation.rng import stream
+from anyband.simulation.sampling import Image, area_means
 from anyband.simulation.sky.atmosphere import Field
 from anyband.simulation.sky.brdf import c_factor
 
@@ -59,38 +60,38 @@ def half_pixel_cubic(image: Field) -> Field:
     return np.ascontiguousarray(image)
 
 
-def hls_s30(scene: Scene, surface: Mapping[str, Image], nadir_sun_zenith: float) -> dict[str, Image]:
+def hls_s30(world: HiddenWorld, surface: Mapping[str, Image], nadir_sun_zenith: float) -> dict[str, Image]:
     """HLS S30: LaSRC reflectance on 30 m, c-factor to nadir, then seven bands adjusted to OLI."""
-    grid = hls_grid(scene.hidden)
+    grid = hls_grid(world.hidden)
     result = {}
-    for band in get_sensor(scene.acquisition.platform, "hls_s30").bands:
+    for band in get_sensor(world.overpass.platform, "hls_s30").bands:
         source, values = surface[band.name]
-        slope, offset = BANDPASS[scene.acquisition.platform].get(band.name, (1.0, 0.0))
-        factor = slope * c_factor(band.concept, scene.acquisition.geometry, nadir_sun_zenith)
+        slope, offset = BANDPASS[world.overpass.platform].get(band.name, (1.0, 0.0))
+        factor = slope * c_factor(band.concept, world.overpass.geometry, nadir_sun_zenith)
         result[band.name] = (grid, area_means(values, int(source.pixel_m)) * np.float32(factor) + np.float32(offset))
     return result
 
 
-def hls_l30(scene: Scene, level2: Mapping[str, Image], nadir_sun_zenith: float) -> dict[str, Image]:
+def hls_l30(world: HiddenWorld, level2: Mapping[str, Image], nadir_sun_zenith: float) -> dict[str, Image]:
     """HLS L30: LaSRC reflectance moved by half a pixel, c-factor to nadir; no band adjustment."""
-    grid = hls_grid(scene.hidden)
-    names = {band.concept: band.name for band in get_sensor(scene.acquisition.platform, "landsat").bands}
+    grid = hls_grid(world.hidden)
+    names = {band.concept: band.name for band in get_sensor(world.overpass.platform, "landsat").bands}
     result = {}
-    for band in get_sensor(scene.acquisition.platform, "hls_l30").bands:
-        factor = np.float32(c_factor(band.concept, scene.acquisition.geometry, nadir_sun_zenith))
+    for band in get_sensor(world.overpass.platform, "hls_l30").bands:
+        factor = np.float32(c_factor(band.concept, world.overpass.geometry, nadir_sun_zenith))
         result[band.name] = (grid, half_pixel_cubic(level2[names[band.concept]][1]) * factor)
     return result
 
 
-def uninformative_l30(s30: Mapping[str, Image], scene: Scene) -> dict[str, Image]:
+def uninformative_l30(s30: Mapping[str, Image], world: HiddenWorld) -> dict[str, Image]:
     """An L30 product that knows nothing but the S30 product of its date pair (the null twin).
 
     Every band is its S30 counterpart plus noise of its own, as in `products.uninformative_landsat`.
     """
     names = {band.concept: band.name for band in get_sensor("sentinel-2a", "hls_s30").bands}
-    rng = stream(scene.seed, scene.place, scene.acquisition.key, "uninformative", "hls")
+    rng = stream(world.seed, world.place, world.overpass.key, "uninformative", "hls")
     result = {}
-    for band in get_sensor(scene.acquisition.platform, "hls_l30").bands:
+    for band in get_sensor(world.overpass.platform, "hls_l30").bands:
         grid, values = s30[names[band.concept]]
         result[band.name] = (grid, values + uninformative_noise(rng, values))
     return result

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from anyband.simulation.instrument.sampling import PixelGrid, interpolate
-from anyband.simulation.land.hidden_grid import HiddenGrid
+from anyband.simulation.grids import HiddenGrid, PixelGrid
 from anyband.simulation.land.noise import power_noise
+from anyband.simulation.sampling import interpolate
 from anyband.simulation.sky.atmosphere import Geometry
 
 Field = NDArray[np.float32]

@@ -6,9 +6,9 @@ Forms of assets, links and extensions: source of nasa/cmr-stac and what is known
 from datetime import UTC
 from typing import Any
 
+from anyband.archive.item_properties import SIMULATED
 from anyband.archive.server.item_index import Item
 from anyband.archive.stac_items import BASE
-from anyband.simulation.scene_info import SIMULATED
 from anyband.testing.providers.common import ADDRESS, Published, api_links, moment, within_180
 
 API = "lpcloud"

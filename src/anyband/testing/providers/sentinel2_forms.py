@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from anyband.archive.item_properties import SIMULATED
 from anyband.archive.server.item_index import Item
-from anyband.simulation.scene_info import SIMULATED
 from anyband.testing.providers.common import ADDRESS, moment, stored_path
 
 BANDS = {

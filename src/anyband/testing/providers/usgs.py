@@ -7,9 +7,9 @@ import hashlib
 import re
 from typing import Any
 
+from anyband.archive.item_properties import SIMULATED
 from anyband.archive.server.item_index import Item
 from anyband.archive.stac_items import BASE
-from anyband.simulation.scene_info import SIMULATED
 from anyband.testing.providers.common import Published, api_links, moment, template, within_180
 
 API = "earth-search-c1"

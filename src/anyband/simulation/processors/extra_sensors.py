@@ -16,7 +16,8 @@ from anyband.runtime import UserError
 from anyband.sensors import Sensor, get_sensor, platforms
 from anyband.sensors.band import CONCEPT_NM
 from anyband.sensors.platforms import description
-from anyband.simulation.instrument.observe import COARSE_M, Scene
+from anyband.simulation.grids import PixelGrid, sentinel2_grid
+from anyband.simulation.instrument.observe import COARSE_M, HiddenWorld
 from anyband.simulation.instrument.optics import (
     SCENE_GAIN_SD,
     noise_terms,
@@ -25,10 +26,10 @@ from anyband.simulation.instrument.optics import (
     true_response,
 )
 from anyband.simulation.instrument.optics import unit_gain as gain_of
-from anyband.simulation.instrument.sampling import PixelGrid, Sampler, interpolate, psf_operator, sentinel2_grid
-from anyband.simulation.processors import quality
-from anyband.simulation.processors.masks import MASK_BANDS
+from anyband.simulation.processors import cloud_masks
+from anyband.simulation.processors.cloud_masks import MASK_BANDS
 from anyband.simulation.rng import stream
+from anyband.simulation.sampling import Sampler, interpolate, psf_operator
 from anyband.simulation.sky.atmosphere import Field, Optics, to_surface, to_top
 from anyband.simulation.sky.brdf import true_factor
 
@@ -89,35 +90,35 @@ class ExtraImage:
     sensor: Sensor
     grid: PixelGrid
     values: Field
-    found: quality.Detected
+    found: cloud_masks.Detected
 
 
-def observe_extra(scene: Scene, product: str) -> ExtraImage:
+def observe_extra(world: HiddenWorld, product: str) -> ExtraImage:
     """Surface reflectance of one extra sensor as LaSRC would make it, with the sensor's own cloud mask."""
     imager = imager_of(product)
     sensor = get_sensor(imager.platform, product)
-    grid = sentinel2_grid(scene.hidden, round(sensor.bands[0].pixel_m))
-    top = _top_of_atmosphere(scene, product, sensor, grid)
-    assumed = [scene.optics(band.response.centre_nm, scene.air.aot_lasrc) for band in sensor.bands]
-    values = to_surface(top, scene.spread(_stacked(assumed), grid))
-    rng = stream(scene.seed, scene.place, scene.acquisition.key, "mask", product)
-    found = quality.detect(rng, scene.sky_on(grid), _mask_bands(sensor, values))
+    grid = sentinel2_grid(world.hidden, round(sensor.bands[0].pixel_m))
+    top = _top_of_atmosphere(world, product, sensor, grid)
+    assumed = [world.optics(band.response.centre_nm, world.air.aot_lasrc) for band in sensor.bands]
+    values = to_surface(top, world.spread(_stacked(assumed), grid))
+    rng = stream(world.seed, world.place, world.overpass.key, "mask", product)
+    found = cloud_masks.detect(rng, world.sky_on(grid), _mask_bands(sensor, values))
     return ExtraImage(sensor, grid, values, found)
 
 
-def _top_of_atmosphere(scene: Scene, product: str, sensor: Sensor, grid: PixelGrid) -> Field:
+def _top_of_atmosphere(world: HiddenWorld, product: str, sensor: Sensor, grid: PixelGrid) -> Field:
     """Reflectance at the top of the atmosphere as measured, (bands, rows, columns)."""
     imager, platform = imager_of(product), imager_of(product).platform
-    rng = stream(scene.seed, scene.place, scene.acquisition.key, product, "instrument")
+    rng = stream(world.seed, world.place, world.overpass.key, product, "instrument")
     responses = [true_response(band.response, platform, band.name) for band in sensor.bands]
     centres = np.array([response.centre_nm for response in responses])
-    tables = scene.landscape.library.band_values(responses)
+    tables = world.landscape.library.band_values(responses)
     factors = {
-        concept: true_factor(concept, scene.acquisition.geometry, scene.strengths)
+        concept: true_factor(concept, world.overpass.geometry, world.strengths)
         for concept in {band.concept for band in sensor.bands}
     }
     tables *= np.stack([factors[band.concept] for band in sensor.bands], axis=1)
-    seen = _stacked([scene.optics(centre) for centre in centres])
+    seen = _stacked([world.optics(centre) for centre in centres])
     shares = np.array([np.mean(d / t) for d, t in zip(seen.down_direct, seen.down, strict=True)], np.float32)
     ground = np.empty((len(centres), *grid.shape), np.float32)
     offset = rng.normal(0, imager.geolocation_sd_m, 2)
@@ -126,17 +127,17 @@ def _top_of_atmosphere(scene: Scene, product: str, sensor: Sensor, grid: PixelGr
         mine = np.flatnonzero((nominal >= first) & (nominal < end))
         gsd_m = sensor.bands[mine[0]].gsd_m
         moved = offset + rng.normal(0, imager.detector_shift_sd * gsd_m, 2)
-        sampler = Sampler(scene.hidden, grid, imager.psf_sigma * gsd_m, (float(moved[0]), float(moved[1])))
-        ground[mine] = _ground(scene, tables[:, mine], shares[mine], sampler)
-    sky = scene.sky_on(grid)
+        sampler = Sampler(world.hidden, grid, imager.psf_sigma * gsd_m, (float(moved[0]), float(moved[1])))
+        ground[mine] = _ground(world, tables[:, mine], shares[mine], sampler)
+    sky = world.sky_on(grid)
     if sky.shade.any():
         ground *= 1 - shares[:, None, None] * sky.shade
-    top = to_top(ground, _surroundings(scene, ground, grid), scene.spread(seen, grid))
+    top = to_top(ground, _surroundings(world, ground, grid), world.spread(seen, grid))
     for band, centre in zip(top, centres, strict=True):
         sky.cover_up(band, float(centre))
     gains = [gain_of(platform, band.name) * (1 + rng.normal(0, SCENE_GAIN_SD)) for band in sensor.bands]
     top *= np.array(gains, np.float32)[:, None, None]
-    return _with_noise(rng, top, imager, centres, scene.acquisition.geometry.cos_sun)
+    return _with_noise(rng, top, imager, centres, world.overpass.geometry.cos_sun)
 
 
 def spectral_basis(tables: NDArray[np.float32], tolerance: float) -> tuple[Field, Field]:
@@ -150,31 +151,31 @@ def spectral_basis(tables: NDArray[np.float32], tolerance: float) -> tuple[Field
     return (left[:, :count] * scale[:count]).astype(np.float32), right[:count].astype(np.float32)
 
 
-def _ground(scene: Scene, tables: NDArray[np.float32], shares: Field, sampler: Sampler) -> Field:
+def _ground(world: HiddenWorld, tables: NDArray[np.float32], shares: Field, sampler: Sampler) -> Field:
     """Reflectance of the ground in several bands, (bands, rows, columns), through the basis of their spectra.
 
     Direct light falls on the terrain, diffuse light on everything alike; a band has its `shares` of the former.
     """
-    used = np.unique(np.concatenate(scene.materials))
+    used = np.unique(np.concatenate(world.materials))
     left, right = spectral_basis(tables[used], SPECTRAL_TOLERANCE)
     weights = np.zeros((len(tables), left.shape[1]), np.float32)
     weights[used] = left
     images = []
     for column in range(left.shape[1]):
-        mixture = scene.mixture(np.ascontiguousarray(weights[:, column]))
-        images.append([sampler(mixture * scene.lit), sampler(mixture * scene.state.illumination)])
+        mixture = world.mixture(np.ascontiguousarray(weights[:, column]))
+        images.append([sampler(mixture * world.lit), sampler(mixture * world.state.illumination)])
     direct, diffuse = np.array(images, np.float32).reshape(left.shape[1], 2, -1).transpose(1, 0, 2)
     total = (right.T * shares[:, None]) @ direct + (right.T * (1 - shares)[:, None]) @ diffuse
     return np.asarray(total.reshape(len(shares), *sampler.shape))
 
 
-def _surroundings(scene: Scene, ground: Field, grid: PixelGrid) -> Field:
+def _surroundings(world: HiddenWorld, ground: Field, grid: PixelGrid) -> Field:
     """What the surroundings of every pixel reflect on average, (bands, rows, columns)."""
-    y, x = grid.local_centres(scene.hidden)
-    nodes = np.arange(scene.air.aot.shape[0], dtype=np.float64) * COARSE_M
+    y, x = grid.local_centres(world.hidden)
+    nodes = np.arange(world.air.aot.shape[0], dtype=np.float64) * COARSE_M
     down = psf_operator(nodes, COARSE_M / 1.5, float(y[0]), grid.pixel_m, grid.rows).toarray()
     right = psf_operator(nodes, COARSE_M / 1.5, float(x[0]), grid.pixel_m, grid.columns).toarray()
-    return interpolate(down @ ground @ right.T, 0.0, COARSE_M, grid, scene.hidden)
+    return interpolate(down @ ground @ right.T, 0.0, COARSE_M, grid, world.hidden)
 
 
 def _stacked(bands: list[Optics]) -> Optics:

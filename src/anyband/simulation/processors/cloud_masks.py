@@ -4,12 +4,17 @@ Clouds are found by a threshold on their opacity that varies from scene to scene
 thin edges are missed or exaggerated; bright ground is now and then taken for cloud, and part of the shadows is missed.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
+from anyband.simulation.grids import PixelGrid, sentinel2_grid
+from anyband.simulation.instrument.observe import HiddenWorld
+from anyband.simulation.rng import stream
+from anyband.simulation.sampling import Image, area_means
 from anyband.simulation.sky.atmosphere import Field
 from anyband.simulation.sky.clouds import SkyOnGrid
 
@@ -149,3 +154,42 @@ def scl_percentages(classes: NDArray[np.uint8]) -> dict[str, float]:
     return {name: round(100 * float(counts[code]) / total, 6) for name, code in SCL_CLASSES.items()} | {
         "nodata_pixel": round(100 * float(counts[0]) / classes.size, 6)
     }
+
+
+MASK_BANDS = ("blue", "green", "red", "nir_narrow", "swir1")
+MASK_NAMES = {
+    "sentinel2": dict(zip(MASK_BANDS, ("B02", "B03", "B04", "B8A", "B11"), strict=True)),
+    "landsat": dict(zip(MASK_BANDS, ("blue", "green", "red", "nir08", "swir16"), strict=True)),
+    "hls_s30": dict(zip(MASK_BANDS, ("B02", "B03", "B04", "B8A", "B11"), strict=True)),
+    "hls_l30": dict(zip(MASK_BANDS, ("B02", "B03", "B04", "B05", "B06"), strict=True)),
+}
+
+
+def bands_of(product: str, images: Mapping[str, Image], grid: PixelGrid) -> dict[str, Field]:
+    """The bands that a product's mask looks at, by concept; finer ones are averaged to `grid`."""
+    result = {}
+    for concept, name in MASK_NAMES[product].items():
+        source, values = images[name]
+        coarser = source.pixel_m < grid.pixel_m
+        result[concept] = area_means(values, int(source.pixel_m), int(grid.pixel_m)) if coarser else values
+    return result
+
+
+def find(world: HiddenWorld, product: str, images: Mapping[str, Image], grid: PixelGrid) -> Detected:
+    """What the product's mask finds in its own bands under the scene's sky."""
+    rng = stream(world.seed, world.place, world.overpass.key, "mask", product)
+    return detect(rng, world.sky_on(grid), bands_of(product, images, grid))
+
+
+def copied(world: HiddenWorld, grid: PixelGrid, classes: NDArray[np.uint8]) -> Detected:
+    """The mask that follows from a Sentinel-2 scene classification (20 m) alone, for the null twin."""
+    source = sentinel2_grid(world.hidden, 20)
+    (y, x), (first_y, first_x) = grid.local_centres(world.hidden), source.local_centres(world.hidden)
+    row = np.clip(np.rint((y - first_y[0]) / 20).astype(int), 0, source.rows - 1)
+    column = np.clip(np.rint((x - first_x[0]) / 20).astype(int), 0, source.columns - 1)
+    return from_scene_classification(classes[np.ix_(row, column)])
+
+
+def cloud_percent(found: Detected) -> float:
+    """Share of cloud and cirrus in percent."""
+    return 100 * float((found.cloud | found.cirrus).mean())
