@@ -10,8 +10,7 @@ import pytest
 from anyband.archive.item_properties import SIMULATED, AssetFile, hls_tags
 from anyband.archive.stac_items import build_item, item_id
 from anyband.catalog.items.dialects import parse_item
-from anyband.catalog.items.hls import BANDS
-from anyband.raster.header import platform_of
+from anyband.catalog.items.hls import BANDS, platform_of
 from make_items import FILES, NOON, make_item, make_scene
 
 PRODUCTS = list(FILES)
