@@ -95,12 +95,6 @@ def image_scores(folders: Runs[Path]) -> pd.DataFrame:
     return means
 
 
-def read_history(folder: Path) -> pd.DataFrame:
-    """Losses of a run by step; empty where none were kept."""
-    path = folder / "history.csv"
-    return pd.read_csv(path) if path.is_file() else pd.DataFrame(columns=["step", "loss", "val_miou"])
-
-
 def learning(folders: Runs[Path]) -> pd.DataFrame:
     """Training loss and validation mIoU by step: mean, lowest and highest over seeds, where a history was kept."""
     table = _stacked(

@@ -3,18 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
 import torch
 
 from anyband.config import Method, Run, Training
 from anyband.evaluation.evaluate_run import evaluate_run
 from anyband.training.train_run import train_run
-from small_split import CLASSES, SMALL, fabricate_split
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory) -> tuple[Path, Path]:
-    return fabricate_split(tmp_path_factory.mktemp("translated"))
+from small_split import CLASSES, SMALL
 
 
 def trained(model: str, options: dict, dataset, folder: Path) -> Path:

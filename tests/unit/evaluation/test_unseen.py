@@ -126,7 +126,7 @@ def test_specialist_reads_another_sensor_only_under_its_own_name(statistics):
 @pytest.mark.parametrize(("at_hand", "product", "target"), [("HS", "hyperspectral", "S2"), ("S2", "sentinel2", "L9")])
 def test_every_method_maps_what_stands_for_its_sensor_or_says_so(name, at_hand, product, target, statistics):
     """The grids are those of the origin; a method that counts on its sensor's own must not fail in another way."""
-    options = {} if name in ("satlas", "analytic", "pixel") else {"dim": 16, "heads": 2}
+    options = {"analytic": {}, "pixel": {}, "satlas": {"size": "ci"}}.get(name, {"dim": 16, "heads": 2})
     method = build(name, options, statistics, 4).eval()
     if not method.usable(frozenset({STANDS_FOR[target]})):
         return

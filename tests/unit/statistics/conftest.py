@@ -30,23 +30,20 @@ def confusion_table():
 def fabricate_table(accuracy, blocks=12, seeds=(0, 1, 2, 3, 4), rng_seed=0, block_sd=0.04, seed_sd=0.01):
     """Rows for every method in `accuracy`: {method: {condition: share of right pixels}}."""
     rng = np.random.default_rng(rng_seed)
-    codes = list(CLASSES)
+    codes, right = list(CLASSES), np.eye(len(CLASSES), dtype=bool)
     totals = rng.integers(500, 3000, size=(blocks, len(codes)))
-    rows = []
+    keys, counts = [], []
     for method, conditions in accuracy.items():
         by_block = rng.normal(0, block_sd, blocks)
         for seed in seeds:
             by_seed = rng.normal(0, seed_sd)
-            for condition, right in conditions.items():
-                for block in range(blocks):
-                    p = np.clip(right + by_block[block] + by_seed, 0.05, 0.99)
-                    chance = np.full((4, 4), (1 - p) / 3)
-                    np.fill_diagonal(chance, p)
-                    counts = rng.multinomial(totals[block], chance)
-                    rows += [
-                        (method, seed, condition, f"b{block:02d}", codes[i], codes[j], counts[i, j])
-                        for i in range(4)
-                        for j in range(4)
-                    ]
-    columns = ["method", "seed", "condition", "block", "reference", "prediction", "count"]
-    return pd.DataFrame(rows, columns=columns)
+            for condition, share in conditions.items():
+                p = np.clip(share + by_block + by_seed, 0.05, 0.99)[:, None, None]
+                keys.append((method, seed, condition))
+                counts.append(rng.multinomial(totals, np.where(right, p, (1 - p) / 3)))  # (blocks, 4, 4)
+    index = pd.MultiIndex.from_tuples(keys, names=["method", "seed", "condition"])
+    cells = pd.MultiIndex.from_product(
+        [[f"b{b:02d}" for b in range(blocks)], codes, codes], names=["block", "reference", "prediction"]
+    )
+    table = pd.DataFrame(np.reshape(counts, (len(index), len(cells))), index, cells)
+    return table.stack(list(cells.names), future_stack=True).rename("count").reset_index()
