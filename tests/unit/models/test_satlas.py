@@ -1,3 +1,4 @@
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,9 +9,8 @@ from safetensors.torch import save_file
 from anyband.evaluation.run_cost import parameters
 from anyband.models.core.registry import build
 from anyband.models.core.storage import Recipe, load, save
-from anyband.models.rivals.satlas import SatlasNet, landsat_channels, sentinel2_channels
+from anyband.models.rivals.satlas import SIZES, SatlasNet, landsat_channels, sentinel2_channels
 from anyband.models.rivals.satlas_weights import published_names
-from anyband.models.rivals.swin import SIZES
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
 
@@ -50,6 +50,39 @@ def test_names_and_shapes_are_the_published_ones(size, channels):
     with torch.device("meta"):
         own = SatlasNet(channels, SIZES[size]).state_dict()
     assert {name: tuple(value.shape) for name, value in own.items()} == published
+
+
+def test_the_forward_pass_is_the_published_one():
+    # Recorded from swin_v2_t of torchvision 0.28 with every parameter set by `pattern` and the image below: mean and
+    # root mean square of each stage; the last from the pyramid and the up-sampling on top.
+    recorded = [
+        *((0.1322432, 0.6186198), (0.0257053, 0.6347405), (0.0045000, 1.6768323), (0.0090038, 0.6121647)),
+        (12.2789638, 25.4766536),
+    ]
+    net = SatlasNet(3, SIZES["t"]).eval()
+    with torch.no_grad():
+        for part in (net.backbone, net.intermediates):
+            for parameter in part.parameters():
+                parameter.copy_(pattern(parameter.shape))
+        image = pattern((1, 3, 72, 128)) * 5
+        found = [*net.stages(image).values(), net(image)]
+    for stage, (mean, square) in zip(found, recorded, strict=True):
+        assert float(stage.double().mean()) == pytest.approx(mean, rel=1e-5, abs=1e-5)
+        assert float(stage.double().square().mean().sqrt()) == pytest.approx(square, rel=1e-4)
+
+
+def pattern(shape) -> torch.Tensor:
+    """Reproducible numbers of about 0.1 without any random generator."""
+    count = torch.arange(torch.Size(shape).numel(), dtype=torch.float64)
+    return (0.15 * torch.sin(count * 0.618 + 0.3 * count.sqrt())).float().reshape(shape)
+
+
+def test_without_torchvision_it_is_one_line(make, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("torchvision")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torchvision", None)
+    with pytest.raises(UserError, match=r"satlas needs torchvision: pip install 'anyband\[models\]'"):
+        make()
 
 
 @pytest.mark.parametrize("products", [("sentinel2",), ("landsat",), ("sentinel2", "landsat")])

@@ -1,5 +1,7 @@
 """SatlasPretrain: one Swin-v2 with a feature pyramid per sensor, as published, and a linear head on the query grid.
 
+Swin-v2 (Liu et al. 2022, arXiv 2111.09883) and feature pyramid (Lin et al. 2017, arXiv 1612.03144) are torchvision's.
+
 Bastani et al., "SatlasPretrain: a large-scale dataset for remote sensing image understanding", ICCV 2023
 (arXiv 2211.15660). Parameter names and band scaling are as published, so a checkpoint file loads strictly:
 
@@ -18,8 +20,11 @@ A model of several images has the backbone of one image, trained under that pool
 """
 
 import math
+import sys
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,11 +35,10 @@ from anyband.models.core.layers import linear
 from anyband.models.core.method import Method, Options, UnsupportedInputError
 from anyband.models.core.normalisation import Statistics
 from anyband.models.rivals.satlas_weights import load_checkpoint
-from anyband.models.rivals.swin import PATCH, SIZES, SwinSize, SwinV2
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
 
-PYRAMID = 128
+PYRAMID, PATCH, WINDOW = 128, 4, 8
 
 
 @dataclass(frozen=True)
@@ -205,43 +209,95 @@ def landsat_channels(values: dict[str, Tensor], options: SatlasOptions) -> Tenso
     return ((torch.stack([*numbers, thermal, thermal], dim=1) - 4000) / 16320).clamp(0, 1)
 
 
+@dataclass(frozen=True)
+class SwinSize:
+    """Width of the first stage, and per stage the number of blocks and of heads.
+
+    `drop_path` is the chance that the last block is skipped in training; it rises linearly from 0 at the first one.
+    """
+
+    width: int
+    depths: tuple[int, ...]
+    heads: tuple[int, ...]
+    drop_path: float
+    classes: int = 1000
+
+
+# `t` and `b` as swin_v2_t and swin_v2_b of torchvision; `ci` is small enough for a test to train.
+SIZES = {
+    "t": SwinSize(96, (2, 2, 6, 2), (3, 6, 12, 24), 0.2),
+    "b": SwinSize(128, (2, 2, 18, 2), (4, 8, 16, 32), 0.5),
+    "ci": SwinSize(8, (2, 1, 1, 1), (1, 2, 4, 8), 0.0, classes=4),
+}
+
+
+def torchvision_modules() -> tuple[Any, Any]:
+    """The modules `models.swin_transformer` and `ops` of torchvision.
+
+    Raises:
+        UserError: torchvision is not there.
+    """
+    try:
+        try:
+            ops = import_module("torchvision.ops")
+        except RuntimeError:
+            # Its operators are compiled for another build of torch, a CUDA one beside a CPU one. None is used here, but
+            # its import asks for the names of two.
+            for name in ("nms", "qnms"):
+                torch.library.define(f"torchvision::{name}", "(Tensor boxes, Tensor scores, float threshold) -> Tensor")
+            for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+                del sys.modules[name]
+            ops = import_module("torchvision.ops")
+        return import_module("torchvision.models.swin_transformer"), ops
+    except ModuleNotFoundError:
+        raise UserError("satlas needs torchvision: pip install 'anyband[models]'") from None
+
+
 class SatlasNet(nn.Module):
     """Swin-v2, feature pyramid and up-sampling to one feature vector per input pixel, with the published names."""
 
     def __init__(self, channels: int, size: SwinSize) -> None:
-        """Random weights for `channels` bands."""
+        """Random weights for `channels` bands.
+
+        Raises:
+            UserError: torchvision is not there.
+        """
         super().__init__()
-        self.backbone = nn.ModuleDict({"backbone": SwinV2(channels, size)})
-        pyramid = nn.ModuleDict({"fpn": FeaturePyramid(size.widths)})
+        swin, ops = torchvision_modules()
+        backbone = swin.SwinTransformer(
+            patch_size=[PATCH, PATCH],
+            embed_dim=size.width,
+            depths=list(size.depths),
+            num_heads=list(size.heads),
+            window_size=[WINDOW, WINDOW],
+            stochastic_depth_prob=size.drop_path,
+            num_classes=size.classes,
+            block=swin.SwinTransformerBlockV2,
+            downsample_layer=swin.PatchMergingV2,
+        )
+        backbone.features[0][0] = nn.Conv2d(channels, size.width, PATCH, PATCH)
+        widths = [size.width * 2**stage for stage in range(len(size.depths))]
+        self.backbone = nn.ModuleDict({"backbone": backbone})
+        pyramid = nn.ModuleDict({"fpn": ops.FeaturePyramidNetwork(widths, PYRAMID)})
         self.intermediates = nn.ModuleList([pyramid, nn.ModuleDict({"layers": upsampling()})])
+
+    def stages(self, image: Tensor) -> dict[str, Tensor]:
+        """Features (B, width * 2**i, H / 2**(2 + i), W / 2**(2 + i)) of the four stages i, finest first."""
+        found, x = {}, image
+        for index, layer in enumerate(self.backbone["backbone"].features):  # type: ignore[arg-type]
+            x = layer(x)
+            if index % 2:
+                found[str(index)] = x.permute(0, 3, 1, 2)
+        return found
 
     def forward(self, image: Tensor) -> Tensor:
         """Features (B, 128, H, W) of an image (B, C, H, W); edges are padded with zeros to whole patches."""
         height, width = image.shape[2:]
         padded = nn.functional.pad(image, (0, -width % PATCH, 0, -height % PATCH))
         pyramid, upsample = self.intermediates
-        finest = pyramid["fpn"](self.backbone["backbone"](padded))  # type: ignore[index]
+        finest = next(iter(pyramid["fpn"](self.stages(padded)).values()))  # type: ignore[index]
         features: Tensor = upsample["layers"](finest)  # type: ignore[index]
         return features[:, :, :height, :width]
-
-
-class FeaturePyramid(nn.Module):
-    """torchvision's FeaturePyramidNetwork (Lin et al., arXiv 1612.03144), of which the finest map is used."""
-
-    def __init__(self, widths: tuple[int, ...]) -> None:
-        """One lateral and one output convolution per stage of `widths` channels."""
-        super().__init__()
-        self.inner_blocks = nn.ModuleList(nn.Sequential(nn.Conv2d(width, PYRAMID, 1)) for width in widths)
-        self.layer_blocks = nn.ModuleList(nn.Sequential(nn.Conv2d(PYRAMID, PYRAMID, 3, padding=1)) for _ in widths)
-
-    def forward(self, stages: list[Tensor]) -> Tensor:
-        """The finest map (B, 128, h, w) after the coarser ones have been added from the top down."""
-        top = self.inner_blocks[-1](stages[-1])
-        for stage, block in zip(reversed(stages[:-1]), reversed(self.inner_blocks[:-1]), strict=True):
-            lateral = block(stage)
-            top = lateral + nn.functional.interpolate(top, size=lateral.shape[2:], mode="nearest")
-        finest: Tensor = self.layer_blocks[0](top)
-        return finest
 
 
 def upsampling() -> nn.Sequential:
