@@ -97,8 +97,8 @@ def predict(
     from anyband.apply.predict import predict_items
 
     with reachable(items):
-        area = predict_items(items, model, out, probabilities, gsd, bbox)
-    sys.stdout.write(f"{out}: {area.width} x {area.height} pixels of {area.pixel_m:g} m, EPSG:{area.epsg}\n")
+        grid = predict_items(items, model, out, probabilities, gsd, bbox)
+    sys.stdout.write(f"{out}: {grid.width} x {grid.height} pixels of {grid.affine.a:g} m, {grid.crs}\n")
 
 
 @app.command()
@@ -115,8 +115,8 @@ def harmonise(
     from anyband.apply.harmonise import harmonise_item
 
     with reachable([item]):
-        area = harmonise_item(item, to, out, method, model, resampling, bbox)
-    sys.stdout.write(f"{out}: {area.width} x {area.height} pixels of {area.pixel_m:g} m, EPSG:{area.epsg}\n")
+        grid = harmonise_item(item, to, out, method, model, resampling, bbox)
+    sys.stdout.write(f"{out}: {grid.width} x {grid.height} pixels of {grid.affine.a:g} m, {grid.crs}\n")
 
 
 @app.command()

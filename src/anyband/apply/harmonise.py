@@ -3,13 +3,15 @@
 from pathlib import Path
 
 import numpy as np
+from odc.geo.geobox import GeoBox
 
-from anyband.apply.common_extent import Bounds, common_area, open_scenes
-from anyband.apply.harmonisers.converter import Converter, Task, converter, target_sensor
+from anyband.apply.harmonisers import Harmoniser, HarmoniseTask, harmoniser, target_sensor
+from anyband.apply.item import read_item
 from anyband.apply.predict import mapped, tags_of
-from anyband.apply.tiling import Area
+from anyband.apply.strips import open_items
+from anyband.apply.tiling import Bounds, map_grid
 from anyband.ground import LATTICE_M
-from anyband.raster.cog import Form, writing
+from anyband.raster.write import CogContent, writing_cog
 from anyband.runtime import UserError, set_threads, visible_cores
 
 SCALE, NODATA = 1e-4, -9999
@@ -24,41 +26,41 @@ def harmonise_item(
     run: Path | None = None,
     resampling: str = "cubic",
     bbox: Bounds | None = None,
-) -> Area:
+) -> GeoBox:
     """Predict the pixels of a sensor from an item of another one, on the finest grid of what it predicts.
 
     Args:
         place: file or address of the STAC item.
         to: platform of the registry of sensors.
         out: GeoTIFF with a band for every predicted band.
-        method: of the converter.
-        run: folder of a trained run, for converters that need one.
+        method: of the registry of harmonisers.
+        run: folder of a trained run, for methods that need one.
         resampling: "cubic" or "linear".
-        bbox: west, south, east, north in degrees, None for the whole scene.
+        bbox: west, south, east, north in degrees, None for the whole item.
 
     Raises:
-        UserError: naming the item and asset, or what the converter cannot do.
+        UserError: naming the item and asset, or what the method cannot do.
     """
     if resampling not in ("cubic", "linear"):
         raise UserError(f"--resampling {resampling!r} does not exist; known: cubic, linear")
     target = target_sensor(to)
-    (scene,) = open_scenes([place])
-    source = tuple(band for group in scene.groups for band in group.bands)
-    task = Task(source, scene.scene.platform, scene.product, target, run, resampling)
-    convert = converter(method, task)
-    pixel_m = min(band.pixel_m for band in convert.bands)
-    area = common_area([scene], min(pixel_m, LATTICE_M), bbox)
+    items = open_items([read_item(place)])
+    item = items[0].item
+    source = tuple(band for group in items[0].groups for band in group.bands)
+    convert = harmoniser(method, HarmoniseTask(source, item.platform, item.product, target, run, resampling))
+    pixel_m = min(LATTICE_M, *(band.pixel_m for band in convert.bands))
+    grid = map_grid([(item.id, items[0].grid)], pixel_m, bbox)
     set_threads(visible_cores())
-    tags = tags_of([scene]) | {"platform": target.platform, "predicted_by": f"anyband harmonise --method {method}"}
-    with writing(out, area, _form(convert, tags)) as write:
-        for rows in mapped([scene], area, convert, len(convert.bands)):
+    tags = tags_of(items) | {"platform": target.platform, "predicted_by": f"anyband harmonise --method {method}"}
+    with writing_cog(out, grid, _content(convert, tags)) as write:
+        for rows in mapped(items, grid, convert, len(convert.bands)):
             stored = np.clip(np.rint(rows.values / SCALE), NODATA + 1, np.iinfo(np.int16).max)
             write(rows.start, np.where(rows.seen, stored, NODATA).astype(np.int16))
-    return area
+    return grid
 
 
-def _form(convert: Converter, tags: dict[str, str]) -> Form:
-    return Form(
+def _content(convert: Harmoniser, tags: dict[str, str]) -> CogContent:
+    return CogContent(
         dtype="int16",
         nodata=NODATA,
         names=tuple(band.name for band in convert.bands),

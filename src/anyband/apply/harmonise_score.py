@@ -1,6 +1,6 @@
-"""Scores of converters on held-out chips that two sensors saw, band by band and on the native grid of the target.
+"""Scores of harmonisers on held-out chips that two sensors saw, band by band and on the native grid of the target.
 
-The two acquisitions are up to some days apart, so change and the edges of clouds count as error, for all converters
+The two acquisitions are up to some days apart, so change and the edges of clouds count as error, for all harmonisers
 alike. Only what was valid in both is scored.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from anyband.apply.harmonisers.converter import Converter, Task, converter
+from anyband.apply.harmonisers import Harmoniser, HarmoniseTask, harmoniser
 from anyband.apply.harmonisers.resample import resample
 from anyband.chips.dataset import ChipTable, load_split
 from anyband.evaluation.image_scores import rmse, sam
@@ -28,7 +28,7 @@ SPECTRA_M = 60.0
 
 @dataclass(frozen=True)
 class Scored:
-    """A converter to be scored: its name, and the run that it needs, if any."""
+    """A harmoniser to be scored: its name, and the run that it needs, if any."""
 
     method: str
     run: Path | None = None
@@ -47,28 +47,28 @@ Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
 def score(
     chips: Path, splits: Path, source: str, target: str, entries: Sequence[Scored], split: str = "test"
 ) -> pd.DataFrame:
-    """RMSE and bias per band, and over the bands that all converters predict also the spectral angle.
+    """RMSE and bias per band, and over the bands that all harmonisers predict also the spectral angle.
 
     Args:
         chips: folder of the sites' stores.
         splits: the table of splits.
         source: product at hand.
         target: product that is predicted.
-        entries: converters.
+        entries: harmonisers.
         split: which chips.
 
     Returns:
-        Columns converter, band, rmse, bias (reflectance), sam_deg (degrees); bands that a converter does not predict
+        Columns converter, band, rmse, bias (reflectance), sam_deg (degrees); bands that a harmoniser does not predict
         have no row, and the row "shared" is of those that all predict.
 
     Raises:
-        UserError: a converter that cannot do it, or one product for both.
+        UserError: a harmoniser that cannot do it, or one product for both.
     """
     if source == target:
         raise UserError(f"--source and --target are both {source}")
     table = load_split(chips, splits, split, {source, target}, NAMES)
     pairs = list(pairs_of(table, source, target))
-    made = {entry.method: _converters(entry, pairs, source, target) for entry in entries}
+    made = {entry.method: _harmonisers(entry, pairs, source, target) for entry in entries}
     names = [{band.name for band in next(iter(found.values())).bands} for found in made.values()]
     shared = set.intersection(*names)
     rows = []
@@ -97,20 +97,20 @@ def pairs_of(table: ChipTable, source: str, target: str) -> Iterator[tuple[np.nd
             yield chosen[start : start + BATCH], pair
 
 
-def _converters(
+def _harmonisers(
     entry: Scored, pairs: Sequence[tuple[np.ndarray, tuple[str, str]]], source: str, target: str
-) -> dict[tuple[str, str], Converter]:
-    """A converter for every pair of platforms."""
+) -> dict[tuple[str, str], Harmoniser]:
+    """A harmoniser for every pair of platforms."""
     found = {}
     for pair in dict.fromkeys(pair for _, pair in pairs):
         known = get_sensor(pair[0], source)
         bands = tuple(band for band in known.bands if band.quantity == "surface_reflectance")
-        task = Task(bands, pair[0], source, get_sensor(pair[1], target), entry.run)
-        found[pair] = converter(entry.method, task)
+        task = HarmoniseTask(bands, pair[0], source, get_sensor(pair[1], target), entry.run)
+        found[pair] = harmoniser(entry.method, task)
     return found
 
 
-def _bands(observation: Observation, source: str, target: str, convert: Converter) -> Iterator[tuple[str, Arrays]]:
+def _bands(observation: Observation, source: str, target: str, convert: Harmoniser) -> Iterator[tuple[str, Arrays]]:
     """Reference and estimate of each band on the grid of its own pixels."""
     position = {band.name: n for n, band in enumerate(convert.bands)}
     for group in observation.of(target):
@@ -131,7 +131,7 @@ def _seen_from(observation: Observation, group: BandGroup) -> Observation:
 
 
 def _spectra(
-    observation: Observation, source: str, target: str, convert: Converter, shared: set[str], chip_m: float
+    observation: Observation, source: str, target: str, convert: Harmoniser, shared: set[str], chip_m: float
 ) -> Arrays:
     """Reference and estimate of the shared bands on one coarse grid."""
     query = QueryGrid(SPECTRA_M, *(2 * [round(chip_m / SPECTRA_M)]))

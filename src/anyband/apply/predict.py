@@ -5,17 +5,18 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
+from odc.geo.geobox import GeoBox
 from torch import Tensor
 
 from anyband import __version__
-from anyband.apply.common_extent import Bounds, common_area, open_scenes, reader, seen_by_any
-from anyband.apply.open_scene import OpenScene
-from anyband.apply.tiling import Area, Compute, Lattice, Rows, map_rows
+from anyband.apply.item import read_item
+from anyband.apply.strips import OpenItem, open_items, reader, seen_by_any
+from anyband.apply.tiling import Bounds, Compute, Lattice, Rows, map_grid, map_rows
 from anyband.landcover import LAND_COVER, NO_LABEL
 from anyband.models.core.method import Method
 from anyband.models.core.storage import Recipe, load
 from anyband.observation import Observation, QueryGrid
-from anyband.raster.cog import Form, writing
+from anyband.raster.write import CogContent, writing_cog
 from anyband.runtime import UserError, progress, set_threads, visible_cores
 
 LEVELS = 250
@@ -30,7 +31,7 @@ def predict_items(
     probabilities: Path | None = None,
     pixel_m: float = 10.0,
     bbox: Bounds | None = None,
-) -> Area:
+) -> GeoBox:
     """Map items with a trained run into `out`, and probabilities of all classes into `probabilities`.
 
     Args:
@@ -42,7 +43,7 @@ def predict_items(
         bbox: west, south, east, north in degrees, None for all ground that all items cover.
 
     Returns:
-        The area that was mapped.
+        Pixels of the maps.
 
     Raises:
         UserError: naming the item and asset, or what the run cannot take.
@@ -50,29 +51,31 @@ def predict_items(
     if probabilities is not None and probabilities.resolve() == out.resolve():
         raise UserError(f"--probabilities {probabilities} is --out too: name another file")
     recipe, method = load(run)
-    scenes = open_scenes(places)
-    check_accepts(run, recipe, method, scenes)
-    area = common_area(scenes, pixel_m, bbox)
+    items = open_items(read_item(place) for place in places)
+    check_accepts(run, recipe, method, items)
+    grid = map_grid([(one.item.id, one.grid) for one in items], pixel_m, bbox)
     set_threads(visible_cores())
-    tags = tags_of(scenes) | {"model": recipe.model, "method": recipe.method, "seed": str(recipe.seed)}
+    tags = tags_of(items) | {"model": recipe.model, "method": recipe.method, "seed": str(recipe.seed)}
     codes = np.asarray(recipe.classes, np.uint8)
     with ExitStack() as files:
-        write = files.enter_context(writing(out, area, _class_form(recipe, tags)))
-        more = probabilities and files.enter_context(writing(probabilities, area, _probability_form(recipe, tags)))
-        for rows in mapped(scenes, area, probabilities_of(method), len(codes)):
+        write = files.enter_context(writing_cog(out, grid, _class_content(recipe, tags)))
+        more = probabilities and files.enter_context(
+            writing_cog(probabilities, grid, _probability_content(recipe, tags))
+        )
+        for rows in mapped(items, grid, probabilities_of(method), len(codes)):
             best = codes[rows.values.argmax(axis=0)]
             write(rows.start, np.where(rows.seen, best, NO_LABEL)[None])
             if more:
                 levels = np.rint(rows.values * LEVELS).astype(np.uint8)
                 more(rows.start, np.where(rows.seen, levels, NO_PROBABILITY).astype(np.uint8))
-    return area
+    return grid
 
 
-def mapped(scenes: Sequence[OpenScene], area: Area, compute: Compute, channels: int) -> Iterator[Rows]:
-    """Rows of a map of scenes, with a progress bar; see `map_rows`."""
-    lattice = Lattice.of(area.epsg)
-    steps = -(-area.height * area.pixel_m // lattice.step_m)
-    rows = map_rows(area, lattice, reader(scenes, lattice), compute, channels)
+def mapped(items: Sequence[OpenItem], grid: GeoBox, compute: Compute, channels: int) -> Iterator[Rows]:
+    """Rows of a map of items, with a progress bar; see `map_rows`."""
+    lattice = Lattice.of(grid)
+    steps = -(-grid.height * grid.affine.a // lattice.step_m)
+    rows = map_rows(grid, lattice, reader(items, lattice), compute, channels)
     yield from progress(rows, "mapping", total=int(steps) + 1)
 
 
@@ -85,26 +88,25 @@ def probabilities_of(method: Method) -> Compute:
     return compute
 
 
-def check_accepts(run: Path, recipe: Recipe, method: Method, scenes: Sequence[OpenScene]) -> None:
-    """Make sure that a model looks at all scenes.
+def check_accepts(run: Path, recipe: Recipe, method: Method, items: Sequence[OpenItem]) -> None:
+    """Make sure that a model looks at all items.
 
     Raises:
         UserError: naming the first item that it cannot take.
     """
-    used = method.usable(frozenset(scene.product for scene in scenes))
-    for scene in scenes:
-        if scene.product not in used:
+    used = method.usable(frozenset(one.product for one in items))
+    for one in items:
+        if one.product not in used:
             takes = " and ".join(sorted(method.training_products))
             raise UserError(
-                f"item {scene.scene.item}: {run} ({recipe.method}) cannot take {scene.product}, it takes one item of "
+                f"item {one.item.id}: {run} ({recipe.method}) cannot take {one.product}, it takes one item of "
                 f"{takes}; anyband takes any"
             )
 
 
-def tags_of(scenes: Sequence[OpenScene]) -> dict[str, str]:
+def tags_of(items: Sequence[OpenItem]) -> dict[str, str]:
     """What every file says of its origin."""
-    names = " ".join(scene.scene.item for scene in scenes)
-    return {"items": names, "TIFFTAG_SOFTWARE": f"anyband {__version__}"}
+    return {"items": " ".join(one.item.id for one in items), "TIFFTAG_SOFTWARE": f"anyband {__version__}"}
 
 
 def class_name(code: int) -> str:
@@ -112,9 +114,9 @@ def class_name(code: int) -> str:
     return LAND_COVER[code].name if code in LAND_COVER else f"class_{code}"
 
 
-def _class_form(recipe: Recipe, tags: dict[str, str]) -> Form:
+def _class_content(recipe: Recipe, tags: dict[str, str]) -> CogContent:
     names = {f"class_{code}": class_name(code) for code in recipe.classes}
-    return Form(
+    return CogContent(
         dtype="uint8",
         nodata=NO_LABEL,
         names=("class",),
@@ -124,8 +126,8 @@ def _class_form(recipe: Recipe, tags: dict[str, str]) -> Form:
     )
 
 
-def _probability_form(recipe: Recipe, tags: dict[str, str]) -> Form:
-    return Form(
+def _probability_content(recipe: Recipe, tags: dict[str, str]) -> CogContent:
+    return CogContent(
         dtype="uint8",
         nodata=NO_PROBABILITY,
         names=tuple(class_name(code) for code in recipe.classes),

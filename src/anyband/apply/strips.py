@@ -1,126 +1,277 @@
-"""Strips of ground: the bands of one grid over a scene's whole width, and the mask of what is clear."""
+"""Items whose files have been opened: their bands in groups of one grid, read in strips of ground."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 import torch
+from affine import Affine
+from odc.geo.geobox import GeoBox
+from torch import Tensor
 
+<<<<<<< HEAD
 from anyband.apply.tiling import Lattice
 from anyband.observation import BandGroup
 from anyband.products import REFLECTANCE_LIMITS
 from anyband.raster.rows import Array, RowFile
 from anyband.sensors import BandSet
+=======
+from anyband.apply.item import Layer, OpticalItem
+from anyband.apply.tiling import CLOSE, Cut, Lattice, Read, column_at, row_at
+from anyband.ground import Array, northing_shift
+from anyband.observation import BandGroup, Observation, QueryGrid
+from anyband.products import Encoding
+from anyband.raster.asset import RasterAsset
+from anyband.raster.header import Header
+from anyband.raster.quality_layers import DECODERS
+from anyband.raster.rows import RowFile, read_metric_header
+from anyband.runtime import UserError
+from anyband.sensors import Band, BandSet
+>>>>>>> 49bf3f5 (Scenes that are mapped: one reader of items and one of their descriptions, odc-geo's grids, harmonisers in one registry without a circle; dialects read a raw item through one class)
 
-CLOSE = 1e-6  # of a pixel: rounding noise of a division
-
-
-@dataclass(frozen=True)
-class Frame:
-    """Where a raster lies: upper-left corner (`left`, `top`) and spacing in metres, and (rows, columns)."""
-
-    left: float
-    top: float
-    pixel_m: float
-    shape: tuple[int, int]
-
-    @property
-    def bounds(self) -> tuple[float, float, float, float]:
-        """Left, bottom, right, top."""
-        rows, columns = self.shape
-        return self.left, self.top - rows * self.pixel_m, self.left + columns * self.pixel_m, self.top
-
-    def row(self, y: float) -> int:
-        """Row that contains a northing, or its upper edge."""
-        return int(np.floor((self.top - y) / self.pixel_m + CLOSE))
-
-    def column(self, x: float) -> int:
-        """Column that contains an easting, or its left edge."""
-        return int(np.floor((x - self.left) / self.pixel_m + CLOSE))
-
-    def size(self, lattice: Lattice) -> int:
-        """Pixels that cover a tile wherever it lies on the lattice."""
-        lengths = (lattice.tile_m, lattice.step_m, self.left - lattice.x, self.top - lattice.y)
-        aligned = all(abs(v / self.pixel_m - round(v / self.pixel_m)) < CLOSE for v in lengths)
-        return int(np.ceil(lattice.tile_m / self.pixel_m - CLOSE)) + (not aligned)
+READERS = 8
+"""Files that are opened or read at once, which is what makes reading over a network quick."""
 
 
 @dataclass(frozen=True)
-class Group:
-    """Bands of one grid in the order of their files, and (scale, offset, nodata) of each."""
+class GridBands:
+    """Bands of one grid in the order of their files, and how the numbers of each are stored."""
 
     bands: BandSet
-    frame: Frame
+    grid: GeoBox
     files: tuple[RowFile, ...]
-    encodings: tuple[tuple[float, float, float | None], ...]
+    encodings: tuple[Encoding, ...]
 
 
 @dataclass(frozen=True)
 class Strip:
     """Rows of a group over its whole width: values and valid (C, rows, columns), and the northing of the first row."""
 
-    group: Group
+    group: GridBands
     values: Array
     valid: Array
     top: float
 
-    def cut(self, lefts: Sequence[float], top: float, size: int, product: str, facts: tuple[float, ...]) -> BandGroup:
-        """The squares of `size` pixels from the pixels that contain the corners (`lefts`, `top`)."""
-        frame = self.group.frame
+    def cut(self, lefts: Sequence[float], top: float, product: str, facts: tuple[float, ...]) -> BandGroup:
+        """The squares, as high as the strip, from the pixels that contain the corners (`lefts`, `top`)."""
+        grid, size = self.group.grid, self.values.shape[1]
         values = np.zeros((len(lefts), len(self.group.bands), size, size), np.float32)
         valid = np.zeros(values.shape, bool)
         offsets = np.zeros((len(lefts), 2), np.float32)
         for n, left in enumerate(lefts):
-            first = frame.column(left)
-            start, stop = max(first, 0), min(first + size, frame.shape[1])
+            first = column_at(grid, left)
+            start, stop = max(first, 0), min(first + size, grid.width)
             if start < stop:
                 target = slice(start - first, stop - first)
                 values[n, :, :, target] = self.values[:, :, start:stop]
                 valid[n, :, :, target] = self.valid[:, :, start:stop]
-            offsets[n] = frame.left + first * frame.pixel_m - left, top - self.top
+            offsets[n] = grid.affine.c + first * grid.affine.a - left, top - self.top
         return BandGroup(
             product=product,
             values=torch.from_numpy(values),
             valid=torch.from_numpy(valid),
             band_sets=(self.group.bands,),
             band_set_index=torch.zeros(len(lefts), dtype=torch.int64),
-            pixel_m=frame.pixel_m,
+            pixel_m=grid.affine.a,
             offset_m=torch.from_numpy(offsets),
             scene=torch.tensor([facts]),
         )
 
 
 @dataclass(frozen=True)
-class Clear:
-    """A clear mask (y, x) and where it lies."""
+class ClearMask:
+    """A clear mask (y, x) bool and where it lies."""
 
     mask: Array
-    frame: Frame
+    grid: GeoBox
 
-    def at(self, frame: Frame, top: float, size: int) -> Array:
-        """The mask (size, columns) at the pixel centres of `size` rows of `frame` from the northing `top`.
+    def at(self, grid: GeoBox) -> Array:
+        """The mask at the pixel centres of another grid.
 
         Up to one pixel beyond its edge the outermost value holds; further off nothing is clear.
         """
-        if np.isinf(self.frame.top):
-            return np.zeros((size, frame.shape[1]), bool)
-        y = self.frame.top - top + (np.arange(size) + 0.5) * frame.pixel_m
-        x = frame.left - self.frame.left + (np.arange(frame.shape[1]) + 0.5) * frame.pixel_m
-        rows, columns = (np.floor(v / self.frame.pixel_m + CLOSE).astype(int) for v in (y, x))
-        inside = np.logical_and.outer(*(_within(i, n) for i, n in zip((rows, columns), self.mask.shape, strict=True)))
-        rows, columns = (np.clip(i, 0, n - 1) for i, n in zip((rows, columns), self.mask.shape, strict=True))
-        found: Array = self.mask[rows[:, None], columns] & inside
+        if not self.mask.size:
+            return np.zeros(grid.shape, bool)
+        mine, theirs = self.grid.affine, grid.affine
+        y = mine.f - theirs.f + (np.arange(grid.height) + 0.5) * theirs.a
+        x = theirs.c - mine.c + (np.arange(grid.width) + 0.5) * theirs.a
+        index = [np.floor(v / mine.a + CLOSE).astype(int) for v in (y, x)]
+        sizes = self.mask.shape
+        inside = [(i >= -1) & (i <= count) for i, count in zip(index, sizes, strict=True)]
+        rows, columns = (np.clip(i, 0, count - 1) for i, count in zip(index, sizes, strict=True))
+        found: Array = self.mask[rows[:, None], columns] & np.logical_and.outer(*inside)
         return found
 
 
-def _within(index: Array, count: int) -> Array:
-    return (index >= -1) & (index <= count)
+class OpenItem:
+    """An item with its headers read, in the CRS `epsg`."""
+
+    def __init__(self, item: OpticalItem, product: str, epsg: int | None, pool: ThreadPoolExecutor) -> None:
+        """Open all files.
+
+        Args:
+            item: what to open.
+            product: what models are to know it as.
+            epsg: CRS of the map; that of the item for None.
+            pool: threads that read.
+
+        Raises:
+            UserError: a file is not readable, not what its item says, or in another CRS than `epsg`.
+        """
+        self.item, self.product, self.pool = item, product, pool
+        own, headers = _headers(item, pool)
+        self.epsg = own if epsg is None else epsg
+        try:
+            shift = 0.0 if own == self.epsg else northing_shift(own, self.epsg)
+        except UserError:
+            raise UserError(
+                f"item {item.id} is in EPSG:{own}, the first one in EPSG:{self.epsg}: name items of one CRS"
+            ) from None
+        crs = f"EPSG:{self.epsg}"
+        grids = {
+            href: GeoBox(header.shape, Affine.translation(0, shift) * Affine(*header.transform), crs)
+            for href, header in headers.items()
+        }
+        self.groups = _groups(item, headers, grids)
+        self.quality = None
+        if item.quality is not None:
+            href = item.quality.href
+            self.quality = grids[href], RowFile(item.quality, headers[href])
+
+    @property
+    def grid(self) -> GeoBox:
+        """The finest grid."""
+        return self.groups[0].grid
+
+    def strips(self, top: float, lattice: Lattice) -> list[Strip]:
+        """The pixels under the tiles whose upper edge is the northing `top`, as reflectance and validity."""
+        clear = self._clear(top, lattice.tile_m)
+        return [self._strip(group, lattice.pixels(group.grid), top, clear) for group in self.groups]
+
+    def _strip(self, group: GridBands, size: int, top: float, clear: ClearMask | None) -> Strip:
+        grid = group.grid
+        first = row_at(grid, top)
+        start, stop = max(first, 0), min(first + size, grid.height)
+        values = np.zeros((len(group.bands), size, grid.width), np.float32)
+        valid = np.zeros(values.shape, bool)
+        if start < stop:
+            stored = chain.from_iterable(self.pool.map(lambda file: file.rows(start, stop), group.files))
+            part, seen = slice(start - first, stop - first), None if clear is None else clear.at(grid[start:stop])
+            for band, (pixels, encoding) in enumerate(zip(stored, group.encodings, strict=True)):
+                values[band, part], valid[band, part] = encoding.reflectance(pixels, seen)
+        return Strip(group, values, valid, grid.affine.f - first * grid.affine.a)
+
+    def _clear(self, top: float, side_m: float) -> ClearMask | None:
+        """Clear mask of the ground that any group may need for a strip."""
+        if self.quality is None or self.item.quality is None:
+            return None
+        grid, file = self.quality
+        margin = max(group.grid.affine.a for group in self.groups) + grid.affine.a
+        start, stop = max(row_at(grid, top + margin), 0), min(row_at(grid, top - side_m - margin) + 1, grid.height)
+        if start >= stop:
+            return ClearMask(np.zeros((0, 0), bool), grid)
+        return ClearMask(DECODERS[self.item.quality.decoder](file.rows(start, stop)[0]), grid[start:stop])
 
 
-def reflectance(pixels: Array, scale: float, offset: float, nodata: float | None) -> tuple[Array, Array]:
-    """Reflectance in the limits that models see, and where there is any, from stored pixels of any shape."""
-    valid = np.isfinite(pixels)
-    if nodata is not None:
-        valid &= pixels != nodata
-    values = np.where(valid, pixels, 0).astype(np.float32) * np.float32(scale) + np.float32(offset)
-    return np.clip(values, *REFLECTANCE_LIMITS), valid
+def open_items(items: Iterable[OpticalItem]) -> list[OpenItem]:
+    """Read the headers of all files of items; all come in the CRS of the first one.
+
+    A second acquisition of a product gets a name of its own ("sentinel2 2"), or models would take both for one.
+
+    Raises:
+        UserError: naming item and asset: unreadable, not described, or in another CRS than the first one.
+    """
+    pool, opened, count = ThreadPoolExecutor(READERS), list[OpenItem](), dict[str, int]()
+    for item in items:
+        number = count[item.product] = count.get(item.product, 0) + 1
+        product = item.product if number == 1 else f"{item.product} {number}"
+        opened.append(OpenItem(item, product, opened[0].epsg if opened else None, pool))
+    return opened
+
+
+def reader(items: Sequence[OpenItem], lattice: Lattice) -> Read:
+    """What `tiling.map_rows` reads tiles with."""
+
+    def read(top: float) -> Cut:
+        strips = [(item, strip) for item in items for strip in item.strips(top, lattice)]
+
+        def cut(lefts: Sequence[float]) -> Observation:
+            return Observation(tuple(strip.cut(lefts, top, one.product, one.item.facts) for one, strip in strips))
+
+        return cut
+
+    return read
+
+
+def seen_by_any(observation: Observation, query: QueryGrid) -> Tensor:
+    """Where at least one acquisition saw the ground at a query pixel's centre, on its finest grid, (B, H, W) bool."""
+    found = [_seen(observation.of(product)[0], query) for product in sorted(observation.products)]
+    return torch.stack(found).any(dim=0)
+
+
+def _seen(group: BandGroup, query: QueryGrid) -> Tensor:
+    valid = group.valid.any(dim=1)
+    dx, dy = group.offset_m.double().unbind(1)
+    rows, columns = (
+        (((torch.arange(count) + 0.5) * query.pixel_m - offset[:, None]) / group.pixel_m + CLOSE).floor().long()
+        for count, offset in ((query.height, dy), (query.width, dx))
+    )
+    height, width = valid.shape[1:]
+    inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None]
+    samples = torch.arange(len(valid))[:, None, None]
+    return valid[samples, rows.clamp(0, height - 1)[:, :, None], columns.clamp(0, width - 1)[:, None]] & inside
+
+
+def _headers(item: OpticalItem, pool: ThreadPoolExecutor) -> tuple[int, dict[str, Header]]:
+    """CRS of an item, and headers by address.
+
+    Raises:
+        UserError: unreadable, or of different CRS.
+    """
+    announced: list[RasterAsset] = [*item.layers, *([item.quality] if item.quality else [])]
+    files = {x.href: replace(x, epsg=item.epsg, pixel_m=0.0, dtype=None, count=None) for x in announced}
+    headers = dict(zip(files, pool.map(read_metric_header, files.values()), strict=True))
+    first = announced[0]
+    own = item.epsg if item.epsg is not None else headers[first.href].epsg
+    if own is None:
+        raise first.unusable("its CRS has no EPSG code, and the item has neither proj:epsg nor proj:code")
+    for href, header in headers.items():
+        if item.epsg is None and header.epsg != own:
+            raise UserError(f"{files[href].name} is in EPSG:{header.epsg}, asset {first.asset} in EPSG:{own}")
+    return own, headers
+
+
+def _groups(item: OpticalItem, headers: dict[str, Header], grids: dict[str, GeoBox]) -> list[GridBands]:
+    """Bands that share a grid together, the finest grid first."""
+    members: dict[GeoBox, dict[str, list[Layer]]] = {}
+    for layer in item.layers:
+        members.setdefault(grids[layer.href], {}).setdefault(layer.href, []).append(layer)
+    groups = []
+    for grid, files in sorted(members.items(), key=lambda entry: entry[0].affine.a):
+        layers = list(chain.from_iterable(files.values()))
+        pixel_m = grid.affine.a
+        bands = tuple(Band(x.band, x.concept, x.response, x.gsd_m or pixel_m, pixel_m) for x in layers)
+        encodings = tuple(_encoding(x, headers[x.href]) for x in layers)
+        readers = tuple(RowFile(own[0], headers[href], [layer.index for layer in own]) for href, own in files.items())
+        groups.append(GridBands(BandSet(item.platform, bands), grid, readers, encodings))
+    return groups
+
+
+def _encoding(layer: Layer, header: Header) -> Encoding:
+    """How the numbers of a band are stored; what the item does not say is the file's.
+
+    Raises:
+        UserError: the band is not in the file, or integers have no scale anywhere.
+    """
+    if layer.index > len(header.dtypes):
+        raise layer.unusable(f"it has {len(header.dtypes)} bands, the item describes more")
+    dtype, scale, offset = header.dtypes[layer.index - 1], layer.scale, layer.offset
+    nodata = header.nodata if layer.nodata is None else layer.nodata
+    if scale is None:
+        scale, file_offset = header.scales[layer.index - 1], header.offsets[layer.index - 1]
+        offset = file_offset if offset is None else offset
+        if scale == 1 and not dtype.startswith("float"):
+            raise layer.unusable("raster:scale is missing, and its pixels are integers")
+    return Encoding(dtype, scale, offset or 0.0, np.nan if nodata is None else nodata)

@@ -1,4 +1,4 @@
-"""The lattice of overlapping tiles, and the map that is put together from them row by row.
+"""Where a map lies, the lattice of overlapping tiles, and the map that is put together from them row by row.
 
 Tiles are as large as the chips that methods are scored on and lie on a lattice that belongs to the CRS, not to the
 scene: a part of a scene gets the same map as the whole. Neighbours overlap by a quarter; weights that rise linearly
@@ -12,18 +12,23 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from rasterio.transform import from_origin
 from torch import Tensor
 
-from anyband.ground import FALSE_NORTHING_M
+from anyband.ground import FALSE_NORTHING_M, LATTICE_M, is_south
 from anyband.observation import Observation, QueryGrid
+from anyband.runtime import UserError
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+Bounds = tuple[float, float, float, float]
+"""Left, bottom, right, top."""
 Compute = Callable[[Observation, QueryGrid], tuple[Tensor, Tensor]]
 """Values (B, K, H, W) on the query grid, and where they hold (B, H, W)."""
 
 BATCH = 4
-ROUNDING = 1e-6
+CLOSE = 1e-6  # of a pixel or a tile: rounding noise of a division
 
 
 @dataclass(frozen=True)
@@ -36,21 +41,86 @@ class Lattice:
     y: float = 0.0
 
     @classmethod
-    def of(cls, epsg: int) -> "Lattice":
-        """The lattice of a CRS: its corners are corners of Sentinel-2's 60 m pixels, in zones south too."""
-        return cls(y=FALSE_NORTHING_M if epsg // 100 == 327 else 0.0)
+    def of(cls, grid: GeoBox) -> "Lattice":
+        """The lattice of a grid's CRS: its corners are corners of Sentinel-2's 60 m pixels, in zones south too."""
+        epsg = grid.crs.epsg if grid.crs else None
+        return cls(y=FALSE_NORTHING_M if epsg and is_south(epsg) else 0.0)
+
+    def pixels(self, grid: GeoBox) -> int:
+        """Pixels of a grid that cover a tile wherever it lies."""
+        pixel_m = grid.affine.a
+        lengths = (self.tile_m, self.step_m, grid.affine.c - self.x, grid.affine.f - self.y)
+        aligned = all(abs(v / pixel_m - round(v / pixel_m)) < CLOSE for v in lengths)
+        return math.ceil(self.tile_m / pixel_m - CLOSE) + (not aligned)
 
 
-@dataclass(frozen=True)
-class Area:
-    """A map that is asked for: upper-left corner (`left`, `top`) in the CRS `epsg`, `pixel_m`, and its pixels."""
+def row_at(grid: GeoBox, y: float) -> int:
+    """Row of a north-up grid that contains a northing, or its upper edge."""
+    return math.floor((grid.affine.f - y) / grid.affine.a + CLOSE)
 
-    epsg: int
-    left: float
-    top: float
-    pixel_m: float
-    height: int
-    width: int
+
+def column_at(grid: GeoBox, x: float) -> int:
+    """Column of a north-up grid that contains an easting, or its left edge."""
+    return math.floor((x - grid.affine.c) / grid.affine.a + CLOSE)
+
+
+def map_grid(grids: Sequence[tuple[str, GeoBox]], pixel_m: float, bbox: Bounds | None) -> GeoBox:
+    """Pixels of `pixel_m` that lie in all grids and, in part at least, in the box.
+
+    Args:
+        grids: names of items and their finest grids, in one CRS.
+        pixel_m: of the map; must divide the 60 m to which tiles keep.
+        bbox: west, south, east, north in degrees, everything for None.
+
+    Raises:
+        UserError: `pixel_m` does not fit, or nothing is common to all.
+    """
+    first = grids[0][1]
+    lattice = Lattice.of(first)
+    if not 0 < pixel_m <= LATTICE_M or abs(LATTICE_M / pixel_m - round(LATTICE_M / pixel_m)) > CLOSE:
+        raise UserError(f"--gsd {pixel_m:g}: pixels must divide {LATTICE_M} m (10, 15, 20, 30 or 60, say)")
+    common = first.boundingbox.bbox
+    for item, grid in grids:
+        common = _intersection(common, grid.boundingbox.bbox)
+        if not _has_area(common):
+            raise UserError(f"item {item} does not overlap with the ones before it")
+    # Pixels wholly inside the items, but all that the box touches.
+    pixels = _pixels(common, lattice, pixel_m, inwards=True)
+    if bbox is not None:
+        pixels = _intersection(pixels, _pixels(_projected(bbox, str(first.crs)), lattice, pixel_m, inwards=False))
+    if not _has_area(pixels):
+        raise UserError("--bbox does not overlap with the items (west south east north, in degrees)")
+    left, bottom, right, top = pixels
+    corner = lattice.x + left * pixel_m, lattice.y + top * pixel_m
+    return GeoBox((int(top - bottom), int(right - left)), from_origin(*corner, pixel_m, pixel_m), first.crs)
+
+
+def _pixels(bounds: Bounds, lattice: Lattice, pixel_m: float, *, inwards: bool) -> Bounds:
+    """Bounds in whole pixels from the lattice's corner."""
+    left, bottom, right, top = (
+        (value - origin) / pixel_m for value, origin in zip(bounds, (lattice.x, lattice.y) * 2, strict=True)
+    )
+    low, high, close = (math.ceil, math.floor, CLOSE) if inwards else (math.floor, math.ceil, 0.0)
+    return low(left - close), low(bottom - close), high(right + close), high(top + close)
+
+
+def _intersection(one: Bounds, other: Bounds) -> Bounds:
+    return max(one[0], other[0]), max(one[1], other[1]), min(one[2], other[2]), min(one[3], other[3])
+
+
+def _has_area(bounds: Bounds) -> bool:
+    return bounds[0] < bounds[2] and bounds[1] < bounds[3]
+
+
+def _projected(bbox: Bounds, crs: str) -> Bounds:
+    """A box of degrees in metres; across the antimeridian west is greater than east."""
+    from pyproj import Transformer
+
+    west, south, east, north = bbox
+    if not (-90 <= south < north <= 90 and abs(west) <= 180 and abs(east) <= 180):
+        raise UserError(f"--bbox {west:g} {south:g} {east:g} {north:g} is not west south east north in degrees")
+    bounds: Bounds = Transformer.from_crs(4326, crs, always_xy=True).transform_bounds(*bbox)
+    return bounds
 
 
 @dataclass(frozen=True)
@@ -68,26 +138,27 @@ Read = Callable[[float], Cut]
 """Reads the ground below a northing."""
 
 
-def map_rows(area: Area, lattice: Lattice, read: Read, compute: Compute, channels: int) -> Iterator[Rows]:
-    """Map an area tile by tile; what is in memory depends on its width, not on its height.
+def map_rows(grid: GeoBox, lattice: Lattice, read: Read, compute: Compute, channels: int) -> Iterator[Rows]:
+    """Map a grid tile by tile; what is in memory depends on its width, not on its height.
 
     The next row of tiles is read while one is computed.
 
     Args:
-        area: what to map.
-        lattice: of the tiles, whole in pixels of the area.
+        grid: pixels of the map.
+        lattice: of the tiles, whole in pixels of the map.
         read: gives the tiles of a row.
         compute: maps tiles.
         channels: K of the values.
     """
     from concurrent.futures import ThreadPoolExecutor
 
-    size, step = (round(length / area.pixel_m) for length in (lattice.tile_m, lattice.step_m))
-    columns = _tiles(area.left - lattice.x, area.width * area.pixel_m, lattice)
-    rows = _tiles(lattice.y - area.top, area.height * area.pixel_m, lattice)
+    pixel_m, left, upper = grid.affine.a, grid.affine.c, grid.affine.f
+    size, step = (round(length / pixel_m) for length in (lattice.tile_m, lattice.step_m))
+    columns = _tiles(left - lattice.x, grid.width * pixel_m, lattice)
+    rows = _tiles(lattice.y - upper, grid.height * pixel_m, lattice)
     lefts = [lattice.x + column * lattice.step_m for column in columns]
     canvas = Canvas(channels, size, step, len(lefts))
-    skip = round((area.left - lefts[0]) / area.pixel_m)
+    skip = round((left - lefts[0]) / pixel_m)
     with ThreadPoolExecutor(1) as ahead:
         tops = [lattice.y - row * lattice.step_m for row in rows]
         waiting = ahead.submit(read, tops[0])
@@ -97,19 +168,19 @@ def map_rows(area: Area, lattice: Lattice, read: Read, compute: Compute, channel
                 waiting = ahead.submit(read, following)
             for first in range(0, len(lefts), BATCH):
                 part = lefts[first : first + BATCH]
-                canvas.add(first, *_computed(cut(part), QueryGrid(area.pixel_m, size, size), compute))
+                canvas.add(first, *_computed(cut(part), QueryGrid(pixel_m, size, size), compute))
             values, seen = canvas.finished()
-            start = round((area.top - top) / area.pixel_m)
-            inner = slice(max(-start, 0), min(step, area.height - start))
-            inside = slice(skip, skip + area.width)
+            start = round((upper - top) / pixel_m)
+            inner = slice(max(-start, 0), min(step, grid.height - start))
+            inside = slice(skip, skip + grid.width)
             if inner.start < inner.stop:
                 yield Rows(max(start, 0), values[:, inner, inside], seen[inner, inside])
 
 
 def _tiles(offset_m: float, length_m: float, lattice: Lattice) -> range:
     """Numbers of the tiles of an axis that reach into the `length_m` metres from `offset_m` on."""
-    first = math.floor((offset_m - lattice.tile_m) / lattice.step_m + ROUNDING) + 1
-    return range(first, math.ceil((offset_m + length_m) / lattice.step_m - ROUNDING))
+    first = math.floor((offset_m - lattice.tile_m) / lattice.step_m + CLOSE) + 1
+    return range(first, math.ceil((offset_m + length_m) / lattice.step_m - CLOSE))
 
 
 def _computed(observation: Observation, query: QueryGrid, compute: Compute) -> tuple[Floats, Mask]:

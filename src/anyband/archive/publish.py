@@ -20,7 +20,7 @@ from anyband.archive.stac_items import (
     item_id,
 )
 from anyband.products import collection_of
-from anyband.raster.geotiff import epsg_crs, hls_crs, write_raster
+from anyband.raster.write import epsg_crs, hls_crs, write_raster
 from anyband.runtime import write_json
 from anyband.simulation.grids import HiddenGrid, PixelGrid
 from anyband.simulation.land.label_raster import label_raster

@@ -1,18 +1,17 @@
-"""Files of a scene: their grids, and their pixels row by row, so that no more than a strip is in memory."""
+"""Files of an item: their grids, and their pixels row by row, so that no more than a strip is in memory."""
 
 import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from anyband.ground import Array
 from anyband.raster.access import gdal_env, read_raster
 from anyband.raster.asset import RasterAsset
 from anyband.raster.header import Header, check_header
 from anyband.runtime import UserError
 
-Array = NDArray[Any]
 CACHE_MB = 64
 """GDAL block cache; every tile is decoded once, so more would hold what is never asked for again."""
 
@@ -43,9 +42,9 @@ class RowFile:
     The file is opened for each row of its tiles and closed again, so signatures are fresh however long it takes.
     """
 
-    def __init__(self, href: str, name: str, header: Header, indexes: Sequence[int] = (1,)) -> None:
-        """Nothing is read yet; `name` is what messages call the file, `indexes` the numbers of the bands, from 1."""
-        self.href, self.name, self.header, self.indexes = href, name, header, list(indexes)
+    def __init__(self, asset: RasterAsset, header: Header, indexes: Sequence[int] = (1,)) -> None:
+        """Nothing is read yet; `indexes` are the numbers of the bands, from 1."""
+        self.asset, self.header, self.indexes = asset, header, list(indexes)
         self.first, self.held = 0, np.zeros((len(indexes), 0, header.shape[1]), header.dtypes[indexes[0] - 1])
 
     def rows(self, start: int, stop: int) -> Array:
@@ -68,5 +67,7 @@ class RowFile:
 
         window = Window(0, start, self.header.shape[1], stop - start)
         with rasterio.Env(**gdal_env(), GDAL_CACHEMAX=CACHE_MB):
-            pixels: Array = read_raster(self.href, lambda source: source.read(self.indexes, window=window), self.name)
+            pixels: Array = read_raster(
+                self.asset.href, lambda source: source.read(self.indexes, window=window), self.asset.name
+            )
         return pixels

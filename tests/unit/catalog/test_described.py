@@ -67,7 +67,11 @@ def change(item, path, value):
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
-        (("assets", "image", "bands", 2, "eo:center_wavelength"), None, "band green_i has no eo:center_wavelength"),
+        (
+            ("assets", "image", "bands", 2, "eo:center_wavelength"),
+            None,
+            "eo:center_wavelength of band green_i is missing",
+        ),
         (("assets", "image", "bands", 2, "eo:center_wavelength"), 0.565, "band green_i at 565 nm, the registry"),
         (("assets", "image", "bands", 2, "name"), "mauve", "narrowband-1 has no band 'mauve'"),
         (("assets", "image", "raster:scale"), None, "asset image does not say its scale"),

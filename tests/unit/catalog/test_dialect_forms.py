@@ -4,12 +4,12 @@ import copy
 
 import pytest
 
+from anyband.catalog.items import raw_item
 from anyband.catalog.items.dialects import parse_item
-from anyband.catalog.items.sentinel2 import PIXEL_M
-from anyband.catalog.items.sentinel2_earth_search import KEYS
+from anyband.catalog.items.sentinel2 import BANDS
 from anyband.products import collection_of
 from anyband.raster.asset import UnusableItemError
-from anyband.sensors import platforms
+from anyband.sensors import Sensor, get_sensor
 from make_items import make_item
 
 LPDAAC = "https://data.lpdaac.earthdatacloud.nasa.gov/lp-prod-protected"
@@ -20,11 +20,11 @@ def earth_search(*, collection="sentinel-2-l2a", baseline="05.09", flag=True, of
     assets = {
         key: {
             "href": f"https://sentinel-cogs.s3.us-west-2.amazonaws.com/S2A_31UFU_20230701_0_L2A/{band}.tif",
-            "proj:shape": [109_800 // PIXEL_M[band]] * 2,
-            "proj:transform": [PIXEL_M[band], 0, 600_000, 0, -PIXEL_M[band], 5_800_020, 0, 0, 1],
+            "proj:shape": [109_800 // pixel_m] * 2,
+            "proj:transform": [pixel_m, 0, 600_000, 0, -pixel_m, 5_800_020, 0, 0, 1],
             "raster:bands": [{"nodata": 0, "data_type": "uint16", "scale": 1e-4, "offset": offset}],
         }
-        for band, key in KEYS.items()
+        for band, (pixel_m, key) in BANDS.items()
     }
     assets["scl"] = {"href": "https://sentinel-cogs.s3.us-west-2.amazonaws.com/S2A_31UFU_20230701_0_L2A/SCL.tif"}
     assets["blue-jp2"] = {"href": "s3://sentinel-s2-l2a/tiles/31/U/FU/2023/7/1/0/R10m/B02.jp2"}
@@ -101,7 +101,7 @@ def test_earth_search_comes_to_the_same_terms_as_the_planetary_computer():
     assert scene.datetime.isoformat() == "2023-07-01T10:36:31+00:00", "start of the datatake, not the tile's sensing"
     assert scene.sun_zenith == 29.5
     assert scene.cloud_cover is None
-    assert scene.bands.keys() == PIXEL_M.keys()
+    assert scene.bands.keys() == BANDS.keys()
     assert [(scene.bands[b].asset, scene.bands[b].pixel_m) for b in ("B8A", "B08", "B09")] == [
         ("nir08", 20), ("nir", 10), ("nir09", 60),
     ]  # fmt: skip
@@ -243,8 +243,8 @@ def test_a_footprint_that_is_cut_elsewhere_stays_as_it_is():
 
 
 def test_a_band_without_wavelength_is_named_with_its_item_and_asset(monkeypatch):
-    sensor = platforms.get_sensor("sentinel-2a", "sentinel2")
-    without = platforms.Sensor(sensor.product, sensor.platform, tuple(b for b in sensor.bands if b.name != "B8A"), "")
-    monkeypatch.setattr(platforms, "get_sensor", lambda platform, product: without)
+    sensor = get_sensor("sentinel-2a", "sentinel2")
+    without = Sensor(sensor.product, sensor.platform, tuple(b for b in sensor.bands if b.name != "B8A"), "")
+    monkeypatch.setattr(raw_item, "get_sensor", lambda platform, product: without)
     with pytest.raises(UnusableItemError, match="^item S2A_31UFU.*: asset nir08: no wavelength is known for band B8A"):
         parse_item(earth_search())

@@ -19,7 +19,7 @@ from anyband.catalog.pairs.site_pairs import DROP_COLUMNS, PAIR_COLUMNS, as_csv,
 from anyband.catalog.sites import Site
 from anyband.products import CATALOGUED
 from anyband.raster.asset import ContradictionError, UnusableItemError
-from anyband.raster.geotiff import hls_crs
+from anyband.raster.write import hls_crs
 from anyband.runtime import UserError
 from make_items import NOON, NORTH, make_item, quality_raster, square
 

@@ -28,7 +28,7 @@ from anyband.providers import sources
 from anyband.raster import access
 from anyband.raster.access import gdal_env, read_raster
 from anyband.raster.asset import UnusableItemError
-from anyband.raster.geotiff import epsg_crs, hls_crs
+from anyband.raster.write import epsg_crs, hls_crs
 from anyband.sensors.platforms import get_sensor
 from anyband.testing.faults import CALM, Faults
 from anyband.testing.provider_server import ProviderServer

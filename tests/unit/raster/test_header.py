@@ -11,8 +11,8 @@ from anyband.catalog.items.hls import platform_of, with_platform
 from anyband.raster import access
 from anyband.raster.access import gdal_env
 from anyband.raster.asset import ContradictionError, QualityAsset, UnusableItemError
-from anyband.raster.geotiff import hls_crs
 from anyband.raster.header import check_header
+from anyband.raster.write import hls_crs
 from make_items import make_item
 
 

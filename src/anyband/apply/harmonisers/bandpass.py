@@ -8,7 +8,7 @@ are not predicted.
 import torch
 from torch import Tensor
 
-from anyband.apply.harmonisers.converter import Task
+from anyband.apply.harmonisers import HarmoniseTask
 from anyband.apply.harmonisers.resample import resample
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
@@ -62,7 +62,7 @@ def to_oli(platform: str, product: str) -> dict[str, tuple[float, float]]:
 class Bandpass:
     """Resampling, then a line per band."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: HarmoniseTask) -> None:
         """Pair the bands.
 
         Raises:
@@ -87,8 +87,3 @@ class Bandpass:
         chosen = [place[concept] for concept in self.concepts]
         made = values[:, chosen] * self.gain[:, None, None] + self.bias[:, None, None]
         return made, valid[:, chosen].all(dim=1)
-
-
-def make(task: Task) -> Bandpass:
-    """The converter for a task."""
-    return Bandpass(task)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from anyband.apply.harmonisers.converter import Task
+from anyband.apply.harmonisers import HarmoniseTask
 from anyband.apply.harmonisers.resample import resample
 from anyband.models.baselines.analytic import AnalyticOptions, SpectralPrior
 from anyband.models.core.normalisation import Statistics
@@ -21,12 +21,19 @@ from anyband.sensors import Band
 class Gaussian:
     """One matrix from bands to bands, for the bands that were all seen; resampling before it."""
 
-    def __init__(self, task: Task, prior: SpectralPrior) -> None:
-        """Keep what conversions are made of.
+    def __init__(self, task: HarmoniseTask) -> None:
+        """Make the prior of the task's run.
 
         Raises:
-            UserError: no band at hand, or none of the target, is one of reflectance within the prior's wavelengths.
+            UserError: no run was named, or no band at hand, or none of the target, is one of reflectance within the
+                prior's wavelengths.
         """
+        run = task.needed_run(
+            "--method analytic: name any trained run with --model, its training pixels give the prior"
+        )
+        recipe = read_recipe(run)
+        options = AnalyticOptions.parse(recipe.options if recipe.model == "analytic" else {}, recipe.method)
+        prior = SpectralPrior(options, Statistics.from_dict(recipe.statistics))
         self.prior, self.resampling = prior, task.resampling
         self.bands = tuple(band for band in task.target.bands if prior.response(band) is not None)
         usable = [band for band in task.source if prior.response(band) is not None]
@@ -58,16 +65,3 @@ class Gaussian:
             bias = target @ self.prior.mean - gain @ source @ self.prior.mean
             self._known[key] = chosen, torch.from_numpy(gain).float(), torch.from_numpy(bias).float()
         return self._known[key]
-
-
-def make(task: Task) -> Gaussian:
-    """The converter for a task.
-
-    Raises:
-        UserError: no run was named.
-    """
-    if task.run is None:
-        raise UserError("--method analytic: name any trained run with --model, its training pixels give the prior")
-    recipe = read_recipe(task.run)
-    options = AnalyticOptions.parse(recipe.options if recipe.model == "analytic" else {}, recipe.method)
-    return Gaussian(task, SpectralPrior(options, Statistics.from_dict(recipe.statistics)))

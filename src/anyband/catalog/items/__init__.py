@@ -1,1 +1,1 @@
-"""items."""
+"""What items mean: one dialect for each form in which providers write them, and the acquisitions they come to."""

@@ -10,7 +10,7 @@ Collection ids do not tell the dialect: the Planetary Computer and Earth Search 
 telling sign                        dialect                          collections known to be written so
 ==================================  ===============================  =================================================
 `s2:` properties, band keys B02...  `sentinel2`                      Planetary Computer `sentinel-2-l2a`
-`s2:` properties, other keys        `sentinel2_earth_search`         Earth Search `sentinel-2-l2a`,
+`s2:` properties, other keys        `sentinel2.parse_common_names`   Earth Search `sentinel-2-l2a`,
                                                                      `sentinel-2-c1-l2a`; items of stactools
 `landsat:` properties               `landsat`                        Planetary Computer and Earth Search
                                                                      `landsat-c2-l2`, USGS `landsat-c2l2-sr`
@@ -25,33 +25,27 @@ The forms to come (STAC 1.1 `bands`, `proj:code`) need no dialect of their own: 
 """
 
 import re
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from anyband.catalog.items import described, hls, landsat, sentinel2, sentinel2_earth_search, worldcover
+from anyband.catalog.items import described, hls, landsat, sentinel2, worldcover
 from anyband.catalog.items.acquisition import Acquisition
-from anyband.raster.asset import UnusableItemError
+from anyband.catalog.items.raw_item import RawItem
 from anyband.runtime import UserError
 
-
-class Dialect(Protocol):
-    """Reads raw items of one form; raises UnusableItemError for those that cannot be used."""
-
-    def __call__(self, item: Mapping[str, Any], /) -> Acquisition:
-        """Turn a raw item into an acquisition."""
-        ...
-
+Dialect = Callable[[RawItem], Acquisition]
+"""Turns an item of one form into an acquisition; raises UnusableItemError for those that cannot be used."""
 
 _RELEASED = re.compile(r"1\.\d+\.\d+")
 
 
-def find_dialect(item: Mapping[str, Any]) -> Dialect | None:
-    """The dialect that a raw item is written in by the table above, None for a product that is not known."""
-    prefixes = {name.split(":")[0] for name in item.get("properties", ()) if ":" in name}
-    if str(item["id"]).startswith("HLS."):
+def find_dialect(item: RawItem) -> Dialect | None:
+    """The dialect that an item is written in by the table above, None for a product that is not known."""
+    prefixes = {name.split(":")[0] for name in item.properties if ":" in name}
+    if item.id.startswith("HLS."):
         return hls.parse
     if "s2" in prefixes:
-        return sentinel2.parse if sentinel2.KEYS.keys() & item["assets"].keys() else sentinel2_earth_search.parse
+        return sentinel2.parse if sentinel2.ESA_KEYS.keys() & item.assets.keys() else sentinel2.parse_common_names
     if "landsat" in prefixes:
         return landsat.parse
     if "esa_worldcover" in prefixes:
@@ -59,20 +53,19 @@ def find_dialect(item: Mapping[str, Any]) -> Dialect | None:
     return described.parse if described.product_of(item) else None
 
 
-def parse_item(item: Mapping[str, Any]) -> Acquisition:
+def parse_item(content: Mapping[str, Any]) -> Acquisition:
     """Turn a raw item dict of any known product into an acquisition.
 
     Raises:
         UnusableItemError: the item lacks an asset or a property, or contradicts what is known of its product.
         UserError: no dialect for it.
     """
+    item = RawItem(content)
     dialect = find_dialect(item)
     if dialect is None:
-        name = f"collection {item.get('collection')!r}"
-        raise UserError(
-            f"item {item['id']}: no dialect for {name}, see anyband.catalog.items.dialects for the known ones"
-        )
-    version = str(item.get("stac_version"))
+        name = f"collection {content.get('collection')!r}"
+        raise UserError(f"item {item.id}: no dialect for {name}, see anyband.catalog.items.dialects for the known ones")
+    version = str(content.get("stac_version"))
     if not _RELEASED.fullmatch(version):
-        raise UnusableItemError(f"item {item['id']}: STAC version {version}, items of release 1.0 or later are needed")
+        raise item.unusable(f"STAC version {version}, items of release 1.0 or later are needed")
     return dialect(item)

@@ -13,19 +13,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from anyband.catalog.items.acquisition import Acquisition
-from anyband.catalog.items.fields import (
-    Encoding,
-    RawItem,
-    band_asset,
-    check_wavelengths,
-    cloud_cover,
-    footprint,
-    moment,
-    number,
-    platform,
-    quality_asset,
-    simulated,
-)
+from anyband.catalog.items.raw_item import RawItem
 from anyband.products import PRODUCTS
 from anyband.raster.access import read_raster
 from anyband.raster.asset import UnusableItemError
@@ -37,7 +25,6 @@ BANDS = {
 PLATFORMS = {"S30": ("sentinel-2a", "sentinel-2b", "sentinel-2c"), "L30": ("landsat-8", "landsat-9")}
 COLLECTIONS = {name: PRODUCTS[key].short for key in ("hls_s30", "hls_l30") for name in PRODUCTS[key].collections}
 PIXEL_M = 30
-ENCODING = Encoding(1e-4, 0.0, -9999, "int16")
 
 # HLS v2.0 files carry the ids of the products that they were made from, several separated by ";".
 _LANDSAT = re.compile(r"\bL[CO]0([89])_L1")
@@ -46,7 +33,7 @@ _ITEM_ID = re.compile(r"HLS\.(?P<kind>[SL]30)\.T(?P<tile>(?P<zone>\d{2})[A-Z]{3}
 
 
 def parse(item: RawItem) -> Acquisition:
-    """Turn a raw item into an acquisition.
+    """Turn an item into an acquisition.
 
     Tile and CRS come from the item id: files are always in UTM north, while some published items name a zone south
     (microsoft/PlanetaryComputer issue 486).
@@ -54,30 +41,24 @@ def parse(item: RawItem) -> Acquisition:
     Raises:
         UnusableItemError: naming the item and the asset or property at fault.
     """
-    collection = str(item.get("collection") or "")
-    name = _ITEM_ID.fullmatch(item["id"])
-    if not name or COLLECTIONS.get(collection, name["kind"]) != name["kind"]:
-        kind = COLLECTIONS.get(collection, "S30")
-        raise UnusableItemError(f"item {item['id']}: not of the form HLS.{kind}.T32TQM.2022123T101559.v2.0")
-    kind = name["kind"]
-    satellite = platform(item, PLATFORMS[kind]) if item["properties"].get("platform") else ""
+    name = _ITEM_ID.fullmatch(item.id)
+    if not name or COLLECTIONS.get(item.collection, name["kind"]) != name["kind"]:
+        kind = COLLECTIONS.get(item.collection, "S30")
+        raise item.unusable(f"not of the form HLS.{kind}.T32TQM.2022123T101559.v2.0")
+    kind, product = name["kind"], f"hls_{name['kind'].lower()}"
+    satellite = item.platform(PLATFORMS[kind]) if item.satellite else ""
     for known in (satellite,) if satellite else PLATFORMS[kind]:
-        check_wavelengths(item, f"hls_{kind.lower()}", known, {band: band for band in BANDS[kind]})
-    code = 32600 + int(name["zone"])
-    return Acquisition(
-        product=f"hls_{kind.lower()}",
-        platform=satellite,
-        collection=collection,
-        item_id=item["id"],
-        datetime=moment(item),
-        footprint=footprint(item),
-        epsg=code,
-        bands={band: band_asset(item, band, band, PIXEL_M, ENCODING, code) for band in BANDS[kind]},
-        qa=quality_asset(item, "Fmask", "fmask", PIXEL_M, code),
-        sun_azimuth=number(item, "view:sun_azimuth"),
-        cloud_cover=cloud_cover(item),
+        item.check_wavelengths(product, known, {band: band for band in BANDS[kind]})
+    epsg, encoding = 32600 + int(name["zone"]), PRODUCTS[product].encoding
+    return item.acquisition(
+        product,
+        satellite,
+        epsg,
+        {band: item.band(band, band, epsg, PIXEL_M, encoding) for band in BANDS[kind]},
+        item.quality("Fmask", epsg, PIXEL_M, "fmask"),
+        sun_zenith=None,
+        view_zenith=None,
         tile=name["tile"],
-        simulated=simulated(item),
     )
 
 

@@ -10,8 +10,9 @@ import torch
 from pyproj import Transformer
 
 from anyband.apply import predict
-from anyband.apply.common_extent import open_scenes, reader, seen_by_any
+from anyband.apply.item import read_item
 from anyband.apply.predict import LEVELS, NO_PROBABILITY, predict_items
+from anyband.apply.strips import open_items, reader, seen_by_any
 from anyband.apply.tiling import Lattice
 from anyband.models.core.method import Method
 from anyband.models.core.storage import Recipe, load
@@ -115,20 +116,20 @@ def test_tiles_give_the_map_of_a_whole_chip(run, site, tmp_path, monkeypatch, la
     place = item_file(tmp_path, site, "sentinel2")
     predict_items([place], run, out, more)
     _, method = load(run)
-    (scene,) = open_scenes([place])
+    (scene,) = open_items([read_item(place)])
     left, top = lattice.x + 720.0 * 835, lattice.y + 720.0 * 7219
     groups = []
     for group in scene.groups:
         planes = []
         for file in group.files:
-            with rasterio.open(file.href) as source:
+            with rasterio.open(file.asset.href) as source:
                 window = rasterio.windows.from_bounds(left, top - 960, left + 960, top, source.transform)
                 planes.append((source.read(1, window=window) - 1000.0) / 10_000)
         groups.append((group, torch.tensor(np.array(planes), dtype=torch.float32).clamp(0, 1.6)))
     cut = reader([scene], lattice)(top)([left])
     for (group, values), shown in zip(groups, cut.groups, strict=True):
         assert shown.values.shape[2:] == values.shape[1:]
-        assert torch.allclose(shown.values[0], values, rtol=0, atol=1e-6), group.frame
+        assert torch.allclose(shown.values[0], values, rtol=0, atol=1e-6), group.grid
         assert not shown.offset_m.any()
         assert shown.valid.all()
     with torch.inference_mode():
@@ -318,7 +319,7 @@ def test_nothing_is_seen_where_no_pixel_is_valid():
 
 
 def test_each_acquisition_is_shown_with_its_own_sun_and_day(site, tmp_path):
-    scenes = open_scenes([item_file(tmp_path, site, product) for product in ("sentinel2", "hls_l30")])
+    scenes = open_items(read_item(item_file(tmp_path, site, product)) for product in ("sentinel2", "hls_l30"))
     observation = reader(scenes, Lattice())(720.0 * 7219)([720.0 * 834, 720.0 * 835])
     for group in observation.of("sentinel2"):
         assert group.scene[:, [0, 1, 3]].tolist() == [[40, 150, DAY_OF_YEAR]] * 2

@@ -1,4 +1,4 @@
-"""Converters between sensors, on pixels whose answer is known."""
+"""Harmonisers between sensors, on pixels whose answer is known."""
 
 from dataclasses import asdict, replace
 
@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from anyband.apply.harmonisers import HarmoniseTask, gaussian, harmoniser, target_sensor
 from anyband.apply.harmonisers.bandpass import MSI, Bandpass
-from anyband.apply.harmonisers.converter import Task, converter, target_sensor
 from anyband.apply.harmonisers.gaussian import Gaussian
 from anyband.apply.harmonisers.resample import _cubic, resample
-from anyband.models.baselines.analytic import AnalyticOptions, SpectralPrior
 from anyband.models.baselines.translation import Translation, TranslationOptions
 from anyband.models.core.normalisation import BandStatistics, Statistics
 from anyband.models.core.storage import Recipe, save
@@ -52,7 +51,7 @@ def statistics():
 
 def task(source, target):
     bands = tuple(b for b in source.bands if b.quantity == "surface_reflectance")
-    return Task(bands, source.platform, source.product, target)
+    return HarmoniseTask(bands, source.platform, source.product, target)
 
 
 def test_the_lines_are_those_of_the_user_guide():
@@ -108,13 +107,16 @@ def test_to_a_coarser_grid_pixels_are_averaged_without_the_invalid_ones():
     assert values[0, place, 0, 0] == pytest.approx(group.values[0, 0, :3, 1:3].mean().item(), abs=1e-6)
 
 
-def test_the_gaussian_conversion_to_the_bands_at_hand_gives_them_back():
-    prior = SpectralPrior(AnalyticOptions(noise=1e-4), statistics())
+def test_the_gaussian_conversion_to_the_bands_at_hand_gives_them_back(tmp_path, monkeypatch):
+    recipe = Recipe("analytic", "analytic", {"noise": 1e-4}, (10, 30), statistics().as_dict(), {}, 0)
+    monkeypatch.setattr(gaussian, "read_recipe", lambda run: recipe)
     observation = landsat()
-    found, valid = Gaussian(task(LANDSAT, LANDSAT), prior)(observation, QueryGrid(30.0, 16, 16))
+    found, valid = Gaussian(replace(task(LANDSAT, LANDSAT), run=tmp_path))(observation, QueryGrid(30.0, 16, 16))
     assert valid.all()
     assert found.numpy() == pytest.approx(observation.groups[0].values.numpy(), abs=2e-3)
-    mean = Gaussian(task(LANDSAT, SENTINEL2), prior)(landsat(level=[0.2] * 7), QueryGrid(10.0, 48, 48))[0]
+    mean = Gaussian(replace(task(LANDSAT, SENTINEL2), run=tmp_path))(landsat(level=[0.2] * 7), QueryGrid(10.0, 48, 48))[
+        0
+    ]
     assert mean.numpy() == pytest.approx(0.2, abs=1e-3)
 
 
@@ -123,7 +125,7 @@ def test_translation_makes_the_images_that_evaluation_scores(tmp_path):
     options = {"translator": "plain"}
     recipe = Recipe("translation", "translation", options, (10, 30), statistics().as_dict(), {}, 0)
     save(tmp_path, recipe, method)
-    convert = converter("translation", replace(task(LANDSAT, SENTINEL2), run=tmp_path))
+    convert = harmoniser("translation", replace(task(LANDSAT, SENTINEL2), run=tmp_path))
     both = Observation((*landsat().groups, *sentinel2().groups))
     made, real, _ = convert.model.eval().images(both, QueryGrid(10.0, 48, 48))
     found, valid = convert(landsat(), QueryGrid(10.0, 48, 48))
@@ -141,7 +143,7 @@ def test_a_pretraining_predicts_any_sensor_from_any_other(tmp_path):
         parameter.data.zero_()
     save(tmp_path, Recipe("mine", "reconstruction", {}, (10, 30), statistics().as_dict(), {}, 0), method)
     for source, target, scene in ((LANDSAT, SENTINEL2, landsat), (SENTINEL2, LANDSAT, sentinel2)):
-        convert = converter("learned", replace(task(source, target), run=tmp_path))
+        convert = harmoniser("learned", replace(task(source, target), run=tmp_path))
         made, valid = convert(scene(level=[0.2]), QueryGrid(30.0, 16, 16))
         assert valid.all()
         assert made.detach().numpy() == pytest.approx(0.2, abs=1e-3)
@@ -167,14 +169,14 @@ def test_a_pretraining_predicts_any_sensor_from_any_other(tmp_path):
 )
 def test_what_a_converter_cannot_do_is_one_line(method, source, target, line):
     with pytest.raises(UserError, match=line):
-        converter(method, task(source, target))
+        harmoniser(method, task(source, target))
 
 
-def test_a_run_that_maps_classes_is_no_converter(tmp_path):
+def test_a_run_that_maps_classes_is_no_harmoniser(tmp_path):
     recipe = Recipe("mine", "anyband", {}, (10, 30), statistics().as_dict(), {}, 0)
     save(tmp_path, recipe, recipe.build())
     with pytest.raises(UserError, match="is no pretraining"):
-        converter("learned", replace(task(LANDSAT, SENTINEL2), run=tmp_path))
+        harmoniser("learned", replace(task(LANDSAT, SENTINEL2), run=tmp_path))
 
 
 def test_a_sensor_that_is_not_known_is_named():

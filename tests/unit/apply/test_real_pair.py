@@ -9,9 +9,10 @@ import rasterio
 import torch
 from pyproj import Transformer
 
-from anyband.apply.common_extent import open_scenes, reader
 from anyband.apply.harmonisers.resample import resample
+from anyband.apply.item import read_item
 from anyband.apply.predict import predict_items
+from anyband.apply.strips import open_items, reader
 from anyband.apply.tiling import Lattice
 from anyband.observation import Observation, QueryGrid
 from anyband.raster.quality_layers import DECODERS
@@ -66,10 +67,10 @@ def red(scene, left, top):
 def test_real_pixels_are_read_from_where_they_lie(pair):
     """Half a pixel of Landsat off, or a row, and the values would be those of another place."""
     for place, scale, offset in zip(pair, (2.75e-5, 1e-4), (-0.2, 0.0), strict=True):
-        (scene,) = open_scenes([place])
+        (scene,) = open_items([read_item(place)])
         values, group = red(scene, LEFT, TOP)
-        file = next(file for file in scene.finest.files if file.href.endswith(("_SR_B4.tif", "_B04_60m.tif")))
-        with rasterio.open(file.href) as source:
+        file = next(file for file in scene.groups[0].files if file.asset.href.endswith(("_SR_B4.tif", "_B04_60m.tif")))
+        with rasterio.open(file.asset.href) as source:
             dx, dy = group.offset_m[0].tolist()
             middle = 0.5 * group.pixel_m
             row, column = source.index(LEFT + dx + middle, TOP - dy - middle)
@@ -84,7 +85,7 @@ def test_real_pixels_are_read_from_where_they_lie(pair):
 
 def test_both_sensors_show_the_same_ground(pair):
     """Averaged over the pixels of the other sensor red agrees best in place, and less 60 m off in any direction."""
-    landsat, sentinel2 = (open_scenes([place])[0] for place in pair)
+    landsat, sentinel2 = (open_items([read_item(place)])[0] for place in pair)
     query, inner = QueryGrid(60.0, 16, 16), np.s_[2:-2, 2:-2]
     steps = [(x, y) for x in (-60.0, 0.0, 60.0) for y in (-60.0, 0.0, 60.0)]
     here, there = [], {step: [] for step in steps}
@@ -112,27 +113,17 @@ def test_the_real_pair_is_mapped_alone_and_together(pair, run, tmp_path):
     seen = []
     for chosen in (pair[:1], pair[1:], pair):
         more = tmp_path / "probabilities.tif"
-        area = predict_items(chosen, run, tmp_path / "map.tif", more, pixel_m=30.0, bbox=box)
+        grid = predict_items(chosen, run, tmp_path / "map.tif", more, pixel_m=30.0, bbox=box)
         with rasterio.open(tmp_path / "map.tif") as classes, rasterio.open(more) as shares:
             assert classes.crs.to_epsg() == EPSG
-            assert (classes.transform.c, classes.transform.f) == (area.left, area.top)
+            assert (classes.transform.c, classes.transform.f) == (grid.affine.c, grid.affine.f)
             seen.append(classes.read(1) > 0)
             assert len(np.unique(shares.read(1)[seen[-1]])) > 1
     assert seen[0].all()
     assert seen[2].all()
-    (scene,) = open_scenes(pair[1:])
-    with rasterio.open(scene.scene.quality.href) as file:
-        window = rasterio.windows.from_bounds(*box_of(area), file.transform)
+    (scene,) = open_items([read_item(pair[1])])
+    with rasterio.open(scene.item.quality.href) as file:
+        window = rasterio.windows.from_bounds(*grid.boundingbox.bbox, file.transform)
         clear = DECODERS["scl"](file.read(1, window=window.round_offsets().round_lengths()))
     assert 0.9 < clear.mean() < 1
-    assert (seen[1] == clear.repeat(2, 0).repeat(2, 1)[: area.height, : area.width]).all()
-
-
-def box_of(area):
-    """Left, bottom, right, top."""
-    return (
-        area.left,
-        area.top - area.pixel_m * area.height,
-        area.left + area.pixel_m * area.width,
-        area.top,
-    )
+    assert (seen[1] == clear.repeat(2, 0).repeat(2, 1)[: grid.height, : grid.width]).all()

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import rasterio
 
-from anyband.apply import strips
-from anyband.apply.common_extent import open_scenes, reader
+from anyband import products
+from anyband.apply.item import describe, read_item, read_json
 from anyband.apply.predict import predict_items
+from anyband.apply.strips import open_items, reader
 from anyband.apply.tiling import Lattice
+from anyband.catalog.items.raw_item import RawItem
 from anyband.runtime import UserError
 from anyband.sensors import get_sensor
 from item_files import item_file
@@ -41,11 +43,11 @@ def described(form):
 @pytest.fixture(autouse=True)
 def dark_pixels_differ(monkeypatch):
     """Many pixels of the test scenes are below zero in Landsat's encoding; cut off, all bands would look alike."""
-    monkeypatch.setattr(strips, "REFLECTANCE_LIMITS", (-1.0, 2.0))
+    monkeypatch.setattr(products, "REFLECTANCE_LIMITS", (-1.0, 2.0))
 
 
 def observation(place):
-    (scene,) = open_scenes([place])
+    (scene,) = open_items([read_item(place)])
     return reader([scene], Lattice())(720.0 * 7219)([720.0 * 834]), scene  # a tile that reaches into the clouds
 
 
@@ -115,7 +117,7 @@ def test_the_bands_of_one_file_keep_their_order(site, tmp_path):
 
     known, _ = observation(item_file(tmp_path, site, "landsat"))
     found, scene = observation(item_file(tmp_path, site, "landsat", change=stacked))
-    assert len(scene.finest.files) == 1
+    assert len(scene.groups[0].files) == 1
     assert [band.name for band in found.groups[0].band_sets[0]] == list(BANDS)
     assert [band.name for band in known.groups[0].band_sets[0]] == list(BANDS)
     assert (found.groups[0].values == known.groups[0].values).all()
@@ -171,25 +173,22 @@ def two_zones(item):
 )
 def test_what_a_description_lacks_is_named_and_never_guessed(site, tmp_path, change, line):
     with pytest.raises(UserError, match=line) as stopped:
-        open_scenes([item_file(tmp_path, site, "landsat", change=change)])
+        open_items([read_item(item_file(tmp_path, site, "landsat", change=change))])
     assert str(stopped.value).startswith(f"item {site.items['landsat'][0]['id']}: ")
     assert "\n" not in str(stopped.value)
 
 
 def test_real_items_of_known_and_unknown_dialects_are_read(realdata):
     """Recorded items; their files are not at hand, so only what the items say is looked at."""
-    from anyband.apply.read_item import read_item
-    from anyband.apply.scene_of_item import read_scene
-
     names = ("stactools-landsat/LC09_L2SP_010065_20220129_02_T1.json",)
     for name in names:
-        scene = read_scene(read_item(str(realdata / "stac-items" / name)))
+        scene = read_item(str(realdata / "stac-items" / name))
         assert scene.product == "landsat"
         assert len(scene.layers) == 7
         assert scene.layers[0].href.startswith("/")
-    item = read_item(str(realdata / "stac-items" / names[0]))
-    item["properties"]["platform"] = "landsat-7"
-    scene = read_scene(item)
+    content = read_json(str(realdata / "stac-items" / names[0]))
+    content["properties"]["platform"] = "landsat-7"
+    scene = describe(RawItem(content))
     assert scene.product == "described"
     assert scene.quality.decoder == "qa_pixel"
     assert [layer.scale for layer in scene.layers] == [2.75e-5] * 7

@@ -51,7 +51,7 @@ def test_clouds_of_the_source_are_nodata(site, tmp_path):
         harmonise_item(item_file(tmp_path, site, "landsat"), "sentinel-2b", out, resampling="nearest")
 
 
-def test_scores_know_a_perfect_converter_and_a_biased_one(tmp_path, monkeypatch):
+def test_scores_know_a_perfect_harmoniser_and_a_biased_one(tmp_path, monkeypatch):
     """The stand-ins answer with the truth, moved by 0.02 in the second: off by a grid, neither would come out."""
     import anyband.apply.harmonise_score as module
     from anyband.apply.harmonisers.resample import resample
@@ -67,7 +67,7 @@ def test_scores_know_a_perfect_converter_and_a_biased_one(tmp_path, monkeypatch)
             values, valid, _ = resample(truth["now"](query), query, "linear")
             return values[:, :4] + self.bias, valid[:, :4].all(dim=1)
 
-    monkeypatch.setattr(module, "converter", lambda method, task: Oracle(task, 0.02 if method == "biased" else 0.0))
+    monkeypatch.setattr(module, "harmoniser", lambda method, task: Oracle(task, 0.02 if method == "biased" else 0.0))
     whole = module.ChipTable.observation
 
     def observation(table, indices, products, crop=None):

@@ -7,19 +7,28 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 import torch
+from odc.geo.geobox import GeoBox
+from rasterio.transform import from_origin
 
-from anyband.apply.tiling import Area, Lattice, map_rows
+from anyband.apply.tiling import Lattice, map_rows
 from anyband.observation import Observation
-from anyband.raster.rows import Header, RowFile
+from anyband.raster.asset import RasterAsset
+from anyband.raster.header import check_header
+from anyband.raster.rows import RowFile
 from handmade import SETS, make_group
 from rasters import write_raster
 
 BANDS = SETS["sentinel2"][0][1]
 
 
-def ground(area, of_tile):
-    """The map of an area when the tile at (left, top) has the values `of_tile(left, top)` (H, W)."""
+def area(epsg, left, top, height, width):
+    return GeoBox((height, width), from_origin(left, top, 10.0, 10.0), f"EPSG:{epsg}")
+
+
+def ground(grid, of_tile):
+    """The map of a grid when the tile at (left, top) has the values `of_tile(left, top)` (H, W)."""
     corners = []
 
     def read(top):
@@ -33,8 +42,8 @@ def ground(area, of_tile):
         values = np.stack([of_tile(left, top) for left, top in corners[-1]])
         return torch.from_numpy(values[:, None].astype(np.float32)), torch.ones(len(values), 96, 96, dtype=torch.bool)
 
-    whole = np.full((area.height, area.width), np.nan)
-    for rows in map_rows(area, Lattice.of(area.epsg), read, compute, 1):
+    whole = np.full(grid.shape, np.nan)
+    for rows in map_rows(grid, Lattice.of(grid), read, compute, 1):
         assert rows.seen.all()
         whole[rows.start : rows.start + rows.values.shape[1]] = rows.values[0]
     return whole
@@ -44,18 +53,18 @@ def ground(area, of_tile):
 @pytest.mark.parametrize(("left", "top"), [(600_360.0, 5_199_660.0), (600_010.0, 5_199_990.0)])
 def test_every_pixel_is_where_it_belongs(epsg, left, top):
     """One row off in the shifting of the canvas, or a tile left out at an edge, and a position would be wrong."""
-    area = Area(epsg, left, top, 10.0, 313, 287)
+    grid = area(epsg, left, top, 313, 287)
 
     def positions(x, y):
         return (x + 10 * np.arange(96) - left) / 10 + ((top - y + 10 * np.arange(96)) / 10)[:, None]
 
-    assert ground(area, positions) == pytest.approx(np.add.outer(np.arange(313), np.arange(287)), abs=0.01)
+    assert ground(grid, positions) == pytest.approx(np.add.outer(np.arange(313), np.arange(287)), abs=0.01)
 
 
 def test_tiles_that_disagree_leave_no_seam():
     """Between tiles of any two values, the map changes by a 24th of their difference from a pixel to the next."""
     random = np.random.default_rng(0)
-    whole = ground(Area(32632, 600_000.0, 5_200_020.0, 10.0, 400, 300), lambda x, y: np.full((96, 96), random.random()))
+    whole = ground(area(32632, 600_000.0, 5_200_020.0, 400, 300), lambda x, y: np.full((96, 96), random.random()))
     assert whole.std() > 0.1
     for axis in (0, 1):
         assert np.abs(np.diff(whole, axis=axis)).max() <= 1 / 24 + 1e-6
@@ -64,8 +73,9 @@ def test_tiles_that_disagree_leave_no_seam():
 def test_a_file_is_decoded_once_whatever_rows_are_asked_for(tmp_path, monkeypatch):
     pixels = np.arange(300 * 50, dtype=np.uint16).reshape(300, 50)
     path = write_raster(tmp_path / "a.tif", pixels, (0.0, 0.0), 10.0, tile=64)
-    header = Header(32632, (10.0, 0, 0, 0, -10.0, 0), (300, 50), 64, ("uint16",), (1.0,), (0.0,), None)
-    file, read = RowFile(str(path), "a", header), []
+    asset = RasterAsset("x", "a", str(path), 32632, 10.0)
+    with rasterio.open(path) as source:
+        file, read = RowFile(asset, check_header(source, asset)), []
     once = file._read
     monkeypatch.setattr(file, "_read", lambda start, stop: read.append((start, stop)) or once(start, stop))
     for start in range(0, 300, 24):
@@ -78,7 +88,7 @@ PROGRAM = """
 import resource, sys
 import torch
 from pathlib import Path
-from anyband.predict import command
+from anyband.apply import predict as command
 from anyband.models.core.storage import Recipe
 
 class Model:
