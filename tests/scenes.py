@@ -9,14 +9,9 @@ import numpy as np
 import requests
 from pyproj import Transformer
 
-<<<<<<< HEAD
 from anyband.archive.item_properties import AssetFile, ItemDescription
 from anyband.archive.stac_items import BASE, build_item
 from anyband.raster.write import hls_crs
-=======
-from anyband.archive.stac_items import BASE, AssetFile, SceneInfo, build_item
-from anyband.raster.write import hls_crs
->>>>>>> 49bf3f5 (Scenes that are mapped: one reader of items and one of their descriptions, odc-geo's grids, harmonisers in one registry without a circle; dialects read a raw item through one class)
 from anyband.testing.provider_server import ProviderServer
 from rasters import write_raster
 

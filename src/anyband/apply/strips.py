@@ -11,13 +11,6 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from torch import Tensor
 
-<<<<<<< HEAD
-from anyband.apply.tiling import Lattice
-from anyband.observation import BandGroup
-from anyband.products import REFLECTANCE_LIMITS
-from anyband.raster.rows import Array, RowFile
-from anyband.sensors import BandSet
-=======
 from anyband.apply.item import Layer, OpticalItem
 from anyband.apply.tiling import CLOSE, Cut, Lattice, Read, column_at, row_at
 from anyband.ground import Array, northing_shift
@@ -29,7 +22,6 @@ from anyband.raster.quality_layers import DECODERS
 from anyband.raster.rows import RowFile, read_metric_header
 from anyband.runtime import UserError
 from anyband.sensors import Band, BandSet
->>>>>>> 49bf3f5 (Scenes that are mapped: one reader of items and one of their descriptions, odc-geo's grids, harmonisers in one registry without a circle; dialects read a raw item through one class)
 
 READERS = 8
 """Files that are opened or read at once, which is what makes reading over a network quick."""

@@ -13,28 +13,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from anyband.catalog.items.acquisition import Acquisition
-<<<<<<< HEAD
-from anyband.catalog.items.fields import (
-    Encoding,
-    RawItem,
-    band_asset,
-    cloud_cover,
-    epsg,
-    footprint,
-    moment,
-    number,
-    quality_asset,
-    simulated,
-    sun_zenith,
-    view_zenith,
-)
-from anyband.products import SATELLITES
-from anyband.raster.asset import BandAsset, QualityAsset, UnusableItemError
-=======
 from anyband.catalog.items.raw_item import RawItem
 from anyband.products import SATELLITES, Encoding
 from anyband.raster.asset import BandAsset, QualityAsset
->>>>>>> 49bf3f5 (Scenes that are mapped: one reader of items and one of their descriptions, odc-geo's grids, harmonisers in one registry without a circle; dialects read a raw item through one class)
 from anyband.raster.quality_layers import FILL, MASK_CLEAR
 from anyband.sensors import get_sensor
 from anyband.sensors.platforms import products
@@ -42,14 +23,6 @@ from anyband.sensors.platforms import products
 SAME_BAND_NM = 2.0
 """What a published centre may be off the registry's; narrow bands are sampled every few nanometres."""
 
-<<<<<<< HEAD
-
-def product_of(item: RawItem) -> str | None:
-    """Product of the registry that a described item is of; None where there is none, or a dialect of its own."""
-    from anyband.sensors.platforms import products  # reads tables, which a search does without
-
-    known = products(str(item.get("properties", {}).get("platform") or "").lower())
-=======
 
 @dataclass(frozen=True)
 class BandDescription:
@@ -139,7 +112,6 @@ def is_clear_mask(asset: Mapping[str, Any]) -> bool:
 def product_of(item: RawItem) -> str | None:
     """Product of the registry that an item is of; None where there is none, or one with a dialect of its own."""
     known = products(item.text("platform").lower())
->>>>>>> 49bf3f5 (Scenes that are mapped: one reader of items and one of their descriptions, odc-geo's grids, harmonisers in one registry without a circle; dialects read a raw item through one class)
     return known[0] if len(known) == 1 and known[0] not in SATELLITES else None
 
 
