@@ -18,10 +18,10 @@ from anyband.config import Simulation
 from anyband.landcover import SCORED
 from anyband.runtime import UserError, step_main, write_text
 from anyband.sensors import get_sensor
+from anyband.sensors.hls_bandpass import MSI_TO_OLI
 from anyband.simulation.land.landscape import build_landscape
 from anyband.simulation.land.surface import compose
 from anyband.simulation.places import load_places
-from anyband.simulation.processors.hls_recipe import BANDPASS
 from anyband.simulation.realism_sums import COMMON, LEVEL_BANDS
 
 BEGIN, END = "<!-- realism: begin (generated) -->", "<!-- realism: end -->"
@@ -182,7 +182,7 @@ def spectra_table() -> str:
         row = [band]
         for unit, name in enumerate(("sentinel-2a", "sentinel-2b")):
             slope, offset = np.polyfit(table_values[:, count * (unit + 1) + k], table_values[:, k], 1)
-            published = BANDPASS[name][COMMON[band][0]]
+            published = MSI_TO_OLI[name][band]
             row += [f"{slope:.4f} / {offset:+.4f}", f"{published[0]:.4f} / {published[1]:+.4f}"]
         rows.append(row)
     return table(["band", "simulated S2A", "HLS S2A", "simulated S2B", "HLS S2B"], rows)

@@ -4,7 +4,7 @@ Needs two packages that are no dependency of the project: ``xleaf`` (PROSPECT-D 
 soils, built and dry plant materials). Usage, in an environment of its own::
 
     pip install numpy xleaf==1.2.2 earthlib==1.1.0
-    python src/anyband/archive/rebuild_library.py
+    python -m tools.rebuild_library
 
 Sources: Feret et al. 2017 (PROSPECT-D, doi:10.1016/j.rse.2017.03.004), Verhoef et al. 2007 (4SAIL,
 doi:10.1109/TGRS.2007.895844), Gordon et al. 1988 (water reflectance from u = bb / (a + bb),

@@ -1,1 +1,1 @@
-"""The embedded archive: a hidden surface, seen by simulated sensors, published as STAC items and GeoTIFFs."""
+"""The embedded archive: simulated scenes as GeoTIFFs and STAC items, and the server that the default run asks."""

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from anyband.apply.harmonisers import HarmoniseTask, gaussian, harmoniser, target_sensor
-from anyband.apply.harmonisers.bandpass import MSI, Bandpass
+from anyband.apply.harmonisers.bandpass import Bandpass
 from anyband.apply.harmonisers.gaussian import Gaussian
 from anyband.apply.harmonisers.resample import _cubic, resample
 from anyband.models.baselines.translation import Translation, TranslationOptions
@@ -18,7 +18,6 @@ from anyband.models.proposed.reconstruction import Reconstruction
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
 from anyband.sensors import get_sensor
-from anyband.simulation.processors.hls_recipe import BANDPASS
 from handmade import SETS, make_group
 
 LANDSAT, SENTINEL2 = get_sensor("landsat-9", "landsat"), get_sensor("sentinel-2a", "sentinel2")
@@ -52,13 +51,6 @@ def statistics():
 def task(source, target):
     bands = tuple(b for b in source.bands if b.quantity == "surface_reflectance")
     return HarmoniseTask(bands, source.platform, source.product, target)
-
-
-def test_the_lines_are_those_of_the_user_guide():
-    """Two tables were typed apart from each other: the simulator's and this one."""
-    names = {"B01": "coastal", "B02": "blue", "B03": "green", "B04": "red", "B8A": "nir_narrow"}
-    names |= {"B11": "swir1", "B12": "swir2"}
-    assert {p: {names[b]: v for b, v in lines.items()} for p, lines in BANDPASS.items()} == MSI
 
 
 def test_bandpass_there_and_back_is_where_it_began():

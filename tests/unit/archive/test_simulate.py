@@ -13,7 +13,7 @@ from anyband.archive.place import config_hash, hidden_grid, simulate_place
 from anyband.config import Simulation
 from anyband.runtime import UserError
 from anyband.simulation.places import Place, load_places
-from tools.realism import BEGIN, END, insert, read_pairs, relation, report
+from tools.realism import relation
 
 SETTINGS = Simulation()
 EXTENT = 1_920
@@ -191,31 +191,3 @@ def test_unknown_site_is_one_line(tmp_path):
     result = subprocess.run([*command, str(tmp_path / "atlantis")], capture_output=True, text=True, check=False)
     assert result.returncode == 1
     assert "atlantis" in result.stderr and len(result.stderr.strip().splitlines()) == 1
-
-
-def test_realism_report_covers_every_section(archive):
-    text = report(archive)
-    for heading in ("Spectra", "Level 2", "HLS", "Levels", "Sky"):
-        assert f"### {heading}" in text
-    assert "nan" not in text
-    document = f"before\n{BEGIN}\nold\n{END}\nafter\n"
-    assert insert(insert(document, "x"), "y") == f"before\n{BEGIN}\n\ny\n\n{END}\nafter\n"
-
-
-def test_relation_of_pooled_moments_is_that_of_the_pooled_samples():
-    from anyband.simulation.realism_sums import moments
-
-    rng = np.random.default_rng(0)
-    x = rng.random(500).astype(np.float32)
-    y = (0.9 * x + 0.01 + 0.02 * rng.standard_normal(500)).astype(np.float32)
-    found = relation([moments(x[:200], y[:200]), moments(x[200:], y[200:])])
-    assert found["slope"] == pytest.approx(np.polyfit(x, y, 1)[0], rel=1e-3)
-    assert found["r"] == pytest.approx(np.corrcoef(x, y)[0, 1], rel=1e-4)
-    assert found["rmse"] == pytest.approx(np.sqrt(np.mean((y - x) ** 2)), rel=1e-3)
-
-
-def test_archive_without_places_is_one_clear_error(tmp_path):
-    with pytest.raises(UserError, match="simulate"):
-        read_pairs(tmp_path)
-    with pytest.raises(UserError, match="markers"):
-        insert("no markers", "text")

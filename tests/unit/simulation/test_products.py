@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from anyband.sensors import get_sensor
+from anyband.sensors.hls_bandpass import MSI_TO_OLI
 from anyband.simulation.grids import hls_grid, landsat_grid
 from anyband.simulation.instrument.observe import HiddenWorld, cos_incidence
 from anyband.simulation.land.surface import compose
@@ -44,10 +45,10 @@ def level2():
 
 
 def test_bandpass_table_is_the_published_one_and_leaves_red_edge_and_broad_nir_alone():
-    for table in hls_recipe.BANDPASS.values():
-        assert set(table) == {"B01", "B02", "B03", "B04", "B8A", "B11", "B12"}
-    assert hls_recipe.BANDPASS["sentinel-2a"]["B02"] == (0.9778, -0.0040)
-    assert hls_recipe.BANDPASS["sentinel-2b"]["B12"] == (0.9867, 0.0004)
+    for table in MSI_TO_OLI.values():
+        assert set(table) == {"coastal", "blue", "green", "red", "nir_narrow", "swir1", "swir2"}
+    assert MSI_TO_OLI["sentinel-2a"]["blue"] == (0.9778, -0.0040)
+    assert MSI_TO_OLI["sentinel-2b"]["swir2"] == (0.9867, 0.0004)
 
 
 def test_cubic_convolution_moves_by_half_a_pixel_and_keeps_cubics():
@@ -109,7 +110,7 @@ def test_s30_is_adjusted_area_mean_at_nadir():
     zenith = view.overpass.geometry.sun_zenith
     result = hls_recipe.hls_s30(view, surface, zenith)
     assert set(result) == {band.name for band in get_sensor("sentinel-2a", "hls_s30").bands}
-    slope, offset = hls_recipe.BANDPASS[view.overpass.platform]["B04"]
+    slope, offset = MSI_TO_OLI[view.overpass.platform]["red"]
     mean = surface["B04"][1][:3, :3].mean()
     assert result["B04"][1][0, 0] == pytest.approx((mean * slope) * 1.0 + offset, rel=0.08)
     np.testing.assert_array_equal(result["B01"][1][0, 0], result["B01"][1][1, 1])  # one 60 m sample, repeated

@@ -12,38 +12,9 @@ from anyband.apply.harmonisers import HarmoniseTask
 from anyband.apply.harmonisers.resample import resample
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
+from anyband.sensors.hls_bandpass import MSI_TO_OLI
 
-# platform -> concept -> a, b of OLI = a MSI + b
-MSI = {
-    "sentinel-2a": {
-        "coastal": (0.9959, -0.0002),
-        "blue": (0.9778, -0.004),
-        "green": (1.0053, -0.0009),
-        "red": (0.9765, 0.0009),
-        "nir_narrow": (0.9983, -0.0001),
-        "swir1": (0.9987, -0.0011),
-        "swir2": (1.003, -0.0012),
-    },
-    "sentinel-2b": {
-        "coastal": (0.9959, -0.0002),
-        "blue": (0.9778, -0.004),
-        "green": (1.0075, -0.0008),
-        "red": (0.9761, 0.001),
-        "nir_narrow": (0.9966, 0.0),
-        "swir1": (1.0, -0.0003),
-        "swir2": (0.9867, 0.0004),
-    },
-    "sentinel-2c": {
-        "coastal": (1.003, 0.0),
-        "blue": (0.9851, -0.0027),
-        "green": (1.0038, -0.0009),
-        "red": (0.9718, 0.0011),
-        "nir_narrow": (0.9995, -0.0003),
-        "swir1": (0.9994, -0.0007),
-        "swir2": (0.991, 0.0004),
-    },
-}
-OLI = dict.fromkeys(MSI["sentinel-2a"], (1.0, 0.0))
+OLI = dict.fromkeys(MSI_TO_OLI["sentinel-2a"], (1.0, 0.0))
 
 
 def to_oli(platform: str, product: str) -> dict[str, tuple[float, float]]:
@@ -54,8 +25,8 @@ def to_oli(platform: str, product: str) -> dict[str, tuple[float, float]]:
     """
     if product in ("landsat", "hls_s30", "hls_l30"):
         return OLI
-    if product == "sentinel2" and platform in MSI:
-        return MSI[platform]
+    if product == "sentinel2" and platform in MSI_TO_OLI:
+        return MSI_TO_OLI[platform]
     raise UserError(f"--method bandpass: HLS has no adjustment for {product} of {platform}, take --method analytic")
 
 

@@ -1,1 +1,1 @@
-"""instrument."""
+"""Instruments as built, and what they measure at the top of the atmosphere."""

@@ -1,1 +1,1 @@
-"""land."""
+"""The hidden surface: terrain, cover, buildings, seasons and spectra, and the label made from it."""

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+TABLE = Path(__file__).parents[1] / "data" / "archetypes.yaml"
 
 
 @dataclass(frozen=True)
@@ -48,36 +53,11 @@ class Archetype:
     river_m: float
 
 
-# Composition after typical temperate lowland and upland landscapes; mean slopes 2 to 9 degrees, 14 in the uplands.
-ARCHETYPES = {
-    "arable": Archetype(
-        forest=0.13, shrub=0.05, grass=0.13, built=0.09, bare=0.03, water=0.04, wetland=0.03,
-        conifer=0.45, mean_slope=2.2,
-        base_m=120, block_m=900, width_m=(90, 190), length_m=(200, 450), hedges=0.05, roads=0.55, towns=3, river_m=26,
-    ),
-    "bocage": Archetype(
-        forest=0.15, shrub=0.07, grass=0.36, built=0.08, bare=0.028, water=0.04, wetland=0.04,
-        conifer=0.2, mean_slope=4.2,
-        base_m=160, block_m=600, width_m=(70, 130), length_m=(110, 260), hedges=0.55, roads=0.5, towns=4, river_m=18,
-    ),
-    "forest": Archetype(
-        forest=0.46, shrub=0.09, grass=0.13, built=0.05, bare=0.03, water=0.04, wetland=0.04,
-        conifer=0.6, mean_slope=8.0,
-        base_m=420, block_m=950, width_m=(80, 160), length_m=(140, 320), hedges=0.1, roads=0.3, towns=2, river_m=16,
-    ),
-    "periurban": Archetype(
-        forest=0.14, shrub=0.06, grass=0.16, built=0.33, bare=0.04, water=0.05, wetland=0.03,
-        conifer=0.3, mean_slope=2.8,
-        base_m=90, block_m=700, width_m=(70, 150), length_m=(120, 300), hedges=0.15, roads=0.8, towns=5, river_m=40,
-    ),
-    "lakeland": Archetype(
-        forest=0.30, shrub=0.07, grass=0.18, built=0.05, bare=0.028, water=0.15, wetland=0.09,
-        conifer=0.65, mean_slope=3.2,
-        base_m=70, block_m=850, width_m=(80, 170), length_m=(160, 380), hedges=0.12, roads=0.4, towns=2, river_m=22,
-    ),
-    "upland": Archetype(
-        forest=0.28, shrub=0.17, grass=0.30, built=0.04, bare=0.07, water=0.03, wetland=0.04,
-        conifer=0.75, mean_slope=13.5,
-        base_m=900, block_m=900, width_m=(80, 160), length_m=(140, 320), hedges=0.06, roads=0.3, towns=2, river_m=14,
-    ),
-}  # fmt: skip
+def load_archetypes(path: Path = TABLE) -> dict[str, Archetype]:
+    """All archetypes by name, in the order of the table."""
+    rows = yaml.safe_load(path.read_text(encoding="utf-8"))
+    ranges = ("width_m", "length_m")
+    return {name: Archetype(**row | {key: (row[key][0], row[key][1]) for key in ranges}) for name, row in rows.items()}
+
+
+ARCHETYPES = load_archetypes()

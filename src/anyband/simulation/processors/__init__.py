@@ -1,1 +1,1 @@
-"""processors."""
+"""From measurements to what providers publish: surface reflectance, HLS, cloud masks, the null twin."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from anyband.sensors import get_sensor
+from anyband.sensors.hls_bandpass import MSI_TO_OLI
 from anyband.simulation.grids import hls_grid
 from anyband.simulation.instrument.observe import HiddenWorld
 from anyband.simulation.processors.surface_products import uninformative_noise
@@ -16,36 +17,6 @@ from anyband.simulation.sampling import Image, area_means
 from anyband.simulation.sky.atmosphere import Field
 from anyband.simulation.sky.brdf import c_factor
 
-# MSI to OLI, (slope, offset) by platform and S30 band: HLS V2.0 User Guide, table 5.
-BANDPASS = {
-    "sentinel-2a": {
-        "B01": (0.9959, -0.0002),
-        "B02": (0.9778, -0.0040),
-        "B03": (1.0053, -0.0009),
-        "B04": (0.9765, 0.0009),
-        "B8A": (0.9983, -0.0001),
-        "B11": (0.9987, -0.0011),
-        "B12": (1.0030, -0.0012),
-    },
-    "sentinel-2b": {
-        "B01": (0.9959, -0.0002),
-        "B02": (0.9778, -0.0040),
-        "B03": (1.0075, -0.0008),
-        "B04": (0.9761, 0.0010),
-        "B8A": (0.9966, 0.0000),
-        "B11": (1.0000, -0.0003),
-        "B12": (0.9867, 0.0004),
-    },
-    "sentinel-2c": {
-        "B01": (1.0030, 0.0),
-        "B02": (0.9851, -0.0027),
-        "B03": (1.0038, -0.0009),
-        "B04": (0.9718, 0.0011),
-        "B8A": (0.9995, -0.0003),
-        "B11": (0.9994, -0.0007),
-        "B12": (0.9910, 0.0004),
-    },
-}
 # Cubic convolution (a = -0.5) at half a pixel: HLS moves Landsat from pixel-centre to pixel-corner origin with it.
 HALF_PIXEL_TAPS = (-0.0625, 0.5625, 0.5625, -0.0625)
 
@@ -66,7 +37,7 @@ def hls_s30(world: HiddenWorld, surface: Mapping[str, Image], nadir_sun_zenith: 
     result = {}
     for band in get_sensor(world.overpass.platform, "hls_s30").bands:
         source, values = surface[band.name]
-        slope, offset = BANDPASS[world.overpass.platform].get(band.name, (1.0, 0.0))
+        slope, offset = MSI_TO_OLI[world.overpass.platform].get(band.concept, (1.0, 0.0))
         factor = slope * c_factor(band.concept, world.overpass.geometry, nadir_sun_zenith)
         result[band.name] = (grid, area_means(values, int(source.pixel_m)) * np.float32(factor) + np.float32(offset))
     return result

@@ -1,1 +1,1 @@
-"""sky."""
+"""What lies between the surface and the sensor: air, clouds, and the directions of light."""
