@@ -2,7 +2,7 @@
 #
 #   results/archive/{dataset}/{site}/                    simulated scenes (embedded archive only)
 #     scenes/{dataset}/{site}/{product}.json             raw STAC items, unsigned
-#     pairs/{dataset}/{site}.csv                         Sentinel-2 and Landsat scenes that belong together
+#     pairs/{dataset}/{site}.csv, .json                   Sentinel-2 and Landsat scenes that belong together
 #     chips/{dataset}/{site}.zarr                        chips at native resolution
 #     splits/{dataset}.csv, .leakage.json                blocks, and the proof that they are apart
 #     tuning/{experiment}/ledger.csv, best.yaml          trials of every method, and the settings chosen (target tuning)

@@ -46,7 +46,7 @@ def run_one(method: str, arguments: argparse.Namespace, address: str) -> None:
     threads = arguments.http_threads if "://" in address else arguments.threads
     task = Task(address, arguments.side, arguments.chips, arguments.layout, threads)
     task.chips = task.chips[:count]
-    from anyband.chips.arrays import checksums
+    from anyband.chips.shards import checksums
 
     chips, task.chips = task.chips, task.chips[:1]
     METHODS[method](task)  # what is imported and set up once is not measured

@@ -194,29 +194,21 @@ def _ours(task: Task, folder: Path, stored: bool) -> dict[str, np.ndarray]:
     """Our plan, into chips in memory or into a store; gives the checksums, which are made on the way."""
     import tempfile
 
-    from anyband.chips import bands, parts
-    from anyband.chips.screening import Pair
+    from anyband.catalog.pairs.scene_pair import ScenePair
+    from anyband.chips import extraction
+    from anyband.chips.read_plan import Chip
+    from anyband.chips.site_index import SiteIndex
     from anyband.chips.store import StoreWriter
-    from anyband.chips.workers import workers
+    from anyband.chips.workers import dask_workers
 
-    pair = Pair(0, task.acquisitions(), ())
-    chips = [parts.Chip(pair, chip) for chip in task.chips]
-    with tempfile.TemporaryDirectory(dir=folder) as place, workers(task.threads) as compute:
-        store = StoreWriter(Path(place), CHIP_M, len(chips))
-        store.journal.folder.mkdir()
-        groups = [
-            parts.Group(*key, names, store.add_bands(*key, names, len(chips)), CHIP_M // key[1])
-            for key, names in parts.band_groups(pair).items()
-        ]
+    pair, index = ScenePair(0, task.acquisitions(), ()), SiteIndex("benchmark")
+    index.kept = [Chip(pair, chip) for chip in task.chips]
+    with tempfile.TemporaryDirectory(dir=folder) as place, dask_workers(task.threads) as workers:
         if not stored:
-            bands.Shards.write = lambda _shards, _start, chips: sum(0 for _ in chips)
-        read, lost = parts.plan_parts(chips, groups)
-        work = bands.read_bands(read, store.path, len(chips), store.journal, queues=compute.queues)
-        reports = compute(*work, "ours")
-        assert not lost and not any(report.lost for report in reports)
-    reports.sort(key=lambda report: report.start)
-    names = task.groups()
-    return {name: np.concatenate([r.checksum for r in reports if r.group.name == name]) for name in names}
+            extraction.Shards.write = lambda _shards, _start, chips: sum(0 for _ in chips)
+        extraction.read_bands(index, StoreWriter(Path(place), CHIP_M, len(task.chips)), workers)
+    assert not index.lost
+    return {name: index.checksums[name] for name in task.groups()}
 
 
 def ours(task: Task) -> dict[str, np.ndarray]:
@@ -249,11 +241,11 @@ def windows(task: Task) -> dict[str, np.ndarray]:
 
 def items_of(task: Task, group: str, names: tuple[str, ...]) -> dict[str, Any]:
     """One raw item with the bands of a group as assets."""
-    from anyband.chips.parts import band_file
+    from anyband.chips.read_plan import storable_band
     from anyband.raster.warp import plain_item
 
     scene = task.acquisitions()[group.split("/")[0]]
-    items = {name: plain_item(band_file(scene, name), task.href(name)) for name in names}
+    items = {name: plain_item(storable_band(scene, name), task.href(name)) for name in names}
     first = items[names[0]]
     return first | {"assets": {name: item["assets"]["band"] for name, item in items.items()}}
 

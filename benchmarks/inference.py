@@ -28,7 +28,7 @@ from pathlib import Path
 import torch
 import yaml
 
-from anyband.chips.dataset import ChipTable, load_split
+from anyband.chips.dataset import ChipDataset, load_split
 from anyband.config import DEFAULT_METHODS, Config, Experiment, Training
 from anyband.landcover import SCORED
 from anyband.models.core.method import Method
@@ -105,7 +105,7 @@ def forget_memory(world: World) -> None:
         counter.write_text("5")
 
 
-def mapping(method: Method, table: ChipTable, batch: int) -> Callable[[int], Batch]:
+def mapping(method: Method, table: ChipDataset, batch: int) -> Callable[[int], Batch]:
     """Loads whole chips in order, from the start again after the last."""
     chips = [indices for indices in table.ordered_batches(batch) if len(indices) == batch]
     size = table.label.shape[-1]
@@ -129,7 +129,7 @@ def maps(method: Method, world: World) -> Callable[[Batch], None]:
     return work
 
 
-def crops(method: Method, table: ChipTable, settings: Training) -> Callable[[int], Batch]:
+def crops(method: Method, table: ChipDataset, settings: Training) -> Callable[[int], Batch]:
     """Loads the batches of training."""
     drawn = list(table.random_batches(settings.batch, settings.crop_m, 8, seed=0))
     return lambda step: training_batch(method, table, *drawn[step % len(drawn)], step)
@@ -170,7 +170,7 @@ def operations(method: Method, ways: dict[str, tuple], world: World) -> dict[str
 
 
 def report(
-    names: list[str], table: ChipTable, options: dict, settings: Training, arguments: argparse.Namespace
+    names: list[str], table: ChipDataset, options: dict, settings: Training, arguments: argparse.Namespace
 ) -> None:
     """A line for each method: maps, then training."""
     world = arguments.world

@@ -25,7 +25,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from anyband.chips import cache
-from anyband.chips.dataset import ChipTable, Crop, load_split
+from anyband.chips.dataset import ChipDataset, Crop, load_split
 from anyband.config import DEFAULT_METHODS, Experiment, Training
 from anyband.landcover import LABEL_PIXEL_M, SCORED
 from anyband.models.core.registry import build
@@ -139,7 +139,7 @@ def tensors(observation: Observation, labels: torch.Tensor) -> list[torch.Tensor
     return [tensor for group in observation.groups for tensor in (group.values, group.valid)] + [labels]
 
 
-def deliver(table: ChipTable, steps: list[tuple[np.ndarray, Crop]]) -> int:
+def deliver(table: ChipDataset, steps: list[tuple[np.ndarray, Crop]]) -> int:
     """All batches of our loader; returns their bytes."""
     return sum(
         tensor.nbytes
@@ -160,7 +160,7 @@ def read_all(loader: DataLoader) -> int:
     return sum(tensor.nbytes for batch in loader for tensor in batch)
 
 
-def trainer(table: ChipTable, settings: Training) -> Callable[[list[tuple[np.ndarray, Crop]]], int]:
+def trainer(table: ChipDataset, settings: Training) -> Callable[[list[tuple[np.ndarray, Crop]]], int]:
     """Training steps of the default proposed model, as the loop takes them, loading included."""
     torch.manual_seed(0)
     name = Experiment().proposed
@@ -179,7 +179,7 @@ def trainer(table: ChipTable, settings: Training) -> Callable[[list[tuple[np.nda
     return run
 
 
-def compare(table: ChipTable, items: Items, steps: list[tuple[np.ndarray, Crop]]) -> None:
+def compare(table: ChipDataset, items: Items, steps: list[tuple[np.ndarray, Crop]]) -> None:
     """Stop unless both ways deliver the same reflectance wherever our loader calls it valid."""
     first = 0
     for indices, crop in steps:
@@ -238,7 +238,7 @@ def run(store: Path, count: int, repetitions: int, threads: int) -> None:
     """All ways, `repetitions` times in turn."""
     settings = Training()
     source = store.parent, store.with_suffix(".csv"), "train", PRODUCTS, SCORED
-    held: list[ChipTable] = []
+    held: list[ChipDataset] = []
     started = time.perf_counter()
     memory = {"ours, in memory": added_memory_mb(lambda: held.append(load_split(*source)))}
     loading = time.perf_counter() - started

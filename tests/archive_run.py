@@ -13,7 +13,7 @@ import numpy as np
 import zarr
 
 from anyband.archive.place import simulate_place
-from anyband.chips.selection_read import chip_entries
+from anyband.chips.store import chip_entries
 from anyband.config import Simulation
 from anyband.simulation.places import load_places
 from anyband.testing.provider_server import ProviderServer
@@ -60,12 +60,18 @@ class Steps:
         """Folder of the manifests."""
         return self.folder / "scenes"
 
+    @property
+    def tables(self):
+        """What the step pair writes, as options."""
+        written = {"pairs": "pairs.csv", "dropped": "dropped.csv", "acquisitions": "pairs.json"}
+        return [f"--{name}={self.folder / file}" for name, file in written.items()]
+
     def run(self):
         """Run the three steps to the end; gives itself back."""
-        scenes, pairs = f"--scenes={self.manifests}", f"--pairs={self.folder / 'pairs.csv'}"
+        scenes = f"--scenes={self.manifests}"
         self.step("search", f"--out-dir={self.manifests}")
-        self.step("pair", scenes, pairs, f"--dropped={self.folder / 'dropped.csv'}")
-        self.step("extract", scenes, pairs, "--threads=2", f"--out={self.store}")
+        self.step("pair", scenes, *self.tables)
+        self.step("extract", f"--pairs={self.folder / 'pairs.json'}", "--threads=2", f"--out={self.store}")
         return self
 
     def step(self, name, *arguments):

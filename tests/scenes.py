@@ -1,8 +1,8 @@
-"""A site's scenes on disk: small GeoTIFFs, their raw items, manifests and table of pairs, as extraction finds them."""
+"""A site's scenes on disk: small GeoTIFFs, their raw items, and the pairs as extraction finds them."""
 
-import csv
 import datetime as dt
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,9 @@ from pyproj import Transformer
 
 from anyband.archive.item_properties import AssetFile, ItemDescription
 from anyband.archive.stac_items import BASE, build_item
+from anyband.catalog.items.dialects import parse_item
+from anyband.catalog.pairs.scene_pair import ScenePair, pairs_as_json
+from anyband.products import SATELLITES
 from anyband.raster.write import hls_crs
 from anyband.testing.provider_server import ProviderServer
 from rasters import write_raster
@@ -33,6 +36,14 @@ MADE_FROM = {  # by HLS files
     "hls_s30": {"PRODUCT_URI": "S2A_MSIL1C_20220503T103021_N0400_R108_T33TUN_20220503T123525.SAFE"},
     "hls_l30": {"LANDSAT_PRODUCT_ID": "LC09_L1TP_189027_20220503_20220503_02_T1"},
 }
+
+
+def as_pair(number: int, items: dict[str, dict], label: dict) -> ScenePair:
+    """A pair of raw items; HLS scenes are of their partners' satellites."""
+    scenes = {product: parse_item(item) for product, item in items.items()}
+    for product, twin in (("hls_s30", "sentinel2"), ("hls_l30", "landsat")):
+        scenes[product] = replace(scenes[product], platform=scenes[twin].platform)
+    return ScenePair(number, scenes, (parse_item(label),))
 
 
 class SceneFolder:
@@ -73,18 +84,19 @@ class SceneFolder:
             self._add("label", number, day, baseline, cloudy)
         self.rows.append(row | {"label": self.items["label"][0]["id"]})
 
-    def write(self) -> tuple[Path, Path]:
-        """Write manifests and table of pairs; returns the table and the folder of the manifests."""
-        scenes = self.folder / "scenes"
-        scenes.mkdir(exist_ok=True)
-        for product in ("sentinel2", "landsat", "hls_s30", "hls_l30", "label"):
-            (scenes / f"{product}.json").write_text(json.dumps({"items": self.items.get(product, [])}))
-        table = self.folder / "pairs.csv"
-        with table.open("w", newline="") as file:
-            writer = csv.DictWriter(file, ["pair", "sentinel2", "landsat", "hls_s30", "hls_l30", "label"])
-            writer.writeheader()
-            writer.writerows(self.rows)
-        return table, scenes
+    def pairs(self) -> list[ScenePair]:
+        """The pairs, as pairing gives them."""
+        known = {product: {item["id"]: item for item in items} for product, items in self.items.items()}
+        return [
+            as_pair(row["pair"], {p: known[p][row[p]] for p in SATELLITES}, known["label"][row["label"]])
+            for row in self.rows
+        ]
+
+    def write(self) -> Path:
+        """The pairs as the file that extraction reads."""
+        path = self.folder / "pairs.json"
+        path.write_text(pairs_as_json(self.pairs()))
+        return path
 
     def publish(self) -> Path:
         """Put the scenes where an archive server finds them; returns the root of the archive."""
@@ -98,25 +110,18 @@ class SceneFolder:
                 path.write_text(json.dumps(item).replace(str(self.folder), BASE))
         return site.parent
 
-    def fetch(self, server: ProviderServer, api: str) -> tuple[Path, Path]:
-        """Table of pairs and folder of manifests with the items as an API of the server writes them, in its ids."""
-        table, scenes = self.write()
-        ids = {}
+    def fetch(self, server: ProviderServer, api: str) -> list[ScenePair]:
+        """The pairs of the items as an API of the server writes them."""
+        items = {}
         for product, collection in server.apis[api].collections.items():
             url = f"{BASE}/{api}/collections/{collection}/items?limit=100"
             answer = requests.get(url, proxies={"http": server.proxy_url}, timeout=30)
-            items = sorted(answer.json()["features"], key=lambda item: item["properties"].get("datetime") or "")
-            (scenes / f"{product}.json").write_text(json.dumps({"items": items}))
-            ids[product] = [item["id"] for item in items]
-        rows = [
-            {"pair": n} | {p: known[n if p != "label" else 0] for p, known in ids.items()}
-            for n in range(len(self.rows))
+            found = answer.json()["features"]
+            items[product] = sorted(found, key=lambda item: item["properties"].get("datetime") or "")
+        return [
+            as_pair(number, {product: items[product][number] for product in SATELLITES}, items["label"][0])
+            for number in range(len(self.rows))
         ]
-        with table.open("w", newline="") as file:
-            writer = csv.DictWriter(file, rows[0])
-            writer.writeheader()
-            writer.writerows(rows)
-        return table, scenes
 
     def path(self, product: str, number: int, band: str) -> Path:
         """File of one band."""

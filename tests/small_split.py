@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import zarr
 
-from anyband.chips.selection_read import chip_entries
+from anyband.chips.store import chip_entries
 from anyband.splits.index import Survey, Windows
 from anyband.splits.spatial import Positions
 from fabricate import fabricate_store

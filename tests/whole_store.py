@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import zarr
 
-from anyband.chips.arrays import checksums
-from anyband.chips.shards import Shards
+from anyband.chips.shards import Shards, checksums
 from anyband.chips.store import new_store
 from anyband.products import PRODUCTS
 

@@ -4,7 +4,6 @@ Each test skips, saying why, where a provider cannot be reached or a login that 
 """
 
 import copy
-import csv
 import json
 import netrc
 import os
@@ -18,6 +17,7 @@ import pytest
 import requests
 
 from anyband.catalog.items.dialects import parse_item
+from anyband.catalog.pairs.scene_pair import pairs_as_json, read_pairs
 from anyband.products import CATALOGUED
 from anyband.providers import CATALOGUES
 from anyband.raster.access import EARTHDATA_LOGIN, EARTHDATA_VARIABLE
@@ -123,16 +123,13 @@ def test_keys_have_not_drifted_from_those_of_the_archive(searched, catalog, prod
 def test_a_chip_is_read_in_physical_units(searched, catalog):
     folder = searched(catalog)
     need_login(catalog)
-    pairs, store = folder / "pairs.csv", folder / "chips/live/ulm.zarr"
-    step("pair", catalog, f"--scenes={folder / 'scenes'}", f"--pairs={pairs}", f"--dropped={folder / 'dropped.csv'}")
-    with pairs.open() as file:
-        rows = list(csv.DictReader(file))
-    assert rows, (folder / "dropped.csv").read_text()[:2000]
-    with pairs.open("w", newline="") as file:  # the first pair will do
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerow(rows[0])
-    step("extract", catalog, f"--scenes={folder / 'scenes'}", f"--pairs={pairs}", "--threads=4", f"--out={store}")
+    pairs, store = folder / "pairs.json", folder / "chips/live/ulm.zarr"
+    tables = [f"--pairs={folder / 'pairs.csv'}", f"--dropped={folder / 'dropped.csv'}", f"--acquisitions={pairs}"]
+    step("pair", catalog, f"--scenes={folder / 'scenes'}", *tables)
+    kept = read_pairs(pairs)
+    assert kept, (folder / "dropped.csv").read_text()[:2000]
+    pairs.write_text(pairs_as_json(kept[:1]))  # the first pair will do
+    step("extract", catalog, f"--pairs={pairs}", "--threads=4", f"--out={store}")
     (chip,) = chips_of(store).values()
     medians = {}
     for product in CATALOGUED[:-1]:

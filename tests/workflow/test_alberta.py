@@ -48,8 +48,11 @@ def run(realdata, tmp_path_factory):
     scenes, pairs, store = folder / "scenes", folder / "pairs.csv", folder / "chips/main/alberta.zarr"
     commands = {
         "search": [*place, f"--out-dir={scenes}"],
-        "pair": [*place, f"--scenes={scenes}", f"--pairs={pairs}", f"--dropped={folder / 'dropped.csv'}"],
-        "extract": [*place, f"--scenes={scenes}", f"--pairs={pairs}", "--threads=2", f"--out={store}"],
+        "pair": [
+            *(*place, f"--scenes={scenes}", f"--pairs={pairs}", f"--dropped={folder / 'dropped.csv'}"),
+            f"--acquisitions={folder / 'pairs.json'}",
+        ],
+        "extract": [*place, f"--pairs={folder / 'pairs.json'}", "--threads=2", f"--out={store}"],
         "audit": [f"--chips={store}", f"--out={folder / 'audit/main.json'}"],
     }
     with ProviderServer(root) as server:

@@ -14,6 +14,7 @@ import pytest
 import zarr
 
 from anyband.archive.server.http_server import Handler
+from anyband.catalog.pairs.scene_pair import pairs_as_json
 from anyband.testing.provider_server import ProviderServer
 from scenes import SceneFolder
 
@@ -21,13 +22,12 @@ DAY = dt.date(2022, 5, 3)
 EXTRACT = """
 import sys
 from pathlib import Path
-from anyband.chips.extraction import extract_site
-from anyband.chips.inputs import read_pairs
-from anyband.chips.screening import Site
+from anyband.catalog.pairs.scene_pair import read_pairs
+from anyband.chips.extraction import ChipSite, extract_site
 from anyband.runtime import step_main
-table, manifests, out, longitude, latitude, extent_m = sys.argv[1:]
-site = Site("aspen", "main", float(longitude), float(latitude), int(extent_m), 960, 0.8, 2)
-step_main(lambda: extract_site(site, read_pairs(Path(table), Path(manifests)), Path(out)))
+pairs, out, longitude, latitude, extent_m = sys.argv[1:]
+site = ChipSite("aspen", "main", float(longitude), float(latitude), int(extent_m), 960, 0.8, 2)
+step_main(lambda: extract_site(site, read_pairs(Path(pairs)), Path(out)))
 """
 
 
@@ -89,13 +89,14 @@ def served(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Handler, "log_request", slowly)
     with ProviderServer(scenes.publish()) as server:
-        table, manifests = scenes.fetch(server, "stac")
+        pairs = tmp_path / "pairs.json"
+        pairs.write_text(pairs_as_json(scenes.fetch(server, "stac")))
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
         place = [str(value) for value in (scenes.longitude, scenes.latitude, scenes.extent_m)]
         sent.clear()
-        yield lambda out: [sys.executable, "-c", EXTRACT, str(table), str(manifests), str(out), *place], sent
+        yield lambda out: [sys.executable, "-c", EXTRACT, str(pairs), str(out), *place], sent
 
 
 def start(command: list[str], scheduler: str) -> subprocess.Popen:

@@ -1,7 +1,6 @@
 rule extract:
     input:
-        scenes=manifests,
-        pairs="results/pairs/{dataset}/{site}.csv",
+        pairs="results/pairs/{dataset}/{site}.json",
         archive=archive_folder,
     output:
         directory("results/chips/{dataset}/{site}.zarr"),
@@ -17,14 +16,13 @@ rule extract:
         settings=dataset_settings("extent_m", "chip_m", "chip_min_clear"),
         place=coordinates,
         server=server,
-        scenes=subpath(input[0], parent=True),
         source=source_hash("extract"),
     message:
         "Cutting the chips of {wildcards.site}"
     shell:
         "step {log:q} {params.server} python -m anyband.steps.extract --site={wildcards.site:q} {params.place}"
-        " --settings={params.settings:q} --scenes={params.scenes:q}"
-        " --pairs={input.pairs:q} --threads={threads} --out={output:q}"
+        " --settings={params.settings:q} --pairs={input.pairs:q}"
+        " --threads={threads} --out={output:q}"
 
 
 rule audit:

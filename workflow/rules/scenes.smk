@@ -49,6 +49,7 @@ rule pair:
     output:
         pairs="results/pairs/{dataset}/{site}.csv",
         dropped="results/pairs/{dataset}/{site}.dropped.csv",
+        acquisitions="results/pairs/{dataset}/{site}.json",
     log:
         "results/logs/pair/{dataset}/{site}.log",
     benchmark:
@@ -67,4 +68,4 @@ rule pair:
     shell:
         "step {log:q} {params.server} python -m anyband.steps.pair --site={wildcards.site:q} {params.place}"
         " --settings={params.settings:q} --scenes={params.scenes:q}"
-        " --pairs={output.pairs:q} --dropped={output.dropped:q}"
+        " --pairs={output.pairs:q} --dropped={output.dropped:q} --acquisitions={output.acquisitions:q}"

@@ -14,7 +14,7 @@ import torch
 
 from anyband.apply.harmonisers import Harmoniser, HarmoniseTask, harmoniser
 from anyband.apply.harmonisers.resample import resample
-from anyband.chips.dataset import ChipTable, load_split
+from anyband.chips.dataset import ChipDataset, load_split
 from anyband.evaluation.image_scores import rmse, sam
 from anyband.landcover import NAMES
 from anyband.observation import BandGroup, Observation, QueryGrid
@@ -85,7 +85,7 @@ def score(
     return pd.DataFrame(rows, columns=["converter", "band", "rmse", "bias", "sam_deg"])
 
 
-def pairs_of(table: ChipTable, source: str, target: str) -> Iterator[tuple[np.ndarray, tuple[str, str]]]:
+def pairs_of(table: ChipDataset, source: str, target: str) -> Iterator[tuple[np.ndarray, tuple[str, str]]]:
     """Batches of chips that are of one platform each, with (source platform, target platform)."""
     platforms = []
     for product in (source, target):

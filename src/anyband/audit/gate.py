@@ -22,7 +22,7 @@ from anyband.audit.limits import (
 from anyband.audit.measure import measure
 from anyband.audit.mosaic import PairImages, pairs_of
 from anyband.audit.verdict import CONTRADICTION, judge, moved
-from anyband.chips.selection_read import open_site
+from anyband.chips.store import open_site
 from anyband.runtime import UserError
 
 __all__ = ["audit_stores", "stop_line"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from anyband.chips.selection_read import band_groups, chip_entries
+from anyband.chips.store import band_groups, chip_entries
 from anyband.ground import Array
 from anyband.products import OPTICAL, PRODUCTS
 from anyband.runtime import UserError

@@ -16,18 +16,18 @@ import torch
 from torch import Tensor
 
 from anyband.chips.cache import hold_arrays
-from anyband.chips.selection_read import (
-    Grid,
-    SiteSelection,
+from anyband.chips.chip_selection import (
+    BandGrid,
+    Selection,
     clear_plan,
     common_grids,
     common_side,
     content_key,
     label_plan,
-    read_array,
     select_chips,
     values_plan,
 )
+from anyband.chips.store import read_array
 from anyband.ground import LATTICE_M, Array
 from anyband.landcover import LABEL_PIXEL_M
 from anyband.observation import BandGroup, Observation, scene_row
@@ -35,7 +35,7 @@ from anyband.products import PRODUCTS
 from anyband.runtime import UserError
 from anyband.sensors import BandSet, get_sensor
 
-__all__ = ["LABEL_PIXEL_M", "ChipTable", "Crop", "load_split"]
+__all__ = ["LABEL_PIXEL_M", "ChipDataset", "Crop", "load_split"]
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Crop:
 
 
 @dataclass(frozen=True)
-class _Layer:
+class BandArray:
     """One band group of all chips: `values` (N, C, H, W) as stored, `clear` (N, H, W) bool, the rest per chip."""
 
     product: str
@@ -101,7 +101,7 @@ def _cut(array: Array, indices: Array, crop: Crop | None, pixel_m: int) -> Array
 
 
 @dataclass(frozen=True)
-class ChipTable:
+class ChipDataset:
     """All chips of one split in memory, in the order of the split's table.
 
     Attributes:
@@ -120,7 +120,7 @@ class ChipTable:
     chip_m: int
     classes: tuple[int, ...]
     label: Array
-    layers: tuple[_Layer, ...]
+    layers: tuple[BandArray, ...]
     source: tuple[Any, ...]
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -187,7 +187,7 @@ def load_split(
     products: Collection[str],
     classes: Mapping[int, str],
     blocks: Collection[str] | None = None,
-) -> ChipTable:
+) -> ChipDataset:
     """Read one split of a dataset into memory, or map it from `{chips}/.cache` when it does not fit.
 
     Args:
@@ -224,7 +224,7 @@ def load_split(
     # Parts of a split have files of their own, or runs side by side would remove each other's.
     label, *pixels = hold_arrays(plans, chips / ".cache", split if blocks is None else f"{split}-{key}", key)
     layers = (_layer(sites, grid, *pixels[2 * i : 2 * i + 2]) for i, grid in enumerate(grids))
-    return ChipTable(
+    return ChipDataset(
         site=ordered["site"].to_numpy(str),
         block=ordered["block"].to_numpy(str),
         chip=ordered["chip"].to_numpy(str),
@@ -236,10 +236,10 @@ def load_split(
     )
 
 
-def _layer(sites: Sequence[SiteSelection], grid: Grid, values: Array, clear: Array) -> _Layer:
+def _layer(sites: Sequence[Selection], grid: BandGrid, values: Array, clear: Array) -> BandArray:
     platforms = [platform for site in sites for platform in site.platforms(grid.product)]
     names, index = np.unique(platforms, return_inverse=True)
-    return _Layer(
+    return BandArray(
         product=grid.product,
         pixel_m=grid.pixel_m,
         band_sets=tuple(get_sensor(str(name), grid.product).band_set(grid.bands) for name in names),
@@ -251,7 +251,7 @@ def _layer(sites: Sequence[SiteSelection], grid: Grid, values: Array, clear: Arr
     )
 
 
-def _scene(site: SiteSelection, product: str) -> Array:
+def _scene(site: Selection, product: str) -> Array:
     """What is known of each chip's acquisition of a product as a whole, (N, 4) as `BandGroup.scene`."""
     rows = []
     for entry in site.entries:

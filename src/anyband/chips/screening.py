@@ -1,4 +1,4 @@
-"""Which chips of a pair are kept: quality layers and labels are read and judged before any band."""
+"""Which chips of a pair are kept: quality layers and labels are read and screened before any band."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,42 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from anyband.catalog.items.acquisition import Acquisition
+from anyband.catalog.pairs.scene_pair import ScenePair
 from anyband.ground import Array, Footprint, sample_nearest, unproject
 from anyband.landcover import LABEL_PIXEL_M
 from anyband.raster.asset import QualityAsset, UnusableItemError
 from anyband.raster.quality_layers import DECODERS, FILL
-from anyband.raster.windows import Pixels, assemble
+from anyband.raster.windows import Pixels, assemble, read_windows
 
 JOINT = ("sentinel2", "landsat")
 """Products that must both be clear for a pixel to count."""
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One match of scenes: its number, the acquisition of every optical product, and the label's maps."""
-
-    number: int
-    optical: Mapping[str, Acquisition]
-    labels: tuple[Acquisition, ...]
-
-    @property
-    def epsg(self) -> int:
-        """CRS of the chips: that of the Sentinel-2 scene."""
-        return self.optical["sentinel2"].epsg
-
-
-@dataclass(frozen=True)
-class Site:
-    """Where and how chips are cut: degrees, metres, least jointly clear share of a chip, threads of the reads."""
-
-    name: str
-    dataset: str
-    longitude: float
-    latitude: float
-    extent_m: int
-    chip_m: int
-    chip_min_clear: float
-    threads: int
 
 
 @dataclass(frozen=True)
@@ -55,8 +28,8 @@ class Quality:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """Some chips of one pair.
+class Screening:
+    """What was found of some chips of one pair.
 
     Attributes:
         clear: (chip,) share that is clear in both Sentinel-2 and Landsat.
@@ -75,7 +48,7 @@ class Verdict:
     quality: Mapping[str, Quality]
 
 
-def quality_asset(acquisition: Acquisition) -> QualityAsset:
+def quality_layer(acquisition: Acquisition) -> QualityAsset:
     """The quality layer of an optical acquisition.
 
     Raises:
@@ -84,6 +57,12 @@ def quality_asset(acquisition: Acquisition) -> QualityAsset:
     if acquisition.qa is None:
         raise UnusableItemError(f"item {acquisition.item_id}: no quality layer, so nothing is known to be clear")
     return acquisition.qa
+
+
+def read_quality(acquisition: Acquisition, footprints: Sequence[Footprint]) -> Pixels:
+    """Read the quality layer of an acquisition for some chips; raises as `quality_layer` and `read_windows`."""
+    (pixels,) = read_windows([quality_layer(acquisition)], footprints, promised(acquisition, footprints))
+    return pixels
 
 
 def promised(acquisition: Acquisition, footprints: Sequence[Footprint]) -> list[bool]:
@@ -103,9 +82,9 @@ def promised(acquisition: Acquisition, footprints: Sequence[Footprint]) -> list[
     return [any(data.covers(translate(chip, turn)) for turn in (0, 360, -360)) for chip in chips]
 
 
-def judge(
-    pair: Pair, footprints: Sequence[Footprint], read: Mapping[str, Pixels], label: Array, least_clear: float
-) -> Verdict:
+def screen(
+    pair: ScenePair, footprints: Sequence[Footprint], read: Mapping[str, Pixels], label: Array, least_clear: float
+) -> Screening:
     """Decode what was read of the quality layers and decide.
 
     Args:
@@ -137,19 +116,19 @@ def judge(
         product: Quality(*(values[kept] for values in (layer.values, layer.clear, layer.offset_m, layer.window)))
         for product, layer in quality.items()
     }
-    return Verdict(clear, bool(label.any()), reasons, joint[kept], label[kept], chosen)
+    return Screening(clear, bool(label.any()), reasons, joint[kept], label[kept], chosen)
 
 
 def _decode(acquisition: Acquisition, pixels: Pixels, chip_m: int) -> Quality:
-    layer = quality_asset(acquisition)
+    layer = quality_layer(acquisition)
     values = assemble(pixels, layer, round(chip_m / layer.pixel_m))
     offset = np.array([(window.dx, window.dy) for window in pixels.windows], np.float32)
     window = np.array([(window.row, window.col) for window in pixels.windows], np.int32)
     return Quality(values, DECODERS[layer.decoder](values), offset, window)
 
 
-def _outside(pair: Pair, product: str, quality: Quality, least_clear: float) -> Array:
+def _outside(pair: ScenePair, product: str, quality: Quality, least_clear: float) -> Array:
     """Which chips (chip,) lack too much of a product for it to be clouds alone."""
-    fill = FILL[quality_asset(pair.optical[product]).decoder]
+    fill = FILL[quality_layer(pair.optical[product]).decoder]
     missing: Array = (quality.values == fill).mean(axis=(1, 2)) > 1 - least_clear
     return missing

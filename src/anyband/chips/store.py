@@ -16,45 +16,33 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 
-from anyband.chips.arrays import Appender, create_chips, keep_chips, put
-from anyband.chips.unfinished import Journal, unfinished_folder
+from anyband.chips.shards import Appender, create_chips, keep_chips, put
 from anyband.ground import Array
 from anyband.landcover import LABEL_PIXEL_M, NAMES, NO_LABEL
 from anyband.products import PRODUCTS
-from anyband.runtime import UserError
+from anyband.runtime import UserError, atomic_path
 
 LAYOUT = 3
 """Version of the layout above, kept in the root attributes."""
 
+PART_CHIPS = 256
+"""Chips that are read at once, whole shards of 64: some tens of MB."""
+
 
 @contextmanager
-def new_store(path: Path, chip_m: int, capacity: int, identity: str | None = None) -> Iterator["StoreWriter"]:
+def new_store(path: Path, chip_m: int, capacity: int) -> Iterator["StoreWriter"]:
     """A store to be filled; a failure at any point, a full disk included, leaves what was at `path` before.
-
-    What was done until then stays in a hidden folder beside it, for the next attempt.
 
     Args:
         path: the store.
         chip_m: side of a chip, m.
         capacity: the most chips that it may come to hold.
-        identity: all that its content follows from, in one word; None if an attempt can use nothing of another one.
-
-    Raises:
-        UserError: a full disk, or another process makes this store.
     """
-    try:
-        with unfinished_folder(Path(path), identity or uuid4().hex) as folder:
-            yield StoreWriter(folder, chip_m, capacity)
-    except OSError as error:
-        if error.errno == 28:  # ENOSPC
-            raise UserError(
-                f"no space left on the disk for {path}: free some and run again, what is done is kept"
-            ) from None
-        raise
+    with atomic_path(Path(path)) as temporary:
+        yield StoreWriter(temporary, chip_m, capacity)
 
 
 class StoreWriter:
@@ -63,15 +51,13 @@ class StoreWriter:
     Attributes:
         path: where it is until it is whole.
         chip_m: side of a chip, m.
-        journal: what earlier attempts have done.
     """
 
-    def __init__(self, folder: Path, chip_m: int, capacity: int) -> None:
-        """Begin a store in `folder`; see `new_store`."""
+    def __init__(self, path: Path, chip_m: int, capacity: int) -> None:
+        """Begin a store at `path`; see `new_store`."""
         import zarr
 
-        self.path, self.chip_m, self.journal = folder / "store", chip_m, Journal(folder / "journal")
-        self._aside, self._capacity = folder / "bands", capacity
+        self.path, self.chip_m, self._capacity = path, chip_m, capacity
         self._root: Any = zarr.open_group(self.path, mode="w", zarr_format=3)
         self._ends: dict[str, Appender] = {}
         size = chip_m // LABEL_PIXEL_M
@@ -107,7 +93,7 @@ class StoreWriter:
             end.close()
 
     def add_bands(self, product: str, pixel_m: int, bands: Sequence[str], count: int) -> str:
-        """Make room for the bands of `count` chips, or take up an earlier attempt's; returns their group's name."""
+        """Make room for the bands of `count` chips; returns their group's name."""
         encoding, size = PRODUCTS[product].encoding, self.chip_m // pixel_m
         group = self._root.create_group(f"{product}/{pixel_m}m")
         group.attrs.update({"bands": list(bands), "product": product, "pixel_m": pixel_m})
@@ -120,12 +106,8 @@ class StoreWriter:
             "_FillValue": encoding.nodata,
         }
         shape, dims = (count, len(bands), size, size), ("chip", "band", "y", "x")
-        name = f"{product}/{pixel_m}m"
-        if (self._aside / name / "values").exists():
-            (self._aside / name / "values").rename(self.path / name / "values")
-        else:
-            create_chips(group, "values", shape, encoding.dtype, dims, attributes, encoding.nodata)
-        return name
+        create_chips(group, "values", shape, encoding.dtype, dims, attributes, int(encoding.nodata))
+        return f"{product}/{pixel_m}m"
 
     def place(self, name: str, offset_m: Array, window: Array | None = None, checksum: Array | None = None) -> None:
         """Say where the pixels of the group `name` are: (chip, 2) metres, (chip, 2) row and column, (chip,) CRC-32C."""
@@ -142,7 +124,7 @@ class StoreWriter:
 
     def keep(self, kept: Sequence[int]) -> None:
         """Leave out all chips but these positions from what was written so far."""
-        keep_chips(self._root, self.path, kept, self._aside)
+        keep_chips(self._root, self.path, kept)
 
     def finish(self, attributes: Mapping[str, Any], sources: Mapping[str, Any]) -> None:
         """Write root attributes, the attribute `sources` by product, and the chips' corners: the store is whole."""
@@ -200,3 +182,85 @@ def _put_axes(group: Any, size: int, pixel_m: int) -> None:
     for name, direction in (("x", "right of"), ("y", "below")):
         attributes = {"long_name": f"pixel centre, metres {direction} the first pixel's corner", "units": "m"}
         put(group, name, centres, (name,), attributes)
+
+
+def open_site(path: Path) -> Any:
+    """Open the zarr group of a site's chip store for reading.
+
+    Raises:
+        UserError: no store there, one that was not finished, or one of another layout.
+    """
+    import zarr
+
+    try:
+        group = zarr.open_group(path, mode="r")
+    except (FileNotFoundError, ValueError, KeyError):
+        raise UserError(f"{path} is not a chip store: run the extract step again") from None
+    if group.attrs.get("complete") is not True:
+        raise UserError(f"{path} is not complete: delete it and run the extract step again")
+    if group.attrs.get("layout") != LAYOUT:
+        found = group.attrs.get("layout", "an earlier version")
+        raise UserError(f"{path} has the layout of {found}, not {LAYOUT}: delete it and run the extract step again")
+    return group
+
+
+def chip_entries(group: Any) -> list[dict[str, Any]]:
+    """What an open store says about each of its chips, that of their pairs with it, in the order of the arrays.
+
+    Keys: chip (name), pair, row, col, x0, y0 (m), clear_joint; the pair's epsg; items, platforms, datetimes and
+    angles_deg by product.
+    """
+    pairs = group.attrs["pairs"]
+    return [pairs[str(entry["pair"])] | entry for entry in group.attrs["chips"]]
+
+
+def read_array(group: Any, name: str, chips: Sequence[int] | Array | None = None) -> Array:
+    """All of an array, or its entries `chips` along the first axis, in the stored integer type.
+
+    Raises:
+        UserError: the array is missing or damaged, naming the store.
+    """
+    values = _read(group, name, slice(None))
+    return values if chips is None else values[np.asarray(chips, np.int64)]
+
+
+Parts = Iterator[tuple[Array, Array]]
+"""Pieces of an array over chips: positions (n,) and the values (n, ...) there."""
+
+
+def read_parts(group: Any, name: str, chips: Array | None = None) -> Parts:
+    """The entries `chips` (all by default) of an array, some hundreds at a time.
+
+    Yields:
+        Positions (n,) in `chips`, and the values (n, ...) there.
+
+    Raises:
+        UserError: the array is missing or damaged, naming the store.
+    """
+    chosen = np.arange(len(group.attrs["chips"])) if chips is None else chips
+    part = chosen // PART_CHIPS
+    for number in np.unique(part):
+        where = np.flatnonzero(part == number)
+        values = _read(group, name, slice(number * PART_CHIPS, (number + 1) * PART_CHIPS))
+        yield where, values[chosen[where] - number * PART_CHIPS]
+
+
+def _read(group: Any, name: str, entries: slice) -> Array:
+    try:
+        return np.asarray(group[name][entries])
+    except (KeyError, ValueError, RuntimeError) as error:
+        where = f"{group.attrs.get('site')}.zarr"
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{where}: array {name} is missing or damaged ({reason}): run extract again") from None
+
+
+def band_groups(group: Any, product: str) -> list[tuple[int, tuple[str, ...]]]:
+    """Pixel size in m and band names of every band group of `product` in a store, finest first.
+
+    Raises:
+        UserError: the store has no such product.
+    """
+    if product not in group:
+        raise UserError(f"{group.attrs.get('site')}.zarr holds no product {product!r}: extract it first")
+    members = {name: child for name, child in group[product].groups() if name != "qa"}
+    return sorted((int(child.attrs["pixel_m"]), tuple(child.attrs["bands"])) for child in members.values())

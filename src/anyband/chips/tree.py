@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from anyband.chips.selection_read import band_groups, chip_entries, open_site
+from anyband.chips.store import band_groups, chip_entries, open_site
 from anyband.ground import Array
 from anyband.products import OPTICAL, PRODUCTS, Encoding
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from anyband.chips.arrays import checksums
-from anyband.chips.selection_read import band_groups, chip_entries, open_site
+from anyband.chips.shards import checksums
+from anyband.chips.store import band_groups, chip_entries, open_site
 from anyband.ground import Array, northing_shift
 from anyband.products import shift_stored
 from anyband.raster.asset import RasterAsset, UnusableItemError
 from anyband.raster.header import read_header
-from anyband.raster.warp import MapWindow, read_stackstac
+from anyband.raster.warp import MapWindow, read_warped
 from anyband.runtime import progress
 
 
@@ -103,7 +103,7 @@ def _difference(
     size = stored.shape[-1]
     try:
         grid = read_header(file).transform
-        again = read_stackstac([file], MapWindow(epsg, left, top, file.pixel_m, size, size))
+        again = read_warped([file], MapWindow(epsg, left, top, file.pixel_m, size, size))
     except UnusableItemError as error:
         return f"cannot be read again ({error})"
     place = round((grid[5] - top) / file.pixel_m), round((left - grid[2]) / file.pixel_m)

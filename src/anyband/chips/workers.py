@@ -1,77 +1,33 @@
-"""Who reads: dask threads of this process, or dask workers, by the environment variable `ANYBAND_SCHEDULER`.
+"""Who computes dask graphs: threads of this process, or dask workers, by the environment variable `ANYBAND_SCHEDULER`.
 
 `threads` (default), `processes` (a local cluster, one thread a process), or the address of a dask scheduler whose
-workers see the same folders (`tcp://host:8786`). The tasks are the same, and so are the stores.
+workers see the same folders (`tcp://host:8786`). The graphs are the same, and so are the stores.
 """
 
 import os
-import sys
 from asyncio import CancelledError
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from uuid import uuid4
 
 from anyband.raster.asset import UnusableItemError
-from anyband.runtime import UserError, progress
+from anyband.runtime import UserError
 
 VARIABLE = "ANYBAND_SCHEDULER"
-REMOTE_THREADS = 8
-"""Least threads for files behind a network: most of their time is waiting."""
-
 PATIENCE = "10s"
 """How long a scheduler may take to answer."""
 
-Graph = dict[str, tuple[Any, ...]]
-"""Dask's tasks by key: a function and its arguments, in which keys stand for results."""
 
+def task(function: Callable[..., Any], *arguments: Any) -> Any:
+    """A delayed function with its first arguments, taken as they are.
 
-@dataclass(frozen=True)
-class Compute:
-    """Who runs graphs.
-
-    Attributes:
-        run: runs a graph under the name of a progress bar and returns the results of some keys, in order.
-        queues: whether tasks that need no other result wait until a worker has room for them, as dask's scheduler does
-            it; dask's threads take them one after the other, whatever lies in memory already.
+    Dask would search them for other tasks, which takes longer than reading the chips that they describe.
     """
+    import dask
 
-    run: Callable[[Graph, Sequence[str], str], list[Any]]
-    queues: bool
-
-    def __call__(self, graph: Graph, keys: Sequence[str], label: str) -> list[Any]:
-        """Run a graph."""
-        return self.run(graph, keys, label)
-
-
-class Task:
-    """A function and its first arguments, for a graph; those that stand behind it there follow.
-
-    Unlike `functools.partial` it is not searched by dask for a name that its content would give: with the chips of a
-    scene among the arguments, that takes longer than reading them.
-    """
-
-    def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
-        """To be called."""
-        self._function, self._arguments = function, arguments
-
-    def __call__(self, *more: Any) -> Any:
-        """Do it."""
-        return self._function(*self._arguments, *more)
-
-    def __dask_tokenize__(self) -> str:
-        """Nothing equals it: results are found by the keys of the graph alone."""
-        return new_name()
-
-
-def new_name() -> str:
-    """A part of the keys of a graph: sites that share the workers of one cluster must not share keys.
-
-    What comes before it in a key says what the task does: dask's scheduler tells kinds of tasks apart by that.
-    """
-    return uuid4().hex
+    return dask.delayed(partial(function, *arguments), pure=False, traverse=False)  # type: ignore[attr-defined]
 
 
 def attempt(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -82,9 +38,42 @@ def attempt(function: Callable[..., Any], *arguments: Any) -> Any:
         return error
 
 
+@dataclass(frozen=True)
+class Workers:
+    """Threads of this process, or the workers of a dask client."""
+
+    threads: int
+    client: Any = None
+
+    def compute(self, tasks: Sequence[Any]) -> list[Any]:
+        """The results of delayed tasks, in order.
+
+        Raises:
+            UserError: raised by a task; or the workers or their scheduler are lost.
+        """
+        import dask
+
+        if self.client is None:
+            found = dask.compute(*tasks, scheduler="threads", num_workers=self.threads)  # type: ignore
+            return list(found)
+        from distributed import KilledWorker
+        from distributed.client import FutureCancelledError
+        from distributed.comm.core import CommClosedError
+
+        try:
+            return list(self.client.gather(self.client.compute(list(tasks))))
+        except KilledWorker as error:
+            raise UserError(
+                f"dask workers die again and again of the same task ({error}): give them more memory"
+            ) from None
+        except (CommClosedError, CancelledError, FutureCancelledError) as error:
+            address = self.client.scheduler.address
+            raise UserError(f"the dask scheduler at {address} is gone ({type(error).__name__}): run again") from None
+
+
 @contextmanager
-def workers(threads: int) -> Iterator[Compute]:
-    """What runs tasks.
+def dask_workers(threads: int) -> Iterator[Workers]:
+    """What computes tasks.
 
     Args:
         threads: threads of this process, or processes of the local cluster.
@@ -94,27 +83,12 @@ def workers(threads: int) -> Iterator[Compute]:
     """
     kind = os.environ.get(VARIABLE, "threads")
     if kind == "threads":
-        yield Compute(partial(_in_threads, threads), queues=False)
+        yield Workers(threads)
     elif kind == "processes" or "://" in kind:
         with _client(kind, threads) as client:
-            yield Compute(partial(_on_workers, client), queues=True)
+            yield Workers(threads, client)
     else:
         raise UserError(f"{VARIABLE} is {kind!r}: threads, processes or the address of a dask scheduler is needed")
-
-
-def _in_threads(threads: int, graph: Graph, keys: Sequence[str], label: str) -> list[Any]:
-    from dask.callbacks import Callback
-    from dask.threaded import get
-    from tqdm import tqdm
-
-    wanted = set(keys)
-    with tqdm(total=len(keys), desc=label, file=sys.stderr, mininterval=1.0, dynamic_ncols=True) as bar:
-
-        def advance(key: Any, *_: Any) -> None:
-            bar.update(key in wanted)
-
-        with Callback(posttask=advance):  # type: ignore[no-untyped-call]
-            return list(get(graph, list(keys), num_workers=threads))
 
 
 def _client(kind: str, threads: int) -> AbstractContextManager[Any]:
@@ -126,29 +100,3 @@ def _client(kind: str, threads: int) -> AbstractContextManager[Any]:
         return Client(kind, timeout=PATIENCE)  # type: ignore[no-untyped-call]
     except OSError as error:
         raise UserError(f"{VARIABLE}: no dask scheduler answers at {kind} ({type(error).__name__})") from None
-
-
-def _on_workers(client: Any, graph: Graph, keys: Sequence[str], label: str) -> list[Any]:
-    from distributed import KilledWorker, as_completed
-    from distributed.client import FutureCancelledError
-    from distributed.comm.core import CommClosedError
-
-    failed: BaseException | None = None
-    try:
-        futures = client.get(graph, list(keys), sync=False)
-        for future in progress(as_completed(futures), label, len(futures)):  # type: ignore[no-untyped-call]
-            if future.status == "error":
-                failed = future.exception()
-                break
-        else:
-            return list(client.gather(futures))
-    except (CommClosedError, CancelledError, FutureCancelledError) as error:
-        address = client.scheduler.address
-        raise UserError(
-            f"the dask scheduler at {address} is gone ({type(error).__name__}): run again to go on"
-        ) from None
-    if isinstance(failed, KilledWorker):
-        raise UserError(
-            f"dask workers die again and again of the same task ({failed}): give them more memory"
-        ) from None
-    raise failed if failed is not None else AssertionError

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from anyband.chips.dataset import ChipTable
+from anyband.chips.dataset import ChipDataset
 from anyband.evaluation.inference import Change, evenly_spaced, logits_of
 from anyband.evaluation.run_columns import BY_CLASS, OVERALL
 from anyband.models.baselines.prediction_fusion import fit_log_temperature
@@ -125,7 +125,7 @@ def _table(keys: dict[str, NDArray[np.generic]], sums: NDArray[np.float64], name
 
 
 def fit_temperature(
-    method: Method, validation: ChipTable, products: frozenset[str], change: Change | None = None
+    method: Method, validation: ChipDataset, products: frozenset[str], change: Change | None = None
 ) -> float:
     """The temperature T > 0 that minimises the negative log likelihood of softmax(logits / T).
 

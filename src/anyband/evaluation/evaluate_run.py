@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from anyband.chips.dataset import ChipTable, load_split
+from anyband.chips.dataset import ChipDataset, load_split
 from anyband.conditions import CONDITIONS, PRIMARY_CONDITIONS, TWINS
 from anyband.evaluation import confusion, run_cost
 from anyband.evaluation.calibration_sums import CalibrationSums, fit_temperature
@@ -84,7 +84,7 @@ def evaluate_run(directory: Path, chips: Path, splits: Path, conditions: tuple[s
 
 
 def map_conditions(
-    method: Method, table: ChipTable, wanted: dict[str, View], validation: ChipTable, label: str = "evaluating"
+    method: Method, table: ChipDataset, wanted: dict[str, View], validation: ChipDataset, label: str = "evaluating"
 ) -> dict[str, ScoredMaps]:
     """Maps per condition that the method can take; conditions under which it sees the same share theirs.
 
@@ -106,7 +106,7 @@ def map_conditions(
     return {key: known[view] for key, view in wanted.items() if view in known}
 
 
-def score_maps(method: Method, table: ChipTable, view: View, temperature: float | None = None) -> ScoredMaps:
+def score_maps(method: Method, table: ChipDataset, view: View, temperature: float | None = None) -> ScoredMaps:
     """Map every chip; no probabilities are kept beyond their batch.
 
     Args:
@@ -132,7 +132,7 @@ def score_maps(method: Method, table: ChipTable, view: View, temperature: float 
     return ScoredMaps(prediction, as_predicted, scaled, seconds)
 
 
-def _confusions(table: ChipTable, maps: dict[str, ScoredMaps], names: dict[str, Any]) -> pd.DataFrame:
+def _confusions(table: ChipDataset, maps: dict[str, ScoredMaps], names: dict[str, Any]) -> pd.DataFrame:
     frames = []
     for condition, result in maps.items():
         matrices = confusion.by_block(table.label, result.prediction, table.block, len(table.classes))
@@ -147,7 +147,7 @@ def _calibrations(maps: dict[str, ScoredMaps], names: dict[str, Any]) -> pd.Data
     return pd.concat(frames, ignore_index=True).assign(**names)[["method", "seed", *columns]]
 
 
-def _class_calibrations(table: ChipTable, maps: dict[str, ScoredMaps], names: dict[str, Any]) -> pd.DataFrame:
+def _class_calibrations(table: ChipDataset, maps: dict[str, ScoredMaps], names: dict[str, Any]) -> pd.DataFrame:
     """Binned probabilities of each class under undisturbed conditions, as predicted and after temperature scaling."""
     found = {key: result for key, result in maps.items() if key in CONDITIONS}
     frames = [sums.class_table(table.classes).assign(**about) for sums, about in _looks(found)]
@@ -167,7 +167,7 @@ def _looks(maps: dict[str, ScoredMaps]) -> Iterator[tuple[CalibrationSums, dict[
 
 
 def _costs(
-    method: Method, table: ChipTable, wanted: dict[str, View], maps: dict[str, ScoredMaps], directory: Path
+    method: Method, table: ChipDataset, wanted: dict[str, View], maps: dict[str, ScoredMaps], directory: Path
 ) -> dict[str, Any]:
     """Cost on the condition with the most products, the dearest one, and nothing done to them where there is one.
 

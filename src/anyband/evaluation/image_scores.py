@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 
-from anyband.chips.dataset import ChipTable
+from anyband.chips.dataset import ChipDataset
 from anyband.evaluation.inference import BATCH, label_grid
 from anyband.evaluation.run_columns import IMAGES
 from anyband.models.baselines.translation import Translation
@@ -124,7 +124,7 @@ def tidy(reference: Images, estimate: Images, valid: Mask, bands: tuple[str, ...
     return pd.DataFrame(columns, columns=["band", *IMAGES])
 
 
-def score_images(method: Method, table: ChipTable, products: frozenset[str]) -> pd.DataFrame:
+def score_images(method: Method, table: ChipDataset, products: frozenset[str]) -> pd.DataFrame:
     """Scores per band of Landsat translated to Sentinel-2, over all chips of a table and where both saw the ground.
 
     The real image is of another moment than the translated one, so change and clouds' edges count as error. No row

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from anyband.chips.dataset import ChipTable
+from anyband.chips.dataset import ChipDataset
 from anyband.models.core.method import Method
 from anyband.observation import Observation, QueryGrid
 
@@ -17,7 +17,7 @@ Change = Callable[[NDArray[np.integer], Observation], Observation]
 """What is done to the observation of some chips before a method sees it."""
 
 
-def label_grid(table: ChipTable) -> QueryGrid:
+def label_grid(table: ChipDataset) -> QueryGrid:
     """The grid of a chip's labels."""
     height, width = table.label.shape[1:]
     return QueryGrid(table.chip_m / width, height, width)
@@ -31,7 +31,7 @@ def evenly_spaced(count: int, most: int) -> NDArray[np.int64]:
 @torch.inference_mode()
 def logits_of(
     method: Method,
-    table: ChipTable,
+    table: ChipDataset,
     products: frozenset[str],
     indices: NDArray[np.integer],
     change: Change | None = None,

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from anyband.chips.dataset import ChipTable
+from anyband.chips.dataset import ChipDataset
 from anyband.evaluation.inference import evenly_spaced, label_grid
 from anyband.evaluation.validation import CHIPS
 from anyband.models.core.method import Method
@@ -11,7 +11,7 @@ from anyband.models.proposed.reconstruction import Reconstruction
 
 
 @torch.inference_mode()
-def explained(method: Method, table: ChipTable) -> float:
+def explained(method: Method, table: ChipDataset) -> float:
     """Mean over ordered pairs of products, and the bands of the second, of 1 - squared error / variance.
 
     On evenly spaced validation chips. The two acquisitions are up to some days apart, so 1 is out of reach.

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from anyband.chips.dataset import ChipTable
+from anyband.chips.dataset import ChipDataset
 from anyband.evaluation.inference import Change, label_grid
 from anyband.models.core.method import Method
 
@@ -26,7 +26,7 @@ def trainable_parameters(method: Method) -> int:
 
 
 def multiply_accumulates_per_km2(
-    method: Method, table: ChipTable, products: frozenset[str], change: Change | None = None
+    method: Method, table: ChipDataset, products: frozenset[str], change: Change | None = None
 ) -> int:
     """Multiply-accumulates of a 10 m map per square kilometre, counted by torch on one chip, after `change` if any."""
     observation = table.observation([0], products)

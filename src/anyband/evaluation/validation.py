@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from anyband.chips.dataset import ChipTable
+from anyband.chips.dataset import ChipDataset
 from anyband.conditions import CONDITIONS, PRIMARY_CONDITIONS, TWINS
 from anyband.evaluation.confusion import confusion_matrix, mean_iou
 from anyband.evaluation.inference import evenly_spaced, logits_of
@@ -13,7 +13,7 @@ from anyband.models.core.method import Method
 CHIPS = 32
 
 
-def validation_score(method: Method, table: ChipTable) -> float:
+def validation_score(method: Method, table: ChipDataset) -> float:
     """Mean mIoU on evenly spaced validation chips over the primary conditions, or their twins, that can be answered."""
     method.eval()
     indices = evenly_spaced(len(table), CHIPS)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from anyband.chips.dataset import ChipTable
+from anyband.chips.dataset import ChipDataset
 from anyband.conditions import KINDS, STANDS_FOR, Condition, Step, parse
 from anyband.evaluation.inference import Change
 from anyband.evaluation.perturbations import Chips, Groups, perturb
@@ -30,7 +30,7 @@ class View:
     steps: tuple[Step, ...]
     shown: frozenset[str]
 
-    def change(self, table: ChipTable) -> Change | None:
+    def change(self, table: ChipDataset) -> Change | None:
         """The steps as a function of chip indices and their observation; None when there is nothing to do."""
         if not self.steps:
             return None
@@ -79,7 +79,7 @@ def _steps(condition: Condition, products: frozenset[str]) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def other_date(table: ChipTable, indices: NDArray[np.integer], product: str) -> tuple[Groups, torch.Tensor]:
+def other_date(table: ChipDataset, indices: NDArray[np.integer], product: str) -> tuple[Groups, torch.Tensor]:
     """Groups of `product` over the same places on another date, and (B,) bool where there is one.
 
     A chip is called `{site}-{pair}-r{row}c{column}`. The pair before is taken, the last one for the first.

@@ -1,12 +1,8 @@
 """One band of one file as its STAC item announces it: what dialects parse is what is read, checked and kept."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from anyband.runtime import UserError
-
-if TYPE_CHECKING:  # numpy is not needed to open a file
-    from anyband.ground import Affine6
 
 
 class UnusableItemError(UserError):
@@ -34,7 +30,7 @@ class RasterAsset:
         href: unsigned address or path.
         epsg: CRS of the file (HLS files carry one that has no EPSG code).
         pixel_m: nominal pixel spacing, m; degrees in a geographic CRS; 0 where the item does not say.
-        transform: affine in `epsg`.
+        transform: affine in `epsg`, as `ground.Affine6`.
         shape: rows and columns.
         dtype: of the pixels, a numpy name.
         nodata: stored number without data.
@@ -47,10 +43,10 @@ class RasterAsset:
     href: str
     epsg: int | None
     pixel_m: float
-    transform: "Affine6 | None" = None
+    transform: tuple[float, float, float, float, float, float] | None = None
     shape: tuple[int, int] | None = None
     dtype: str | None = None
-    nodata: float | None = None
+    nodata: int | float | None = None
     index: int = 1
     count: int | None = 1
     store_shift: int = 0

@@ -1,9 +1,9 @@
-"""Pixels of a map window through stackstac and through odc-stac, each behind one function of the same signature.
+"""Pixels of a map window through stackstac, behind one function: what has to be warped, and what is read a second time.
 
-stackstac reads what has to be warped, the label map; both are the reference that chips cut by our own plan are compared
-with. They get an item of our own making, of one plain form whatever the provider's dialect is: a raw dict with
-`proj:epsg` (pystac would turn it into `proj:code`, which stackstac does not read), a media type, and an address that
-is signed just before it is opened.
+The label map and previews are read here, and the pixels that `anyband verify` compares chips with, cut by our own plan.
+stackstac reads nothing but STAC items, so it gets one of our own making, of one plain form whatever the provider's
+dialect is: a raw dict with `proj:epsg` (pystac would turn it into `proj:code`, which stackstac does not read), a media
+type, and an address that is signed just before it is opened.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ class MapWindow:
         return self.left, self.top - self.pixel * self.height, self.left + self.pixel * self.width, self.top
 
 
-def read_stackstac(files: Sequence[RasterAsset], window: MapWindow, threads: int = 1) -> Array:
+def read_warped(files: Sequence[RasterAsset], window: MapWindow, threads: int = 1) -> Array:
     """Stored integers (y, x) of `window`, nearest neighbour; where files overlap, the last one with data counts.
 
     Args:
@@ -49,12 +49,22 @@ def read_stackstac(files: Sequence[RasterAsset], window: MapWindow, threads: int
         UnusableItemError: a file does not exist, stays damaged, or is not what its item announces.
         UserError: access is refused, or the provider stays out of reach.
     """
-    return _with_retries(files, lambda items: _stackstac(items, files[0], window, threads))
+    import rasterio
+    from rasterio.errors import RasterioError
 
+    with rasterio.Env(**gdal_env()):
+        # The headers tell which file is at fault, and its grid.
+        headers = [read_header(file) for file in files]
+        known = [replace(f, transform=h.transform, shape=h.shape) for f, h in zip(files, headers, strict=True)]
 
-def read_odc(files: Sequence[RasterAsset], window: MapWindow, threads: int = 1) -> Array:
-    """The same through odc-stac; where files overlap, the first one with data counts."""
-    return _with_retries(files, lambda items: _odc(items, files[0], window, threads))
+        def act(first: str) -> Array:
+            addresses = [first, *(sign(file.href) for file in known[1:])]
+            pairs = zip(known, addresses, strict=True)
+            items = [plain_item(file, one_band(file, address), n) for n, (file, address) in enumerate(pairs)]
+            return _stackstac(items, files[0], window, threads)
+
+        name = " ".join(file.name for file in files)
+        return with_retries(files[0].href, act, name, failures=(RuntimeError, RasterioError))
 
 
 def plain_item(file: RasterAsset, address: str, number: int = 0) -> dict[str, Any]:
@@ -84,28 +94,6 @@ def one_band(file: RasterAsset, address: str) -> str:
     return f"vrt://{f'/vsicurl/{address}' if '://' in address else address}?bands={file.index}"
 
 
-def _with_retries(files: Sequence[RasterAsset], read: Any) -> Array:
-    """Sign, build the items, read; the headers are read first, for they tell which file is at fault, and its grid."""
-    import rasterio
-    from rasterio.errors import RasterioError
-
-    with rasterio.Env(**gdal_env()):
-        known = []
-        for file in files:
-            header = read_header(file)
-            known.append(replace(file, transform=header.transform, shape=header.shape))
-
-        def act(first: str) -> Array:
-            addresses = [first, *(sign(file.href) for file in known[1:])]
-            pairs = zip(known, addresses, strict=True)
-            items = [plain_item(file, one_band(file, address), n) for n, (file, address) in enumerate(pairs)]
-            values: Array = read(items)
-            return values
-
-        name = files[0].name if len(files) == 1 else " ".join(file.name for file in files)
-        return with_retries(files[0].href, act, name, failures=(RuntimeError, RasterioError))
-
-
 def _stackstac(items: list[dict[str, Any]], file: RasterAsset, window: MapWindow, threads: int) -> Array:
     import stackstac
     from rasterio.enums import Resampling
@@ -133,27 +121,4 @@ def _stackstac(items: list[dict[str, Any]], file: RasterAsset, window: MapWindow
         return np.full((window.height, window.width), file.nodata, file.dtype)
     flat = stackstac.mosaic(stack, dim="time", nodata=file.nodata)
     values: Array = flat.data[0].compute(scheduler="threads", num_workers=threads)
-    return values
-
-
-def _odc(items: list[dict[str, Any]], file: RasterAsset, window: MapWindow, threads: int) -> Array:
-    import pystac
-    from affine import Affine
-    from odc.geo.geobox import GeoBox
-    from odc.loader import configure_rio
-    from odc.stac import load
-
-    configure_rio(cloud_defaults=False, **gdal_env())  # an enclosing rasterio.Env does not reach its reads
-    grid = Affine(window.pixel, 0, window.left, 0, -window.pixel, window.top)
-    loaded = load(
-        [pystac.Item.from_dict(item) for item in items],
-        bands=["band"],
-        geobox=GeoBox((window.height, window.width), grid, f"EPSG:{window.epsg}"),
-        dtype=file.dtype or "uint8",
-        resampling="nearest",
-        groupby="time",
-        fail_on_error=True,
-        pool=threads,
-    )
-    values: Array = loaded["band"].values[0]
     return values

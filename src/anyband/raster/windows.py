@@ -1,9 +1,12 @@
 """Reading native pixels of many chips from one file: opened once, every internal tile that is wanted decoded once.
 
-A file is compared with what its item announces before any pixel is taken from it. What is wrong with one file is an
-`UnusableItemError`, which costs its pair; what would be wrong with the next file too ends the run.
+Chips of a site touch the same tiles many times. The chip windows are grouped by row of tiles; in each row,
+neighbouring tiles are merged into one read, cut to the pixels that are wanted, and its pixels are scattered into the
+chips. A file is compared with what its item announces before any pixel is taken from it. What is wrong with one file
+is an `UnusableItemError`, which costs its pair; what would be wrong with the next file too ends the run.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,8 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from anyband.chips.plan import Read, plan_reads
-from anyband.ground import Array, Footprint, Window, chip_window, overlaps
+from anyband.ground import Affine6, Array, Footprint, Window, chip_window, overlaps
 from anyband.products import shift_stored
 from anyband.raster.access import gdal_env, read_raster
 from anyband.raster.asset import RasterAsset
@@ -21,6 +23,26 @@ from anyband.runtime import UserError
 
 CACHE_MB = 64
 """GDAL block cache. Every tile is decoded once, so a larger cache holds only what is never asked for again."""
+
+
+class Cut(NamedTuple):
+    """The part of a chip's window inside one row of tiles: rows `top` to `bottom`, columns `left` to `right`."""
+
+    chip: int
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+
+class Read(NamedTuple):
+    """One rectangle of a raster, within one row of tiles, and the cuts that it is for."""
+
+    row: int
+    col: int
+    height: int
+    width: int
+    cuts: tuple[Cut, ...]
 
 
 class Piece(NamedTuple):
@@ -60,50 +82,42 @@ def _arrived(windows: tuple[Window, ...], places: Array, flat: Array) -> Pixels:
     return Pixels(windows, tuple(pieces))
 
 
-def read_file(
-    file: RasterAsset,
+def read_windows(
+    files: Sequence[RasterAsset],
     footprints: Sequence[Footprint],
     promised: Sequence[bool] | None = None,
-    part: tuple[int, int] | None = None,
-) -> Pixels:
-    """Read the chips of one file, or those rows of it that `part` names (first and end).
+    rows: tuple[int, int] | None = None,
+) -> list[Pixels]:
+    """Read the chips of several bands of one file, which is opened once.
 
     Args:
-        file: what to read.
+        files: bands of one file.
         footprints: chips.
         promised: per chip, whether its item says that the file has data there; all for None.
-        part: rows of the raster, all for None.
+        rows: first and end of the rows that are wanted of the raster, all for None.
 
     Raises:
         UnusableItemError: the file is missing, stays damaged, or is not what its item announces.
         UserError: access is refused, or the provider stays out of reach.
     """
-    (pixels,) = read_bands_of([file], footprints, promised, part)
-    return pixels
-
-
-def read_bands_of(
-    files: Sequence[RasterAsset],
-    footprints: Sequence[Footprint],
-    promised: Sequence[bool] | None = None,
-    part: tuple[int, int] | None = None,
-) -> list[Pixels]:
-    """Read the chips of several bands of one file, which is opened once; else as `read_file`."""
     import rasterio
 
     file = files[0]
 
     def act(source: Any) -> list[Pixels]:
         header = check_header(source, file)
+        epsg = header.epsg if file.epsg is None else file.epsg
+        if epsg is None:
+            raise file.unusable("its CRS has no EPSG code, and the item names none")
         try:
-            windows, reads = _plan(tuple(footprints), _epsg(file, header), header, part)
+            windows, reads = _plan(tuple(footprints), epsg, header.transform, header.shape, header.tile, rows)
         except UserError as error:
             raise file.unusable(str(error)) from None
         for chip, window, inside in zip(footprints, windows, promised or [True] * len(windows), strict=True):
             if inside and not overlaps(window, header.shape):
-                name = f"chip r{chip.row}c{chip.col}"
-                raise file.unusable(f"{name} is inside by the item, outside by the file ({_place(file, header)})")
-        return [Pixels(windows, tuple(_pieces(source, band, reads))) for band in files]
+                name, place = f"chip r{chip.row}c{chip.col}", f"EPSG:{epsg}, {_place(header)}"
+                raise file.unusable(f"{name} is inside by the item, outside by the file ({place})")
+        return [Pixels(windows, tuple(_pieces(source, band, reads, windows))) for band in files]
 
     with rasterio.Env(**gdal_env(), GDAL_CACHEMAX=CACHE_MB):
         return read_raster(file.href, act, file.name)
@@ -119,14 +133,65 @@ def assemble(pixels: Pixels, file: RasterAsset, size: int) -> Array:
 
 @lru_cache(maxsize=16)
 def _plan(
-    footprints: tuple[Footprint, ...], epsg: int, header: Header, part: tuple[int, int] | None
+    footprints: tuple[Footprint, ...],
+    epsg: int,
+    transform: Affine6,
+    shape: tuple[int, int],
+    tile: tuple[int, int],
+    rows: tuple[int, int] | None,
 ) -> tuple[tuple[Window, ...], list[Read]]:
     """Windows and reads; the bands of a product share them, so the last ones are kept."""
-    windows = tuple(chip_window(chip, epsg, header.transform) for chip in footprints)
-    return windows, plan_reads(windows, header.shape, header.tile, part)
+    windows = tuple(chip_window(chip, epsg, transform) for chip in footprints)
+    return windows, plan_reads(windows, shape, tile, rows)
 
 
-def _pieces(source: Any, file: RasterAsset, reads: Sequence[Read]) -> list[Piece]:
+def plan_reads(
+    windows: Sequence[Window], shape: tuple[int, int], tile: tuple[int, int], rows: tuple[int, int] | None = None
+) -> list[Read]:
+    """Reads that cover the windows of all chips, each tile in exactly one read.
+
+    Parts of a window outside the raster are not read: the chip keeps its nodata there.
+
+    Args:
+        windows: one per chip.
+        shape: rows and columns of the raster.
+        tile: rows and columns of its internal tiles (or strips).
+        rows: first and end of the rows that are wanted of the raster, all for None.
+    """
+    first, end = rows or (0, shape[0])
+    wanted: dict[int, list[Cut]] = defaultdict(list)  # by row of tiles
+    for chip, window in enumerate(windows):
+        top, bottom = max(window.row, first, 0), min(window.row + window.size, end, shape[0])
+        left, right = max(window.col, 0), min(window.col + window.size, shape[1])
+        if top < bottom and left < right:
+            for row in range(top // tile[0], -(-bottom // tile[0])):
+                wanted[row].append(Cut(chip, max(row * tile[0], top), min((row + 1) * tile[0], bottom), left, right))
+    return [
+        _read(group)
+        for row in sorted(wanted)
+        for group in _runs(sorted(wanted[row], key=lambda cut: cut.left), tile[1])
+    ]
+
+
+def _runs(cuts: Sequence[Cut], tile_width: int) -> list[list[Cut]]:
+    """Split cuts, sorted by their left edge, where at least one whole tile between them is not wanted."""
+    runs: list[list[Cut]] = []
+    last_tile = -2
+    for cut in cuts:
+        if cut.left // tile_width > last_tile + 1:
+            runs.append([])
+        runs[-1].append(cut)
+        last_tile = max(last_tile, (cut.right - 1) // tile_width)
+    return runs
+
+
+def _read(cuts: Sequence[Cut]) -> Read:
+    top, bottom = min(cut.top for cut in cuts), max(cut.bottom for cut in cuts)
+    left, right = min(cut.left for cut in cuts), max(cut.right for cut in cuts)
+    return Read(top, left, bottom - top, right - left, tuple(cuts))
+
+
+def _pieces(source: Any, file: RasterAsset, reads: Sequence[Read], windows: Sequence[Window]) -> list[Piece]:
     """Read and cut; copies where the block holds much between the chips, which then can go at once."""
     from rasterio.windows import Window as RasterWindow
 
@@ -134,26 +199,15 @@ def _pieces(source: Any, file: RasterAsset, reads: Sequence[Read]) -> list[Piece
     for read in reads:
         block = source.read(file.index, window=RasterWindow(read.col, read.row, read.width, read.height))
         shift_stored(block, file.store_shift, file.nodata)
-        sparse = 2 * sum(p.height * p.width for p in read.pieces) < block.size
-        for chip, row, col, target_row, target_col, height, width in read.pieces:
-            cut = block[row : row + height, col : col + width]
-            pieces.append(Piece(chip, target_row, target_col, cut.copy() if sparse else cut))
+        sparse = 2 * sum((c.bottom - c.top) * (c.right - c.left) for c in read.cuts) < block.size
+        for chip, top, bottom, left, right in read.cuts:
+            cut = block[top - read.row : bottom - read.row, left - read.col : right - read.col]
+            window = windows[chip]
+            pieces.append(Piece(chip, top - window.row, left - window.col, cut.copy() if sparse else cut))
     return pieces
 
 
-def _epsg(file: RasterAsset, header: Header) -> int:
-    """CRS of a file.
-
-    Raises:
-        UnusableItemError: neither the item nor the file has a code for it.
-    """
-    epsg = header.epsg if file.epsg is None else file.epsg
-    if epsg is None:
-        raise file.unusable("its CRS has no EPSG code, and the item names none")
-    return epsg
-
-
-def _place(file: RasterAsset, header: Header) -> str:
+def _place(header: Header) -> str:
     pixel, _, left, _, _, top = header.transform
     right, bottom = left + pixel * header.shape[1], top - pixel * header.shape[0]
-    return f"EPSG:{file.epsg}, x {left:.0f} to {right:.0f}, y {bottom:.0f} to {top:.0f} m"
+    return f"x {left:.0f} to {right:.0f}, y {bottom:.0f} to {top:.0f} m"

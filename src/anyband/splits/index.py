@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from anyband.chips.selection_read import band_groups, chip_entries, open_site, read_array, read_parts
+from anyband.chips.store import band_groups, chip_entries, open_site, read_array, read_parts
 from anyband.ground import Array
 from anyband.landcover import LABEL_PIXEL_M, NO_LABEL
 from anyband.products import OPTICAL, PRODUCTS

@@ -5,16 +5,18 @@ from anyband.runtime import parse_options, step_main, usable_threads
 
 
 def main() -> None:
-    """Read the pairs and the scenes, and write the store, {dataset}/{site}.zarr."""
+    """Read the pairs and write the store, {dataset}/{site}.zarr."""
     arguments = parse_options(
-        __doc__, "site", "longitude", "latitude", "scenes", "pairs", "threads", "out", settings=Dataset
+        __doc__,
+        *("site", "longitude", "latitude", "threads", "out"),
+        settings=Dataset,
+        pairs="parsed scenes of the pairs, JSON",
     )
 
-    from anyband.chips.extraction import extract_site
-    from anyband.chips.inputs import read_pairs
-    from anyband.chips.screening import Site
+    from anyband.catalog.pairs.scene_pair import read_pairs
+    from anyband.chips.extraction import ChipSite, extract_site
 
-    site = Site(
+    site = ChipSite(
         name=arguments.site,
         dataset=arguments.out.resolve().parent.name,
         longitude=arguments.longitude,
@@ -24,7 +26,7 @@ def main() -> None:
         chip_min_clear=arguments.settings.chip_min_clear,
         threads=usable_threads(arguments.threads),
     )
-    extract_site(site, read_pairs(arguments.pairs, arguments.scenes), arguments.out)
+    extract_site(site, read_pairs(arguments.pairs), arguments.out)
 
 
 if __name__ == "__main__":

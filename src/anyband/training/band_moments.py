@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from anyband.chips.dataset import ChipTable
+from anyband.chips.dataset import ChipDataset
 from anyband.models.core.normalisation import BandStatistics, Statistics
 from anyband.models.core.regrid import apply_separable, moment_weights
 from anyband.observation import BandGroup
@@ -28,7 +28,7 @@ class _Sums:
         return torch.stack(self.parts).sum(dim=0)
 
 
-def measure(table: ChipTable, products: Iterable[str]) -> Statistics:
+def measure(table: ChipDataset, products: Iterable[str]) -> Statistics:
     """Mean and standard deviation of every band over valid pixels, covariance of all bands, and pixels per class.
 
     The description of a band (its centre) is that of the platform that comes first in the data. The covariance is that

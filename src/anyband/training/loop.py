@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from anyband.chips.dataset import ChipTable, Crop
+from anyband.chips.dataset import ChipDataset, Crop
 from anyband.config import Training
 from anyband.models.core.losses import IGNORED, class_weights
 from anyband.models.core.method import Batch, Method
@@ -59,7 +59,7 @@ class Progress:
 
 def train(
     method: Method,
-    table: ChipTable,
+    table: ChipDataset,
     score: Score,
     settings: Training,
     *,
@@ -140,7 +140,7 @@ def backward(loss_of: nn.Module, batch: Batch, weights: Tensor | None, world: Wo
     return torch.stack(losses).sum()
 
 
-def training_batch(method: Method, table: ChipTable, indices: np.ndarray, crop: Crop, seed: int) -> Batch:
+def training_batch(method: Method, table: ChipDataset, indices: np.ndarray, crop: Crop, seed: int) -> Batch:
     """One batch with its labels: draw a symmetry, a brightness and which sensors are at hand."""
     torch.manual_seed(seed)
     symmetry = int(torch.randint(SYMMETRIES, ()))
@@ -152,7 +152,7 @@ def training_batch(method: Method, table: ChipTable, indices: np.ndarray, crop: 
 
 
 def fit_at_once(
-    method: Method, table: ChipTable, score: Score, settings: Training, seed: int
+    method: Method, table: ChipDataset, score: Score, settings: Training, seed: int
 ) -> list[dict[str, float]]:
     """Train a method without gradients on the batches that the steps of any other method see; one row of history."""
     started = time.monotonic()
@@ -169,7 +169,7 @@ def fit_at_once(
 BRIGHTNESS = 0.05
 
 
-def calibration_batches(method: Method, table: ChipTable) -> Iterator[Batch]:
+def calibration_batches(method: Method, table: ChipDataset) -> Iterator[Batch]:
     """Whole chips of `table` in order, with everything that the method trains on, and their labels."""
     size = table.label.shape[-1]
     for indices in table.ordered_batches(4):

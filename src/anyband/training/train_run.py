@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from anyband.chips.dataset import ChipTable, load_split
+from anyband.chips.dataset import ChipDataset, load_split
 from anyband.config import Run
 from anyband.models.core.method import Method
 from anyband.models.core.registry import training_products
@@ -22,7 +22,7 @@ from anyband.training.band_moments import measure
 from anyband.training.distributed import joined
 from anyband.training.loop import calibration_batches, train
 
-Score = Callable[[Method, ChipTable], float]
+Score = Callable[[Method, ChipDataset], float]
 
 
 def train_run(
@@ -82,7 +82,7 @@ def train_run(
     checkpoint.discard(directory)
 
 
-def _statistics(table: ChipTable, products: frozenset[str], pretrained: Path | None) -> dict[str, Any]:
+def _statistics(table: ChipDataset, products: frozenset[str], pretrained: Path | None) -> dict[str, Any]:
     """Of the training pixels; what a pretraining knows of pixels stays as it was, and only labels are counted anew."""
     mine = measure(table, products).as_dict()
     if pretrained is None:

@@ -68,7 +68,7 @@ def test_scores_know_a_perfect_harmoniser_and_a_biased_one(tmp_path, monkeypatch
             return values[:, :4] + self.bias, valid[:, :4].all(dim=1)
 
     monkeypatch.setattr(module, "harmoniser", lambda method, task: Oracle(task, 0.02 if method == "biased" else 0.0))
-    whole = module.ChipTable.observation
+    whole = module.ChipDataset.observation
 
     def observation(table, indices, products, crop=None):
         found = whole(table, indices, products, crop)
@@ -76,7 +76,7 @@ def test_scores_know_a_perfect_harmoniser_and_a_biased_one(tmp_path, monkeypatch
         truth["now"] = lambda query: module._seen_from(landsat, landsat.groups[0]) if query.pixel_m == 30 else landsat
         return found
 
-    monkeypatch.setattr(module.ChipTable, "observation", observation)
+    monkeypatch.setattr(module.ChipDataset, "observation", observation)
     table = score(chips, splits, "sentinel2", "landsat", [Scored("perfect"), Scored("biased")])
     perfect, biased = (table[table["converter"] == name].set_index("band") for name in ("perfect", "biased"))
     assert list(perfect.index) == ["coastal", "blue", "green", "red", "shared"]

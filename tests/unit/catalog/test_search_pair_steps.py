@@ -49,12 +49,21 @@ def test_from_the_archive_to_pairs_twice_the_same(archive, tmp_path):
         answer = run(archive, "search", "--out-dir", scenes)
         assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
         answer = run(
-            archive, "pair", "--scenes", scenes, "--pairs", pairs / "a.csv", "--dropped", pairs / "a.dropped.csv"
+            archive,
+            "pair",
+            "--scenes",
+            scenes,
+            "--pairs",
+            pairs / "a.csv",
+            "--dropped",
+            pairs / "a.dropped.csv",
+            "--acquisitions",
+            pairs / "a.json",
         )
         assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
     names = sorted(path.name for path in (tmp_path / "scenes0").iterdir())
     assert names == sorted(f"{product}.json" for product in CATALOGUED)
-    for name in [f"scenes{{}}/{name}" for name in names] + ["pairs{}/a.csv", "pairs{}/a.dropped.csv"]:
+    for name in [f"scenes{{}}/{name}" for name in names] + ["pairs{}/a.csv", "pairs{}/a.dropped.csv", "pairs{}/a.json"]:
         first, second = ((tmp_path / name.format(number)).read_bytes() for number in range(2))
         assert first == second, name
     manifest = json.loads((tmp_path / "scenes0/landsat.json").read_text())
@@ -100,7 +109,16 @@ def test_a_cloudy_site_leaves_tables_and_one_line(archive, tmp_path):
     run(archive, "search", "--out-dir", tmp_path / "scenes")
     settings = SETTINGS.replace("{", '{"min_clear": 0.9, ', 1)
     pairs, dropped = tmp_path / "a.csv", tmp_path / "a.dropped.csv"
-    arguments = ("--scenes", tmp_path / "scenes", "--pairs", pairs, "--dropped", dropped)
+    arguments = (
+        "--scenes",
+        tmp_path / "scenes",
+        "--pairs",
+        pairs,
+        "--dropped",
+        dropped,
+        "--acquisitions",
+        tmp_path / "a.json",
+    )
     answer = run(archive, "pair", *arguments, settings=settings)
     assert answer.returncode == 0
     assert answer.stderr.startswith("anyband: site aspen: no pair of scenes is left (1 cloudy)")

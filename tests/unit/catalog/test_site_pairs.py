@@ -46,7 +46,7 @@ def site_items(folder, site, cloudy=None, **changes):
 @pytest.mark.parametrize("site", [NORTH, SOUTH], ids=["north", "south"])
 def test_one_clear_pair(tmp_path, site):
     """In the south Sentinel-2 is in EPSG:327xx and Landsat in 326xx with negative northings."""
-    rows, drops = pair_site(site, site_items(tmp_path, site), 3, 0.3)
+    rows, drops, _ = pair_site(site, site_items(tmp_path, site), 3, 0.3)
     assert drops == []
     (row,) = rows
     assert tuple(row) == PAIR_COLUMNS
@@ -60,14 +60,14 @@ def test_one_clear_pair(tmp_path, site):
 @pytest.mark.parametrize("site", [NORTH, SOUTH], ids=["north", "south"])
 def test_clear_shares_are_those_of_the_ground(tmp_path, site):
     items = site_items(tmp_path, site, {"sentinel2": 0.25, "landsat": 0.5})
-    ((row,), _) = pair_site(site, items, 3, 0.3)
+    ((row,), _, _) = pair_site(site, items, 3, 0.3)
     assert float(row["clear_sentinel2"]) == pytest.approx(0.75, abs=0.01)
     assert float(row["clear_landsat"]) == pytest.approx(0.5, abs=0.01)
     assert float(row["clear_joint"]) == pytest.approx(0.5, abs=0.01)
 
 
 def test_a_cloudy_site_keeps_its_reasons_and_one_line(tmp_path):
-    rows, drops = pair_site(NORTH, site_items(tmp_path, NORTH, {"landsat": 0.9}), 3, 0.3)
+    rows, drops, _ = pair_site(NORTH, site_items(tmp_path, NORTH, {"landsat": 0.9}), 3, 0.3)
     assert rows == []
     assert [drop.reason for drop in drops] == ["cloudy"] + 3 * ["not needed"]
     line = why_none(NORTH, drops)
@@ -84,7 +84,7 @@ def test_a_missing_label_is_one_line(tmp_path):
 
 def test_a_site_without_scenes_still_says_what_is_missing(tmp_path):
     items = site_items(tmp_path, NORTH)
-    rows, drops = pair_site(NORTH, items | {"sentinel2": []}, 3, 0.3)
+    rows, drops, _ = pair_site(NORTH, items | {"sentinel2": []}, 3, 0.3)
     assert rows == []
     assert [drop.reason for drop in drops] == ["no partner"] + 3 * ["not needed"]
 
@@ -96,7 +96,7 @@ def test_a_footprint_must_cover_the_whole_square(tmp_path, shift):
     items["landsat"][0]["geometry"] = make_item("landsat", footprint=square(NORTH.longitude + shift, NORTH.latitude))[
         "geometry"
     ]
-    rows, drops = pair_site(NORTH, items, 3, 0.3)
+    rows, drops, _ = pair_site(NORTH, items, 3, 0.3)
     assert rows == []
     assert drops[0].reason == "partial"
 
@@ -107,7 +107,7 @@ def test_a_quality_layer_that_cannot_be_read_drops_the_scene(tmp_path, content):
     (tmp_path / "landsat.tif").unlink()
     if content:
         (tmp_path / "landsat.tif").write_text(content)
-    rows, drops = pair_site(NORTH, items, 3, 0.3)
+    rows, drops, _ = pair_site(NORTH, items, 3, 0.3)
     assert rows == []
     assert [(drop.sentinel2, drop.landsat, drop.reason) for drop in drops][:2] == [
         ("", items["landsat"][0]["id"], "unusable"),
@@ -159,7 +159,7 @@ def test_an_item_that_contradicts_its_file_is_dropped_as_such(tmp_path, fields, 
         for asset in sentinel2["assets"].values():
             asset.pop("proj:transform", None)
             asset.pop("proj:shape", None)
-    rows, drops = pair_site(NORTH, items, 3, 0.3)
+    rows, drops, _ = pair_site(NORTH, items, 3, 0.3)
     assert rows == []
     assert (drops[0].landsat, drops[0].reason) == (landsat["id"], "contradiction")
     assert re.match(f"item {landsat['id']}: asset qa_pixel: {said}", drops[0].detail)
@@ -172,7 +172,7 @@ def test_a_file_in_the_wrong_place_is_a_contradiction_even_if_the_item_does_not_
     for fields in (items["landsat"][0]["properties"], items["landsat"][0]["assets"]["qa_pixel"]):
         fields.pop("proj:transform", None)
         fields.pop("proj:shape", None)
-    rows, drops = pair_site(SOUTH, items, 3, 0.3)
+    rows, drops, _ = pair_site(SOUTH, items, 3, 0.3)
     assert rows == []
     assert (drops[0].landsat, drops[0].reason) == (items["landsat"][0]["id"], "contradiction")
     assert "the item's footprint covers the site, but its file spans" in drops[0].detail
@@ -210,7 +210,7 @@ def test_another_tile_is_taken_where_the_first_cannot_be_read(tmp_path):
     for product in ("hls_s30", "hls_l30"):
         items[product].append(items[product][0] | {"id": items[product][0]["id"].replace("T32TPR", "T32TPA")})
     for listed in ([twin, first], [first, twin]):
-        ((row,), drops) = pair_site(NORTH, items | {"sentinel2": listed}, 3, 0.3)
+        ((row,), drops, _) = pair_site(NORTH, items | {"sentinel2": listed}, 3, 0.3)
         assert row["sentinel2"] == first["id"]
         assert [(d.sentinel2, d.reason) for d in drops if d.reason != "not needed"] == [(twin["id"], "unusable")]
 
@@ -246,7 +246,7 @@ def test_two_dates_are_numbered_in_order_of_time(tmp_path):
         for number, month in enumerate((8, 5))
     )
     both = {product: early[product] + late[product] for product in early}
-    rows, drops = pair_site(NORTH, both | {"label": early["label"]}, 3, 0.3)
+    rows, drops, _ = pair_site(NORTH, both | {"label": early["label"]}, 3, 0.3)
     assert [(row["pair"], row["datetime_sentinel2"][:7]) for row in rows] == [(0, "2022-05"), (1, "2022-08")]
     assert drops == []
 
@@ -307,7 +307,7 @@ def test_every_item_is_in_a_pair_or_dropped_whatever_the_order(drawn, dice):
         for _ in range(2):
             for listed in items.values():
                 dice.shuffle(listed)
-            rows, drops = pair_site(NORTH, items, 3, 0.3, exclude)
+            rows, drops, _ = pair_site(NORTH, items, 3, 0.3, exclude)
             outcomes.append((as_csv(PAIR_COLUMNS, rows), sorted(map(str, drops))))
     known = {item["id"] for listed in items.values() for item in listed}
     used = [row[product] for row in rows for product in CATALOGUED]

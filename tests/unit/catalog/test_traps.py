@@ -156,7 +156,7 @@ def reflectance(item, band="B04"):
 
 
 def pair(site, items, **settings):
-    rows, drops = pair_site(site, items, **({"max_day_gap": 3, "min_clear": 0.5} | settings))
+    rows, drops, _ = pair_site(site, items, **({"max_day_gap": 3, "min_clear": 0.5} | settings))
     known = {item["id"] for listed in items.values() for item in listed}
     named = {entry for drop in drops for entry in (drop.sentinel2, drop.landsat)}
     named |= {entry for row in rows for product in CATALOGUED for entry in row[product].split()}

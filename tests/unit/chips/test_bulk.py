@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import zarr
 
-from anyband.chips import cache, selection_read
+from anyband.chips import cache, chip_selection
+from anyband.chips import store as store_module
 from anyband.chips.cache import Plan, available_memory, hold_arrays, memory_budget
+from anyband.chips.chip_selection import select_chips
 from anyband.chips.dataset import load_split
-from anyband.chips.selection_read import open_site, read_array, read_parts, select_chips
+from anyband.chips.store import open_site, read_array, read_parts
 from anyband.runtime import UserError
 from fabricate import CODES, fabricate_dataset, fabricate_store
 
@@ -74,7 +76,7 @@ def test_split_beyond_the_budget_is_mapped_and_the_same(dataset, monkeypatch, ca
 def test_mapped_files_are_written_once(dataset, no_memory, monkeypatch):
     load_split(*dataset, "train", PRODUCTS, CLASSES)
     state = {path: path.stat().st_mtime_ns for path in (dataset[0] / ".cache").glob("*.npy")}
-    monkeypatch.setattr(selection_read, "read_parts", None)  # nobody reads pixels again
+    monkeypatch.setattr(chip_selection, "read_parts", None)  # nobody reads pixels again
     load_split(*dataset, "train", PRODUCTS, CLASSES)
     assert state == {path: path.stat().st_mtime_ns for path in (dataset[0] / ".cache").glob("*.npy")}
 
@@ -158,7 +160,7 @@ def test_processes_that_start_together_write_the_files_once(tmp_path, no_memory)
 
 
 def test_arrays_are_read_in_parts_in_any_order(tmp_path, monkeypatch):
-    monkeypatch.setattr(selection_read, "PART_CHIPS", 4)
+    monkeypatch.setattr(store_module, "PART_CHIPS", 4)
     store = open_site(fabricate_store(tmp_path / "aspen.zarr", 11, 0))
     whole = read_array(store, "landsat/30m/values")
     chosen = np.array([10, 0, 3, 9, 4])

@@ -11,8 +11,7 @@ import zarr
 from anyband.archive.place import simulate_place
 from anyband.archive.stac_items import DESCRIBED_MASK
 from anyband.chips.dataset import load_split
-from anyband.chips.selection_read import band_groups
-from anyband.chips.store import new_store
+from anyband.chips.store import band_groups, new_store
 from anyband.chips.verify import verify_store
 from anyband.config import Simulation
 from anyband.products import EXTRA, collection_of
@@ -54,8 +53,7 @@ def pixels_of(archive, product, item, index):
 
 def pair(steps):
     """The step pair alone."""
-    tables = [f"--{name}={steps.folder / file}" for name, file in (("pairs", "pairs.csv"), ("dropped", "dropped.csv"))]
-    steps.step("pair", f"--scenes={steps.manifests}", *tables)
+    steps.step("pair", f"--scenes={steps.manifests}", *steps.tables)
 
 
 def test_pairs_carry_the_scenes_of_the_time_of_sentinel_2(cut):
@@ -132,12 +130,7 @@ def test_pair_without_one_of_the_extra_scenes_is_dropped_with_its_reason(cut, tm
     manifest = json.loads(path.read_text())
     gone = manifest["items"].pop(0)["properties"]["datetime"][:10]
     path.write_text(json.dumps(manifest))
-    bare.step(
-        "pair",
-        f"--scenes={bare.manifests}",
-        f"--pairs={tmp_path / 'pairs.csv'}",
-        f"--dropped={tmp_path / 'dropped.csv'}",
-    )
+    bare.step("pair", f"--scenes={bare.manifests}", *bare.tables)
     (row,) = bare.pairs()
     assert row["datetime_sentinel2"][:10] != gone
     (lost,) = [entry for entry in bare.dropped_pairs() if entry["reason"] == "no extra sensor"]
@@ -150,12 +143,7 @@ def test_dataset_without_extra_sensors_has_the_same_pairs_and_no_further_column(
     _, steps = cut
     plain = Steps(tmp_path, steps.server, PLACE.name, "stac", settings={"catalog": "embedded"})
     shutil.copytree(steps.manifests, plain.manifests)
-    plain.step(
-        "pair",
-        f"--scenes={plain.manifests}",
-        f"--pairs={tmp_path / 'pairs.csv'}",
-        f"--dropped={tmp_path / 'dropped.csv'}",
-    )
+    plain.step("pair", f"--scenes={plain.manifests}", *plain.tables)
     assert [{k: v for k, v in row.items() if k not in EXTRA} for row in steps.pairs()] == plain.pairs()
 
 

@@ -12,7 +12,7 @@ import pytest
 from anyband.archive.server.http_server import parse_range
 from anyband.ground import site_footprints
 from anyband.raster.asset import RasterAsset, UnusableItemError
-from anyband.raster.windows import assemble, read_file
+from anyband.raster.windows import assemble, read_windows
 from anyband.runtime import UserError
 from rasters import CORNER, write_raster
 
@@ -127,7 +127,7 @@ FAULTS = [page, long_page, page_as_part, cut, short, empty, expired]
 def test_passing_fault_leaves_no_trace(server, fault, first):
     """Two requests in a row go wrong, at the opening of the file or in the middle of it."""
     server.wrong = lambda number, body, headers: (fault if first <= number < first + 2 else right)(body, headers)
-    assert np.array_equal(assemble(read_file(server.file, CHIPS), server.file, 96), chips_of(server.pixels))
+    assert np.array_equal(assemble(read_windows([server.file], CHIPS)[0], server.file, 96), chips_of(server.pixels))
     assert server.requests > first
 
 
@@ -136,6 +136,6 @@ def test_passing_fault_leaves_no_trace(server, fault, first):
 def test_lasting_fault_is_an_error(server, fault, first):
     server.wrong = lambda number, body, headers: (fault if number >= first else right)(body, headers)
     with pytest.raises(UserError, match="item item-1: asset B04: ") as error:
-        read_file(server.file, CHIPS)
+        read_windows([server.file], CHIPS)[0]
     assert "\n" not in str(error.value)
     assert isinstance(error.value, UnusableItemError) == (fault is not expired)

@@ -12,7 +12,7 @@ import zarr
 from torch.utils.data import DataLoader
 
 from anyband.chips.dataset import Crop, load_split
-from anyband.chips.selection_read import open_site, read_array
+from anyband.chips.store import open_site, read_array
 from anyband.runtime import UserError
 from fabricate import fabricate_dataset
 from small_split import deliver

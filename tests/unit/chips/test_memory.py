@@ -11,12 +11,11 @@ from scenes import SceneFolder
 PEAK = """
 import sys
 from pathlib import Path
-from anyband.chips.extraction import extract_site
-from anyband.chips.inputs import read_pairs
-from anyband.chips.screening import Site
-table, manifests, out, longitude, latitude, extent_m = sys.argv[1:]
-site = Site("aspen", "main", float(longitude), float(latitude), int(extent_m), 960, 0.8, 2)
-extract_site(site, read_pairs(Path(table), Path(manifests)), Path(out))
+from anyband.catalog.pairs.scene_pair import read_pairs
+from anyband.chips.extraction import ChipSite, extract_site
+pairs, out, longitude, latitude, extent_m = sys.argv[1:]
+site = ChipSite("aspen", "main", float(longitude), float(latitude), int(extent_m), 960, 0.8, 2)
+extract_site(site, read_pairs(Path(pairs)), Path(out))
 print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
 """
 
@@ -30,8 +29,8 @@ def test_ten_times_the_chips_need_the_same_memory(tmp_path):
     row, peaks = scenes.rows[0], []
     for pairs in (10, 100):
         scenes.rows = [row | {"pair": number} for number in range(pairs)]
-        table, manifests = scenes.write()
+        written = scenes.write()
         out = tmp_path / f"{pairs}.zarr"
-        command = [sys.executable, "-c", PEAK, str(table), str(manifests), str(out), *place]
+        command = [sys.executable, "-c", PEAK, str(written), str(out), *place]
         peaks.append(int(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
     assert peaks[1] <= 1.2 * peaks[0], peaks

@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyband.chips.parts import _cut_rows
-from anyband.chips.plan import plan_reads
+from anyband.chips.read_plan import _cut_rows
 from anyband.ground import Window
+from anyband.raster.windows import plan_reads
 
 windows = st.lists(
     st.builds(Window, st.integers(-40, 320), st.integers(-40, 320), st.just(24), st.just(0.0), st.just(0.0)),
@@ -27,10 +27,10 @@ def test_every_pixel_arrives_where_it_belongs(windows, shape, tile):
     for read in plan_reads(windows, shape, tile):
         block = raster[read.row : read.row + read.height, read.col : read.col + read.width]
         assert block.shape == (read.height, read.width)  # always inside the raster
-        for p in read.pieces:
-            chips[p.chip, p.target_row : p.target_row + p.height, p.target_col : p.target_col + p.width] = block[
-                p.source_row : p.source_row + p.height, p.source_col : p.source_col + p.width
-            ]
+        for chip, top, bottom, left, right in read.cuts:
+            window = windows[chip]
+            rows, cols = slice(top - window.row, bottom - window.row), slice(left - window.col, right - window.col)
+            chips[chip, rows, cols] = block[top - read.row : bottom - read.row, left - read.col : right - read.col]
     padded = np.pad(raster, 400)
     expected = [padded[400 + w.row : 424 + w.row, 400 + w.col : 424 + w.col] for w in windows]
     assert np.array_equal(chips, expected)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from anyband.ground import chip_window, site_footprints
 from anyband.raster.asset import RasterAsset, UnusableItemError
-from anyband.raster.windows import Pixels, assemble, read_file
+from anyband.raster.windows import Pixels, assemble, read_windows
 from anyband.runtime import UserError
 from rasters import CORNER, HLS_CRS, write_raster
 
@@ -23,7 +23,7 @@ def make_file(href, dtype="uint16", pixel_m=30.0, **options):
 
 
 def read(file, chips=CHIPS):
-    pixels = read_file(file, chips)
+    pixels = read_windows([file], chips)[0]
     return assemble(pixels, file, round(chips[0].side_m / file.pixel_m))
 
 
@@ -46,7 +46,7 @@ def test_pixels_are_those_of_plain_windows(tmp_path, random, pixel_m, shift):
     pixels = random.integers(1, 65_535, (side, side)).astype(np.uint16)
     path = write_raster(tmp_path / "a.tif", pixels, corner(shift), pixel_m)
     file = make_file(path, pixel_m=pixel_m)
-    found = read_file(file, CHIPS)
+    found = read_windows([file], CHIPS)[0]
     assert np.array_equal(assemble(found, file, 960 // pixel_m), plain_windows(path))
     assert {(window.dx, window.dy) for window in found.windows} == {(shift, shift)}
 
@@ -57,7 +57,7 @@ def test_parts_of_a_file_are_the_whole_together(tmp_path_factory, cuts, tile):
     path = write_raster(tmp_path_factory.mktemp("parts") / "a.tif", pixels, corner(), 10, tile=tile)
     file = make_file(path, pixel_m=10)
     edges = [0, *sorted(cuts), 216]
-    parts = [read_file(file, CHIPS, part=rows) for rows in zip(edges[:-1], edges[1:], strict=True)]
+    parts = [read_windows([file], CHIPS, rows=rows)[0] for rows in zip(edges[:-1], edges[1:], strict=True)]
     together = Pixels(parts[0].windows, tuple(piece for part in parts for piece in part.pieces))
     assert np.array_equal(assemble(together, file, 96), read(file))
 
@@ -83,8 +83,8 @@ def test_chip_that_the_item_does_not_promise_may_lie_outside(tmp_path):
     with pytest.raises(
         UnusableItemError, match="chip r0c1 is inside by the item, outside by the file .*x 599880 to 600"
     ):
-        read_file(file, CHIPS)
-    values = assemble(read_file(file, CHIPS, [True, False, False, False]), file, 32)
+        read_windows([file], CHIPS)[0]
+    values = assemble(read_windows([file], CHIPS, [True, False, False, False])[0], file, 32)
     assert values[0].any() and not values[1:].any()
 
 
@@ -161,7 +161,7 @@ def test_real_landsat_lies_half_a_pixel_off_the_sentinel2_grid(realdata):
         epsg = source.crs.to_epsg()
     chips = site_footprints((left + 4_800, top - 4_800), epsg, 3_840, 960)
     file = RasterAsset("LC08", "red", str(landsat), epsg, 30.0, dtype="uint16", nodata=0)
-    found = read_file(file, chips)
+    found = read_windows([file], chips)[0]
     offsets = np.array([(window.dx, window.dy) for window in found.windows])
     pixels = assemble(found, file, 32)
     assert set(np.abs(offsets).ravel()) == {15.0}

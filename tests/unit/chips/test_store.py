@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 import zarr
 
-from anyband.chips.arrays import Appender, create_chips, keep_chips
-from anyband.chips.selection_read import band_groups, open_site, read_array
-from anyband.chips.shards import Shards
+from anyband.chips.shards import Appender, Shards, create_chips, keep_chips
+from anyband.chips.store import band_groups, open_site, read_array
 from anyband.products import shift_stored
 from anyband.runtime import UserError
 from fabricate import BANDS, fabricate_store

@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 import zarr
 
-from anyband.chips.extraction import extract_site
-from anyband.chips.inputs import read_pairs
-from anyband.chips.screening import Site
+from anyband.chips.extraction import ChipSite, extract_site
 from anyband.chips.verify import verify_store
 from fabricate import fabricate_store
 from scenes import SceneFolder
@@ -20,9 +18,9 @@ SOUTH = (32733, (600_000.0, 7_600_000.0))
 def site(request, tmp_path):
     scenes = SceneFolder(tmp_path, *SOUTH)
     scenes.add_pair(dt.date(2022, 1, 3), baseline=request.param)
-    pairs = read_pairs(*scenes.write())
+    pairs = scenes.pairs()
     path = tmp_path / "aspen.zarr"
-    extract_site(Site("aspen", "main", scenes.longitude, scenes.latitude, 1_920, 960, 0.8, 1), pairs, path)
+    extract_site(ChipSite("aspen", "main", scenes.longitude, scenes.latitude, 1_920, 960, 0.8, 1), pairs, path)
     return scenes, path
 
 

@@ -12,7 +12,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from pyproj import Geod, Transformer
 
-from anyband.chips.selection_read import open_site, read_array
+from anyband.chips.store import open_site, read_array
 from anyband.config import Split
 from anyband.ground import project, site_footprints, utm_epsg
 from anyband.runtime import UserError

@@ -4,6 +4,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from anyband.catalog.items.acquisition import Acquisition
@@ -20,9 +21,10 @@ from anyband.catalog.pairs.pairing import (
     find_extra,
     select_pairs,
 )
+from anyband.catalog.pairs.scene_pair import ScenePair
 from anyband.catalog.pairs.selection import Drop, drop, parse_all, select_scenes
 from anyband.catalog.sites import Site
-from anyband.products import CATALOGUED, SATELLITES
+from anyband.products import CATALOGUED, OPTICAL, SATELLITES
 from anyband.raster.access import gdal_env
 from anyband.raster.asset import UnusableItemError
 from anyband.runtime import UserError
@@ -50,8 +52,8 @@ def pair_site(
     min_clear: float,
     exclude: Collection[str] = (),
     extra: Collection[str] = (),
-) -> tuple[list[dict[str, Any]], list[Drop]]:
-    """Rows of the table of pairs, and what was left out; no rows when nothing is left.
+) -> tuple[list[dict[str, Any]], list[Drop], list[ScenePair]]:
+    """Rows of the table of pairs, what was left out, and the scenes of the pairs; no rows when nothing is left.
 
     Every item is in a row or among what was left out.
 
@@ -86,7 +88,17 @@ def pair_site(
     pairs, unclear = select_pairs(matches, clarity, min_clear)
     drops += more + unclear
     rows = [_row(number, pair, labels) for number, pair in enumerate(pairs)]
-    return rows, drops + _unnamed(items, rows, drops)
+    kept = [_scenes(number, pair, labels) for number, pair in enumerate(pairs)]
+    return rows, drops + _unnamed(items, rows, drops), kept
+
+
+def _scenes(number: int, pair: Pair, labels: Sequence[Acquisition]) -> ScenePair:
+    """What extraction needs of a pair; HLS scenes, matched as of the same pass, have their partners' satellites."""
+    match = pair.match
+    s30 = replace(match.hls_s30, platform=match.sentinel2.platform)
+    l30 = replace(match.hls_l30, platform=match.landsat.platform)
+    scenes = {"sentinel2": match.sentinel2, "landsat": match.landsat, "hls_s30": s30, "hls_l30": l30, **match.extra}
+    return ScenePair(number, {product: scenes[product] for product in OPTICAL if product in scenes}, tuple(labels))
 
 
 def why_none(site: Site, drops: Sequence[Drop]) -> str:

@@ -1,20 +1,35 @@
 """What is known of the chips of a site while its store is filled: kept, dropped and why, and where their pixels are."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from anyband.catalog.items.acquisition import ANGLES, Acquisition
-from anyband.chips.bands import ShardReport
-from anyband.chips.parts import Chip, Group
-from anyband.chips.screening import Pair, Verdict, quality_asset
+from anyband.catalog.pairs.scene_pair import ScenePair
+from anyband.chips.read_plan import Chip, Group
+from anyband.chips.screening import Screening, quality_layer
 from anyband.chips.store import StoreWriter
 from anyband.ground import Array, Footprint
 from anyband.raster.quality_layers import FILL
 
 
-class Tally:
+@dataclass(frozen=True)
+class ShardReport:
+    """A shard that was written: window of every chip (row, col, dx, dy) and CRC-32C of its pixels.
+
+    `lost` holds the position of a chip of each pair that is to be dropped, and the reason.
+    """
+
+    group: Group
+    start: int
+    windows: Array
+    checksum: Array
+    lost: tuple[tuple[int, str], ...]
+
+
+class SiteIndex:
     """Chips of one site.
 
     Attributes:
@@ -24,6 +39,7 @@ class Tally:
         dropped: what the store says about the others.
         pairs: by number as text, what the store says about the pairs of all of them.
         lost: by number of the pair, why none of its chips can be had.
+        checksums: by group of bands, CRC-32C (chip,) of the kept chips.
     """
 
     def __init__(self, site: str) -> None:
@@ -34,21 +50,20 @@ class Tally:
         self.dropped: list[dict[str, Any]] = []
         self.pairs: dict[str, dict[str, Any]] = {}
         self.lost: dict[int, str] = {}
-        # By group of the store, a row for each kept chip: row, column, dx, dy; and CRC-32C.
-        self._windows: dict[str, Array] = {}
-        self._checksums: dict[str, Array] = {}
+        self._windows: dict[str, Array] = {}  # by group, a row for each kept chip: row, column, dx, dy
+        self.checksums: dict[str, Array] = {}
 
-    def add(self, pair: Pair, footprints: Sequence[Footprint], verdict: Verdict) -> None:
-        """Take some chips of a pair, which have been judged."""
+    def add(self, pair: ScenePair, footprints: Sequence[Footprint], screening: Screening) -> None:
+        """Take some chips of a pair, which have been screened."""
         self.pairs[str(pair.number)] = _pair(pair)
-        for footprint, share, reason in zip(footprints, verdict.clear, verdict.reasons, strict=True):
+        for footprint, share, reason in zip(footprints, screening.clear, screening.reasons, strict=True):
             entry = self._entry(pair, footprint) | {"clear_joint": round(float(share), 4)}
             if reason is None:
                 self.kept.append(Chip(pair, footprint))
                 self.entries.append(entry)
             else:
                 self.dropped.append(entry | {"reason": reason})
-        for product, quality in verdict.quality.items() if len(verdict.label) else ():
+        for product, quality in screening.quality.items() if len(screening.label) else ():
             name = f"{product}/qa"
             more = np.concatenate([quality.window, quality.offset_m], axis=1)
             self._windows[name] = np.concatenate([self._windows.get(name, np.zeros((0, 4))), more])
@@ -57,13 +72,13 @@ class Tally:
         """Expect the bands of the chips that are kept."""
         for group in groups:
             self._windows[group.name] = np.zeros((len(self.kept), 4))
-            self._checksums[group.name] = np.zeros(len(self.kept), np.uint32)
+            self.checksums[group.name] = np.zeros(len(self.kept), np.uint32)
 
     def add_shard(self, report: ShardReport) -> None:
         """Take what is known of a shard of bands."""
         place = slice(report.start, report.start + len(report.windows))
         self._windows[report.group.name][place] = report.windows
-        self._checksums[report.group.name][place] = report.checksum
+        self.checksums[report.group.name][place] = report.checksum
         for position, reason in report.lost:
             self.lost.setdefault(self.kept[position].pair.number, reason)
 
@@ -74,9 +89,9 @@ class Tally:
             store.keep(left)
             self.kept, self.entries = [self.kept[i] for i in left], [self.entries[i] for i in left]
             self._windows = {name: rows[left] for name, rows in self._windows.items()}
-            self._checksums = {name: rows[left] for name, rows in self._checksums.items()}
+            self.checksums = {name: rows[left] for name, rows in self.checksums.items()}
 
-    def give_up(self, pair: Pair, footprints: Sequence[Footprint]) -> None:
+    def give_up(self, pair: ScenePair, footprints: Sequence[Footprint]) -> None:
         """List all chips of a lost pair as dropped, whatever else was found out about them."""
         self.dropped = [entry for entry in self.dropped if entry["pair"] != pair.number]
         self.pairs[str(pair.number)] = _pair(pair)
@@ -86,7 +101,7 @@ class Tally:
     def place(self, store: StoreWriter) -> None:
         """Write where the pixels of the kept chips are."""
         for name, rows in self._windows.items():
-            store.place(name, rows[:, 2:], rows[:, :2], self._checksums.get(name))
+            store.place(name, rows[:, 2:], rows[:, :2], self.checksums.get(name))
 
     def sources(self) -> dict[str, list[dict[str, Any]]]:
         """By product: where the pixels of each pair are from, and what turns them into reflectance."""
@@ -94,7 +109,7 @@ class Tally:
         products = next(iter(pairs.values())).optical if pairs else ()
         return {product: [_source(pair, product) for pair in pairs.values()] for product in products}
 
-    def _entry(self, pair: Pair, footprint: Footprint) -> dict[str, Any]:
+    def _entry(self, pair: ScenePair, footprint: Footprint) -> dict[str, Any]:
         """What the store says about a chip; what its pair shares is said once, for there may be very many chips."""
         return {
             "chip": f"{self.site}-{pair.number}-r{footprint.row}c{footprint.col}",
@@ -106,7 +121,7 @@ class Tally:
         }
 
 
-def _pair(pair: Pair) -> dict[str, Any]:
+def _pair(pair: ScenePair) -> dict[str, Any]:
     return {
         "epsg": pair.epsg,
         "items": {p: a.item_id for p, a in pair.optical.items()}
@@ -117,9 +132,9 @@ def _pair(pair: Pair) -> dict[str, Any]:
     }
 
 
-def _source(pair: Pair, product: str) -> dict[str, Any]:
+def _source(pair: ScenePair, product: str) -> dict[str, Any]:
     acquisition: Acquisition = pair.optical[product]
-    layer = quality_asset(acquisition)
+    layer = quality_layer(acquisition)
     names = ("asset", "href", "scale", "offset", "nodata", "store_shift")
     bands = {band: {name: getattr(asset, name) for name in names} for band, asset in acquisition.bands.items()}
     for band, asset in acquisition.bands.items():

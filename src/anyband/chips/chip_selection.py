@@ -1,7 +1,7 @@
-"""Reading chip stores in bulk: hundreds of chips per zarr call, never chip by chip."""
+"""Chips chosen from the stores of several sites, and how their arrays are read: hundreds of chips at a time."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from anyband.chips.cache import Plan
-from anyband.chips.store import LAYOUT
+from anyband.chips.store import Parts, band_groups, chip_entries, open_site, read_array, read_parts
 from anyband.ground import Array, sample_nearest
 from anyband.landcover import LABEL_PIXEL_M
 from anyband.products import PRODUCTS
@@ -19,94 +19,9 @@ from anyband.runtime import UserError
 UNSCORED = -1
 """Class index of a label pixel that nobody is asked about."""
 
-PART_CHIPS = 256
-"""Chips that are read at once, whole shards of 64: some tens of MB."""
-
-
-def open_site(path: Path) -> Any:
-    """Open the zarr group of a site's chip store for reading.
-
-    Raises:
-        UserError: no store there, one that was not finished, or one of another layout.
-    """
-    import zarr
-
-    try:
-        group = zarr.open_group(path, mode="r")
-    except (FileNotFoundError, ValueError, KeyError):
-        raise UserError(f"{path} is not a chip store: run the extract step again") from None
-    if group.attrs.get("complete") is not True:
-        raise UserError(f"{path} is not complete: delete it and run the extract step again")
-    if group.attrs.get("layout") != LAYOUT:
-        found = group.attrs.get("layout", "an earlier version")
-        raise UserError(f"{path} has the layout of {found}, not {LAYOUT}: delete it and run the extract step again")
-    return group
-
-
-def chip_entries(group: Any) -> list[dict[str, Any]]:
-    """What an open store says about each of its chips, that of their pairs with it, in the order of the arrays.
-
-    Keys: chip (name), pair, row, col, x0, y0 (m), clear_joint; the pair's epsg; items, platforms, datetimes and
-    angles_deg by product.
-    """
-    pairs = group.attrs["pairs"]
-    return [pairs[str(entry["pair"])] | entry for entry in group.attrs["chips"]]
-
-
-def read_array(group: Any, name: str, chips: Sequence[int] | Array | None = None) -> Array:
-    """All of an array, or its entries `chips` along the first axis, in the stored integer type.
-
-    Raises:
-        UserError: the array is missing or damaged, naming the store.
-    """
-    values = _read(group, name, slice(None))
-    return values if chips is None else values[np.asarray(chips, np.int64)]
-
-
-Parts = Iterator[tuple[Array, Array]]
-"""Pieces of an array over chips: positions (n,) and the values (n, ...) there."""
-
-
-def read_parts(group: Any, name: str, chips: Array | None = None) -> Parts:
-    """The entries `chips` (all by default) of an array, some hundreds at a time.
-
-    Yields:
-        Positions (n,) in `chips`, and the values (n, ...) there.
-
-    Raises:
-        UserError: the array is missing or damaged, naming the store.
-    """
-    chosen = np.arange(len(group.attrs["chips"])) if chips is None else chips
-    part = chosen // PART_CHIPS
-    for number in np.unique(part):
-        where = np.flatnonzero(part == number)
-        values = _read(group, name, slice(number * PART_CHIPS, (number + 1) * PART_CHIPS))
-        yield where, values[chosen[where] - number * PART_CHIPS]
-
-
-def _read(group: Any, name: str, entries: slice) -> Array:
-    try:
-        return np.asarray(group[name][entries])
-    except (KeyError, ValueError, RuntimeError) as error:
-        where = f"{group.attrs.get('site')}.zarr"
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{where}: array {name} is missing or damaged ({reason}): run extract again") from None
-
-
-def band_groups(group: Any, product: str) -> list[tuple[int, tuple[str, ...]]]:
-    """Pixel size in m and band names of every band group of `product` in a store, finest first.
-
-    Raises:
-        UserError: the store has no such product.
-    """
-    if product not in group:
-        raise UserError(f"{group.attrs.get('site')}.zarr holds no product {product!r}: extract it first")
-    members = {name: child for name, child in group[product].groups() if name != "qa"}
-    return sorted((int(child.attrs["pixel_m"]), tuple(child.attrs["bands"])) for child in members.values())
-
 
 @dataclass(frozen=True)
-class SiteSelection:
+class Selection:
     """Some chips of one store: `rows` (n,) of its arrays."""
 
     path: Path
@@ -137,7 +52,7 @@ class SiteSelection:
         return hashlib.sha256(repr((state, self.rows.tolist())).encode()).hexdigest()
 
 
-def select_chips(path: Path, chips: Sequence[str]) -> SiteSelection:
+def select_chips(path: Path, chips: Sequence[str]) -> Selection:
     """Find the chips called `chips` in the store at `path`.
 
     Raises:
@@ -148,11 +63,11 @@ def select_chips(path: Path, chips: Sequence[str]) -> SiteSelection:
     absent = [chip for chip in chips if chip not in known]
     if absent:
         raise UserError(f"{path} lacks chip {absent[0]} of the table of splits: run the split step again")
-    return SiteSelection(path, group, np.array([known[chip] for chip in chips]))
+    return Selection(path, group, np.array([known[chip] for chip in chips]))
 
 
 @dataclass(frozen=True)
-class Grid:
+class BandGrid:
     """A band group that all stores have."""
 
     product: str
@@ -165,17 +80,17 @@ class Grid:
         return f"{self.product}/{self.pixel_m}m"
 
 
-def common_grids(sites: Sequence[SiteSelection], product: str) -> list[Grid]:
+def common_grids(sites: Sequence[Selection], product: str) -> list[BandGrid]:
     """The band groups of a product, finest first.
 
     Raises:
         UserError: a store without the product, or stores of different bands.
     """
     found = {site.path.name: band_groups(site.group, product) for site in sites}
-    return [Grid(product, *grid) for grid in _common(found, f"{product}: pixel sizes and bands")]
+    return [BandGrid(product, *grid) for grid in _common(found, f"{product}: pixel sizes and bands")]
 
 
-def common_side(sites: Sequence[SiteSelection]) -> int:
+def common_side(sites: Sequence[Selection]) -> int:
     """Side of the chips of all stores in metres.
 
     Raises:
@@ -193,7 +108,7 @@ def _common(found: dict[str, Any], what: str) -> Any:
     return expected
 
 
-def content_key(sites: Sequence[SiteSelection], codes: tuple[int, ...]) -> str:
+def content_key(sites: Sequence[Selection], codes: tuple[int, ...]) -> str:
     """Changes with what the plans of these chips would read, and with the code that reads it."""
     digest = hashlib.sha256(Path(__file__).read_bytes() + repr(codes).encode())
     for site in sites:
@@ -201,12 +116,12 @@ def content_key(sites: Sequence[SiteSelection], codes: tuple[int, ...]) -> str:
     return digest.hexdigest()[:16]
 
 
-def label_plan(sites: Sequence[SiteSelection], codes: tuple[int, ...], chip_m: int) -> Plan:
+def label_plan(sites: Sequence[Selection], codes: tuple[int, ...], chip_m: int) -> Plan:
     """(N, y, x) int8 index of the class in `codes` on the 10 m grid, -1 where no listed class or not jointly clear."""
     index = np.full(256, UNSCORED, np.int8)
     index[list(codes)] = np.arange(len(codes))
 
-    def read(site: SiteSelection) -> Parts:
+    def read(site: Selection) -> Parts:
         parts = (read_parts(site.group, name, site.rows) for name in ("label", "clear"))
         for (where, label), (_, clear) in zip(*parts, strict=True):
             yield where, np.where(clear == 1, index[label], np.int8(UNSCORED))
@@ -214,21 +129,21 @@ def label_plan(sites: Sequence[SiteSelection], codes: tuple[int, ...], chip_m: i
     return _plan("label", sites, (chip_m // LABEL_PIXEL_M,) * 2, "int8", read)
 
 
-def values_plan(sites: Sequence[SiteSelection], grid: Grid, chip_m: int) -> Plan:
+def values_plan(sites: Sequence[Selection], grid: BandGrid, chip_m: int) -> Plan:
     """(N, band, y, x) integers of a band group as stored."""
     shape = len(grid.bands), chip_m // grid.pixel_m, chip_m // grid.pixel_m
 
-    def read(site: SiteSelection) -> Parts:
+    def read(site: Selection) -> Parts:
         return read_parts(site.group, f"{grid.name}/values", site.rows)
 
     return _plan(f"{grid.product}-{grid.pixel_m}m", sites, shape, PRODUCTS[grid.product].encoding.dtype, read)
 
 
-def clear_plan(sites: Sequence[SiteSelection], grid: Grid, chip_m: int) -> Plan:
+def clear_plan(sites: Sequence[Selection], grid: BandGrid, chip_m: int) -> Plan:
     """(N, y, x) bool, the product's own quality layer on the grid of a band group."""
     size = chip_m // grid.pixel_m
 
-    def read(site: SiteSelection) -> Parts:
+    def read(site: Selection) -> Parts:
         quality = f"{grid.product}/qa"
         spacing = float(site.group[quality].attrs["pixel_m"])
         corner = read_array(site.group, f"{quality}/offset_m", site.rows)
@@ -242,10 +157,10 @@ def clear_plan(sites: Sequence[SiteSelection], grid: Grid, chip_m: int) -> Plan:
 
 def _plan(
     name: str,
-    sites: Sequence[SiteSelection],
+    sites: Sequence[Selection],
     shape: tuple[int, ...],
     dtype: str,
-    read: Callable[[SiteSelection], Parts],
+    read: Callable[[Selection], Parts],
 ) -> Plan:
     """All chips of all sites, one site after the other; a site's parts say where in the site they belong."""
 

@@ -4,13 +4,16 @@ A file is cut so that each internal tile is decoded once and no part holds much;
 from north to south, so that shards of the store become complete one after the other.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 
 from anyband.catalog.items.acquisition import Acquisition
-from anyband.chips.screening import Pair
+from anyband.catalog.pairs.scene_pair import ScenePair
+from anyband.chips.shards import SHARD_CHIPS
 from anyband.ground import Array, Footprint, chip_window
 from anyband.products import PRODUCTS
 from anyband.raster.asset import BandAsset, UnusableItemError
@@ -24,7 +27,7 @@ PART_BYTES = 4 << 20
 class Chip:
     """A chip that is kept: its pair and its ground; its position in the arrays is that in the list."""
 
-    pair: Pair
+    pair: ScenePair
     footprint: Footprint
 
 
@@ -37,6 +40,11 @@ class Group:
     bands: tuple[str, ...]
     name: str
     size: int
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row of a chip's pixels in one band."""
+        return self.size * np.dtype(PRODUCTS[self.product].encoding.dtype).itemsize
 
 
 @dataclass(frozen=True)
@@ -54,12 +62,10 @@ class Part:
     @property
     def nbytes(self) -> int:
         """Bytes of the chips' pixels, those of the whole chips if the part has only some of their rows."""
-        return (
-            len(self.footprints) * self.group.size**2 * np.dtype(PRODUCTS[self.group.product].encoding.dtype).itemsize
-        )
+        return len(self.footprints) * self.group.size * self.group.row_bytes
 
 
-def band_groups(pair: Pair) -> dict[tuple[str, int], tuple[str, ...]]:
+def band_groups(pair: ScenePair) -> dict[tuple[str, int], tuple[str, ...]]:
     """Band names by product and pixel size, finest first."""
     groups = {}
     for product, acquisition in pair.optical.items():
@@ -69,7 +75,7 @@ def band_groups(pair: Pair) -> dict[tuple[str, int], tuple[str, ...]]:
     return groups
 
 
-def band_file(acquisition: Acquisition, band: str) -> BandAsset:
+def storable_band(acquisition: Acquisition, band: str) -> BandAsset:
     """A band that can be read into the store's encoding.
 
     Raises:
@@ -82,15 +88,38 @@ def band_file(acquisition: Acquisition, band: str) -> BandAsset:
     return asset
 
 
-def plan_parts(chips: Sequence[Chip], groups: Sequence[Group]) -> tuple[list[Part], dict[int, str]]:
-    """All parts, in the order in which they are to be read; opens the files that are read in several parts.
+@dataclass(frozen=True)
+class ReadPlan:
+    """What is read, in this order: each entry of `reads` are the bands of one file in the same rows.
+
+    `lost` has the pairs with a file that cannot be used, by number, with the reason.
+    """
+
+    reads: tuple[tuple[Part, ...], ...]
+    lost: dict[int, str]
+
+    def shards(self) -> dict[tuple[Group, int], list[int]]:
+        """Positions of the reads that reach into each shard, which is named by its group and first chip."""
+        members: dict[tuple[Group, int], list[int]] = defaultdict(list)
+        for index, (part, *_) in enumerate(self.reads):
+            first, last = part.start, part.start + len(part.footprints) - 1
+            for shard in range(first // SHARD_CHIPS, last // SHARD_CHIPS + 1):
+                members[part.group, shard * SHARD_CHIPS].append(index)
+        return members
+
+    def batches(self, most: int) -> list[list[int]]:
+        """Positions of the reads in batches of about `most` bytes of chips' pixels."""
+        totals = np.cumsum([0, *(sum(part.nbytes for part in read) for read in self.reads)])
+        numbers = [int(total // most) for total in totals[:-1]]
+        return [list(batch) for _, batch in groupby(range(len(numbers)), key=numbers.__getitem__)]
+
+
+def plan_bands(chips: Sequence[Chip], groups: Sequence[Group]) -> ReadPlan:
+    """All reads of the bands of a site; opens the files that are read in several parts.
 
     Args:
         chips: those of a pair are neighbours, from north to south.
         groups: where they go.
-
-    Returns:
-        The parts, and by number the pairs with a file that cannot be used, with the reason.
 
     Raises:
         UserError: access is refused, or the provider stays out of reach.
@@ -105,7 +134,8 @@ def plan_parts(chips: Sequence[Chip], groups: Sequence[Group]) -> tuple[list[Par
             lost[pair.number] = str(error)
         else:
             parts += sorted(mine, key=lambda part: -part.top)
-    return parts, lost
+    files = groupby(parts, key=lambda part: (part.group, part.start, part.rows, part.file.href))
+    return ReadPlan(tuple(tuple(bands) for _, bands in files), lost)
 
 
 def _runs_by_pair(chips: Sequence[Chip]) -> Iterator[tuple[int, int]]:
@@ -114,10 +144,10 @@ def _runs_by_pair(chips: Sequence[Chip]) -> Iterator[tuple[int, int]]:
     yield from zip(starts, [*starts[1:], len(numbers)], strict=True)
 
 
-def _parts(pair: Pair, group: Group, start: int, footprints: tuple[Footprint, ...]) -> Iterator[Part]:
+def _parts(pair: ScenePair, group: Group, start: int, footprints: tuple[Footprint, ...]) -> Iterator[Part]:
     """Parts of one group of one pair: the files share a grid, so they are cut at the same rows."""
     acquisition = pair.optical[group.product]
-    files = [band_file(acquisition, band) for band in group.bands]
+    files = [storable_band(acquisition, band) for band in group.bands]
     whole = [Part(group, band, file, start, footprints, None, footprints[0].y0) for band, file in enumerate(files)]
     if whole[0].nbytes <= PART_BYTES:
         yield from whole
@@ -125,8 +155,7 @@ def _parts(pair: Pair, group: Group, start: int, footprints: tuple[Footprint, ..
     header = read_header(files[0])
     windows = [chip_window(footprint, acquisition.epsg, header.transform) for footprint in footprints]
     tops = np.array([window.row for window in windows])
-    row_bytes = group.size * np.dtype(PRODUCTS[group.product].encoding.dtype).itemsize
-    for rows in _cut_rows(tops, group.size, header.tile[0], PART_BYTES // row_bytes):
+    for rows in _cut_rows(tops, group.size, header.tile[0], PART_BYTES // group.row_bytes):
         inside = np.flatnonzero((tops < rows[1]) & (tops + group.size > rows[0]))
         first, last = int(inside[0]), int(inside[-1]) + 1
         top = footprints[0].y0 - (rows[0] - int(tops[0])) * group.pixel_m
