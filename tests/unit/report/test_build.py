@@ -26,11 +26,16 @@ def rebuild(folder, config, results=None, **options):
     """Fabricate or take results, compare, report; returns the page's text. Figures are not drawn."""
     results = results or fabricate_results(folder / "results", config, **options)
     compare_all(results, config)
+    write_undrawn(config, results, folder / "report.html", folder / "data")
+    return text_of(folder / "report.html")
+
+
+def write_undrawn(config, results, page, data):
+    """Write a report whose figures are empty, which takes a tenth of the time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("anyband.report.content.draw_svg", lambda *_: "<svg></svg>")
         patch.setattr("anyband.report.content.draw_pdf", lambda *_: b"")
-        write_report(config, results, folder / "report.html", folder / "data")
-    return text_of(folder / "report.html")
+        write_report(config, results, page, data)
 
 
 def test_first_lines_say_what_was_compared_and_that_scenes_are_simulated(report):
@@ -226,7 +231,7 @@ def test_only_the_experiments_of_the_configuration_are_read(tmp_path):
     compare_all(results, both)
     (results / "comparison/main/design.json").write_text("broken")
     only = config.model_copy(update={"experiments": {"rivals": config.experiments["main"]}})
-    write_report(only, results, results / "rivals/report.html", results / "rivals/report_data")
+    write_undrawn(only, results, results / "rivals/report.html", results / "rivals/report_data")
     html = (results / "rivals/report.html").read_text()
     assert 'id="rivals-headline"' in html and "main-headline" not in html
     assert sorted(path.name for path in (results / "rivals/report_data/comparison").iterdir()) == ["rivals"]

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from anyband.report import formatting as form
+from anyband.report.topics.headline import products
 
 
 @pytest.mark.parametrize(
@@ -33,3 +34,11 @@ from anyband.report import formatting as form
 )
 def test_formatted(shown, expected):
     assert shown.replace(form.THIN_SPACE, " ") == expected
+
+
+@pytest.mark.parametrize(
+    ("conditions", "expected"),
+    [("S2 L9 S2+L9 S30", "S2, L9, HLS"), ("S2 S2+L9", "S2"), ("L9 S2+L9", "L9"), ("S2+L9", "S2, L9")],
+)
+def test_a_specialist_that_ignores_the_other_sensor_is_not_said_to_use_it(conditions, expected):
+    assert products(conditions) == expected

@@ -57,6 +57,9 @@ def class_table(entry: Compared, column: str, key: str, title: str, name: str) -
     def head(method: str) -> Cell:
         return Cell(method) if method in SUPPORT else named(entry.label(method), method)
 
+    def css(method: str) -> str:
+        return "floor" if method in SUPPORT else entry.role(method)
+
     columns = [text("Method", head)]
     columns += spread({code: info["name"] for code, info in entry.classes.items()}, cell)
     few = [info["name"] for info in entry.classes.values() if 0 < info["blocks"] < FEW_BLOCKS]
@@ -66,7 +69,6 @@ def class_table(entry: Compared, column: str, key: str, title: str, name: str) -
         f"class without any. Exploratory: no correction for many classes. {entry.n}"
     )
     rows = [*SUPPORT, *methods] if methods else []
-    css = lambda method: "floor" if method in SUPPORT else entry.role(method)  # noqa: E731
     return Table(key, title, caption, columns, rows, css, notes)
 
 

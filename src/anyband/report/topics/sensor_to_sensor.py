@@ -186,8 +186,11 @@ def decomposition(entry: Compared) -> Table:
         f"it. Exploratory. {entry.n}"
     )
     title, rows = "From one sensor's score to the other's, one factor at a time", records(entry.frames["decomposition"])
-    total = lambda row: "total" if _whole(row) else ""  # noqa: E731
-    return Table("decomposition", title, caption, columns, rows, total, sortable=False)
+    return Table("decomposition", title, caption, columns, rows, _css, sortable=False)
+
+
+def _css(row: Row) -> str:
+    return "total" if _whole(row) else ""
 
 
 def _start(row: Row) -> bool:
