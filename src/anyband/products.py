@@ -100,66 +100,36 @@ class Product:
 
 
 # Form of Sentinel-2 Level-2A in Collection 1 and from baseline 04.00 on: (DN - 1000) / 10000.
-_LEVEL2A = Encoding("uint16", 1e-4, -0.1, 0)
+_L2A = Encoding("uint16", 1e-4, -0.1, 0)
 # USGS Landsat Collection 2 Level-2 Science Product Guide, surface reflectance.
-_COLLECTION2 = Encoding("uint16", 2.75e-5, -0.2, 0)
+_C2 = Encoding("uint16", 2.75e-5, -0.2, 0)
 # HLS User Guide v2.0, table of scale factors; the simulated sensors take the same.
 _HLS = Encoding("int16", 1e-4, 0.0, -9999)
 _CODES = Encoding("uint8", 1.0, 0.0, 0)
 
-PRODUCTS: Final[dict[str, Product]] = {
-    product.key: product
-    for product in (
-        Product(
-            "sentinel2",
-            "S2",
-            "Sentinel-2",
-            "Sentinel-2 Level-2A",
-            ("sentinel-2-l2a", "sentinel-2-c1-l2a"),
-            _LEVEL2A,
-            twin="hls_s30",
-        ),
-        Product(
-            "landsat",
-            "L9",
-            "Landsat",
-            "Landsat Collection 2 Level-2",
-            ("landsat-c2-l2", "landsat-c2l2-sr"),
-            _COLLECTION2,
-            twin="hls_l30",
-        ),
-        Product("hls_s30", "S30", "HLS S30", "HLS v2.0 S30", ("hls2-s30", "HLSS30_2.0"), _HLS),
-        Product("hls_l30", "L30", "HLS L30", "HLS v2.0 L30", ("hls2-l30", "HLSL30_2.0"), _HLS),
-        Product("label", "", "label", "ESA WorldCover", ("esa-worldcover",), _CODES),
-        Product(
-            "broadband",
-            "BB",
-            "broadband",
-            "broad bands at 20 m (simulated only)",
-            ("broadband-l2a",),
-            _HLS,
-            simulated=True,
-        ),
-        Product(
-            "narrowband",
-            "NB",
-            "narrowband",
-            "eight narrow bands at 10 m (simulated only)",
-            ("narrowband-l2a",),
-            _HLS,
-            simulated=True,
-        ),
-        Product(
-            "hyperspectral",
-            "HS",
-            "hyperspectral",
-            "two hundred bands at 30 m (simulated only)",
-            ("hyperspectral-l2a",),
-            _HLS,
-            simulated=True,
-        ),
-    )
-}
+
+def _simulated(key: str, short: str, what: str) -> Product:
+    """Row of a sensor that only the embedded archive has."""
+    return Product(key, short, key, f"{what} (simulated only)", (f"{key}-l2a",), _HLS, simulated=True)
+
+
+_ROWS = (
+    Product(
+        "sentinel2", "S2", "Sentinel-2", "Sentinel-2 Level-2A", ("sentinel-2-l2a", "sentinel-2-c1-l2a"), _L2A, "hls_s30"
+    ),
+    Product(
+        "landsat", "L9", "Landsat", "Landsat Collection 2 Level-2", ("landsat-c2-l2", "landsat-c2l2-sr"), _C2, "hls_l30"
+    ),
+    Product("hls_s30", "S30", "HLS S30", "HLS v2.0 S30", ("hls2-s30", "HLSS30_2.0"), _HLS),
+    Product("hls_l30", "L30", "HLS L30", "HLS v2.0 L30", ("hls2-l30", "HLSL30_2.0"), _HLS),
+    Product("label", "", "label", "ESA WorldCover", ("esa-worldcover",), _CODES),
+    _simulated("broadband", "BB", "broad bands at 20 m"),
+    _simulated("narrowband", "NB", "eight narrow bands at 10 m"),
+    _simulated("hyperspectral", "HS", "two hundred bands at 30 m"),
+)
+
+PRODUCTS: Final = {product.key: product for product in _ROWS}
+"""Rows by key."""
 
 CATALOGUED: Final = tuple(key for key, product in PRODUCTS.items() if not product.simulated)
 """Products that every catalogue has, the label last."""

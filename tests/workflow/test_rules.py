@@ -6,10 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from anyband.config import Config
-from tiny_workflow import Workflow
+from tiny_workflow import Workflow, jobs
 
 RIVALS, ABLATIONS = (Config().experiments[name].methods for name in ("rivals", "ablations"))
 SNAKEMAKE = [sys.executable, "-m", "snakemake"]
@@ -61,44 +60,33 @@ def test_root_snakefile_has_no_logic(root):
 )
 def test_wrong_configuration_stops_before_any_job_with_one_line(root, tmp_path, change, words):
     (tmp_path / "outside.csv").write_text("site,longitude,latitude\natlantis,-30.0,40.0\n")
-    (tmp_path / "change.yaml").write_text(yaml.safe_dump(change))
-    done = run(
-        ["--cores", "2", "all", "--snakefile", str(root / "Snakefile"), "--directory", str(tmp_path)]
-        + ["--configfile", str(root / "config.yaml"), "change.yaml"],
-        tmp_path,
-    )
-    assert done.returncode != 0
-    lines = [line for line in (done.stdout + done.stderr).splitlines() if "anyband:" in line]
-    assert len(lines) == 1, done.stdout + done.stderr
+    status, printed = Workflow(tmp_path).run(change=change)
+    assert status != 0
+    lines = [line for line in printed.splitlines() if "anyband:" in line]
+    assert len(lines) == 1, printed
     for word in words:
         assert word in lines[0]
     assert not Path(tmp_path, "results").exists()
 
 
 def test_default_run_is_the_promised_size(root, tmp_path):
-    done = run(
-        ["--dry-run", "--cores", "8", "--snakefile", str(root / "Snakefile"), "--directory", str(tmp_path)]
-        + ["--configfile", str(root / "config.yaml")],
-        tmp_path,
-    )
-    counts = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout, re.M))
-    assert int(counts["simulate"]) >= 20
-    assert int(counts["train"]) >= 5 * 5
-    assert int(counts["report"]) == 1
+    files = ["--snakefile", str(root / "Snakefile"), "--configfile", str(root / "config.yaml")]
+    count = jobs(run(["--dry-run", "--cores", "8", *files, "--directory", str(tmp_path)], tmp_path).stdout)
+    assert count["simulate"] >= 20 and count["train"] >= 5 * 5 and count["report"] == 1
 
 
 def test_rivals_and_ablations_cost_nothing_unless_asked(root, tmp_path):
     for target, trainings in (("all", {"s2-only", "anyband"}), ("rivals", RIVALS), ("ablations", ABLATIONS)):
-        status, printed = Workflow(tmp_path).run("--dry-run", target=target)
-        assert status == 0, printed
+        printed = Workflow(tmp_path).succeed("--dry-run", target=target)
         assert set(re.findall(r"Training ([\w-]+), seed", printed)) == set(trainings), target
         page = "results/report.html" if target == "all" else f"results/{target}/report.html"
         assert re.findall(r"Writing (\S+)", printed) == [page]
 
 
 def test_a_target_without_experiments_is_one_line(root, tmp_path):
-    (tmp_path / "change.yaml").write_text(yaml.safe_dump({"experiments": {"rivals": {"target": "all"}}}))
-    status, printed = Workflow(tmp_path).run("--dry-run", configs=[tmp_path / "change.yaml"], target="rivals")
+    status, printed = Workflow(tmp_path).run(
+        "--dry-run", change={"experiments": {"rivals": {"target": "all"}}}, target="rivals"
+    )
     assert status != 0
     assert [line for line in printed.splitlines() if line.startswith("anyband:")] == [
         "anyband: no experiment has target rivals: give one `target: rivals`"
@@ -106,9 +94,7 @@ def test_a_target_without_experiments_is_one_line(root, tmp_path):
 
 
 def test_every_method_has_the_same_number_of_trials(root, tmp_path):
-    (tmp_path / "change.yaml").write_text(yaml.safe_dump({"tuning": {"trials": 3}}))
-    status, printed = Workflow(tmp_path).run("--dry-run", configs=[tmp_path / "change.yaml"], target="tuning")
-    assert status == 0, printed
+    printed = Workflow(tmp_path).succeed("--dry-run", change={"tuning": {"trials": 3}}, target="tuning")
     trials = set(re.findall(r"Trial (\d+) of ([\w-]+)", printed))
     assert trials == {(str(trial), method) for method in ("s2-only", "anyband") for trial in range(3)}
     assert not re.search("Training|Evaluating|Writing", printed)

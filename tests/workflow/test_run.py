@@ -8,7 +8,6 @@ import sys
 import time
 
 import pytest
-import yaml
 
 from tiny_workflow import Workflow, environment, jobs
 
@@ -36,8 +35,7 @@ def test_chips_are_the_pixels_of_their_sources(tiny_run):
 
 def test_second_run_does_nothing(tiny_run):
     before = {p: p.stat().st_mtime_ns for p in tiny_run.folder.glob("results/**/*") if p.is_file()}
-    status, printed = tiny_run.run()
-    assert status == 0
+    printed = tiny_run.succeed()
     assert "Nothing to be done" in printed
     assert before == {p: p.stat().st_mtime_ns for p in tiny_run.folder.glob("results/**/*") if p.is_file()}
 
@@ -60,11 +58,8 @@ def test_second_run_does_nothing(tiny_run):
     ],
     ids=["one method's option", "conditions", "seed of the split"],
 )
-def test_only_what_a_change_touches_runs_again(tiny_run, tmp_path, change, expected):
-    file = tmp_path / "change.yaml"
-    file.write_text(yaml.safe_dump(change))
-    status, printed = tiny_run.run("--dry-run", configs=[file])
-    assert status == 0, printed
+def test_only_what_a_change_touches_runs_again(tiny_run, change, expected):
+    printed = tiny_run.succeed("--dry-run", change=change)
     assert jobs(printed) == expected
 
 
@@ -100,8 +95,7 @@ def test_killed_run_finishes_with_the_numbers_of_an_undisturbed_one(tiny_run, tm
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     killed.run("--unlock")
-    status, printed = killed.run("--rerun-incomplete")
-    assert status == 0, printed[-3000:]
+    killed.succeed("--rerun-incomplete")
     assert tables(killed.folder) == tables(tiny_run.folder)
     assert other.wait() == 0
     assert tables(beside.folder) == tables(tiny_run.folder)

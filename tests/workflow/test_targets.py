@@ -2,33 +2,21 @@
 
 import json
 import re
-import shutil
 
 import pytest
-import yaml
 
-from tiny_workflow import Workflow, jobs
+from anyband.config import merge
+from tiny_workflow import jobs
 
 METHODS = ["anyband", "anyband-no-synthetic", "anyband-cell-means"]
 FEW = {"experiments": {"ablations": {"methods": METHODS}}}
 
 
 @pytest.fixture(scope="module")
-def few(tmp_path_factory):
-    """The change of the configuration that leaves two ablations."""
-    path = tmp_path_factory.mktemp("change") / "few.yaml"
-    path.write_text(yaml.safe_dump(FEW))
-    return path
-
-
-@pytest.fixture(scope="module")
-def ablated(tiny_run, few, tmp_path_factory):
+def ablated(tiny_run, tmp_path_factory):
     """A copy of the tiny run with its ablations."""
-    folder = tmp_path_factory.mktemp("ablated") / "run"
-    shutil.copytree(tiny_run.folder, folder, symlinks=True)
-    workflow = Workflow(folder)
-    status, printed = workflow.run(configs=[few], target="ablations")
-    assert status == 0, printed[-3000:]
+    workflow = tiny_run.copy(tmp_path_factory.mktemp("ablated") / "run")
+    workflow.succeed(change=FEW, target="ablations")
     return workflow
 
 
@@ -66,11 +54,8 @@ def test_each_target_reports_its_own_experiments(ablated):
     ids=["an ablation's option", "a new ablation", "all, an ablation's option", "all, another target's seeds"],
 )
 def test_a_change_of_one_ablation_trains_it_alone_and_leaves_the_main_comparison(
-    ablated, few, tmp_path, change, target, trained, expected
+    ablated, change, target, trained, expected
 ):
-    file = tmp_path / "change.yaml"
-    file.write_text(yaml.safe_dump(change))
-    status, printed = ablated.run("--dry-run", configs=[few, file], target=target)
-    assert status == 0, printed
+    printed = ablated.succeed("--dry-run", change=merge(FEW, change), target=target)
     assert set(re.findall(r"Training ([\w-]+), seed", printed)) == trained
     assert jobs(printed) == expected

@@ -11,27 +11,16 @@ import pytest
 import yaml
 
 from anyband.config import Config, Method, Run, Training
-from tiny_workflow import ROOT, TINY, Workflow, environment
+from tiny_workflow import ROOT, TINY, environment
 
 TWO_TRIALS = {"tuning": {"trials": 2}}
 
 
 @pytest.fixture(scope="module")
-def two_trials(tmp_path_factory):
-    """The change of the configuration that all runs here share."""
-    path = tmp_path_factory.mktemp("change") / "two.yaml"
-    path.write_text(yaml.safe_dump(TWO_TRIALS))
-    return path
-
-
-@pytest.fixture(scope="module")
-def tuned(tiny_run, two_trials, tmp_path_factory):
+def tuned(tiny_run, tmp_path_factory):
     """A copy of the tiny run with two trials of its two methods."""
-    folder = tmp_path_factory.mktemp("tuned") / "run"
-    shutil.copytree(tiny_run.folder, folder, symlinks=True)
-    workflow = Workflow(folder)
-    status, printed = workflow.run(configs=[two_trials], target="tuning")
-    assert status == 0, printed[-3000:]
+    workflow = tiny_run.copy(tmp_path_factory.mktemp("tuned") / "run")
+    workflow.succeed(change=TWO_TRIALS, target="tuning")
     return workflow
 
 
@@ -61,19 +50,17 @@ def test_the_ledger_has_as_many_trials_of_every_method_and_chooses_the_best(tune
             assert not (folder / "model.safetensors").exists()
 
 
-def test_trials_leave_the_comparison_as_it_was(tuned, tiny_run, two_trials):
+def test_trials_leave_the_comparison_as_it_was(tuned, tiny_run):
     """All but the report, which shows the ledger."""
     for path in tiny_run.folder.glob("results/runs/main/*/seed-0/*"):
         assert (tuned.folder / path.relative_to(tiny_run.folder)).read_bytes() == path.read_bytes()
-    status, printed = tuned.run("--dry-run", configs=[two_trials])
-    assert status == 0, printed
+    printed = tuned.succeed("--dry-run", change=TWO_TRIALS)
     assert set(re.findall(r"^(\w+) +\d+$", printed, re.M)) - {"total"} == {"report", "all"}
 
 
-def test_the_chosen_preset_trains_only_methods_whose_settings_it_changes(tuned, two_trials):
+def test_the_chosen_preset_trains_only_methods_whose_settings_it_changes(tuned):
     changed = {row["method"] for row in rows(tuned.folder) if row["chosen"] == "True" and row["trial"] != "0"}
-    status, printed = tuned.run("--dry-run", configs=[two_trials, "results/tuning/main/best.yaml"])
-    assert status == 0, printed
+    printed = tuned.succeed("--dry-run", change=TWO_TRIALS, configs=["results/tuning/main/best.yaml"])
     assert set(re.findall(r"Training ([\w-]+), seed", printed)) == changed
 
 
@@ -86,11 +73,8 @@ def test_the_chosen_preset_trains_only_methods_whose_settings_it_changes(tuned, 
     ],
     ids=["more trials", "one method's option", "conditions of the test"],
 )
-def test_only_trials_that_a_change_touches_run_again(tuned, two_trials, tmp_path, change, trials):
-    file = tmp_path / "change.yaml"
-    file.write_text(yaml.safe_dump(change))
-    status, printed = tuned.run("--dry-run", configs=[two_trials, file], target="tuning")
-    assert status == 0, printed
+def test_only_trials_that_a_change_touches_run_again(tuned, change, trials):
+    printed = tuned.succeed("--dry-run", change=TWO_TRIALS | change, target="tuning")
     assert set(re.findall(r"Trial (\d+) of ([\w-]+)", printed)) == trials
 
 
@@ -125,20 +109,16 @@ def test_a_trial_does_not_read_the_test_split(tuned, tmp_path):
     assert float(first[-1][1]) == pytest.approx(float(second[-1][1]), abs=0.02)
 
 
-def test_the_command_shows_the_ledger_and_where_the_preset_lies(tuned, two_trials):
+def test_the_command_shows_the_ledger_and_where_the_preset_lies(tuned):
     """Run where config.yaml and the rules lie, as a person does."""
     for name in ("Snakefile", "workflow", "src"):
         if not (tuned.folder / name).exists():
             (tuned.folder / name).symlink_to(ROOT / name)
     shutil.copy(ROOT / "config.yaml", tuned.folder / "config.yaml")
+    (tuned.folder / "two.yaml").write_text(yaml.safe_dump(TWO_TRIALS))
     command = [sys.executable, "-m", "anyband.cli", "tune", "main", "--cores", "2"]
-    done = subprocess.run(
-        [*command, "--configfile", str(TINY), "--configfile", str(two_trials)],
-        cwd=tuned.folder,
-        env=environment(),
-        capture_output=True,
-        text=True,
-    )
+    command += ["--configfile", str(TINY), "--configfile", "two.yaml"]
+    done = subprocess.run(command, cwd=tuned.folder, env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
     assert [line.split()[0] for line in lines[1:5]] == ["anyband", "anyband", "s2-only", "s2-only"]
