@@ -41,9 +41,11 @@ def fabricate_table(accuracy, blocks=12, seeds=(0, 1, 2, 3, 4), rng_seed=0, bloc
                 p = np.clip(share + by_block + by_seed, 0.05, 0.99)[:, None, None]
                 keys.append((method, seed, condition))
                 counts.append(rng.multinomial(totals, np.where(right, p, (1 - p) / 3)))  # (blocks, 4, 4)
-    index = pd.MultiIndex.from_tuples(keys, names=["method", "seed", "condition"])
-    cells = pd.MultiIndex.from_product(
-        [[f"b{b:02d}" for b in range(blocks)], codes, codes], names=["block", "reference", "prediction"]
-    )
-    table = pd.DataFrame(np.reshape(counts, (len(index), len(cells))), index, cells)
-    return table.stack(list(cells.names), future_stack=True).rename("count").reset_index()
+    block, reference, prediction = np.indices((blocks, len(codes), len(codes))).reshape(3, -1)
+    table = pd.DataFrame(keys, columns=["method", "seed", "condition"]).loc[np.repeat(range(len(keys)), len(block))]
+    return table.assign(
+        block=np.tile([f"b{b:02d}" for b in block], len(keys)),
+        reference=np.tile(np.take(codes, reference), len(keys)),
+        prediction=np.tile(np.take(codes, prediction), len(keys)),
+        count=np.ravel(counts),
+    ).reset_index(drop=True)
