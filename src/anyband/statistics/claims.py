@@ -58,10 +58,10 @@ def make_claim(comparison: Comparison, adjusted_p: float, margin: float, labels:
     positive = bool(comparison.difference.value > 0)
     checks = _better_checks(comparison, adjusted_p)
     better, worse = (comparison.first, comparison.second)[:: 1 if positive else -1]
-    numbers = _numbers(comparison, adjusted_p, flip=False)
+    numbers = _numbers(comparison, adjusted_p, 1)
     if all(checks.values()):
-        text = f"{labels[better]} is better than {labels[worse]} {_numbers(comparison, adjusted_p, not positive)}."
-        return Claim("better", better, worse, text, checks)
+        stated = _numbers(comparison, adjusted_p, 1 if positive else -1)
+        return Claim("better", better, worse, f"{labels[better]} is better than {labels[worse]} {stated}.", checks)
     first, second = labels[comparison.first], labels[comparison.second]
     points = f"{100 * margin:g} mIoU point" + ("" if margin == 0.01 else "s")
     lower, upper = float(comparison.difference.lower), float(comparison.difference.upper)
@@ -90,17 +90,16 @@ def _better_checks(comparison: Comparison, adjusted_p: float) -> dict[str, bool]
     }
 
 
-def _numbers(comparison: Comparison, adjusted_p: float, flip: bool) -> str:
-    """Difference, interval and p in parentheses; `flip` states it from the second method's side."""
-    sign = -1 if flip else 1
-    value, lower, upper = (100 * sign * float(x) for x in (comparison.difference.value, *_bounds(comparison, flip)))
-    p = "p < 0.001" if adjusted_p < 0.001 else f"p = {adjusted_p:.3f}"
-    return f"({signed(value)} points mIoU, 95 % interval {signed(lower)} to {signed(upper)}, Holm-adjusted {p})"
+def _numbers(comparison: Comparison, adjusted_p: float, sign: int) -> str:
+    """Difference, interval and p in parentheses; a `sign` of -1 states it from the second method's side."""
+    difference = comparison.difference
+    value, lower, upper = (100 * sign * float(x) for x in (difference.value, difference.lower, difference.upper))
+    lower, upper = sorted((lower, upper))
+    return f"({signed(value)} points mIoU, 95 % interval {signed(lower)} to {signed(upper)}, {_adjusted(adjusted_p)})"
 
 
-def _bounds(comparison: Comparison, flip: bool) -> tuple[float, float]:
-    lower, upper = float(comparison.difference.lower), float(comparison.difference.upper)
-    return (upper, lower) if flip else (lower, upper)
+def _adjusted(p: float) -> str:
+    return "Holm-adjusted p < 0.001" if p < 0.001 else f"Holm-adjusted p = {p:.3f}"
 
 
 def signed(value: float) -> str:
@@ -113,8 +112,8 @@ def sensor_claims(fusion: pd.DataFrame, gaps: pd.DataFrame, seeds: int) -> list[
     """Claims whose conditions all hold.
 
     Args:
-        fusion: table of `fusion.fusion`.
-        gaps: table of `gap_closed.gap_closed`.
+        fusion: table of `sensor_gains.fusion`.
+        gaps: table of `sensor_gains.gap_closed`.
         seeds: number of training seeds.
     """
     found = [_fusion_claim(row, seeds) for row in fusion.to_dict("records")]
@@ -137,7 +136,7 @@ def _fusion_claim(row: Mapping[Any, Any], seeds: int) -> Claim:
     alone = f"{row['rival_label']} on {BY_SHORT_NAME[row['condition']].name} alone"
     text = (
         f"Secondary: with both sensors {row['label']} is {_points(row, 'difference')} above the best result with one "
-        f"sensor ({alone}; {_adjusted_p(row)})."
+        f"sensor ({alone}; {_adjusted(row['p_adjusted'])})."
     )
     return Claim("second sensor helps", row["method"], row["rival"], text,
                  _checks(row, "difference", "resolution", seeds))  # fmt: skip
@@ -145,10 +144,11 @@ def _fusion_claim(row: Mapping[Any, Any], seeds: int) -> Claim:
 
 def _zero_shot_claim(row: Mapping[Any, Any], seeds: int) -> Claim:
     source, target = BY_SHORT_NAME[row["source"]].name, BY_SHORT_NAME[row["target"]].name
+    p = _adjusted(row["p_adjusted"])
     share = [f"{100 * row[key]:.0f}".replace("-", "−") for key in ("closed", "closed_lower", "closed_upper")]
     text = (
         f"Secondary: without training on {target} data, {row['label']} maps it at held-out places "
-        f"{_points(row, 'gain')} better than the {source} specialist on its nearest bands ({_adjusted_p(row)}), "
+        f"{_points(row, 'gain')} better than the {source} specialist on its nearest bands ({p}), "
         f"{share[0]} % [{share[1]}, {share[2]}] of the way to the {target} specialist."
     )
     checks = _checks(row, "gain", "gain_resolution", seeds)
@@ -162,8 +162,3 @@ def _zero_shot_claim(row: Mapping[Any, Any], seeds: int) -> Claim:
 def _points(row: Mapping[Any, Any], name: str) -> str:
     value, lower, upper = (signed(100 * row[key]) for key in (name, f"{name}_lower", f"{name}_upper"))
     return f"{value} points mIoU [{lower}, {upper}]"
-
-
-def _adjusted_p(row: Mapping[Any, Any]) -> str:
-    p = row["p_adjusted"]
-    return "Holm-adjusted p < 0.001" if p < 0.001 else f"Holm-adjusted p = {p:.3f}"

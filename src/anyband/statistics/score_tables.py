@@ -9,7 +9,7 @@ from scipy.special import stdtrit
 
 from anyband.conditions import PRIMARY_CONDITIONS
 from anyband.config import Comparison as ComparisonSettings
-from anyband.evaluation.confusion import class_f1, class_iou
+from anyband.evaluation.confusion import class_f1, class_iou, tidy
 from anyband.statistics.cube import ConfusionCube
 from anyband.statistics.jackknife import average, estimate, replicate
 from anyband.statistics.paired import block_scores, score, seed_scores
@@ -132,18 +132,14 @@ def units(cube: ConfusionCube) -> pd.DataFrame:
 
 def confusions(cube: ConfusionCube) -> pd.DataFrame:
     """Counts of the primary endpoint, summed over its conditions, seeds and test blocks, for complete methods."""
-    rows = []
-    for method in cube.methods:
-        if method == MAJORITY or not cube.complete(method):
-            continue
-        counts = sum(cube.cells(method, condition).sum(axis=(0, 1)) for condition in cube.endpoints[method])
-        table = np.asarray(counts)
-        rows += [
-            {"method": method, "reference": cube.classes[i], "prediction": cube.classes[j], "count": int(table[i, j])}
-            for i in range(len(cube.classes))
-            for j in range(len(cube.classes))
-        ]
-    return pd.DataFrame(rows, columns=["method", "reference", "prediction", "count"])
+    counts = {
+        method: np.sum([cube.cells(method, condition) for condition in cube.endpoints[method]], axis=(0, 1, 2))
+        for method in cube.methods
+        if method != MAJORITY and cube.complete(method)
+    }
+    if not counts:
+        return pd.DataFrame(columns=["method", "reference", "prediction", "count"])
+    return tidy(counts, cube.classes).rename(columns={"block": "method"})
 
 
 def block_differences(cube: ConfusionCube, proposed: str) -> pd.DataFrame:

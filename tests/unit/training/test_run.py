@@ -70,21 +70,6 @@ def test_a_state_of_other_settings_or_a_damaged_one_is_ignored(tmp_path):
     assert checkpoint.restore(tmp_path, checkpoint.fingerprint({"steps": 1})) is None
 
 
-def test_every_method_sees_the_same_crops(dataset, monkeypatch, tmp_path):
-    seen: dict[str, list[bytes]] = {}
-    real = loop.training_batch
-    for model in ("pixel", "s2-only"):
-        seen[model] = []
-
-        def note(method, table, indices, crop, seed, log=seen[model]):
-            log.append(indices.tobytes() + crop.row_m.tobytes() + crop.col_m.tobytes() + str(seed).encode())
-            return real(method, table, indices, crop, seed)
-
-        monkeypatch.setattr(loop, "training_batch", note)
-        train(dataset, tmp_path / model, settings(model))
-    assert seen["pixel"] == seen["s2-only"]
-
-
 def test_validation_does_not_influence_the_weights(dataset, tmp_path):
     watched = train(dataset, tmp_path / "watched", settings())
     blind = train(dataset, tmp_path / "blind", settings(), score=lambda method, table: 0.0)
