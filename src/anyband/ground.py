@@ -27,6 +27,9 @@ EARTH_RADIUS_M = 6_371_000.0
 LATTICE_M = 60
 """Coarsest Sentinel-2 pixel. Chip corners lie on it, so that 10, 20 and 60 m pixels all start at the corner."""
 
+CHIP_M = 960
+"""Usual side of a chip, m: the shortest that is whole in 10, 20, 30 and 60 m pixels and leaves room for context."""
+
 FALSE_NORTHING_M = 10_000_000.0
 """Northing of the equator in the UTM zones south (EPSG:327xx); 0 in the zones north (EPSG:326xx)."""
 

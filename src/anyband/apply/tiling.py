@@ -16,7 +16,7 @@ from odc.geo.geobox import GeoBox
 from rasterio.transform import from_origin
 from torch import Tensor
 
-from anyband.ground import FALSE_NORTHING_M, LATTICE_M, is_south
+from anyband.ground import CHIP_M, FALSE_NORTHING_M, LATTICE_M, is_south
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
 
@@ -35,7 +35,7 @@ CLOSE = 1e-6  # of a pixel or a tile: rounding noise of a division
 class Lattice:
     """Squares of `tile_m` every `step_m` metres; one has its upper-left corner at easting `x`, northing `y`."""
 
-    tile_m: float = 960.0
+    tile_m: float = float(CHIP_M)
     step_m: float = 720.0
     x: float = 0.0
     y: float = 0.0

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anyband.archive.publish import Raster, SiteWriter, publish_extra, publish_label
-from anyband.config import CHIP_UNIT_M, Simulation
+from anyband.config import Simulation
+from anyband.ground import CHIP_M
 from anyband.runtime import UserError, atomic_path, write_json
 from anyband.simulation.grids import HIDDEN_MARGIN_M, HiddenGrid, hls_grid, landsat_grid, sentinel2_grid
 from anyband.simulation.instrument.observe import HiddenWorld
@@ -176,8 +177,8 @@ def hidden_grid(place: Place, extent_m: int) -> HiddenGrid:
     Raises:
         UserError: the square is not whole chips.
     """
-    if extent_m % CHIP_UNIT_M:
-        raise UserError(f"extent_m {extent_m} is not a multiple of {CHIP_UNIT_M} m, the smallest chip")
+    if extent_m % CHIP_M:
+        raise UserError(f"extent_m {extent_m} is not a multiple of {CHIP_M} m, the smallest chip")
     half = extent_m / 2 + HIDDEN_MARGIN_M
     return HiddenGrid(place.epsg, place.x - half, place.y + half, HIDDEN_STEP_M, round(2 * half / HIDDEN_STEP_M))
 

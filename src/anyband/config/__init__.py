@@ -6,7 +6,6 @@
 from anyband.config.defaults import DEFAULT_METHODS, apply_inheritance, merge
 from anyband.config.loading import Comparison, Config, Evaluation, Run, load
 from anyband.config.schema import (
-    CHIP_UNIT_M,
     MODEL_NAMES,
     ConditionName,
     Dataset,
@@ -24,7 +23,6 @@ from anyband.config.schema import (
 )
 
 __all__ = [
-    "CHIP_UNIT_M",
     "DEFAULT_METHODS",
     "MODEL_NAMES",
     "Comparison",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args, get_o
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from anyband.conditions import parse
+from anyband.ground import CHIP_M
 from anyband.landcover import SCORED
 from anyband.methods import MODELS, PRETRAINED
 from anyband.products import EXTRA, SATELLITES
@@ -27,7 +28,6 @@ else:
     ExtraSensor = Literal[EXTRA]
     LeftOut = Literal["none", *SATELLITES]
 
-CHIP_UNIT_M = 960  # the shortest side that is whole in 10, 20, 30 and 60 m pixels and leaves room for context
 
 MODEL_NAMES = tuple(MODELS)
 
@@ -109,8 +109,8 @@ class Dataset(Section):
     exclude: list[str] = Field([], description="ids of items that are never used")
     start: date = Field(date(2021, 12, 1), description="first day of the search, UTC")
     end: date = Field(date(2022, 9, 30), description="last day of the search, UTC")
-    extent_m: int = Field(3_840, gt=0, multiple_of=CHIP_UNIT_M, description="side of the square cut around a site, m")
-    chip_m: int = Field(960, gt=0, multiple_of=CHIP_UNIT_M, description="side of a chip, m")
+    extent_m: int = Field(3_840, gt=0, multiple_of=CHIP_M, description="side of the square cut around a site, m")
+    chip_m: int = Field(CHIP_M, gt=0, multiple_of=CHIP_M, description="side of a chip, m")
     max_day_gap: int = Field(3, ge=0, le=30, description="most days between the Sentinel-2 and the Landsat scene")
     min_clear: Fraction = Field(0.3, description="least share of the site that is clear in both scenes of a pair")
     chip_min_clear: Fraction = Field(0.8, description="least share of a chip that is clear in both scenes")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from anyband.ground import CHIP_M
 from anyband.simulation.grids import HIDDEN_MARGIN_M, HiddenGrid, PixelGrid, sentinel2_grid
 from anyband.simulation.sampling import Image, area_means
 from anyband.simulation.sky.atmosphere import Field
@@ -25,7 +26,6 @@ COMMON = {
 }
 LEVEL_BANDS = ("B02", "B03", "B04", "B05", "B07", "B8A", "B11", "B12")
 SCL_CLEAR = (4, 5, 6, 7, 11)
-CHIP_M = 960
 
 
 @dataclass
