@@ -9,7 +9,7 @@ import pytest
 from pystac.extensions.mlm import MLMExtension
 from pystac.validation.stac_validator import JsonSchemaSTACValidator
 
-from anyband.report.cards import dataset_card, model_card
+from anyband.report.export import dataset_card, model_card
 from anyband.report.read import read_data
 from unit.report.fabricated import TEST_SITES
 
