@@ -15,8 +15,8 @@ from anyband.report import formatting as form
 from anyband.report.palette import method_colours
 from anyband.report.render import Style
 from anyband.runtime import UserError
+from anyband.statistics.comparison import FRAMES
 from anyband.statistics.protocol import FLOORS, label
-from anyband.statistics.write import FRAMES
 
 SIMULATED = "anyband:simulated"
 

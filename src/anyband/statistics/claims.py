@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from anyband.products import BY_SHORT_NAME
-from anyband.statistics.paired import Comparison
+from anyband.statistics.paired import Contrast
 from anyband.statistics.protocol import ALPHA, CLAIM_BLOCKS, CLAIM_SEEDS
 
 Kind = Literal[
@@ -46,7 +46,7 @@ def why_no_claims(seeds: int, blocks: int) -> str | None:
     return f"No claims are made: the comparison has only {' and '.join(missing)}. The numbers stand as they are."
 
 
-def make_claim(comparison: Comparison, adjusted_p: float, margin: float, labels: dict[str, str]) -> Claim:
+def make_claim(comparison: Contrast, adjusted_p: float, margin: float, labels: dict[str, str]) -> Claim:
     """Choose the strongest template whose conditions hold (protocol: better, equivalent, not worse, none).
 
     Args:
@@ -75,7 +75,7 @@ def make_claim(comparison: Comparison, adjusted_p: float, margin: float, labels:
     return Claim("no difference shown", comparison.first, comparison.second, text, checks)
 
 
-def _better_checks(comparison: Comparison, adjusted_p: float) -> dict[str, bool]:
+def _better_checks(comparison: Contrast, adjusted_p: float) -> dict[str, bool]:
     """Conditions of "A is better than B"; the direction is that of the difference."""
     difference = comparison.difference
     value = float(difference.value)
@@ -90,7 +90,7 @@ def _better_checks(comparison: Comparison, adjusted_p: float) -> dict[str, bool]
     }
 
 
-def _numbers(comparison: Comparison, adjusted_p: float, sign: int) -> str:
+def _numbers(comparison: Contrast, adjusted_p: float, sign: int) -> str:
     """Difference, interval and p in parentheses; a `sign` of -1 states it from the second method's side."""
     difference = comparison.difference
     value, lower, upper = (100 * sign * float(x) for x in (difference.value, difference.lower, difference.upper))

@@ -18,7 +18,7 @@ SAMPLED_PATTERNS = 20_000
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Contrast:
     """Everything the report says about `first` minus `second` on one endpoint.
 
     Attributes:
@@ -71,7 +71,7 @@ def block_scores(cube: ConfusionCube, method: str, conditions: tuple[str, ...]) 
 
 def compare(
     cube: ConfusionCube, first: str, second: str, conditions: Mapping[str, tuple[str, ...]], margin: float
-) -> Comparison:
+) -> Contrast:
     """Compare two methods on the mean over conditions of the pooled mIoU, paired by block and seed.
 
     Args:
@@ -86,7 +86,7 @@ def compare(
 
 def contrast(
     cube: ConfusionCube, one: tuple[str, tuple[str, ...]], other: tuple[str, tuple[str, ...]], margin: float
-) -> Comparison:
+) -> Contrast:
     """Compare a method under its conditions with the same or another one under others, paired by block and seed.
 
     Args:
@@ -99,7 +99,7 @@ def contrast(
     cells = block_scores(cube, *one) - block_scores(cube, *other)  # (S, B)
     per_seed = seed_scores(cube, *one) - seed_scores(cube, *other)
     per_block = cells.mean(axis=0)
-    return Comparison(
+    return Contrast(
         first=one[0],
         second=other[0],
         difference=difference,

@@ -13,7 +13,7 @@ from anyband.evaluation.confusion import Counts, Scores, macro_f1, mean_iou, ove
 from anyband.statistics.cube import ConfusionCube
 from anyband.statistics.jackknife import average, estimate, replicate
 from anyband.statistics.multiplicity import benjamini_hochberg, holm, rank_intervals, tie_letters
-from anyband.statistics.paired import Comparison, compare
+from anyband.statistics.paired import Contrast, compare
 from anyband.statistics.protocol import ALPHA, LEVEL, PRIMARY, label, role
 
 
@@ -33,7 +33,7 @@ METRICS = {
 """Scores of the endpoint by the name of their column in `general.csv`; the report shows all of them."""
 
 
-def pairwise(cube: ConfusionCube, settings: ComparisonSettings) -> tuple[pd.DataFrame, list[Comparison]]:
+def pairwise(cube: ConfusionCube, settings: ComparisonSettings) -> tuple[pd.DataFrame, list[Contrast]]:
     """Every pair of methods on the primary endpoint and on each condition; the proposed method comes first.
 
     The declared family (proposed method against each baseline, primary endpoint) is Holm-adjusted; everything else is
@@ -61,7 +61,7 @@ def pairwise(cube: ConfusionCube, settings: ComparisonSettings) -> tuple[pd.Data
     return table, family
 
 
-def _pair_row(result: Comparison) -> dict[str, Any]:
+def _pair_row(result: Contrast) -> dict[str, Any]:
     """Columns of one comparison."""
     return {
         "first": result.first,

@@ -22,7 +22,7 @@ from anyband.products import BY_SHORT_NAME
 from anyband.statistics.cube import ConfusionCube
 from anyband.statistics.jackknife import Array, combine, estimate
 from anyband.statistics.multiplicity import holm
-from anyband.statistics.paired import Comparison, contrast, score
+from anyband.statistics.paired import Contrast, contrast, score
 from anyband.statistics.protocol import FLOORS, LEVEL, MAJORITY, RESOLUTION_FACTOR, label
 
 AS = "as-"  # `L9/as-S2`: Landsat as the nearest bands of Sentinel-2
@@ -102,7 +102,7 @@ def _takes_all(cube: ConfusionCube, method: str) -> bool:
     return cube.takes(method, (BOTH, *ALONE))
 
 
-def _fusion_row(cube: ConfusionCube, method: str, found: list[tuple[str, str, Comparison]]) -> dict[str, Any]:
+def _fusion_row(cube: ConfusionCube, method: str, found: list[tuple[str, str, Contrast]]) -> dict[str, Any]:
     rival, condition, strongest = min(found, key=lambda entry: float(entry[2].difference.value))
     difference = strongest.difference
     return {

@@ -2,7 +2,7 @@
 
 from anyband.config import Comparison
 from anyband.runtime import parse_options, step_main
-from anyband.statistics.write import write_comparison
+from anyband.statistics.comparison import write_comparison
 
 
 def main() -> None:

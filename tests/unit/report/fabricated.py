@@ -12,7 +12,7 @@ from anyband.products import CATALOGUED, collection_of
 from anyband.report.palette import method_colours
 from anyband.report.read import Compared
 from anyband.report.render import Style
-from anyband.statistics.write import write_comparison
+from anyband.statistics.comparison import write_comparison
 from fabricate import CODES, fabricate_store
 
 SKILL = {  # logit of a right pixel under each condition

@@ -7,7 +7,7 @@ import pytest
 
 from anyband.statistics.claims import make_claim, why_no_claims
 from anyband.statistics.jackknife import Estimate
-from anyband.statistics.paired import Comparison
+from anyband.statistics.paired import Contrast
 
 LABELS = {"anyband": "anyband", "input-fusion": "Input fusion"}
 
@@ -17,7 +17,7 @@ def estimate_of(value, error, half):
 
 
 def comparison(value, error=0.005, **changes):
-    base = Comparison(
+    base = Contrast(
         "anyband", "input-fusion", estimate_of(value, error, 2.2 * error), 2.8 * error, 0.5, estimate_of(0.9, 0.1, 0.1),
         np.sign(value) * 0.01, 0.01, 5, float("nan"), np.full(5, value), np.full(12, value),
     )  # fmt: skip

@@ -8,7 +8,7 @@ from anyband.config import Comparison as ComparisonSettings
 from anyband.config import Experiment
 from anyband.evaluation.run_columns import BY_CLASS, OVERALL
 from anyband.products import BY_SHORT_NAME, OPTICAL
-from anyband.statistics import run_tables, write
+from anyband.statistics import comparison, run_tables
 from anyband.statistics.claims import sensor_claims
 from anyband.statistics.cube import build_cube
 from anyband.statistics.protocol import label
@@ -162,7 +162,7 @@ def test_comparison_of_an_experiment_without_unseen_sensors_has_empty_tables(tmp
         for name in ("calibration", "class_calibration"):
             pd.DataFrame(columns=columns).to_csv(folder / f"{name}.csv", index=False)
         pd.DataFrame(columns=["band", "rmse"]).to_csv(folder / "image_scores.csv", index=False)
-    write.write_comparison(comparison_settings, tmp_path / "runs", tmp_path / "out")
+    comparison.write_comparison(comparison_settings, tmp_path / "runs", tmp_path / "out")
     for name in ("gap_closed", "transfer", "learning", "calibration", "class_calibration", "reliability"):
         assert pd.read_csv(tmp_path / f"out/{name}.csv").empty
     assert len(pd.read_csv(tmp_path / "out/block_differences.csv")) == 12

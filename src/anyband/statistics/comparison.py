@@ -15,7 +15,7 @@ from anyband.statistics import calibration_scores, run_tables, score_tables, sen
 from anyband.statistics.claims import make_claim, sensor_claims, why_no_claims
 from anyband.statistics.cube import ConfusionCube, build_cube, read_runs
 from anyband.statistics.latex import latex_table
-from anyband.statistics.paired import Comparison
+from anyband.statistics.paired import Contrast
 from anyband.statistics.protocol import endpoint, label
 from anyband.statistics.ranking import general, pairwise
 from anyband.statistics.run_tables import Runs
@@ -59,7 +59,7 @@ class FinishedRuns:
         return run_tables.trained_on(self.costs)
 
     @cached_property
-    def paired(self) -> tuple[pd.DataFrame, list[Comparison]]:
+    def paired(self) -> tuple[pd.DataFrame, list[Contrast]]:
         """Differences of all pairs of methods, and the comparisons of the declared family."""
         return pairwise(self.cube, self.settings)
 
