@@ -19,7 +19,6 @@ from anyband.report.content import Table
 from anyband.report.read import DataRecord
 
 ROOT = Path(__file__).parents[3]
-SETTINGS = "src/anyband/conditions.py"
 
 PACKAGES = """torch numpy pandas scipy xarray dask zarr rasterio pyproj shapely stackstac pystac-client pydantic
 safetensors snakemake matplotlib jinja2"""
@@ -55,11 +54,11 @@ def collect(config: Config, data: Sequence[DataRecord], files: Iterable[Path], r
 def _endpoint(runs: Path) -> dict[str, Any]:
     """The primary endpoint, the commit that fixed it, and when the first training of the experiment was done.
 
-    The commit is the last one that touched the line of code with the endpoint, so it tells whether the endpoint was
-    there before the results. None where there is no repository, or no run.
+    The commit is the last one that brought the line of code with the endpoint, so it tells whether the endpoint was
+    there before the results; moving the line to another file does not count. None where there is no repository, or no
+    run.
     """
-    declared = _git(ROOT, "log", "-1", "--format=%H %cI", f"-SPRIMARY_CONDITIONS = {_quoted()}", "--", SETTINGS)
-    commit, _, when = (declared or "").partition(" ")
+    commit, when = _declared(f"PRIMARY_CONDITIONS = {_quoted()}")
     finished = [path.stat().st_mtime for path in runs.glob("*/seed-*/history.csv")]
     first = datetime.fromtimestamp(min(finished), UTC).isoformat(timespec="seconds") if finished else None
     return {
@@ -68,6 +67,16 @@ def _endpoint(runs: Path) -> dict[str, Any]:
         "declared": datetime.fromisoformat(when).astimezone(UTC).isoformat() if when else None,
         "first_training_done": first,
     }
+
+
+def _declared(line: str) -> tuple[str, str]:
+    """Commit that brought a line of code, and its date; empty outside a repository."""
+    touched = _git(ROOT, "log", "--format=%H %cI", f"-S{line}", "--", "src") or ""
+    for entry in touched.splitlines():
+        commit, _, when = entry.partition(" ")
+        if not _git(ROOT, "grep", "--fixed-strings", "--name-only", line, f"{commit}^", "--", "src"):
+            return commit, when
+    return "", ""
 
 
 def _quoted() -> str:
