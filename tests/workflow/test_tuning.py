@@ -10,7 +10,7 @@ import sys
 import pytest
 import yaml
 
-from anyband.config import Config, Method, Run, Training
+from anyband.config import Config, MethodSettings, Run, Training
 from tiny_workflow import ROOT, TINY, environment
 
 TWO_TRIALS = {"tuning": {"trials": 2}}
@@ -88,7 +88,9 @@ def test_a_trial_does_not_read_the_test_split(tuned, tmp_path):
     before = tuned.folder / "results/tuning/main/s2-only/trial-1"
     settings = json.loads((before / "settings.json").read_text())
     tiny = yaml.safe_load(TINY.read_text())["experiments"]["main"]["training"]
-    run = Run(name="s2-only", method=Method(model="s2-only"), training=Training(**tiny), classes=classes(settings))
+    run = Run(
+        name="s2-only", method=MethodSettings(model="s2-only"), training=Training(**tiny), classes=classes(settings)
+    )
     stores = sorted(map(str, tuned.folder.glob("results/chips/main/*.zarr")))
     done = subprocess.run(
         [sys.executable, "-m", "anyband.steps.trial", f"--settings={run.as_json()}", "--seed=1000", "--trial=1"]

@@ -152,7 +152,7 @@ def comparison_settings(wildcards):
     experiment = experiment_of(wildcards)
     model = CONFIG.methods[experiment.proposed].model
     others = [name for name in experiment.methods if name != experiment.proposed]
-    return settings_model.Comparison(
+    return settings_model.ComparisonSettings(
         name=wildcards.experiment,
         experiment=experiment,
         variants=[name for name in others if CONFIG.methods[name].model == model],

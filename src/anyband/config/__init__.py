@@ -4,7 +4,7 @@
 """
 
 from anyband.config.defaults import DEFAULT_METHODS, apply_inheritance, merge
-from anyband.config.loading import Comparison, Config, Evaluation, Run, load
+from anyband.config.loading import ComparisonSettings, Config, Evaluation, Run, load
 from anyband.config.schema import (
     MODEL_NAMES,
     ConditionName,
@@ -12,9 +12,9 @@ from anyband.config.schema import (
     Draw,
     Experiment,
     Extract,
-    Method,
+    MethodSettings,
     Name,
-    Section,
+    Settings,
     Simulation,
     Split,
     Training,
@@ -25,7 +25,7 @@ from anyband.config.schema import (
 __all__ = [
     "DEFAULT_METHODS",
     "MODEL_NAMES",
-    "Comparison",
+    "ComparisonSettings",
     "ConditionName",
     "Config",
     "Dataset",
@@ -33,10 +33,10 @@ __all__ = [
     "Evaluation",
     "Experiment",
     "Extract",
-    "Method",
+    "MethodSettings",
     "Name",
     "Run",
-    "Section",
+    "Settings",
     "Simulation",
     "Split",
     "Training",

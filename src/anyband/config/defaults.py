@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from anyband.config.schema import MODEL_NAMES, Dataset, Experiment, Method
+from anyband.config.schema import MODEL_NAMES, Dataset, Experiment, MethodSettings
 from anyband.products import EXTRA, PRODUCTS
 from anyband.runtime import UserError, nearest
 
@@ -150,10 +150,10 @@ def default_datasets() -> dict[str, Dataset]:
     return {name: Dataset.model_validate(entry) for name, entry in entries.items()}
 
 
-def default_methods() -> dict[str, Method]:
+def default_methods() -> dict[str, MethodSettings]:
     """The default of `methods`."""
     entries = apply_inheritance(method_entries(), "methods")
-    return {name: Method.model_validate(entry) for name, entry in entries.items()}
+    return {name: MethodSettings.model_validate(entry) for name, entry in entries.items()}
 
 
 def default_experiments() -> dict[str, Experiment]:

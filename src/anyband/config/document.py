@@ -8,7 +8,7 @@ from pydantic.fields import FieldInfo
 
 from anyband.config.defaults import dataset_variants, experiment_variants, method_entries
 from anyband.config.loading import Config
-from anyband.config.schema import Section, section_of
+from anyband.config.schema import Settings, section_of
 
 HEADER = """\
 # anyband: every setting with its default. Generated from src/anyband/config; change values freely.
@@ -37,7 +37,7 @@ def _document_field(key: str, field: FieldInfo, value: Any, depth: int) -> list[
     pad = "  " * depth
     inner = section_of(field.annotation)
     comment = f"  # {field.description}"
-    if not (isinstance(inner, type) and issubclass(inner, Section)):
+    if not (isinstance(inner, type) and issubclass(inner, Settings)):
         return [f"{pad}{key}: {_inline(value)}{comment}"]
     if inner is field.annotation:
         return [f"{pad}{key}:{comment}", *_document(inner, value, depth + 1)]

@@ -15,9 +15,9 @@ from anyband.config.schema import (
     Draw,
     Experiment,
     Extract,
-    Method,
+    MethodSettings,
     Name,
-    Section,
+    Settings,
     Target,
     Training,
     Tuning,
@@ -29,22 +29,22 @@ from anyband.runtime import UserError, nearest
 OWN = ("learning_rate", "weight_decay", "leave_out")  # settings of the loop that a method may have of its own
 
 
-class Run(Section):
+class Run(Settings):
     """What one training depends on, and nothing else: changing another method must not retrain this one."""
 
     name: Name = Field(description="key of methods")
-    method: Method = Field(description="model and options")
+    method: MethodSettings = Field(description="model and options")
     training: Training = Field(description="the loop")
     classes: dict[int, str] = Field(description="codes of the label product that are scored, with names")
 
 
-class Evaluation(Section):
+class Evaluation(Settings):
     """What the evaluation of one trained method depends on, besides its run folder."""
 
     conditions: list[ConditionName] = Field(description="sensors at hand at test time, and what is done to them")
 
 
-class Comparison(Section):
+class ComparisonSettings(Settings):
     """What the comparison of an experiment depends on, besides the confusion matrices."""
 
     name: Name = Field(description="key of experiments")
@@ -53,13 +53,13 @@ class Comparison(Section):
     classes: dict[int, str] = Field(description="codes of the label product that are scored, with names")
 
 
-class Config(Section):
+class Config(Settings):
     """Everything a run depends on."""
 
     datasets: dict[Name, Dataset] = Field(
         default_factory=default_datasets, min_length=1, description="named sets of chips"
     )
-    methods: dict[Name, Method] = Field(
+    methods: dict[Name, MethodSettings] = Field(
         default_factory=default_methods,
         min_length=1,
         description="rows of the comparison: model, and options, learning_rate, weight_decay of its own",

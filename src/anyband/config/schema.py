@@ -32,7 +32,7 @@ else:
 MODEL_NAMES = tuple(MODELS)
 
 
-class Section(BaseModel):
+class Settings(BaseModel):
     """A part of the configuration: unknown keys are errors, values do not change after reading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
@@ -47,13 +47,13 @@ class Section(BaseModel):
 
 
 def section_of(annotation: Any) -> Any:
-    """The Section inside `dict[Name, Section]` or `Section` itself; of a choice (`Section | str`) nothing."""
+    """The Settings inside `dict[Name, Settings]` or `Settings` itself; of a choice (`Settings | str`) nothing."""
     choices = get_args(annotation) if get_origin(annotation) is dict else (annotation,)
-    sections = [a for a in choices if isinstance(a, type) and issubclass(a, Section)]
+    sections = [a for a in choices if isinstance(a, type) and issubclass(a, Settings)]
     return sections[0] if sections else annotation
 
 
-class Simulation(Section):
+class Simulation(Settings):
     """The embedded archive. Its configuration is hashed into every item; no setting favours a method."""
 
     seed: int = Field(2026, ge=0, description="random seed of surfaces, skies and sensors")
@@ -73,14 +73,14 @@ class Simulation(Section):
         return value
 
 
-class Draw(Section):
+class Draw(Settings):
     """Sites drawn at random over land, the same number for the same area everywhere."""
 
     draw: int = Field(gt=0, description="number of sites")
     seed: int = Field(0, ge=0, description="the same seed draws the same sites")
 
 
-class Split(Section):
+class Split(Settings):
     """How places are divided into training, validation and test blocks."""
 
     regime: Literal["blocks", "regions", "random"] = Field(
@@ -94,7 +94,7 @@ class Split(Section):
     seed: int = Field(7, ge=0, description="seed of the assignment of blocks")
 
 
-class Dataset(Section):
+class Dataset(Settings):
     """Where scenes come from, which ones pair up, and how chips are cut."""
 
     catalog: str = Field(
@@ -135,7 +135,7 @@ class Dataset(Section):
         return self
 
 
-class Extract(Section):
+class Extract(Settings):
     """How chips are read; the same chips come out whichever way."""
 
     scheduler: str = Field(
@@ -145,7 +145,7 @@ class Extract(Section):
     )
 
 
-class Method(Section):
+class MethodSettings(Settings):
     """One row of the comparison: a model of the registry and its own settings."""
 
     model: str = Field(description="name in the registry of models")
@@ -166,7 +166,7 @@ class Method(Section):
         return self
 
 
-class Training(Section):
+class Training(Settings):
     """The one training loop, the same for every method of an experiment but for the settings that tuning chooses."""
 
     steps: int = Field(1250, ge=1, description="optimiser steps")
@@ -187,7 +187,7 @@ class Training(Section):
     validations: int = Field(1, ge=1, description="how often validation chips are scored during training")
 
 
-class Experiment(Section):
+class Experiment(Settings):
     """A set of methods trained and tested on one dataset with the same seeds."""
 
     dataset: Name = Field("main", description="key of datasets")
@@ -233,7 +233,7 @@ class Experiment(Section):
         return self
 
 
-class Tuning(Section):
+class Tuning(Settings):
     """The search for learning rate, weight decay and own options of every method, judged on the validation split."""
 
     trials: int = Field(8, ge=1, description="trainings per method, the first with the settings of this file")

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from anyband.config import Comparison as ComparisonSettings
+from anyband.config import ComparisonSettings
 from anyband.evaluation.run_columns import BY_CLASS, OVERALL
 from anyband.statistics.cube import ConfusionCube
 from anyband.statistics.jackknife import Array, Statistic, average, estimate, replicate

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from anyband.config import Comparison as ComparisonSettings
+from anyband.config import ComparisonSettings
 from anyband.runtime import UserError, atomic_path, write_csv, write_json, write_text
 from anyband.statistics import calibration_scores, run_tables, score_tables, sensor_gains, transfer
 from anyband.statistics.claims import make_claim, sensor_claims, why_no_claims

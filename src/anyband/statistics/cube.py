@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from anyband.config import Comparison as ComparisonSettings
+from anyband.config import ComparisonSettings
 from anyband.evaluation.run_columns import CONFUSION
 from anyband.runtime import UserError
 from anyband.statistics.protocol import MAJORITY, PRIMARY, endpoint, label

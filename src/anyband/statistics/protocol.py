@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from anyband.conditions import PRIMARY_CONDITIONS
-from anyband.config import Comparison as ComparisonSettings
+from anyband.config import ComparisonSettings
 from anyband.methods import cards, labels
 
 Role = Literal["proposed", "variant", "baseline", "specialist", "floor"]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from anyband.config import Comparison as ComparisonSettings
+from anyband.config import ComparisonSettings
 from anyband.evaluation.confusion import Counts, Scores, macro_f1, mean_iou, overall_agreement
 from anyband.statistics.cube import ConfusionCube
 from anyband.statistics.jackknife import average, estimate, replicate

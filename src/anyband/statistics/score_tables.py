@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from anyband.conditions import PRIMARY_CONDITIONS
-from anyband.config import Comparison as ComparisonSettings
+from anyband.config import ComparisonSettings
 from anyband.evaluation.confusion import class_f1, class_iou, tidy
 from anyband.statistics.cube import ConfusionCube
 from anyband.statistics.jackknife import average, estimate, replicate

@@ -10,7 +10,7 @@ import torch
 
 from anyband.chips.dataset import load_split
 from anyband.conditions import CONDITIONS
-from anyband.config import Method, Run, Training
+from anyband.config import MethodSettings, Run, Training
 from anyband.evaluation import evaluate_run as module
 from anyband.evaluation.evaluate_run import evaluate_run
 from anyband.evaluation.run_cost import multiply_accumulates_per_km2
@@ -35,7 +35,7 @@ def runs(dataset, tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("runs")
     training = Training(steps=1, batch=1, crop_m=240, validations=1)
     for name in ("anyband", "s2-only", "hls-unified"):
-        settings = Run(name=name, method=Method(model=name, options=SMALL), training=training, classes=CLASSES)
+        settings = Run(name=name, method=MethodSettings(model=name, options=SMALL), training=training, classes=CLASSES)
         train_run(settings, 3, *dataset, folder / name, lambda method, table: 0.0)
     return {name: folder / name for name in ("anyband", "s2-only", "hls-unified")}
 

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from anyband.config import Method, Run, Training
+from anyband.config import MethodSettings, Run, Training
 from anyband.evaluation.evaluate_run import evaluate_run
 from anyband.training.train_run import train_run
 from small_split import CLASSES, SMALL
@@ -14,7 +14,7 @@ from small_split import CLASSES, SMALL
 def trained(model: str, options: dict, dataset, folder: Path) -> Path:
     torch.set_num_threads(1)
     training = Training(steps=1, batch=1, crop_m=240, validations=1)
-    settings = Run(name=model, method=Method(model=model, options=options), training=training, classes=CLASSES)
+    settings = Run(name=model, method=MethodSettings(model=model, options=options), training=training, classes=CLASSES)
     train_run(settings, 3, *dataset, folder / model, lambda method, table: 0.0)
     return folder / model
 

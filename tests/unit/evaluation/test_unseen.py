@@ -8,7 +8,7 @@ import torch
 
 from anyband.chips.dataset import load_split
 from anyband.conditions import CONDITIONS, STANDS_FOR, parse
-from anyband.config import Method, Run, Training
+from anyband.config import MethodSettings, Run, Training
 from anyband.evaluation.perturbations import Chips, perturb
 from anyband.evaluation.validation import validation_score, watched
 from anyband.evaluation.views import views
@@ -191,7 +191,7 @@ def test_method_that_leaves_a_sensor_out_is_scored_during_training(tmp_path):
     torch.set_num_threads(1)
     dataset = fabricate_split(tmp_path)
     training = Training(steps=1, batch=1, crop_m=240, leave_out="landsat")
-    run = Run(name="x", method=Method(model="anyband", options=SMALL), training=training, classes=CLASSES)
+    run = Run(name="x", method=MethodSettings(model="anyband", options=SMALL), training=training, classes=CLASSES)
     train_run(run, 0, *dataset, tmp_path / "run", validation_score)
     assert (tmp_path / "run/model.safetensors").is_file()
     assert load_split(*dataset, "val", ["sentinel2"], CLASSES).products == {"sentinel2"}

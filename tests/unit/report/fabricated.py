@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from anyband.config import Comparison, Config, Dataset, Experiment, Method
+from anyband.config import ComparisonSettings, Config, Dataset, Experiment, MethodSettings
 from anyband.evaluation.run_columns import BY_CLASS, OVERALL
 from anyband.products import CATALOGUED, collection_of
 from anyband.report.palette import method_colours
@@ -66,10 +66,10 @@ def entry_of(design, config=None, results=Path("nowhere"), **frames):
 def fabricate_config(seeds=(0, 1, 2, 3, 4), **experiment):
     """A configuration with the methods of the default comparison and the given seeds."""
     experiment = {"methods": list(METHODS)} | experiment
-    methods = {"translation-plain": Method(model="translation", options={"translator": "plain"})}
+    methods = {"translation-plain": MethodSettings(model="translation", options={"translator": "plain"})}
     return Config(
         datasets={"main": Dataset()},
-        methods={name: Method(model=name) for name in METHODS} | methods,
+        methods={name: MethodSettings(model=name) for name in METHODS} | methods,
         experiments={"main": Experiment(seeds=list(seeds), **experiment)},
     )
 
@@ -77,7 +77,7 @@ def fabricate_config(seeds=(0, 1, 2, 3, 4), **experiment):
 def fabricate_unseen():
     """A configuration with specialists of every product, unseen sensors and disturbed inputs."""
     conditions = list(dict.fromkeys(condition for entry in UNSEEN.values() for condition in entry))
-    methods = {name: Method(model="anyband" if name.startswith("anyband") else "s2-only") for name in UNSEEN}
+    methods = {name: MethodSettings(model="anyband" if name.startswith("anyband") else "s2-only") for name in UNSEEN}
     experiment = Experiment().model_copy(update={"methods": list(UNSEEN), "conditions": conditions})
     simple = Experiment(methods=list(UNSEEN))
     config = Config(datasets={"main": Dataset()}, methods=methods, experiments={"main": simple})
@@ -131,7 +131,7 @@ def compare_all(results: Path, config: Config) -> None:
     """Write the comparison of every experiment."""
     for name, experiment in config.experiments.items():
         classes = config.datasets[experiment.dataset].classes
-        settings = Comparison(name=name, experiment=experiment, classes=classes)
+        settings = ComparisonSettings(name=name, experiment=experiment, classes=classes)
         write_comparison(settings, results / "runs" / name, results / "comparison" / name)
 
 

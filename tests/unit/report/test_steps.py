@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from anyband.config import Comparison
+from anyband.config import ComparisonSettings
 
 
 def run(root, module, *arguments):
@@ -18,7 +18,7 @@ def run(root, module, *arguments):
 @pytest.fixture
 def comparison_json(config):
     experiment = config.experiments["main"]
-    return Comparison(name="main", experiment=experiment, classes=config.datasets["main"].classes).as_json()
+    return ComparisonSettings(name="main", experiment=experiment, classes=config.datasets["main"].classes).as_json()
 
 
 def test_compare_writes_what_the_report_reads(root, results, comparison_json, tmp_path):

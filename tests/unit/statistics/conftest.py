@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anyband.config import Comparison as ComparisonSettings
-from anyband.config import Experiment
+from anyband.config import ComparisonSettings, Experiment
 
 CLASSES = {10: "tree cover", 40: "cropland", 50: "built-up", 80: "permanent water"}
 

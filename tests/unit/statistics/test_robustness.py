@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from anyband.config import Comparison as ComparisonSettings
-from anyband.config import Experiment
+from anyband.config import ComparisonSettings, Experiment
 from anyband.statistics.cube import build_cube
 from anyband.statistics.ranking import pairwise
 from anyband.statistics.score_tables import robustness

@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anyband.config import Comparison as ComparisonSettings
-from anyband.config import Experiment
+from anyband.config import ComparisonSettings, Experiment
 from anyband.evaluation.run_columns import BY_CLASS, OVERALL
 from anyband.products import BY_SHORT_NAME, OPTICAL
 from anyband.statistics import comparison, run_tables

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from anyband.config import Method, Run, Training
+from anyband.config import MethodSettings, Run, Training
 from anyband.evaluation.validation import validation_score
 from anyband.methods import MODELS
 from anyband.models.core.storage import load
@@ -38,7 +38,9 @@ step_main(lambda: train_run(run, 0, Path(chips), Path(splits), Path(out), valida
 def settings(model: str, steps: int = 4, **training) -> Run:
     loop_settings = Training(steps=steps, batch=4, crop_m=240, **training)
     options = {} if model == "pixel" else SMALL
-    return Run(name="mine", method=Method(model=model, options=options), training=loop_settings, classes=CLASSES)
+    return Run(
+        name="mine", method=MethodSettings(model=model, options=options), training=loop_settings, classes=CLASSES
+    )
 
 
 def train(dataset, out, run: Run) -> dict[str, torch.Tensor]:
@@ -155,6 +157,6 @@ def test_every_method_takes_a_step_in_half_precision(dataset, tmp_path, monkeypa
     monkeypatch.setattr(distributed.World, "autocast", lambda self: torch.autocast("cpu", torch.bfloat16))
     own = {"pixel": {}, "random-forest": {}, "analytic": {}, "satlas": {"size": "ci"}}
     options = own.get(model, SMALL)
-    run = settings("pixel", steps=1).model_copy(update={"method": Method(model=model, options=options)})
+    run = settings("pixel", steps=1).model_copy(update={"method": MethodSettings(model=model, options=options)})
     train(dataset, tmp_path, run)
     assert pd.read_csv(tmp_path / "history.csv")["loss"].notna().all()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anyband.chips.dataset import load_split
-from anyband.config import Method, Run, Training
+from anyband.config import MethodSettings, Run, Training
 from anyband.models.core.storage import read_recipe
 from anyband.training.train_run import nested_blocks, train_run, training_blocks
 from small_split import CLASSES, SMALL
@@ -48,7 +48,7 @@ def test_only_chips_of_the_drawn_blocks_are_read(dataset):
 def test_a_run_counts_only_the_labels_that_it_may_see(dataset, tmp_path, fraction):
     torch.set_num_threads(1)
     training = Training(steps=1, batch=1, crop_m=240, label_fraction=fraction)
-    run = Run(name="mine", method=Method(model="s2-only", options=SMALL), training=training, classes=CLASSES)
+    run = Run(name="mine", method=MethodSettings(model="s2-only", options=SMALL), training=training, classes=CLASSES)
     train_run(run, 0, *dataset, tmp_path, lambda method, table: 0.0)
     table = load_split(*dataset, "train", ["sentinel2"], CLASSES, training_blocks(dataset[1], fraction, 0))
     counted = read_recipe(tmp_path).statistics["label_counts"]

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 import torch
 
-from anyband.config import Method, Run, Training
+from anyband.config import MethodSettings, Run, Training
 from anyband.evaluation.evaluate_run import evaluate_run
 from anyband.models.core.registry import training_products
 from anyband.models.core.storage import load, read_recipe
@@ -18,7 +18,7 @@ CONDITIONS = ("S2", "L9", "S2+L9")
 def train(dataset, out, model: str):
     torch.set_num_threads(1)
     training = Training(steps=2, batch=1, crop_m=240, leave_out="landsat")
-    run = Run(name=model, method=Method(model=model, options=SMALL), training=training, classes=CLASSES)
+    run = Run(name=model, method=MethodSettings(model=model, options=SMALL), training=training, classes=CLASSES)
     train_run(run, 0, *dataset, out, lambda method, table: 0.0)
     evaluate_run(out, *dataset, CONDITIONS)
     return set(pd.read_csv(out / "confusion.csv")["condition"])

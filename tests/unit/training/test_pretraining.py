@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 import torch
 
-from anyband.config import Method, Run, Training
+from anyband.config import MethodSettings, Run, Training
 from anyband.evaluation.pretraining_score import explained
 from anyband.evaluation.validation import validation_score
 from anyband.models.core.storage import load, read_recipe
@@ -15,7 +15,7 @@ from small_split import CLASSES, SMALL
 
 def run(model: str, steps: int, **training) -> Run:
     loop = Training(steps=steps, batch=2, crop_m=240, validations=1, **training)
-    mine = Run(name="mine", method=Method(model="anyband", options=SMALL), training=loop, classes=CLASSES)
+    mine = Run(name="mine", method=MethodSettings(model="anyband", options=SMALL), training=loop, classes=CLASSES)
     return mine.model_copy(update={"method": mine.method.model_copy(update={"model": model})})
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from anyband.config import Method, Run, Training
+from anyband.config import MethodSettings, Run, Training
 from anyband.evaluation.validation import validation_score
 from anyband.models.baselines.prediction_fusion import PredictionFusion
 from anyband.models.core.storage import load
@@ -18,7 +18,7 @@ from small_split import CLASSES, SMALL
 def settings(model: str = "anyband", steps: int = 4) -> Run:
     training = Training(steps=steps, batch=2, crop_m=240, validations=1)
     options = {} if model == "pixel" else SMALL
-    return Run(name="mine", method=Method(model=model, options=options), training=training, classes=CLASSES)
+    return Run(name="mine", method=MethodSettings(model=model, options=options), training=training, classes=CLASSES)
 
 
 def train(dataset, out: Path, run: Run, seed: int = 0, score=validation_score) -> dict[str, torch.Tensor]:
@@ -134,7 +134,7 @@ def test_a_method_without_gradients_is_fitted_on_the_batches_of_all_steps(datase
         monkeypatch.setattr(loop, "training_batch", note)
         run = settings(model, steps=20)
         if model == "random-forest":
-            run = run.model_copy(update={"method": Method(model=model, options={"trees": 10, "leaves": 64})})
+            run = run.model_copy(update={"method": MethodSettings(model=model, options={"trees": 10, "leaves": 64})})
         train(dataset, tmp_path / model, run)
     forest = seen["random-forest"][:20]
     assert all(torch.equal(one, other) for one, other in zip(seen["pixel"], forest, strict=True))

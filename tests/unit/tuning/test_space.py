@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyband.config import Method, Run, Training
+from anyband.config import MethodSettings, Run, Training
 from anyband.landcover import SCORED
 from anyband.methods import MODELS
 from anyband.models.core.method import Options
@@ -19,7 +19,7 @@ seeds = st.integers(0, 2**31)
 
 
 def run(name="anyband", **options):
-    return Run(name=name, method=Method(model="anyband", options=options), training=Training(), classes=SCORED)
+    return Run(name=name, method=MethodSettings(model="anyband", options=options), training=Training(), classes=SCORED)
 
 
 @given(names, trials, seeds)
