@@ -44,9 +44,8 @@ def with_new_sensor(folder):
         shutil.copy(ROOT / name, copy / name)
     (copy / "src/anyband/sensors/data/twoband-1.yaml").write_text(NEW_SENSOR)
     table = copy / "src/anyband/products.py"
-    table.write_text(
-        table.read_text().replace('        Product("label"', f'        {NEW_ROW}\n        Product("label"')
-    )
+    before, rows, after = table.read_text().partition("_ROWS = (\n")
+    table.write_text(f"{before}{rows}{NEW_ROW}\n{after}")
     return Workflow(folder, copy)
 
 
