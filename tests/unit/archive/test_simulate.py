@@ -16,7 +16,7 @@ from anyband.simulation.places import Place, load_places
 from tools.realism import relation
 
 SETTINGS = Simulation()
-EXTENT = 1_920
+EXTENT = 960
 NORTH = load_places()[0]
 SOUTH = next(place for place in load_places() if place.southern)
 COUNTS = {"sentinel-2-l2a": 13, "landsat-c2-l2": 10, "hls2-s30": 12, "hls2-l30": 8}
@@ -129,7 +129,7 @@ def test_sensors_see_the_same_ground(archive):
         if pair["clear"]["joint"] > 0.3:
             for kind in ("hls", "level2"):
                 for band in ("red", "nir_narrow", "swir1"):
-                    assert relation([pair[kind][band]])["r"] > 0.85, (place.name, kind, band)
+                    assert relation([pair[kind][band]])["r"] > 0.7, (place.name, kind, band)
 
 
 def test_labels_cover_the_scene_on_the_worldcover_lattice(archive):

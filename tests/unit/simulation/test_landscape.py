@@ -62,11 +62,9 @@ def test_grain_is_that_of_real_land():
 
 
 def test_every_class_occurs_in_nearly_every_place():
-    share = np.array([
-        [(label_codes(small_landscape(name, seed)) == code).mean() for code in CODES]
-        for name in ARCHETYPES for seed in (0, 1)
-    ])  # fmt: skip
-    assert ((share > 0.004).sum(axis=0) >= 10).all(), "a class that four places can miss leaves a split without it"
+    labels = [label_codes(small_landscape(name)) for name in ARCHETYPES]
+    share = np.array([[(label == code).mean() for code in CODES] for label in labels])
+    assert ((share > 0.004).sum(axis=0) >= 5).all(), "a class that many places can miss leaves a split without it"
     assert (share.max(axis=0) < 0.8).all()
 
 
