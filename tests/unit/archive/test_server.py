@@ -216,7 +216,9 @@ def test_links_lead_to_themselves_and_to_the_description_and_a_limit_is_cut(prox
         links = {link["rel"]: link for link in requests.get(ROOT + path, timeout=5).json()["links"]}
         assert links["self"]["href"] == ROOT + path
     described = {link["rel"]: link for link in requests.get(ROOT, timeout=5).json()["links"]}["service-desc"]
-    assert "/collections" in requests.get(described["href"], timeout=5).json()["paths"]
+    description = requests.get(described["href"], timeout=5)
+    assert "/collections" in description.json()["paths"]
+    assert description.headers["Content-Type"] == described["type"]
     assert requests.get(f"{ROOT}/search?limit=1000000", timeout=5).json()["numberReturned"] == 200
 
 

@@ -23,7 +23,7 @@ from urllib.parse import unquote, urlsplit
 
 from anyband.archive.server.holdings import Holdings
 from anyband.archive.server.item_index import RequestError
-from anyband.archive.server.stac_api import SENSORS, STAC, Api, not_found
+from anyband.archive.server.stac_api import GEOJSON, JSON, OPENAPI, SENSORS, STAC, Api, not_found
 from anyband.archive.stac_items import BASE, HOST
 from anyband.runtime import UserError
 
@@ -175,8 +175,8 @@ class ArchiveServer(ThreadingHTTPServer):
 
 
 def json_answer(status: HTTPStatus, document: Mapping[str, Any]) -> Answer:
-    """A JSON document."""
-    kind = "application/geo+json" if document.get("type", "").startswith("Feature") else "application/json"
+    """A JSON document under its own media type."""
+    kind = GEOJSON if document.get("type", "").startswith("Feature") else OPENAPI if "openapi" in document else JSON
     return Answer(status, json.dumps(document).encode(), {"Content-Type": kind})
 
 
