@@ -9,7 +9,6 @@ import zarr
 
 from anyband.chips.shards import Appender, Shards, create_chips, keep_chips
 from anyband.chips.store import band_groups, open_site, read_array
-from anyband.products import shift_stored
 from anyband.runtime import UserError
 from fabricate import BANDS, fabricate_store
 
@@ -65,11 +64,11 @@ def test_full_disk_leaves_the_old_store_and_one_line(tmp_path, monkeypatch):
 
     original = zarr.storage.LocalStore.set
     monkeypatch.setattr(zarr.storage.LocalStore, "set", fail)
-    with pytest.raises(UserError, match="no space left on the disk for .*aspen.zarr"):
+    with pytest.raises(OSError, match="No space left"):  # `step_main` makes one line of it
         fabricate_store(path, 4, 9)
     monkeypatch.undo()
     assert np.array_equal(read_array(open_site(path), "label"), before)
-    assert {entry.name for entry in tmp_path.iterdir()} == {"aspen.zarr", ".aspen.zarr.unfinished"}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["aspen.zarr"]
     fabricate_store(path, 4, 9)
     assert len(read_array(open_site(path), "label")) == 4
     assert [entry.name for entry in tmp_path.iterdir()] == ["aspen.zarr"]
@@ -95,7 +94,7 @@ def test_appended_chips_are_those_of_one_write(tmp_path, random, pieces):
     end.close()
     assert np.array_equal(array[...], values)
     keep = [0, 1, 2, 70, 71, 135]
-    keep_chips(group, tmp_path / "a.zarr", keep, tmp_path / "before")
+    keep_chips(group, tmp_path / "a.zarr", keep)
     assert np.array_equal(zarr.open_array(tmp_path / "a.zarr/values")[...], values[keep])
     assert [path.name for path in (tmp_path / "a.zarr").iterdir() if path.is_dir()] == ["values"]
 
@@ -115,8 +114,3 @@ def test_damaged_shard_is_named(tmp_path):
     shard.write_bytes(shard.read_bytes()[:100])
     with pytest.raises(UserError, match="aspen.zarr: array landsat/30m/values is missing or damaged"):
         read_array(open_site(path), "landsat/30m/values")
-
-
-def test_shift_saturates_instead_of_wrapping_around():
-    values = np.array([0, 1, 64_999], np.uint16)
-    assert shift_stored(values, 1_000, 0).tolist() == [0, 1_001, 65_535]

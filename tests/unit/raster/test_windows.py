@@ -1,4 +1,4 @@
-"""Native pixels from real files, and one clear line for every kind of broken file."""
+"""Native pixels from real files, every tile decoded once, and one clear line for every kind of broken file."""
 
 from dataclasses import replace
 
@@ -8,9 +8,10 @@ import rasterio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyband.ground import chip_window, site_footprints
+from anyband.ground import Window, chip_window, site_footprints
+from anyband.products import shift_stored
 from anyband.raster.asset import RasterAsset, UnusableItemError
-from anyband.raster.windows import Pixels, assemble, read_windows
+from anyband.raster.windows import Pixels, assemble, plan_reads, read_windows
 from anyband.runtime import UserError
 from rasters import CORNER, HLS_CRS, write_raster
 
@@ -170,3 +171,56 @@ def test_real_landsat_lies_half_a_pixel_off_the_sentinel2_grid(realdata):
             west, north = chip.x0 + offset[0], chip.y0 - offset[1]
             window = from_bounds(west, north - 960, west + 960, north, source.transform)
             assert np.array_equal(stored, source.read(1, window=window))
+
+
+window_lists = st.lists(
+    st.builds(Window, st.integers(-40, 320), st.integers(-40, 320), st.just(24), st.just(0.0), st.just(0.0)),
+    min_size=1,
+    max_size=20,
+)
+shapes = st.tuples(st.integers(20, 300), st.integers(20, 300))
+tiles = st.tuples(st.sampled_from([1, 16, 64, 512]), st.sampled_from([16, 64, 300]))
+
+
+@given(windows=window_lists, shape=shapes, tile=tiles)
+def test_every_pixel_arrives_where_it_belongs(windows, shape, tile):
+    """Scattering the planned reads gives what a padded read of each chip gives."""
+    raster = np.arange(1, shape[0] * shape[1] + 1).reshape(shape)
+    chips = np.zeros((len(windows), 24, 24), int)
+    for read in plan_reads(windows, shape, tile):
+        block = raster[read.row : read.row + read.height, read.col : read.col + read.width]
+        assert block.shape == (read.height, read.width)  # always inside the raster
+        for chip, top, bottom, left, right in read.cuts:
+            window = windows[chip]
+            rows, cols = slice(top - window.row, bottom - window.row), slice(left - window.col, right - window.col)
+            chips[chip, rows, cols] = block[top - read.row : bottom - read.row, left - read.col : right - read.col]
+    padded = np.pad(raster, 400)
+    expected = [padded[400 + w.row : 424 + w.row, 400 + w.col : 424 + w.col] for w in windows]
+    assert np.array_equal(chips, expected)
+
+
+@given(windows=window_lists, shape=shapes, tile=tiles)
+def test_no_tile_is_decoded_twice(windows, shape, tile):
+    seen = set()
+    for read in plan_reads(windows, shape, tile):
+        rows = range(read.row // tile[0], (read.row + read.height - 1) // tile[0] + 1)
+        assert len(rows) == 1
+        for col in range(read.col // tile[1], (read.col + read.width - 1) // tile[1] + 1):
+            assert (rows[0], col) not in seen
+            seen.add((rows[0], col))
+
+
+def test_tiles_between_distant_chips_are_not_read():
+    far_apart = [Window(0, 0, 24, 0, 0), Window(0, 1_000, 24, 0, 0)]
+    reads = plan_reads(far_apart, (512, 2_048), (64, 64))
+    assert [(read.col, read.width) for read in reads] == [(0, 24), (1_000, 24)]
+
+
+def test_neighbouring_tiles_become_one_request():
+    side_by_side = [Window(0, 0, 64, 0, 0), Window(0, 64, 64, 0, 0), Window(0, 128, 64, 0, 0)]
+    assert len(plan_reads(side_by_side, (64, 192), (64, 64))) == 1
+
+
+def test_shift_saturates_instead_of_wrapping_around():
+    values = np.array([0, 1, 64_999], np.uint16)
+    assert shift_stored(values, 1_000, 0).tolist() == [0, 1_001, 65_535]
