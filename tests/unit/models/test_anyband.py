@@ -38,7 +38,10 @@ def test_a_band_given_twice_changes_little(model, observe):
     """Splitting every band in two must not double what is seen: it only makes it a little more certain."""
     group = observe(("landsat",)).groups[0]
     twice = group.select_bands(tuple(range(7)) * 2)
-    once, double = model.acquisition((group,)).values, model.acquisition((twice,)).values
+    once, double = (
+        model.features(Observation((group,)), QUERY).values,
+        model.features(Observation((twice,)), QUERY).values,
+    )
     assert (double - once).abs().mean() < 0.1 * once.abs().mean()
 
 
@@ -47,9 +50,9 @@ def test_noise_of_a_split_band_averages_out(model, observe):
     torch.manual_seed(1)
     noisy = [replace(group, values=group.values + 0.05 * torch.randn_like(group.values)) for _ in range(2)]
     both = replace(group.select_bands(tuple(range(7)) * 2), values=torch.cat([g.values for g in noisy], dim=1))
-    clean = model.acquisition((group,)).values
-    split = (model.acquisition((both,)).values - clean).pow(2).mean()
-    single = (model.acquisition((noisy[0],)).values - clean).pow(2).mean()
+    clean = model.features(Observation((group,)), QUERY).values
+    split = (model.features(Observation((both,)), QUERY).values - clean).pow(2).mean()
+    single = (model.features(Observation((noisy[0],)), QUERY).values - clean).pow(2).mean()
     assert split < single
 
 
@@ -211,9 +214,9 @@ def test_the_short_way_for_whole_images_gives_the_same_features(spectral, statis
     """Where nothing is masked one product does; a masked corner must change that corner and nothing else."""
     model = AnyBand(AnyBandOptions(**small, features=12, hyper=16, spectral=spectral), statistics, 4).eval()
     groups = observe().of("sentinel2")
-    whole = model.acquisition(groups).values
+    whole = model.features(Observation(groups), QUERY).values
     valid = groups[0].valid.clone()
     valid[..., :2, :2] = False
-    masked = model.acquisition((replace(groups[0], valid=valid), *groups[1:])).values
+    masked = model.features(Observation((replace(groups[0], valid=valid), *groups[1:])), QUERY).values
     assert torch.allclose(masked[:, 2:, 2:], whole[:, 2:, 2:], atol=1e-5)
     assert not torch.allclose(masked[:, :2, :2], whole[:, :2, :2], atol=1e-3)

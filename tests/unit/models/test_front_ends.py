@@ -7,7 +7,7 @@ import torch
 
 from anyband.evaluation.run_cost import parameters
 from anyband.models.core.registry import build
-from anyband.models.rivals.channels import describe, on_chip_grid, on_finest_grid, sample_bands, seeing, sinusoid
+from anyband.models.rivals.channels import describe, groups_of, interpolate_to_finest, on_chip_grid, seeing, sinusoid
 from anyband.observation import Observation, QueryGrid
 from anyband.sensors import BandSet
 
@@ -152,7 +152,7 @@ def test_bands_keep_their_description(statistics, observe):
 
 def test_the_finest_grid_of_a_product_keeps_its_own_pixels(statistics, observe):
     groups = observe(("sentinel2",)).groups
-    channels = on_finest_grid(groups, statistics)
+    channels = interpolate_to_finest(groups, statistics)
     level = describe(groups[0], statistics.at)[:, None, None]
     expected = (groups[0].values.permute(0, 2, 3, 1) - level[..., 0]) / level[..., 1]
     assert torch.allclose(channels.values[..., :4], expected, atol=1e-5)
@@ -162,7 +162,7 @@ def test_sampling_keeps_at_least_one_band(observe):
     counts = set()
     for seed in range(30):
         torch.manual_seed(seed)
-        counts.add(sum(len(g.band_sets[0]) for g in sample_bands(observe().groups, 1.0)))
+        counts.add(sum(len(g.band_sets[0]) for g in groups_of(observe(), True, 1.0)))
     assert min(counts) >= 1
     assert len(counts) > 5
 

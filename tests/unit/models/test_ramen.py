@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from anyband.models.rivals.channels import on_finest_grid
+from anyband.models.rivals.channels import interpolate_to_finest
 from anyband.models.rivals.ramen import Projector, Ramen, RamenOptions, Resampler, scale_code
 from anyband.observation import Observation, QueryGrid
 from anyband.sensors import BandSet, SpectralResponse
@@ -81,7 +81,7 @@ def test_coarser_bands_are_interpolated_within_a_modality(model, observe):
     """A ramp on the 20 m grid stays a ramp in metres on the 10 m one."""
     groups = observe(("sentinel2",)).groups
     ramp = torch.arange(12.0).expand_as(groups[1].values).contiguous()
-    channels = on_finest_grid((groups[0], replace(groups[1], values=ramp)), model.statistics)
+    channels = interpolate_to_finest((groups[0], replace(groups[1], values=ramp)), model.statistics)
     steps = channels.values[0, 12, 2:-2, 4].diff()
     assert torch.allclose(steps, steps[:1].expand_as(steps), atol=1e-3)
 

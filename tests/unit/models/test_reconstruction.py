@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from anyband.models.proposed.anyband import AnyBandOptions
-from anyband.models.proposed.reconstruction import HIDDEN_M, Reconstruction, over_pixels, together, without
+from anyband.models.proposed.reconstruction import HIDDEN_M, Reconstruction, known_mean, over_pixels, without
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
 from anyband.sensors import get_sensor
@@ -100,7 +100,7 @@ def test_hidden_values_do_not_reach_the_prediction(model, observe):
 def test_acquisitions_count_by_what_they_know():
     one, other = torch.full((1, 1, 1, 2), 1.0), torch.full((1, 1, 1, 2), 5.0)
     known = torch.tensor([[[[1.0, 0.0]]]]), torch.tensor([[[[1.0, 0.5]]]])
-    assert together([(one, known[0]), (other, known[1])])[0, :, 0, 0].tolist() == [3.0, 5.0]
+    assert known_mean([(one, known[0]), (other, known[1])])[0, :, 0, 0].tolist() == [3.0, 5.0]
 
 
 def test_losses_fall_when_the_same_batch_is_seen_again(model, observe):

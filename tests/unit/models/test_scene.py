@@ -34,10 +34,10 @@ def test_without_the_option_nothing_is_looked_at_and_nothing_more_is_drawn(build
     model = build(scene=False)
     groups = observe().of("sentinel2")
     torch.manual_seed(1)
-    plain = model.acquisition(groups).values
+    plain = model.features(Observation(groups), QUERY).values
     after = torch.get_rng_state()
     torch.manual_seed(1)
-    assert torch.equal(model.acquisition(with_scene(Observation(groups), KNOWN).groups).values, plain)
+    assert torch.equal(model.features(with_scene(Observation(groups), KNOWN), QUERY).values, plain)
     torch.manual_seed(1)
     torch.rand(())  # whether responses are Gaussian
     assert torch.equal(torch.get_rng_state(), after)

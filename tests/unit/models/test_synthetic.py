@@ -3,8 +3,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from anyband.models.core.band_stack import some_bands
 from anyband.models.proposed.merge_bands import lower_nm, upper_nm
-from anyband.models.proposed.synthetic import COARSER, WIDEST, happens, some_bands, synthetic_sensor, wider_bands
+from anyband.models.proposed.synthetic import COARSER, LEAST_BANDS, WIDEST, bernoulli, synthetic_sensor, wider_bands
 from anyband.observation import BandGroup
 from anyband.sensors.band import REFLECTANCE
 from handmade import band_set, make_group
@@ -23,10 +24,10 @@ def draws(make, count=40):
 
 
 def test_a_synthetic_sensor_keeps_at_least_three_bands(observe):
-    counts = {len(bands_of(groups)) for groups in draws(lambda: some_bands(observe().of("sentinel2")), 60)}
+    counts = {len(bands_of(groups)) for groups in draws(lambda: some_bands(observe().of("sentinel2"), LEAST_BANDS), 60)}
     assert min(counts) == 3
     assert len(counts) > 5
-    (pair,) = some_bands((observe(("landsat",)).groups[0].select_bands((0, 1)),))
+    (pair,) = some_bands((observe(("landsat",)).groups[0].select_bands((0, 1)),), LEAST_BANDS)
     assert len(pair.band_sets[0]) == 2
 
 
@@ -34,9 +35,9 @@ def test_what_cannot_happen_draws_nothing():
     """Or a new option would change every training that does not use it."""
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    assert not happens(0.0)
+    assert not bernoulli(0.0)
     assert torch.equal(before, torch.get_rng_state())
-    assert all(draws(lambda: happens(1.0)))
+    assert all(draws(lambda: bernoulli(1.0)))
 
 
 def test_a_wider_band_measures_the_mean_and_says_so():

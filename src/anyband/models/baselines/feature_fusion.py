@@ -51,6 +51,7 @@ class FeatureFusion(DenseMethod):
     marker = "D"
     options_type = FeatureFusionOptions
     options: FeatureFusionOptions
+    tokens: nn.ModuleDict  # type: ignore[assignment]
     search = {"fusion": ("concat", "attention")}
 
     def __init__(self, options: FeatureFusionOptions, statistics: Statistics, classes: int) -> None:

@@ -11,11 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from anyband.models.baselines.input_fusion import StackOptions
-from anyband.models.core.feature_maps import CellTokens, FeatureMap, observed
+from anyband.models.core.feature_maps import FeatureMap, observed
 from anyband.models.core.layers import linear
-from anyband.models.core.method import DenseMethod, UnsupportedInputError
+from anyband.models.core.method import AcquisitionMethod, UnsupportedInputError
 from anyband.models.core.normalisation import Statistics
-from anyband.models.proposed.anyband import fuse
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
 
@@ -39,7 +38,7 @@ class HlsUnifiedOptions(StackOptions):
     red_edge: bool = False
 
 
-class HlsUnified(DenseMethod):
+class HlsUnified(AcquisitionMethod):
     """The same weights for every HLS acquisition; acquisitions are averaged with learned weights."""
 
     label = "HLS unified"
@@ -65,23 +64,11 @@ class HlsUnified(DenseMethod):
         self.layers = nn.Sequential(
             linear(channels, options.hidden), nn.ReLU(), linear(options.hidden, options.features), nn.ReLU()
         )
-        self.tokens = CellTokens(options.features, options.dim, options.moments, options.cell_m)
-        self.fine = linear(options.features, options.fine)
-        self.cell_gate = nn.Linear(options.dim, 1)
-        self.fine_gate = nn.Linear(options.fine, 1)
+        self.add_fusion(options.features)
 
-    def encode(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, Tensor]:
-        """Cell tokens (B, Hc, Wc, D) and fine features (B, H, W, F)."""
-        cells, fine = [], []
-        for product in sorted(observation.products & SHARED.keys()):
-            features = self.acquisition(observation, product)
-            cells.append(self.tokens(features, query))
-            read, weight = features.read(query, linear=True)
-            fine.append((self.fine(read), weight))
-        return fuse(cells, self.cell_gate), fuse(fine, self.fine_gate)
-
-    def acquisition(self, observation: Observation, product: str) -> FeatureMap:
+    def features(self, observation: Observation, query: QueryGrid) -> FeatureMap:
         """Features of one acquisition on the 30 m grid."""
+        (product,) = observation.products
         stacked, valid, offset_m = self.stack(observation, product)
         inputs = torch.cat((stacked, valid), dim=-1)
         return observed(self.layers(inputs), valid.amax(dim=-1, keepdim=True), GRID_M, offset_m)

@@ -8,11 +8,8 @@ the weaker forms found in practice.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import Tensor
-
 from anyband.models.core.band_stack import StackEncoder
-from anyband.models.core.feature_maps import CellTokens
-from anyband.models.core.layers import linear
+from anyband.models.core.feature_maps import FeatureMap
 from anyband.models.core.method import DenseMethod, Options
 from anyband.models.core.normalisation import Statistics
 from anyband.observation import Observation, QueryGrid
@@ -50,15 +47,12 @@ class OneStack(DenseMethod):
         super().__init__(options, statistics, classes)
         products = products or self.products
         self.encoder = StackEncoder(products, statistics, options.hidden, options.features, presence=presence)
-        self.tokens = CellTokens(options.features, options.dim, options.moments, options.cell_m)
-        self.fine = linear(options.features, options.fine)
+        self.add_summary(options.features)
 
-    def encode(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, Tensor]:
-        """Cell tokens (B, Hc, Wc, D) and fine features (B, H, W, F)."""
-        features = self.encoder(observation, query)
-        cells, _ = self.tokens(features, query)
-        read, _ = features.read(query, linear=True)
-        return cells, self.fine(read)
+    def features(self, observation: Observation, query: QueryGrid) -> FeatureMap:
+        """Features on the 10 m grid."""
+        features: FeatureMap = self.encoder(observation, query)
+        return features
 
 
 class Sentinel2Only(OneStack):

@@ -109,3 +109,12 @@ class StackEncoder(nn.Module):
         stacked, weight = self.stack(observation, query)
         offset = torch.zeros(observation.batch, 2, device=stacked.device)
         return observed(self.layers(stacked), weight, GRID_M, offset)
+
+
+def some_bands(groups: tuple[BandGroup, ...], least: int) -> tuple[BandGroup, ...]:
+    """A random number of random bands, at least `least` where there are so many."""
+    bands = [(g, c) for g, group in enumerate(groups) for c in range(group.values.shape[1])]
+    count = int(torch.randint(min(least, len(bands)), len(bands) + 1, ()))
+    kept = {bands[i] for i in torch.randperm(len(bands))[:count].tolist()}
+    chosen = [tuple(c for g, c in bands if g == index and (g, c) in kept) for index in range(len(groups))]
+    return tuple(group.select_bands(c) for group, c in zip(groups, chosen, strict=True) if c)

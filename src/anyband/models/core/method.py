@@ -4,10 +4,13 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self
 
+import torch
 from torch import Tensor, nn
 
 from anyband.methods import Role
 from anyband.models.core.decoder import Decoder
+from anyband.models.core.feature_maps import CellTokens, FeatureMap
+from anyband.models.core.layers import linear
 from anyband.models.core.losses import mean_cross_entropy
 from anyband.models.core.normalisation import Statistics
 from anyband.models.core.trunk import Trunk
@@ -178,7 +181,7 @@ class Method(nn.Module):
 
 
 class DenseMethod(Method):
-    """Front end, trunk, decoder. Subclasses implement `encode`."""
+    """Front end, trunk, decoder. Subclasses implement `features` and call `add_summary`, or implement `encode`."""
 
     def __init__(self, options: Options, statistics: Statistics, classes: int) -> None:
         """Build trunk and decoder; the subclass adds its front end."""
@@ -186,12 +189,74 @@ class DenseMethod(Method):
         self.trunk = Trunk(options.dim, options.depth, options.heads, options.mlp_ratio, options.cell_m)
         self.decoder = Decoder(options.dim, options.fine, options.convolutions, classes, options.cell_m)
 
+    def add_summary(self, width: int) -> None:
+        """Build the ways from features of `width` channels to cell tokens and to fine features."""
+        self.tokens = CellTokens(width, self.options.dim, self.options.moments, self.options.cell_m)
+        self.fine = linear(width, self.options.fine)
+
+    def features(self, observation: Observation, query: QueryGrid) -> FeatureMap:
+        """Features on a grid of the method's own."""
+        raise NotImplementedError
+
     def encode(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, Tensor]:
         """Cell tokens (B, Hc, Wc, D) and fine features (B, H, W, F)."""
-        raise NotImplementedError
+        features = self.features(observation, query)
+        cells, _ = self.tokens(features, query)
+        read, _ = features.read(query, linear=True)
+        return cells, self.fine(read)
 
     def forward(self, observation: Observation, query: QueryGrid) -> Tensor:
         """Logits (B, classes, H, W) on the query grid."""
         cells, fine = self.encode(observation, query)
         logits: Tensor = self.decoder(self.trunk(cells), fine, query)
         return logits
+
+
+Encoded = tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""Cell tokens (B, Hc, Wc, D) and fine features (B, H, W, F) of an acquisition, each with its observed share."""
+
+
+class AcquisitionMethod(DenseMethod):
+    """Encodes acquisitions one by one and averages them with learned weights, per cell and per query pixel.
+
+    Subclasses implement `features`, which is given one product, and call `add_fusion`.
+    """
+
+    def add_fusion(self, width: int) -> None:
+        """Build the summary of features of `width` channels and what weighs acquisitions."""
+        self.add_summary(width)
+        self.cell_gate = nn.Linear(self.options.dim, 1)
+        self.fine_gate = nn.Linear(self.options.fine, 1)
+
+    def encode_each(self, observation: Observation, query: QueryGrid) -> dict[str, Encoded]:
+        """Every product encoded by itself."""
+        found = {}
+        for product in sorted(self.usable(observation.products)):
+            features = self.features(observation.only(frozenset({product})), query)
+            read, weight = features.read(query, linear=True)
+            found[product] = self.tokens(features, query), (self.fine(read), weight)
+        return found
+
+    def fuse(self, each: dict[str, Encoded], products: frozenset[str]) -> tuple[Tensor, Tensor]:
+        """Cell tokens (B, Hc, Wc, D) and fine features (B, H, W, F) of `products` together."""
+        cells, fine = zip(*(encoded for product, encoded in each.items() if product in products), strict=True)
+        return weighted_mean(list(cells), self.cell_gate), weighted_mean(list(fine), self.fine_gate)
+
+    def encode(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, Tensor]:
+        """Cell tokens (B, Hc, Wc, D) and fine features (B, H, W, F)."""
+        return self.fuse(self.encode_each(observation, query), observation.products)
+
+
+def weighted_mean(parts: list[tuple[Tensor, Tensor]], gate: nn.Linear) -> Tensor:
+    """Average of acquisitions (B, h, w, C) with learned weights; where an acquisition saw nothing it does not count.
+
+    Args:
+        parts: per acquisition, features and observed share (B, h, w, 1).
+        gate: scores an acquisition from its features.
+    """
+    if len(parts) == 1:
+        return parts[0][0] * (parts[0][1] > 0)
+    values = torch.stack([value for value, _ in parts])
+    seen = torch.stack([weight for _, weight in parts])
+    share = torch.sigmoid(gate(values)) * seen
+    return (values * share).sum(dim=0) / share.sum(dim=0).clamp_min(1e-6)

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from anyband.models.core.band_codes import BandCodes, BandWeights
-from anyband.models.core.feature_maps import CellTokens, FeatureMap, observed
+from anyband.models.core.feature_maps import FeatureMap, observed
 from anyband.models.core.layers import linear
 from anyband.models.core.losses import mean_cross_entropy
 from anyband.models.core.metadata_code import SceneCode
-from anyband.models.core.method import Batch, DenseMethod, Options
+from anyband.models.core.method import AcquisitionMethod, Batch, Options
 from anyband.models.core.normalisation import Statistics
 from anyband.models.core.regrid import apply_separable, reading_weights
 from anyband.models.proposed.merge_bands import resolved
@@ -59,7 +59,7 @@ class AnyBandOptions(Options):
     scene: bool = False
 
 
-class AnyBand(DenseMethod):
+class AnyBand(AcquisitionMethod):
     """Conditions on the measurement operator of every band instead of on its name."""
 
     label = "anyband"
@@ -92,10 +92,7 @@ class AnyBand(DenseMethod):
             self.from_spectrum = linear(self.posterior.size, width)
             self.from_known = linear(self.posterior.size, width, gain=0.1)
         self.mix = nn.Sequential(nn.ReLU(), linear(width, width), nn.ReLU())
-        self.tokens = CellTokens(width, options.dim, options.moments, options.cell_m)
-        self.fine = linear(width, options.fine)
-        self.cell_gate = nn.Linear(options.dim, 1)
-        self.fine_gate = nn.Linear(options.fine, 1)
+        self.add_fusion(width)
         # Last, so that all other weights start as they do without it.
         self.scene = SceneCode(width) if options.scene else None
 
@@ -103,59 +100,42 @@ class AnyBand(DenseMethod):
         """Every product."""
         return products
 
-    def encode(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, Tensor]:
-        """Cell tokens (B, Hc, Wc, D) and fine features (B, H, W, F)."""
-        return self.together(self.parts(observation, query), observation.products)
-
     def loss(self, batch: Batch, class_weights: Tensor | None = None) -> Tensor:
         """The mean cross-entropy of the maps from `training_subsets`, the front end run once.
 
         With chance `synthetic` a map from a synthetic sensor made of one acquisition joins them.
         """
         observation, query, labels = batch
-        parts = self.parts(observation, query)
-        seen = [self.together(parts, products) for products in self.mapped(observation.products)]
+        each = self.encode_each(observation, query)
+        seen = [self.fuse(each, products) for products in self.mapped(observation.products)]
         if torch.rand(()) < self.options.synthetic:
-            product = sorted(parts)[int(torch.randint(len(parts), ()))]
+            product = list(each)[int(torch.randint(len(each), ()))]
             synthetic = Observation(synthetic_sensor(observation.of(product), self.options.wider, self.options.coarser))
-            seen.append(self.together(self.parts(synthetic, query), synthetic.products))
+            seen.append(self.encode(synthetic, query))
         cells, fine = zip(*seen, strict=True)
         logits: Tensor = self.decoder(self.trunk(torch.cat(cells)), torch.cat(fine), query)
         return mean_cross_entropy(logits.chunk(len(seen)), labels, class_weights)
 
-    def parts(self, observation: Observation, query: QueryGrid) -> "dict[str, tuple[Part, Part]]":
-        """Of every acquisition, cell tokens and fine features, each with the observed share."""
-        found = {}
-        for product in sorted(observation.products):
-            features = self.acquisition(observation.of(product))
-            read, weight = features.read(query, linear=True)
-            found[product] = self.tokens(features, query), (self.fine(read), weight)
-        return found
-
-    def together(self, parts: "dict[str, tuple[Part, Part]]", products: frozenset[str]) -> tuple[Tensor, Tensor]:
-        """Cell tokens (B, Hc, Wc, D) and fine features (B, H, W, F) of `products` fused."""
-        cells, fine = zip(*(part for product, part in parts.items() if product in products), strict=True)
-        return fuse(list(cells), self.cell_gate), fuse(list(fine), self.fine_gate)
-
-    def acquisition(self, groups: tuple[BandGroup, ...]) -> FeatureMap:
-        """Features of one acquisition on its finest native grid, from groups in order of pixel size."""
-        groups = tuple(resolved(group) for group in groups)
+    def features(self, observation: Observation, query: QueryGrid) -> FeatureMap:
+        """Features of one acquisition on its finest native grid."""
+        (product,) = observation.products
+        groups = tuple(resolved(group) for group in observation.of(product))
         gaussian = self.training and bool(torch.rand(()) < self.options.catalogue_response)
         mean, std = self.levels(groups)
-        values, seen = on_finest_grid(groups, mean)
-        ways: list[Way] = []
+        values, seen = read_nearest(groups, mean)
+        mappings: list[BandMapping] = []
         bias = values.new_zeros(())
         if self.weights is not None:
             weight, level = self.code_weights(groups, gaussian)
-            ways.append(Way(weight / std[..., None], level, averaged=True))
+            mappings.append(BandMapping(weight / std[..., None], level, averaged=True))
         if self.posterior is not None:
             centre, gain, known = self.conversions(groups, gaussian)
             weight = gain @ self.from_spectrum.weight.T
-            ways.append(Way(weight, (mean - centre)[..., None] * weight, averaged=False))
+            mappings.append(BandMapping(weight, (mean - centre)[..., None] * weight, averaged=False))
             bias = (self.from_spectrum.bias + self.from_known(known))[:, None]
         if self.scene is not None:
             bias = bias + self.scene(groups[0].scene)[:, None]
-        mixed = self.mix((all_seen(values, ways) if seen is None else some_seen(values, seen, ways)) + bias)
+        mixed = self.mix((all_seen(values, mappings) if seen is None else some_seen(values, seen, mappings)) + bias)
         where = torch.ones_like(mixed[..., :1]) if seen is None else seen.amax(dim=-1, keepdim=True)
         features, where = (part.reshape(len(part), *groups[0].values.shape[2:], -1) for part in (mixed, where))
         return observed(features, where, groups[0].pixel_m, groups[0].offset_m)
@@ -203,11 +183,7 @@ class AnyBand(DenseMethod):
         return centre, gain, known
 
 
-Part = tuple[Tensor, Tensor]
-"""Features (B, h, w, C) and the observed share (B, h, w, 1)."""
-
-
-def on_finest_grid(groups: tuple[BandGroup, ...], mean: Tensor) -> tuple[Tensor, Tensor | None]:
+def read_nearest(groups: tuple[BandGroup, ...], mean: Tensor) -> tuple[Tensor, Tensor | None]:
     """Values about their mean at the pixel centres of the first group, and validity as 0 or 1, both (B, h * w, C).
 
     Validity is None when every band is valid everywhere, which saves most of the work on many bands.
@@ -234,7 +210,7 @@ def on_finest_grid(groups: tuple[BandGroup, ...], mean: Tensor) -> tuple[Tensor,
 
 
 @dataclass(frozen=True)
-class Way:
+class BandMapping:
     """How bands enter the features.
 
     Attributes:
@@ -248,22 +224,22 @@ class Way:
     averaged: bool
 
 
-def all_seen(values: Tensor, ways: list[Way]) -> Tensor:
+def all_seen(values: Tensor, mappings: list[BandMapping]) -> Tensor:
     """Features (B, N, E) of values (B, N, C) where every band saw every pixel: one product for all ways in."""
-    shares = [1 / values.shape[2] if way.averaged else 1.0 for way in ways]
-    weight = torch.stack([share * way.weight for share, way in zip(shares, ways, strict=True)]).sum(dim=0)
-    level = torch.stack([share * way.level.sum(dim=1, keepdim=True) for share, way in zip(shares, ways, strict=True)])
+    shares = [1 / values.shape[2] if mapping.averaged else 1.0 for mapping in mappings]
+    weight = torch.stack([share * m.weight for share, m in zip(shares, mappings, strict=True)]).sum(dim=0)
+    level = torch.stack([share * m.level.sum(dim=1, keepdim=True) for share, m in zip(shares, mappings, strict=True)])
     return torch.bmm(values, weight) + level.sum(dim=0)
 
 
-def some_seen(values: Tensor, seen: Tensor, ways: list[Way]) -> Tensor:
+def some_seen(values: Tensor, seen: Tensor, mappings: list[BandMapping]) -> Tensor:
     """Features (B, N, E) of values, 0 where invalid, and their validity (B, N, C)."""
     share = seen.sum(dim=-1, keepdim=True).clamp_min(1.0).reciprocal()
     both = torch.cat((values, seen), dim=-1)
     total = values.new_zeros(())
-    for way in ways:
-        mixed = torch.bmm(both, torch.cat((way.weight, way.level), dim=1))
-        total = total + (mixed * share if way.averaged else mixed)
+    for mapping in mappings:
+        mixed = torch.bmm(both, torch.cat((mapping.weight, mapping.level), dim=1))
+        total = total + (mixed * share if mapping.averaged else mixed)
     return total
 
 
@@ -276,18 +252,3 @@ def read_containing(image: Tensor, group: BandGroup, finest: BandGroup) -> Tenso
     rows = reading_weights(image.shape[1], group.pixel_m, dy, height, finest.pixel_m, linear=False)
     columns = reading_weights(image.shape[2], group.pixel_m, dx, width, finest.pixel_m, linear=False)
     return apply_separable(rows, columns, image)
-
-
-def fuse(parts: list[tuple[Tensor, Tensor]], gate: nn.Linear) -> Tensor:
-    """Average of acquisitions (B, h, w, C) with learned weights; where an acquisition saw nothing it does not count.
-
-    Args:
-        parts: per acquisition, features and observed share (B, h, w, 1).
-        gate: scores an acquisition from its features.
-    """
-    if len(parts) == 1:
-        return parts[0][0] * (parts[0][1] > 0)
-    values = torch.stack([value for value, _ in parts])
-    seen = torch.stack([weight for _, weight in parts])
-    share = torch.sigmoid(gate(values)) * seen
-    return (values * share).sum(dim=0) / share.sum(dim=0).clamp_min(1e-6)

@@ -15,13 +15,14 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from anyband.models.core.band_stack import some_bands
 from anyband.models.core.feature_maps import observed
 from anyband.models.core.method import Batch, Method
 from anyband.models.core.normalisation import Statistics
 from anyband.models.core.regrid import apply_separable, cells_across, moment_weights, reading_weights
-from anyband.models.proposed.anyband import AnyBand, AnyBandOptions, on_finest_grid
+from anyband.models.proposed.anyband import AnyBand, AnyBandOptions, read_nearest
 from anyband.models.proposed.posterior import SpectralPosterior
-from anyband.models.proposed.synthetic import some_bands
+from anyband.models.proposed.synthetic import LEAST_BANDS
 from anyband.observation import BandGroup, Observation, QueryGrid
 from anyband.runtime import UserError
 from anyband.sensors import Band
@@ -55,28 +56,28 @@ class Reconstruction(Method):
     def forward(self, observation: Observation, query: QueryGrid) -> Tensor:
         """Spectra on the query grid: values (B, K, H, W) along the posterior's axes, 0 where it equals the prior."""
         starts = [self.start(observation.of(product), query) for product in sorted(observation.products)]
-        spectra: Tensor = self.encoder(observation, query) + together(starts)
+        spectra: Tensor = self.encoder(observation, query) + known_mean(starts)
         return spectra
 
     def loss(self, batch: Batch, class_weights: Tensor | None = None) -> Tensor:
         """The mean error of predicting the pixels of all products from every set of them; labels are not looked at."""
         observation, query, _ = batch
         kept = {p: self.hidden(observation.of(p), query) for p in sorted(observation.products)}
-        parts = self.encoder.parts(Observation(tuple(g for groups in kept.values() for g in groups)), query)
+        each = self.encoder.encode_each(Observation(tuple(g for groups in kept.values() for g in groups)), query)
         starts = {product: self.start(groups, query) for product, groups in kept.items()}
         sets = self.mapped(observation.products)
-        cells, fine = zip(*(self.encoder.together(parts, products) for products in sets), strict=True)
+        cells, fine = zip(*(self.encoder.fuse(each, products) for products in sets), strict=True)
         added = self.encoder.decoder(self.encoder.trunk(torch.cat(cells)), torch.cat(fine), query).chunk(len(sets))
         losses = []
         for products, residual in zip(sets, added, strict=True):
-            spectra = residual + together([starts[product] for product in products])
+            spectra = residual + known_mean([starts[product] for product in products])
             losses.append(torch.stack([self.error(spectra, query, group) for group in observation.groups]).mean())
         return torch.stack(losses).mean()
 
     def hidden(self, groups: tuple[BandGroup, ...], query: QueryGrid) -> tuple[BandGroup, ...]:
         """The groups of an acquisition without random squares of ground and, at times, without some bands."""
         if torch.rand(()) < FEWER_BANDS:
-            groups = some_bands(groups)
+            groups = some_bands(groups, LEAST_BANDS)
         down, across = (cells_across(n, query.pixel_m, HIDDEN_M) for n in (query.height, query.width))
         kept = (torch.rand(len(groups[0].values), down, across, 1) >= HIDDEN_SHARE).float()
         return tuple(without(group, kept.to(group.values.device)) for group in groups)
@@ -84,7 +85,7 @@ class Reconstruction(Method):
     def start(self, groups: tuple[BandGroup, ...], query: QueryGrid) -> tuple[Tensor, Tensor]:
         """What Gaussian inference says by itself: spectra (B, H, W, K), and how far they are known (B, H, W, K)."""
         centre, gain, known = self.encoder.conversions(groups, gaussian=False)
-        values, seen = on_finest_grid(groups, centre)
+        values, seen = read_nearest(groups, centre)
         where = torch.ones_like(values[..., :1]) if seen is None else seen.amax(dim=-1, keepdim=True)
         shape = groups[0].values.shape[2:]
         spectra, where = (x.reshape(len(x), *shape, -1) for x in (torch.bmm(values, gain), where))
@@ -144,7 +145,7 @@ class Reconstruction(Method):
         return bool(self.prior.reading((band,))[0].any())
 
 
-def together(starts: list[tuple[Tensor, Tensor]]) -> Tensor:
+def known_mean(starts: list[tuple[Tensor, Tensor]]) -> Tensor:
     """Spectra (B, K, H, W) of several acquisitions: along each axis, the mean by how far each knows it."""
     values, known = (torch.stack(part) for part in zip(*starts, strict=True))
     mean = (values * known).sum(dim=0) / known.sum(dim=0).clamp_min(1e-6)

@@ -8,6 +8,7 @@ pixels of a larger point spread are those of a sensor with a larger sampling dis
 import torch
 
 from anyband.degrade import coarsen
+from anyband.models.core.band_stack import some_bands
 from anyband.models.proposed.merge_bands import Runs, averaged, by_wavelength, lower_nm, upper_nm
 from anyband.observation import BandGroup
 from anyband.sensors import Band
@@ -31,28 +32,18 @@ def synthetic_sensor(groups: Groups, wider: float, coarser: float) -> Groups:
     Returns:
         Its groups, the finest first.
     """
-    made = some_bands(groups)
-    if happens(wider):
+    made = some_bands(groups, LEAST_BANDS)
+    if bernoulli(wider):
         made = tuple(wider_bands(group) for group in made)
-    if happens(coarser):
+    if bernoulli(coarser):
         factor = COARSER[int(torch.randint(len(COARSER), ()))]
         made = coarsen(made, factor * min(band.gsd_m for group in made for band in group.band_sets[0]), "")
     return made
 
 
-def happens(chance: float) -> bool:
+def bernoulli(chance: float) -> bool:
     """Draw whether something of this chance happens; what cannot happen draws nothing."""
     return chance > 0 and bool(torch.rand(()) < chance)
-
-
-def some_bands(groups: Groups) -> Groups:
-    """A random number of random bands of an acquisition, at least three where it has so many."""
-    bands = [(g, c) for g, group in enumerate(groups) for c in range(group.values.shape[1])]
-    least = min(LEAST_BANDS, len(bands))
-    count = int(torch.randint(least, len(bands) + 1, ()))
-    kept = {bands[i] for i in torch.randperm(len(bands))[:count].tolist()}
-    chosen = [tuple(c for g, c in bands if g == index and (g, c) in kept) for index in range(len(groups))]
-    return tuple(group.select_bands(c) for group, c in zip(groups, chosen, strict=True) if c)
 
 
 def wider_bands(group: BandGroup) -> BandGroup:
@@ -64,7 +55,7 @@ def random_runs(bands: tuple[Band, ...]) -> Runs:
     """Indices of bands to average, by wavelength from below."""
     runs: list[list[int]] = []
     for index in by_wavelength(bands):
-        if runs and _may_join([bands[i] for i in runs[-1]], bands[index]) and happens(0.5):
+        if runs and _may_join([bands[i] for i in runs[-1]], bands[index]) and bernoulli(0.5):
             runs[-1].append(index)
         else:
             runs.append([index])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from anyband.models.core.band_stack import GRID_M, resample
+from anyband.models.core.band_stack import GRID_M, resample, some_bands
 from anyband.models.core.feature_maps import CellTokens, FeatureMap
 from anyband.models.core.layers import linear
 from anyband.models.core.method import DenseMethod
@@ -86,7 +86,7 @@ def on_chip_grid(groups: tuple[BandGroup, ...], query: QueryGrid, statistics: St
     return _standardise(groups, parts, statistics)
 
 
-def on_finest_grid(groups: tuple[BandGroup, ...], statistics: Statistics) -> Channels:
+def interpolate_to_finest(groups: tuple[BandGroup, ...], statistics: Statistics) -> Channels:
     """All bands, interpolated to the grid of the first group, which is the finest."""
     return _standardise(groups, [_interpolate(group, groups[0]) for group in groups], statistics)
 
@@ -116,17 +116,6 @@ def seeing(groups: tuple[BandGroup, ...]) -> tuple[BandGroup, ...]:
     """Without the bands that have no valid pixel in the whole batch; all of them when nothing is left."""
     chosen = [tuple(torch.nonzero(group.valid.any(dim=3).any(dim=2).any(dim=0))[:, 0].tolist()) for group in groups]
     return tuple(g.select_bands(c) for g, c in zip(groups, chosen, strict=True) if c) or groups
-
-
-def sample_bands(groups: tuple[BandGroup, ...], chance: float) -> tuple[BandGroup, ...]:
-    """With `chance`, draw a number of bands, then which: the hierarchical channel sampling of Bao et al. 2023."""
-    if torch.rand(()) >= chance:
-        return groups
-    bands = [(g, c) for g, group in enumerate(groups) for c in range(group.values.shape[1])]
-    count = int(torch.randint(1, len(bands) + 1, ()))
-    kept = {bands[i] for i in torch.randperm(len(bands))[:count].tolist()}
-    chosen = [tuple(c for g, c in bands if g == index and (g, c) in kept) for index in range(len(groups))]
-    return tuple(group.select_bands(c) for group, c in zip(groups, chosen, strict=True) if c)
 
 
 class AnySensorMethod(DenseMethod):
@@ -201,7 +190,44 @@ class ChannelAttention(nn.Module):
         return (keys * self.query).sum(dim=-1) / math.sqrt(self.query.shape[1])
 
 
+class BandTokens(DenseMethod):
+    """One token per band and cell, and the bands of a pixel read by attention: the shared part of two front ends.
+
+    Subclasses call `add_tokens`, their own codes of bands, then `add_pixels`.
+    """
+
+    def add_tokens(self, hidden: int) -> None:
+        """Build the projection of a band's moments over a cell, with one hidden layer."""
+        self.patch = CellTokens(1, hidden, self.options.moments, self.options.cell_m)
+        self.project = nn.Sequential(nn.GELU(), linear(hidden, self.options.dim))
+
+    def add_pixels(self, width: int) -> None:
+        """Build the layers behind the attention over the bands of a pixel, which gives `width` features."""
+        self.mix = nn.Sequential(nn.ReLU(), linear(width, width), nn.ReLU())
+        self.fine = linear(width, self.options.fine)
+
+    def decode(self, channels: Channels, cell_codes: Tensor, pixels: Tensor, query: QueryGrid) -> Tensor:
+        """Logits (B, classes, H, W) on the query grid.
+
+        Args:
+            channels: bands on the 10 m grid.
+            cell_codes: added to the tokens of each band, (..., C, 1, 1, D).
+            pixels: what attention has read of each pixel, (B, H, W, E).
+            query: the grid.
+        """
+        moments, covered = band_moments(channels, self.patch, query)
+        tokens = self.project(self.patch.project(moments)) + cell_codes
+        fine = self.fine(self.mix(pixels)) * channels.any_seen
+        offset = fine.new_zeros(len(fine), 2)
+        read, _ = FeatureMap(fine, channels.any_seen, GRID_M, offset).read(query, linear=True)
+        logits: Tensor = self.decoder(trunk_over_bands(self.trunk, tokens, covered), read, query)
+        return logits
+
+
 def groups_of(observation: Observation, training: bool, chance: float) -> tuple[BandGroup, ...]:
-    """The groups that see something, in training with a random part of the bands."""
+    """The groups that see something, in training with `chance` a random part of the bands.
+
+    That is the hierarchical channel sampling of Bao et al. 2023: first a number of bands is drawn, then which.
+    """
     groups = seeing(observation.groups)
-    return sample_bands(groups, chance) if training else groups
+    return some_bands(groups, 1) if training and torch.rand(()) < chance else groups

@@ -21,18 +21,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from anyband.models.core.band_stack import GRID_M
-from anyband.models.core.feature_maps import CellTokens, FeatureMap
-from anyband.models.core.layers import linear
-from anyband.models.core.method import DenseMethod, Options, UnsupportedInputError
+from anyband.models.core.method import Options, UnsupportedInputError
 from anyband.models.core.normalisation import Statistics
-from anyband.models.rivals.channels import (
-    ChannelAttention,
-    band_moments,
-    groups_of,
-    on_chip_grid,
-    trunk_over_bands,
-)
+from anyband.models.rivals.channels import BandTokens, ChannelAttention, groups_of, on_chip_grid
 from anyband.observation import BandGroup, Observation, QueryGrid
 
 
@@ -53,7 +44,7 @@ class ChannelViTOptions(Options):
     channel_sampling: float = 0.3
 
 
-class ChannelViT(DenseMethod):
+class ChannelViT(BandTokens):
     """Channels as words, with one learned embedding per band of the training products."""
 
     label = "ChannelViT style"
@@ -79,27 +70,19 @@ class ChannelViT(DenseMethod):
         super().__init__(options, statistics, classes)
         names = [(band.product, band.name) for band in statistics.bands]
         self.index = {name: number for number, name in enumerate(names)}
-        self.patch = CellTokens(1, options.hidden, options.moments, options.cell_m)
-        self.project = nn.Sequential(nn.GELU(), linear(options.hidden, options.dim))
+        self.add_tokens(options.hidden)
         self.channel = nn.Parameter(torch.randn(len(names), options.dim))
         self.attention = ChannelAttention(options.features, options.channel_heads)
         self.pixel_channel = nn.Parameter(torch.randn(len(names), options.features))
-        self.mix = nn.Sequential(nn.ReLU(), linear(options.features, options.features), nn.ReLU())
-        self.fine = linear(options.features, options.fine)
+        self.add_pixels(options.features)
 
     def forward(self, observation: Observation, query: QueryGrid) -> Tensor:
         """Logits (B, classes, H, W) on the query grid."""
         groups = groups_of(observation, self.training, self.options.channel_sampling)
         channels = on_chip_grid(groups, query, self.statistics)
         known = torch.tensor([i for group in groups for i in self.numbers(group)], device=self.channel.device)
-        moments, covered = band_moments(channels, self.patch, query)
-        tokens = self.project(self.patch.project(moments)) + self.channel[known][:, None, None]
         codes = self.pixel_channel[known].expand(observation.batch, -1, -1)
-        pixels = self.fine(self.mix(self.attention(channels, codes))) * channels.any_seen
-        offset = pixels.new_zeros(observation.batch, 2)
-        fine, _ = FeatureMap(pixels, channels.any_seen, GRID_M, offset).read(query, linear=True)
-        logits: Tensor = self.decoder(trunk_over_bands(self.trunk, tokens, covered), fine, query)
-        return logits
+        return self.decode(channels, self.channel[known][:, None, None], self.attention(channels, codes), query)
 
     def numbers(self, group: BandGroup) -> Sequence[int]:
         """Which embedding each band of a group has.

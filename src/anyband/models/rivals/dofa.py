@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from anyband.models.core.band_stack import GRID_M
-from anyband.models.core.feature_maps import CellTokens, observed
+from anyband.models.core.feature_maps import FeatureMap, observed
 from anyband.models.core.layers import linear
 from anyband.models.core.method import Options
 from anyband.models.core.normalisation import Statistics
@@ -95,16 +95,12 @@ class Dofa(AnySensorMethod):
         width = options.features
         self.generator = KernelGenerator(width, options.hyper, options.weight_tokens)
         self.mix = nn.Sequential(nn.ReLU(), linear(width, width), nn.ReLU())
-        self.tokens = CellTokens(width, options.dim, options.moments, options.cell_m)
-        self.fine = linear(width, options.fine)
+        self.add_summary(width)
 
-    def encode(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, Tensor]:
-        """Cell tokens (B, Hc, Wc, D) and fine features (B, H, W, F)."""
+    def features(self, observation: Observation, query: QueryGrid) -> FeatureMap:
+        """Features on the 10 m grid."""
         channels = on_chip_grid(groups_of(observation, self.training, 0.0), query, self.statistics)
         kernel, bias = self.generator(channels.centres_nm())
         mean = torch.einsum("bhwc,bce->bhwe", channels.values * channels.share, kernel)
         offset = mean.new_zeros(len(mean), 2)
-        features = observed(self.mix(mean + bias[:, None, None]), channels.any_seen, GRID_M, offset)
-        cells, _ = self.tokens(features, query)
-        read, _ = features.read(query, linear=True)
-        return cells, self.fine(read)
+        return observed(self.mix(mean + bias[:, None, None]), channels.any_seen, GRID_M, offset)

@@ -17,10 +17,10 @@ Not to be claimed: that these are the authors' results; that bandwidth or sampli
 
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import nn
 
 from anyband.models.core.band_stack import GRID_M
-from anyband.models.core.feature_maps import CellTokens, observed
+from anyband.models.core.feature_maps import FeatureMap, observed
 from anyband.models.core.layers import linear
 from anyband.models.core.method import Options
 from anyband.models.core.normalisation import Statistics
@@ -69,16 +69,12 @@ class Panopticon(AnySensorMethod):
         width = options.features
         self.attention = ChannelAttention(width, options.channel_heads)
         self.mix = nn.Sequential(nn.ReLU(), linear(width, width), nn.ReLU())
-        self.tokens = CellTokens(width, options.dim, options.moments, options.cell_m)
-        self.fine = linear(width, options.fine)
+        self.add_summary(width)
 
-    def encode(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, Tensor]:
-        """Cell tokens (B, Hc, Wc, D) and fine features (B, H, W, F)."""
+    def features(self, observation: Observation, query: QueryGrid) -> FeatureMap:
+        """Features on the 10 m grid."""
         groups = groups_of(observation, self.training, self.options.channel_sampling)
         channels = on_chip_grid(groups, query, self.statistics)
         offset = channels.values.new_zeros(observation.batch, 2)
         code = sinusoid(channels.centres_nm(), self.options.features)
-        features = observed(self.mix(self.attention(channels, code)), channels.any_seen, GRID_M, offset)
-        cells, _ = self.tokens(features, query)
-        read, _ = features.read(query, linear=True)
-        return cells, self.fine(read)
+        return observed(self.mix(self.attention(channels, code)), channels.any_seen, GRID_M, offset)

@@ -23,12 +23,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from anyband.models.core.feature_maps import CellTokens, FeatureMap, observed
+from anyband.models.core.feature_maps import FeatureMap, observed
 from anyband.models.core.layers import linear
-from anyband.models.core.method import Options
+from anyband.models.core.method import AcquisitionMethod, Options
 from anyband.models.core.normalisation import Statistics
-from anyband.models.proposed.anyband import fuse
-from anyband.models.rivals.channels import AnySensorMethod, groups_of, on_finest_grid, sinusoid
+from anyband.models.rivals.channels import interpolate_to_finest, seeing, sinusoid
 from anyband.observation import BandGroup, Observation, QueryGrid
 
 SCALE_FREQUENCIES = 4
@@ -99,7 +98,7 @@ class Resampler(nn.Module):
         return shares
 
 
-class Ramen(AnySensorMethod):
+class Ramen(AcquisitionMethod):
     """Modalities on their own grids, brought to the distance that is asked for as features."""
 
     label = "RAMEN style"
@@ -125,24 +124,25 @@ class Ramen(AnySensorMethod):
         self.projector = Projector(width, options.hyper)
         self.bias = nn.Parameter(torch.zeros(width))
         self.resampler = Resampler(width, options.experts)
-        self.tokens = CellTokens(width, options.dim, options.moments, options.cell_m)
-        self.fine = linear(width, options.fine)
-        self.cell_gate = nn.Linear(options.dim, 1)
-        self.fine_gate = nn.Linear(options.fine, 1)
+        self.add_fusion(width)
+
+    def usable(self, products: frozenset[str]) -> frozenset[str]:
+        """Every product."""
+        return products
 
     def encode(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, Tensor]:
         """Cell tokens (B, Hc, Wc, D) and fine features (B, H, W, F)."""
-        seen = Observation(groups_of(observation, self.training, 0.0))
-        cells, fine = [], []
-        for product in sorted(seen.products):
-            features = self.resampler(self.modality(seen.of(product)), query)
-            cells.append(self.tokens(features, query))
-            fine.append((self.fine(features.values), features.weight))
-        return fuse(cells, self.cell_gate), fuse(fine, self.fine_gate)
+        return super().encode(Observation(seeing(observation.groups)), query)
+
+    def features(self, observation: Observation, query: QueryGrid) -> FeatureMap:
+        """Features of one product on the query grid."""
+        (product,) = observation.products
+        resampled: FeatureMap = self.resampler(self.modality(observation.of(product)), query)
+        return resampled
 
     def modality(self, groups: tuple[BandGroup, ...]) -> FeatureMap:
         """Features of one product on its finest grid, from groups in order of pixel size."""
-        channels = on_finest_grid(groups, self.statistics)
+        channels = interpolate_to_finest(groups, self.statistics)
         weights = self.projector(channels.centres_nm())
         mean = torch.einsum("bhwc,bce->bhwe", channels.values * channels.share, weights)
         features = torch.relu(mean + self.bias)

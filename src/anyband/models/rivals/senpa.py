@@ -26,20 +26,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from anyband.models.core.band_stack import GRID_M
-from anyband.models.core.feature_maps import CellTokens, FeatureMap
 from anyband.models.core.layers import linear
 from anyband.models.core.method import Options
 from anyband.models.core.normalisation import Statistics
-from anyband.models.rivals.channels import (
-    AnySensorMethod,
-    ChannelAttention,
-    Channels,
-    band_moments,
-    groups_of,
-    on_chip_grid,
-    trunk_over_bands,
-)
+from anyband.models.rivals.channels import BandTokens, ChannelAttention, Channels, groups_of, on_chip_grid
 from anyband.observation import BandGroup, Observation, QueryGrid
 from anyband.sensors import Band, SpectralResponse
 from anyband.sensors.response import superpose
@@ -84,7 +74,7 @@ def binned(response: SpectralResponse) -> np.ndarray:
     return np.diff(np.interp(EDGES_NM, grid, total))
 
 
-class Senpa(AnySensorMethod):
+class Senpa(BandTokens):
     """Sensor parameters as codes of tokens."""
 
     label = "SenPa style"
@@ -108,16 +98,14 @@ class Senpa(AnySensorMethod):
         """Build the patch projection and the perceptrons of the sensor parameters."""
         super().__init__(options, statistics, classes)
         wide, dim = options.sensor, options.dim
-        self.patch = CellTokens(1, options.hidden, options.moments, options.cell_m)
-        self.project = nn.Sequential(nn.GELU(), linear(options.hidden, dim))
+        self.add_tokens(options.hidden)
         self.response = nn.Sequential(
             linear(BINS, wide, gain=SPARSE), nn.ReLU(), linear(wide, wide), nn.ReLU(), linear(wide, dim)
         )
         self.distance = nn.Sequential(linear(1, wide // 4), nn.ReLU(), linear(wide // 4, dim))
         self.attention = ChannelAttention(options.features, options.channel_heads)
         self.pixel_code = linear(dim, options.features)
-        self.mix = nn.Sequential(nn.ReLU(), linear(options.features, options.features), nn.ReLU())
-        self.fine = linear(options.features, options.fine)
+        self.add_pixels(options.features)
         self._known: dict[Band, list[float]] = {}
 
     def forward(self, observation: Observation, query: QueryGrid) -> Tensor:
@@ -127,13 +115,12 @@ class Senpa(AnySensorMethod):
             groups = mix_bands(groups, self.options.superposition)
         channels = on_chip_grid(groups, query, self.statistics)
         codes = self.sensor_codes(channels)
-        moments, covered = band_moments(channels, self.patch, query)
-        tokens = self.project(self.patch.project(moments)) + codes[:, :, None, None]
-        pixels = self.fine(self.mix(self.attention(channels, self.pixel_code(codes)))) * channels.any_seen
-        offset = pixels.new_zeros(observation.batch, 2)
-        fine, _ = FeatureMap(pixels, channels.any_seen, GRID_M, offset).read(query, linear=True)
-        logits: Tensor = self.decoder(trunk_over_bands(self.trunk, tokens, covered), fine, query)
-        return logits
+        pixels = self.attention(channels, self.pixel_code(codes))
+        return self.decode(channels, codes[:, :, None, None], pixels, query)
+
+    def usable(self, products: frozenset[str]) -> frozenset[str]:
+        """Every product."""
+        return products
 
     def sensor_codes(self, channels: Channels) -> Tensor:
         """Codes (B, C, D) of response plus sampling distance."""
