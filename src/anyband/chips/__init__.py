@@ -1,1 +1,1 @@
-"""Chips: from paired acquisitions to a store at native resolution, its split, and its loader."""
+"""Chips: cut from the scenes of a site at native resolution into a zarr store, and read from there for training."""

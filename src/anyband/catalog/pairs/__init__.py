@@ -1,1 +1,1 @@
-"""pairs."""
+"""Which scenes of a site belong together, and the parsed pairs that extraction starts from."""
