@@ -22,6 +22,7 @@ app = typer.Typer(
 
 
 Box = tuple[float, float, float, float]
+BANDS = "YAML file of what the bands of local GeoTIFFs are; see docs/predict.md."
 BOX = "West, south, east, north in degrees; all ground that the items share if left out."
 
 
@@ -86,18 +87,19 @@ def tune(
 
 @app.command()
 def predict(
-    items: Annotated[list[str], typer.Argument(help="STAC items, files or addresses; several are fused.")],
+    items: Annotated[list[str], typer.Argument(help="STAC items, several are fused; or GeoTIFFs with --bands.")],
     model: Annotated[Path, typer.Option(help="Folder of a trained run: results/runs/main/anyband/seed-0.")],
     out: Annotated[Path, typer.Option(help="GeoTIFF of classes to write.")],
     probabilities: Annotated[Optional[Path], typer.Option(help="GeoTIFF of a band per class.")] = None,  # noqa: UP045
     gsd: Annotated[float, typer.Option(help="Pixel of the maps, metres.")] = 10.0,
     bbox: Annotated[Optional[Box], typer.Option(help=BOX)] = None,  # noqa: UP045
+    bands: Annotated[Optional[Path], typer.Option(help=BANDS)] = None,  # noqa: UP045
 ) -> None:
     """Map the classes of an optical scene of any sensor whose item describes its bands."""
     from anyband.apply.predict import predict_items
 
     with reachable(items):
-        grid = predict_items(items, model, out, probabilities, gsd, bbox)
+        grid = predict_items(items, model, out, probabilities, gsd, bbox, bands)
     sys.stdout.write(f"{out}: {grid.width} x {grid.height} pixels of {grid.affine.a:g} m, {grid.crs}\n")
 
 
@@ -110,12 +112,13 @@ def harmonise(
     model: Annotated[Optional[Path], typer.Option(help="Run that the method needs, if any.")] = None,  # noqa: UP045
     resampling: Annotated[str, typer.Option(help="cubic or linear.")] = "cubic",
     bbox: Annotated[Optional[Box], typer.Option(help=BOX)] = None,  # noqa: UP045
+    bands: Annotated[Optional[Path], typer.Option(help=BANDS)] = None,  # noqa: UP045
 ) -> None:
     """Predict the pixels of one sensor from an acquisition of another."""
     from anyband.apply.harmonise import harmonise_item
 
     with reachable([item]):
-        grid = harmonise_item(item, to, out, method, model, resampling, bbox)
+        grid = harmonise_item(item, to, out, method, model, resampling, bbox, bands)
     sys.stdout.write(f"{out}: {grid.width} x {grid.height} pixels of {grid.affine.a:g} m, {grid.crs}\n")
 
 

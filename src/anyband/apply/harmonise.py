@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from odc.geo.geobox import GeoBox
 
+from anyband.apply.bands_file import read_items
 from anyband.apply.harmonisers import Harmoniser, HarmoniseTask, harmoniser, target_sensor
-from anyband.apply.item import read_item
 from anyband.apply.predict import mapped, tags_of
 from anyband.apply.strips import open_items
 from anyband.apply.tiling import Bounds, map_grid
@@ -26,6 +26,7 @@ def harmonise_item(
     run: Path | None = None,
     resampling: str = "cubic",
     bbox: Bounds | None = None,
+    bands: Path | None = None,
 ) -> GeoBox:
     """Predict the pixels of a sensor from an item of another one, on the finest grid of what it predicts.
 
@@ -37,6 +38,7 @@ def harmonise_item(
         run: folder of a trained run, for methods that need one.
         resampling: "cubic" or "linear".
         bbox: west, south, east, north in degrees, None for the whole item.
+        bands: YAML file that describes a local GeoTIFF; `place` then is this file.
 
     Raises:
         UserError: naming the item and asset, or what the method cannot do.
@@ -44,7 +46,7 @@ def harmonise_item(
     if resampling not in ("cubic", "linear"):
         raise UserError(f"--resampling {resampling!r} does not exist; known: cubic, linear")
     target = target_sensor(to)
-    items = open_items([read_item(place)])
+    items = open_items(read_items([place], bands))
     item = items[0].item
     source = tuple(band for group in items[0].groups for band in group.bands)
     convert = harmoniser(method, HarmoniseTask(source, item.platform, item.product, target, run, resampling))

@@ -60,6 +60,7 @@ class OpticalItem:
         layers: bands of surface reflectance.
         quality: layer that tells clouds, None where none is known.
         facts: of the acquisition as a whole, a row of `BandGroup.scene`.
+        clear_values: of the quality layer, that mean clear ground; none where its decoder tells.
     """
 
     id: str
@@ -69,6 +70,7 @@ class OpticalItem:
     layers: tuple[Layer, ...]
     quality: QualityAsset | None
     facts: tuple[float, ...]
+    clear_values: tuple[int, ...] = ()
 
 
 def read_item(place: str) -> OpticalItem:

@@ -9,7 +9,7 @@ from odc.geo.geobox import GeoBox
 from torch import Tensor
 
 from anyband import __version__
-from anyband.apply.item import read_item
+from anyband.apply.bands_file import read_items
 from anyband.apply.strips import OpenItem, open_items, reader, seen_by_any
 from anyband.apply.tiling import Bounds, Compute, Lattice, Rows, map_grid, map_rows
 from anyband.landcover import LAND_COVER, NO_LABEL
@@ -31,6 +31,7 @@ def predict_items(
     probabilities: Path | None = None,
     pixel_m: float = 10.0,
     bbox: Bounds | None = None,
+    bands: Path | None = None,
 ) -> GeoBox:
     """Map items with a trained run into `out`, and probabilities of all classes into `probabilities`.
 
@@ -41,6 +42,7 @@ def predict_items(
         probabilities: GeoTIFF of a band per class, None for no such file.
         pixel_m: of the maps.
         bbox: west, south, east, north in degrees, None for all ground that all items cover.
+        bands: YAML file that describes local GeoTIFFs; `places` then are these files.
 
     Returns:
         Pixels of the maps.
@@ -51,7 +53,7 @@ def predict_items(
     if probabilities is not None and probabilities.resolve() == out.resolve():
         raise UserError(f"--probabilities {probabilities} is --out too: name another file")
     recipe, method = load(run)
-    items = open_items(read_item(place) for place in places)
+    items = open_items(read_items(places, bands))
     check_accepts(run, recipe, method, items)
     grid = map_grid([(one.item.id, one.grid) for one in items], pixel_m, bbox)
     set_threads(visible_cores())

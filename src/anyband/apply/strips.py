@@ -130,7 +130,7 @@ class OpenItem:
         self.quality = None
         if item.quality is not None:
             href = item.quality.href
-            self.quality = grids[href], RowFile(item.quality, headers[href])
+            self.quality = grids[href], RowFile(item.quality, headers[href], [item.quality.index])
 
     @property
     def grid(self) -> GeoBox:
@@ -164,7 +164,9 @@ class OpenItem:
         start, stop = max(row_at(grid, top + margin), 0), min(row_at(grid, top - side_m - margin) + 1, grid.height)
         if start >= stop:
             return ClearMask(np.zeros((0, 0), bool), grid)
-        return ClearMask(DECODERS[self.item.quality.decoder](file.rows(start, stop)[0]), grid[start:stop])
+        stored, values = file.rows(start, stop)[0], self.item.clear_values
+        clear = np.isin(stored, values) if values else DECODERS[self.item.quality.decoder](stored)
+        return ClearMask(clear, grid[start:stop])
 
 
 def open_items(items: Iterable[OpticalItem]) -> list[OpenItem]:
