@@ -10,7 +10,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from anyband.apply.item import DESCRIBED, REFLECTIVE_NM, Layer, OpticalItem, read_item
-from anyband.config.schema import Section
+from anyband.config.schema import Settings
 from anyband.observation import scene_row
 from anyband.raster.asset import QualityAsset
 from anyband.runtime import UserError
@@ -23,14 +23,14 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Index = Annotated[int, Field(ge=1)]
 
 
-class ResponseTable(Section):
+class ResponseTable(Settings):
     """A response as two lists: wavelengths in nm, and weights of any scale."""
 
     wavelength: list[Number]
     weight: list[Annotated[float, Field(ge=0, allow_inf_nan=False)]]
 
 
-class FileBand(Section):
+class FileBand(Settings):
     """One band: where it lies, and its response by `centre` and `width` in nm, by a table, or like a known band's."""
 
     name: str
@@ -57,7 +57,7 @@ class FileBand(Section):
         return self
 
 
-class FileQuality(Section):
+class FileQuality(Settings):
     """The layer that tells clouds: its coding where that is known, or the values that mean clear ground."""
 
     file: Path
@@ -72,7 +72,7 @@ class FileQuality(Section):
         return self
 
 
-class BandsFile(Section):
+class BandsFile(Settings):
     """The whole file; scale, offset, nodata and gsd hold for all bands that do not give their own."""
 
     bands: Annotated[list[FileBand], Field(min_length=1)]
