@@ -109,7 +109,7 @@ def _entry(site: str, pair: int, scene: Scene, cell: int, side: int, epsg: int, 
         "epsg": epsg,
         "clear_joint": 1.0,
         "items": {product: f"{product}-{site}-{pair}" for product in (*products, "label")},
-        "platforms": dict.fromkeys(products, "sentinel-2a"),
+        "platforms": {p: "landsat-9" if p in ("landsat", "hls_l30") else "sentinel-2a" for p in products},
         "datetimes": dict.fromkeys(products, f"{scene.day}T10:30:00+00:00"),
     }
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from anyband import open_chips
 from anyband.audit.limits import (
     IMPROVED_GEOLOCATION,
     MIN_QUALITY,
@@ -20,9 +21,8 @@ from anyband.audit.limits import (
     expected_table,
 )
 from anyband.audit.measure import measure
-from anyband.audit.mosaic import PairImages, pairs_of
+from anyband.audit.mosaic import PairImages, damaged, pairs_of
 from anyband.audit.verdict import CONTRADICTION, judge, moved
-from anyband.chips.store import open_site
 from anyband.runtime import UserError
 
 __all__ = ["audit_stores", "stop_line"]
@@ -41,13 +41,15 @@ def audit_stores(stores: Sequence[Path], chip_m: int) -> dict[str, Any]:
     """
     name, sites = "", {}
     for path in stores:
-        group = open_site(path)
-        if int(group.attrs["chip_m"]) != chip_m:
-            side = group.attrs["chip_m"]
+        try:
+            tree = open_chips(path)
+        except KeyError as error:
+            raise damaged(path.stem, error) from None
+        side, name = tree.attrs["chip_m"], str(tree.attrs["dataset"])
+        if side != chip_m:
             raise UserError(f"{path} holds chips of {side} m, the settings say {chip_m} m: extract again")
-        name = str(group.attrs["dataset"])
-        pairs = [audit_pair(pair) for pair in pairs_of(group)]
-        sites[str(group.attrs["site"])] = {"pairs": pairs} | ({} if pairs else {"note": "no pairs, nothing to audit"})
+        pairs = [audit_pair(pair) for pair in pairs_of(tree)]
+        sites[str(tree.attrs["site"])] = {"pairs": pairs} | ({} if pairs else {"note": "no pairs, nothing to audit"})
     summary = _summarise(name, sites)
     document: dict[str, Any] = _rounded(
         {"dataset": summary, "expected": expected_table(), "limits": STOP, "sites": sites}
@@ -58,13 +60,12 @@ def audit_stores(stores: Sequence[Path], chip_m: int) -> dict[str, Any]:
 def audit_pair(pair: PairImages) -> dict[str, Any]:
     """Figures, verdict and findings of one pair."""
     figures = measure(pair)
-    day = str(pair.chips[0]["datetimes"]["sentinel2"])[:10]
-    verdict, findings = judge(figures, day)
+    verdict, findings = judge(figures, pair.day)
     return {
-        "pair": int(pair.chips[0]["pair"]),
-        "day": day,
+        "pair": pair.number,
+        "day": pair.day,
         "items": pair.items,
-        "chips": len(pair.chips),
+        "chips": pair.chips.stop - pair.chips.start,
         "verdict": verdict,
         "findings": [asdict(finding) for finding in findings],
         **figures,

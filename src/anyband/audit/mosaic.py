@@ -1,18 +1,17 @@
 """The chips of one pair put together as images on the ground, product by product."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from anyband.chips.store import band_groups, chip_entries
-from anyband.ground import Array
-from anyband.products import OPTICAL, PRODUCTS
+from anyband.ground import LATTICE_M, Array
+from anyband.products import OPTICAL
 from anyband.runtime import UserError
 
-CELL_M = 60
 WHOLE = 1 - 1e-6
 """A square counts when its ground is covered by usable pixels, up to rounding."""
 
@@ -30,87 +29,95 @@ class MosaicGrid:
 
 @dataclass(frozen=True)
 class PairImages:
-    """One pair of a site's store; pixels are read when they are asked for.
+    """One pair of a site; pixels are read when they are asked for.
 
     Attributes:
-        group: the open store.
-        chips: the pair's entries of the store's list, in order.
-        first: position of its first chip in the store's arrays.
+        tree: xarray.DataTree of the site, of `open_chips`.
+        chips: which of them are the pair's.
     """
 
-    group: Any
-    chips: Sequence[Mapping[str, Any]]
-    first: int
+    tree: Any
+    chips: slice
 
     @property
-    def items(self) -> dict[str, str]:
-        """Item id by product."""
-        return {str(product): str(item) for product, item in self.chips[0]["items"].items()}
+    def number(self) -> int:
+        """Number of the pair in its site."""
+        return int(self.tree["pair"].values[self.chips][0])
+
+    @property
+    def day(self) -> str:
+        """Day of the Sentinel-2 scene, YYYY-MM-DD."""
+        return str(self.tree["sentinel2/qa"]["time"].values[self.chips][0])[:10]
 
     @cached_property
-    def places(self) -> tuple[Array, Array]:
-        """Row and column of every chip in the mosaic, from the chips' corners."""
-        side = int(self.group.attrs["chip_m"])
-        x, y = (np.array([chip[key] for chip in self.chips]) for key in ("x0", "y0"))
-        return ((y.max() - y) / side).round().astype(int), ((x - x.min()) / side).round().astype(int)
-
-    @property
-    def cells(self) -> MosaicGrid:
-        """60 m squares of the Sentinel-2 lattice over the mosaic."""
-        per_chip = int(self.group.attrs["chip_m"]) // CELL_M
-        rows, cols = (int(place.max() + 1) * per_chip for place in self.places)
-        return MosaicGrid(0.0, 0.0, CELL_M, rows, cols)
+    def items(self) -> dict[str, str]:
+        """Item id by product and of the label."""
+        nodes = {product: self.tree[f"{product}/qa"] for product in OPTICAL if product in self.tree}
+        items = {
+            key: str(node["item"].values[self.chips][0]) for key, node in {"label": self.tree["label"], **nodes}.items()
+        }
+        return {product: item for product, item in items.items() if item}
 
     @property
     def products(self) -> tuple[str, ...]:
         """Optical products of the pair; another pair of the store may have more."""
-        return tuple(product for product in OPTICAL if product in self.group and product in self.items)
+        return tuple(product for product in OPTICAL if product in self.items)
+
+    @cached_property
+    def places(self) -> tuple[Array, Array]:
+        """Row and column of every chip in the mosaic, from the chips' corners."""
+        right, down = self._corners(self.tree["label"]).T / self.tree.attrs["chip_m"]
+        return (down - down.min()).round().astype(int), (right - right.min()).round().astype(int)
+
+    @property
+    def cells(self) -> MosaicGrid:
+        """60 m squares of the Sentinel-2 lattice over the mosaic."""
+        per_chip = int(self.tree.attrs["chip_m"]) // LATTICE_M
+        rows, cols = (int(place.max() + 1) * per_chip for place in self.places)
+        return MosaicGrid(0.0, 0.0, LATTICE_M, rows, cols)
 
     @cached_property
     def quality_grids(self) -> dict[str, MosaicGrid]:
         """Grid of every product's own quality layer."""
-        grids = {}
-        for product in self.products:
-            quality = self.group[f"{product}/qa"]
-            size = int(quality["clear"].shape[-1])
-            grids[product] = self._grid(f"{product}/qa", int(quality.attrs["pixel_m"]), size)
-        return grids
+        return {product: self._grid(self.tree[f"{product}/qa"]) for product in self.products}
 
     def clear_bands(self, product: str) -> Iterator[tuple[str, MosaicGrid, Array]]:
         """Name, grid and reflectance (rows, cols) float32 of every band, one after the other.
 
         NaN where nodata, outside the chips, and where any part is not clear by the product's own layer.
         """
-        encoding = PRODUCTS[product].encoding
-        clear = np.where(self._mosaic(self._read(f"{product}/qa/clear"), 0) == 1, 1.0, np.nan)
-        for pixel_m, names in band_groups(self.group, product):
-            place = f"{product}/{pixel_m}m"
-            stored = self._read(f"{place}/values")
-            grid = self._grid(place, pixel_m, stored.shape[-1])
+        nodes = dict(self.tree[product].children)
+        clear = np.where(self._mosaic(self._read(nodes.pop("qa")["clear"]), 0) == 1, 1.0, np.nan)
+        for node in nodes.values():
+            grid = self._grid(node)
             seen = np.isfinite(area_means(clear, self.quality_grids[product], grid))
-            for position, name in enumerate(names):
-                pixels = self._mosaic(stored[:, position], encoding.nodata)
-                usable = seen & encoding.valid(pixels)
-                yield name, grid, np.where(usable, encoding.physical(pixels), np.float32(np.nan))
+            values = self._read(node["reflectance"])
+            for position, name in enumerate(node["band"].values):
+                pixels = self._mosaic(values[:, position], np.nan)
+                yield str(name), grid, np.where(seen, pixels, np.float32(np.nan))
 
-    def _read(self, name: str) -> Array:
+    def _read(self, array: Any) -> Array:
         """The pair's part of an array, so that memory holds one pair at a time."""
         try:
-            values: Array = np.asarray(self.group[name][self.first : self.first + len(self.chips)])
+            return np.asarray(array.isel(chip=self.chips).values)
         except (KeyError, ValueError, RuntimeError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            where = f"{self.group.attrs.get('site')}.zarr: array {name}"
-            raise UserError(f"{where} is missing or damaged ({reason}): run extract again") from None
-        return values
+            raise damaged(self.tree.attrs["site"], error) from None
 
-    def _grid(self, place: str, pixel_m: int, size: int) -> MosaicGrid:
-        """MosaicGrid of a group's mosaic; all chips of a pair come from one file, so they share its phase."""
-        offset = self._read(f"{place}/offset_m")
-        if not (offset == offset[0]).all():
-            site, pair = self.group.attrs.get("site"), self.chips[0]["pair"]
-            raise UserError(f"{site}.zarr: chips of pair {pair} lie on different grids in {place}: run extract again")
-        rows, cols = (int(position.max() + 1) * size for position in self.places)
-        return MosaicGrid(float(offset[0, 0]), float(offset[0, 1]), pixel_m, rows, cols)
+    def _corners(self, node: Any) -> Array:
+        """(chip, 2) left edge and top of the pair's chips in a node, metres to the right and down in the CRS."""
+        x, y = (node[axis].values[self.chips] for axis in ("easting", "northing"))
+        half = (x[:, 1] - x[:, 0]) / 2
+        return np.stack([x[:, 0] - half, -y[:, 0] - half], axis=1)
+
+    def _grid(self, node: Any) -> MosaicGrid:
+        """Grid of a node's mosaic; all chips of a pair come from one file, so they share its phase."""
+        left, top = (self._corners(node) - self._corners(self.tree["label"])).round(3).T
+        if np.ptp(left) or np.ptp(top):
+            place = f"{self.tree.attrs['site']}.zarr: chips of pair {self.number}"
+            raise UserError(f"{place} lie on different grids in {node.path.strip('/')}: run extract again")
+        x = node["easting"].values[self.chips]
+        rows, cols = (int(position.max() + 1) * x.shape[1] for position in self.places)
+        return MosaicGrid(float(left[0]), float(top[0]), float(x[0, 1] - x[0, 0]), rows, cols)
 
     def _mosaic(self, chips: Array, fill: float) -> Array:
         size = chips.shape[-1]
@@ -121,12 +128,18 @@ class PairImages:
         return whole
 
 
-def pairs_of(group: Any) -> Iterator[PairImages]:
-    """Pairs of an open store in the order of its chips, which are neighbours in the arrays."""
-    chips = chip_entries(group)
-    starts = [i for i, chip in enumerate(chips) if i == 0 or chip["pair"] != chips[i - 1]["pair"]]
-    for start, stop in zip(starts, [*starts[1:], len(chips)], strict=False):
-        yield PairImages(group, chips[start:stop], start)
+def damaged(site: str, error: Exception) -> UserError:
+    """The line on a store that cannot be read."""
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return UserError(f"{site}.zarr: an array is missing or damaged ({reason}): run extract again")
+
+
+def pairs_of(tree: Any) -> Iterator[PairImages]:
+    """Pairs of a site in the order of its chips, which are neighbours in the arrays."""
+    pairs = tree["pair"].values
+    starts = np.flatnonzero(np.diff(pairs, prepend=-1)).tolist()
+    for start, stop in pairwise([*starts, len(pairs)]):
+        yield PairImages(tree, slice(start, stop))
 
 
 def area_means(values: Array, source: MosaicGrid, target: MosaicGrid) -> Array:

@@ -27,9 +27,9 @@ def open_chips(path: Path | str, *, decode: bool = True) -> "xarray.DataTree":
     * `{product}/{pixel}m`: `reflectance` (chip, band, y, x) float32, unit 1, NaN without data;
     * `{product}/qa`: `quality` (chip, y, x) as delivered, and `clear` (chip, y, x).
 
-    Coordinates: `band` (names), `wavelength` (band) nm, `pair`, `platform` and `time` (chip), `easting` (chip, x) and
-    `northing` (chip, y) of the pixels' centres in metres. They are in the CRS of the chips, `spatial_ref`, also where
-    the files of a product count their northings from another origin.
+    Coordinates: `band` (names), `wavelength` (band) nm, `pair`, `item` (id), `platform` and `time` (chip), `easting`
+    (chip, x) and `northing` (chip, y) of the pixels' centres in metres. They are in the CRS of the chips,
+    `spatial_ref`, also where the files of a product count their northings from another origin.
 
     Args:
         path: `results/chips/{dataset}/{site}.zarr`.
@@ -79,6 +79,7 @@ def _node(store: Any, name: str, entries: Sequence[Mapping[str, Any]], product: 
     x, y = (group[axis][:].astype(float) for axis in ("x", "y"))
     words = {axis: {"long_name": f"{axis} of the pixels' centres", "units": "m"} for axis in ("easting", "northing")}
     ground = {
+        "item": ("chip", [str(entry["items"].get(product or "label", "")) for entry in entries]),
         "easting": (("chip", "x"), x0 + right + x, words["easting"]),
         "northing": (("chip", "y"), y0 - down - y, words["northing"]),
         "spatial_ref": ((), 0, store["spatial_ref"].attrs.asdict()),
