@@ -138,6 +138,7 @@ def _source(pair: ScenePair, product: str) -> dict[str, Any]:
     names = ("asset", "href", "scale", "offset", "nodata", "store_shift")
     bands = {band: {name: getattr(asset, name) for name in names} for band, asset in acquisition.bands.items()}
     for band, asset in acquisition.bands.items():
+        bands[band]["nodata"] = int(asset.nodata or 0)  # pixels are integers, whatever form an item gives it
         if asset.count != 1:
             bands[band] |= {"index": asset.index, "count": asset.count}
     return {
