@@ -134,13 +134,6 @@ def test_the_datatake_may_be_named_by_the_product_only():
     assert parse_item(item).datetime.isoformat() == "2023-07-01T10:36:31+00:00"
 
 
-def test_a_missing_10_m_band_of_earth_search_is_named():
-    item = earth_search(collection="sentinel-2-c1-l2a", flag=None)
-    del item["assets"]["nir"]
-    with pytest.raises(UnusableItemError, match="^item S2A_31UFU_20230701_0_L2A: asset nir is missing$"):
-        parse_item(item)
-
-
 def test_a_band_of_another_pixel_size_is_named():
     item = earth_search()
     item["assets"]["blue"] = copy.deepcopy(item["assets"]["rededge1"])
