@@ -181,9 +181,9 @@ def test_a_step_maps_what_a_call_with_those_sensors_would(model, observe):
     observation = observe()
     model.options = replace(model.options, synthetic=0.0)
     batch = observation, QUERY, torch.randint(4, (2, QUERY.height, QUERY.width))
-    assert float(model.loss(batch)) == pytest.approx(float(Method.loss(model, batch)), rel=1e-5)
+    assert model.loss(batch).item() == pytest.approx(Method.loss(model, batch).item(), rel=1e-5)
     model.options = replace(model.options, synthetic=1.0)
-    assert float(model.loss(batch)) != pytest.approx(float(Method.loss(model, batch)), rel=1e-5)
+    assert model.loss(batch).item() != pytest.approx(Method.loss(model, batch).item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("spectral", ["codes", "posterior"])

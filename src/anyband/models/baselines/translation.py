@@ -25,17 +25,21 @@ from anyband.models.core.method import LANDSAT, SENTINEL2, Batch, Method, Option
 from anyband.models.core.normalisation import BandStatistics, Statistics
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
+from anyband.sensors.hls_bandpass import MSI_TO_OLI
 
-# Sentinel-2 band: its Landsat twin, and a and b of OLI = a MSI + b.
-TWINS = {
-    "B01": ("coastal", 0.9959, -0.0002),
-    "B02": ("blue", 0.9778, -0.0040),
-    "B03": ("green", 1.0064, -0.00085),
-    "B04": ("red", 0.9763, 0.00095),
-    "B8A": ("nir08", 0.99745, -0.00005),
-    "B11": ("swir16", 0.99935, -0.0007),
-    "B12": ("swir22", 0.99485, -0.0004),
+# Sentinel-2 band: its Landsat twin, and the concept of both.
+LIKE = {
+    "B01": ("coastal", "coastal"),
+    "B02": ("blue", "blue"),
+    "B03": ("green", "green"),
+    "B04": ("red", "red"),
+    "B8A": ("nir08", "nir_narrow"),
+    "B11": ("swir16", "swir1"),
+    "B12": ("swir22", "swir2"),
 }
+LINES = np.mean([list(MSI_TO_OLI[f"sentinel-2{unit}"].values()) for unit in "ab"], axis=0)
+# Sentinel-2 band: its Landsat twin, and a and b of OLI = a MSI + b.
+TWINS = {name: (twin, *LINES[list(MSI_TO_OLI["sentinel-2a"]).index(concept)]) for name, (twin, concept) in LIKE.items()}
 UPSCALE = 3
 
 
