@@ -421,13 +421,6 @@ def test_boxes_are_compared_on_the_circle_of_longitudes():
     assert catalogue_api._meets_bbox({"bbox": [179.5, -18, 0, 180.5, -16, 900]}, query)
 
 
-@pytest.mark.parametrize(
-    ("longitude", "latitude", "epsg"), [(10.3, 46, 32632), (148.9, -35, 32755), (-180, 10, 32601), (179.9, -1, 32760)]
-)
-def test_utm_zone_of_a_site(longitude, latitude, epsg):
-    assert Site("a", longitude, latitude, 3840).utm_epsg == epsg
-
-
 def test_a_manifest_changes_only_with_its_items(tmp_path, monkeypatch):
     path = tmp_path / "scenes/landsat.json"
     write_manifest(path, "http://a", QUERY, items(2))
