@@ -1,1 +1,1 @@
-"""core."""
+"""What methods share: what a method is, the registry, trunk, decoder, loss, and the operators between grids."""

@@ -1,1 +1,1 @@
-"""rivals."""
+"""Published any-sensor front ends on the shared trunk, and SatlasPretrain."""
