@@ -67,7 +67,7 @@ class AnalyticOptions(Options):
 
 
 @dataclass(frozen=True)
-class Conversion:
+class VirtualConversion:
     """From the bands of one observed pixel to virtual bands, which are 0 at their prior mean and vary by 1.
 
     Attributes:
@@ -97,7 +97,7 @@ class SpectralPrior:
         self.virtual = np.array([SpectralResponse.gaussian(*v).quadrature(WAVELENGTH_NM) for v in VIRTUAL])
         self.virtual_variance = np.einsum("vi,ij,vj->v", self.virtual, self.covariance, self.virtual)
         self._responses: dict[Band, Floats | None] = {}
-        self._known: dict[tuple[tuple[Band, ...], bytes], Conversion] = {}
+        self._known: dict[tuple[tuple[Band, ...], bytes], VirtualConversion] = {}
 
     def response(self, band: Band) -> Floats | None:
         """Weights over `WAVELENGTH_NM`, or None: no reflectance, or outside the range."""
@@ -108,19 +108,19 @@ class SpectralPrior:
                     self._responses[band] = band.response.quadrature(WAVELENGTH_NM)
         return self._responses[band]
 
-    def conversion(self, bands: tuple[Band, ...], seen: NDArray[np.bool_]) -> Conversion:
-        """Conversion of pixels with valid values in those of `bands` where `seen` (C,) is true."""
+    def conversion(self, bands: tuple[Band, ...], seen: NDArray[np.bool_]) -> VirtualConversion:
+        """VirtualConversion of pixels with valid values in those of `bands` where `seen` (C,) is true."""
         key = bands, seen.tobytes()
         if key not in self._known:
             self._known[key] = self._convert(bands, seen)
         return self._known[key]
 
-    def _convert(self, bands: tuple[Band, ...], seen: NDArray[np.bool_]) -> Conversion:
+    def _convert(self, bands: tuple[Band, ...], seen: NDArray[np.bool_]) -> VirtualConversion:
         gain, offset, known = np.zeros((len(VIRTUAL), len(bands))), np.zeros(len(VIRTUAL)), np.zeros(len(VIRTUAL))
         responses = {c: self.response(band) for c, band in enumerate(bands) if seen[c]}
         used = {c: response for c, response in responses.items() if response is not None}
         if not used:
-            return Conversion(gain, offset, known)
+            return VirtualConversion(gain, offset, known)
         matrix = np.array(list(used.values()))
         across = self.virtual @ self.covariance @ matrix.T
         within = matrix @ self.covariance @ matrix.T
@@ -130,7 +130,7 @@ class SpectralPrior:
         gain[:, list(used)] = solved / scale[:, None]
         offset = -(solved @ matrix @ self.mean) / scale
         known = np.clip((solved * across).sum(axis=1) / self.virtual_variance, 0.0, 1.0)
-        return Conversion(gain, offset, known)
+        return VirtualConversion(gain, offset, known)
 
 
 def narrow_band(centre_nm: float) -> Band:
