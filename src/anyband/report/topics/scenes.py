@@ -16,7 +16,7 @@ from anyband.report.cells import Column, count, share, text, wrapped
 from anyband.report.content import Graphic, Table, Topic
 from anyband.report.read import DataRecord
 from anyband.report.render import Sheet
-from anyband.report.topics.places import draw_places, places
+from anyband.report.topics.study_sites import draw_places, places
 
 SCENES = Topic[DataRecord]("data", "Data")
 BASELINE = "s2:processing_baseline"

@@ -14,7 +14,7 @@ from anyband.report.content import Graphic, Table, Topic
 from anyband.report.palette import GAIN, LOSS
 from anyband.report.read import Compared, records
 from anyband.report.render import Sheet, plain_rows
-from anyband.report.topics.places import difference_places, draw_differences
+from anyband.report.topics.study_sites import difference_places, draw_differences
 
 UNCERTAINTY = Topic[Compared](
     "uncertainty",
