@@ -18,15 +18,15 @@ from anyband.archive.publish import Raster, SiteWriter, publish_extra, publish_l
 from anyband.config import Simulation
 from anyband.ground import CHIP_M
 from anyband.runtime import UserError, atomic_path, write_json
-from anyband.simulation.grids import HIDDEN_MARGIN_M, HiddenGrid, hls_grid, landsat_grid, sentinel2_grid
-from anyband.simulation.instrument.observe import HiddenWorld
-from anyband.simulation.land.label_raster import scene_ring
+from anyband.simulation import cloud_masks, processors
+from anyband.simulation.extra_sensors import observe_extra
+from anyband.simulation.grids import HIDDEN_MARGIN_M, HiddenGrid, Image, hls_grid, landsat_grid, sentinel2_grid
+from anyband.simulation.instrument import HiddenWorld
+from anyband.simulation.land.label_map import label_codes, scene_ring
 from anyband.simulation.land.landscape import Landscape, build_landscape
-from anyband.simulation.land.surface import compose, label_codes
-from anyband.simulation.overpasses import Overpass, plan
-from anyband.simulation.places import Place
-from anyband.simulation.processors import cloud_masks, hls_recipe, surface_products
-from anyband.simulation.processors.extra_sensors import observe_extra
+from anyband.simulation.land.surface import compose
+from anyband.simulation.noise import stream
+from anyband.simulation.places import Overpass, Place, plan
 from anyband.simulation.realism_sums import (
     SCL_CLEAR,
     PairFigures,
@@ -37,8 +37,6 @@ from anyband.simulation.realism_sums import (
     negative_counts,
     to_60m,
 )
-from anyband.simulation.rng import stream
-from anyband.simulation.sampling import Image
 
 VERSION = 1  # of the simulator's physics; part of the hash that every item carries
 HIDDEN_STEP_M = 5.0
@@ -75,18 +73,18 @@ class PairSimulator:
         msi, oli = self.world(first), self.world(second)
         # HLS brings both to one sun: the mean of the two sensors at their overpass.
         zenith = (first.geometry.sun_zenith + second.geometry.sun_zenith) / 2
-        measured = surface_products.observe_sentinel2(msi)
-        level2 = surface_products.sen2cor(msi, measured)
+        measured = processors.observe_sentinel2(msi)
+        level2 = processors.sen2cor(msi, measured)
         classes = self._sentinel2(msi, level2)
-        s30 = hls_recipe.hls_s30(msi, surface_products.lasrc(msi, measured), zenith)
+        s30 = processors.hls_s30(msi, processors.lasrc(msi, measured), zenith)
         found_s30 = cloud_masks.find(msi, "hls_s30", s30, hls_grid(msi.hidden))
         mask_s30 = self._hls(msi, "hls_s30", s30, found_s30)
         if self.settings.second_sensor == "uninformative":
-            landsat, l30 = surface_products.uninformative_landsat(level2, oli), hls_recipe.uninformative_l30(s30, oli)
+            landsat, l30 = processors.uninformative_landsat(level2, oli), processors.uninformative_l30(s30, oli)
             found, found_l30 = cloud_masks.copied(oli, landsat_grid(oli.hidden), classes), found_s30
         else:
-            landsat = surface_products.landsat_level2(oli)
-            l30 = hls_recipe.hls_l30(oli, landsat, zenith)
+            landsat = processors.landsat_level2(oli)
+            l30 = processors.hls_l30(oli, landsat, zenith)
             found = cloud_masks.find(oli, "landsat", landsat, landsat_grid(oli.hidden))
             found_l30 = cloud_masks.find(oli, "hls_l30", l30, hls_grid(oli.hidden))
         qa = self._landsat(oli, landsat, found)
@@ -131,7 +129,7 @@ class PairSimulator:
         baseline = world.overpass.baseline
         order = sorted(level2, key=lambda name: (level2[name][0].pixel_m, name))
         rasters: dict[str, Raster] = {
-            name: (level2[name][0], surface_products.encode_sentinel2(level2[name][1], baseline), 0) for name in order
+            name: (level2[name][0], processors.encode_sentinel2(level2[name][1], baseline), 0) for name in order
         }
         rasters["SCL"] = (grid, classes, 0)
         info = self.writer.info("sentinel2", world.overpass, world.hidden.epsg, cloud_masks.cloud_percent(found))
@@ -144,11 +142,11 @@ class PairSimulator:
         """Publish a Collection 2 Level-2 product; returns its QA_PIXEL."""
         grid = images["red"][0]
         rasters: dict[str, Raster] = {
-            name: (grid, surface_products.encode_landsat(values), 0)
+            name: (grid, processors.encode_landsat(values), 0)
             for name, (_, values) in images.items()
             if name != "lwir11"
         }
-        rasters["lwir11"] = (grid, surface_products.encode_temperature(images["lwir11"][1]), 0)
+        rasters["lwir11"] = (grid, processors.encode_temperature(images["lwir11"][1]), 0)
         qa = cloud_masks.qa_pixel(found)
         rasters["qa_pixel"] = (grid, qa, 1)
         rasters["qa_radsat"] = (grid, np.zeros(grid.shape, np.uint16), None)
@@ -163,7 +161,7 @@ class PairSimulator:
         grid = hls_grid(world.hidden)
         mask = cloud_masks.fmask(found, cloud_masks.aerosol_level(float(world.air.aot_lasrc.mean())))
         rasters: dict[str, Raster] = {
-            name: (grid, surface_products.encode_hls(values), -9999) for name, (_, values) in images.items()
+            name: (grid, processors.encode_hls(values), -9999) for name, (_, values) in images.items()
         }
         rasters["Fmask"] = (grid, mask, 255)
         info = self.writer.info(product, world.overpass, grid.epsg, cloud_masks.cloud_percent(found))

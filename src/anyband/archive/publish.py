@@ -22,13 +22,12 @@ from anyband.archive.stac_items import (
 from anyband.products import collection_of
 from anyband.raster.write import epsg_crs, hls_crs, write_raster
 from anyband.runtime import write_json
+from anyband.simulation.cloud_masks import Detected, cloud_percent
+from anyband.simulation.extra_sensors import ExtraImage
 from anyband.simulation.grids import HiddenGrid, PixelGrid
-from anyband.simulation.land.label_raster import label_raster
-from anyband.simulation.overpasses import Overpass
-from anyband.simulation.places import Place
-from anyband.simulation.processors.cloud_masks import Detected, cloud_percent
-from anyband.simulation.processors.extra_sensors import ExtraImage
-from anyband.simulation.processors.surface_products import encode_hls
+from anyband.simulation.land.label_map import label_raster
+from anyband.simulation.places import Overpass, Place
+from anyband.simulation.processors import encode_hls
 
 # Days from acquisition to publication, by product.
 PUBLISHED_AFTER = {"sentinel2": 0.7, "landsat": 9.3, "hls_s30": 2.4, "hls_l30": 11.2}

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anyband.ground import CHIP_M
-from anyband.simulation.grids import HIDDEN_MARGIN_M, HiddenGrid, PixelGrid, sentinel2_grid
-from anyband.simulation.sampling import Image, area_means
-from anyband.simulation.sky.atmosphere import Field
+from anyband.simulation.atmosphere import Field
+from anyband.simulation.grids import HIDDEN_MARGIN_M, HiddenGrid, Image, PixelGrid, area_means, sentinel2_grid
 
 Mask = NDArray[np.bool_]
 

@@ -14,16 +14,14 @@ from anyband.config import Simulation
 from anyband.products import EXTRA, collection_of
 from anyband.raster.quality_layers import MASK_CLEAR, mask_clear
 from anyband.sensors import get_sensor
-from anyband.simulation.grids import sentinel2_grid
-from anyband.simulation.instrument.observe import HiddenWorld
+from anyband.simulation import extra_sensors
+from anyband.simulation.cloud_masks import Detected
+from anyband.simulation.extra_sensors import SPECTRAL_TOLERANCE, imager_of, observe_extra, spectral_basis
+from anyband.simulation.grids import Sampler, sentinel2_grid
+from anyband.simulation.instrument import HiddenWorld
 from anyband.simulation.land.landscape import build_landscape
 from anyband.simulation.land.surface import compose
-from anyband.simulation.overpasses import plan
-from anyband.simulation.places import load_places
-from anyband.simulation.processors import extra_sensors
-from anyband.simulation.processors.cloud_masks import Detected
-from anyband.simulation.processors.extra_sensors import SPECTRAL_TOLERANCE, imager_of, observe_extra, spectral_basis
-from anyband.simulation.sampling import Sampler
+from anyband.simulation.places import load_places, plan
 
 EXTENT = 960
 PLACE = load_places()[0]

@@ -14,8 +14,7 @@ from anyband.raster.quality_layers import DECODERS, FILL
 from anyband.runtime import UserError
 from anyband.sensors import get_sensor
 from anyband.simulation.grids import sentinel2_grid
-from anyband.simulation.overpasses import plan
-from anyband.simulation.places import load_places
+from anyband.simulation.places import load_places, plan
 
 PLACE = load_places()[0]
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyband.simulation.sky.atmosphere import (
+from anyband.simulation.atmosphere import (
     AEROSOLS,
     ASSUMED,
     Geometry,

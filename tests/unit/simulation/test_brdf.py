@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from anyband.simulation.land.spectra import load_library
-from anyband.simulation.sky.atmosphere import Geometry
-from anyband.simulation.sky.brdf import (
+from anyband.simulation.atmosphere import Geometry
+from anyband.simulation.brdf import (
     REFERENCE,
     TRUE_STRENGTH,
     c_factor,
@@ -14,6 +13,7 @@ from anyband.simulation.sky.brdf import (
     ross_thick,
     true_factor,
 )
+from anyband.simulation.land.spectra import load_library
 
 EAST, WEST = Geometry(40, 150, 10, 102), Geometry(40, 150, 10, 282)
 

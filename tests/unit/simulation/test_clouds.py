@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from anyband.simulation.atmosphere import Geometry
+from anyband.simulation.clouds import Sky, draw_cloud_share, smoothstep
 from anyband.simulation.grids import HiddenGrid, sentinel2_grid
-from anyband.simulation.sky.atmosphere import Geometry
-from anyband.simulation.sky.clouds import Sky, draw_cloud_share, smoothstep
 
 HIDDEN = HiddenGrid(32632, 600_000.0, 5_400_000.0, 5.0, 816)
 SUN = Geometry(45, 150, 5, 100)

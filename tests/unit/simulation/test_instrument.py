@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from anyband.sensors import get_sensor
-from anyband.simulation.instrument.optics import (
+from anyband.simulation.instrument import (
     MSI,
     OLI,
     add_noise,

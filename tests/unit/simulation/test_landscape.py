@@ -7,11 +7,10 @@ import pytest
 
 from anyband.runtime import UserError
 from anyband.simulation.grids import HiddenGrid
-from anyband.simulation.land.archetypes import ARCHETYPES
-from anyband.simulation.land.cover import BUILT, WATER, WORLDCOVER
+from anyband.simulation.land.cover import ARCHETYPES, BUILT, WATER, WORLDCOVER
+from anyband.simulation.land.label_map import CODES, label_codes
 from anyband.simulation.land.landscape import build_landscape
 from anyband.simulation.land.settlement import OPEN, ROOF, STREET
-from anyband.simulation.land.surface import CODES, label_codes
 from anyband.simulation.land.terrain import slope_degrees
 from surfaces import SIZE, small_landscape
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anyband.simulation.land.noise import enlarge, power_noise, scatter, worley
+from anyband.simulation.noise import enlarge, power_noise, scatter, worley
 
 
 @given(factor=st.sampled_from([2, 4, 8]), slope=st.floats(-3, 3), offset=st.floats(-5, 5))

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from anyband.simulation.land import cover
-from anyband.simulation.land.archetypes import ARCHETYPES
-from anyband.simulation.land.surface import CODES, compose, label_codes
+from anyband.simulation.land.cover import ARCHETYPES
+from anyband.simulation.land.label_map import CODES, label_codes
+from anyband.simulation.land.surface import compose
 from surfaces import JULY, MAY, reflectance, small_landscape
 
 # Real or published mean reflectances of B02, B03, B04, B05, B07, B8A, B11, B12 in May; forests as seen with a crown

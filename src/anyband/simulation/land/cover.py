@@ -3,28 +3,82 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from anyband.simulation import read_table
 from anyband.simulation.grids import HiddenGrid
-from anyband.simulation.land.archetypes import Archetype
-from anyband.simulation.land.noise import Field, enlarge, power_noise, scatter
 from anyband.simulation.land.parcels import Parcels, cells_per_parcel, choose_area, make_parcels, parcel_mean
 from anyband.simulation.land.settlement import LAWN, OPEN, TREE, make_settlement, town_parks, town_potential
 from anyband.simulation.land.terrain import Mask, make_waters, slope_degrees, upper_share
+from anyband.simulation.noise import Field, enlarge, power_noise, scatter
 
 # Hidden classes; WorldCover knows only eight.
 DECIDUOUS, CONIFER, SHRUB, GRASS, WINTER_CEREAL, SUMMER_CROP, RAPESEED, BUILT, BARE, WATER, WETLAND = range(1, 12)
-WORLDCOVER = {
-    DECIDUOUS: 10, CONIFER: 10, SHRUB: 20, GRASS: 30, WINTER_CEREAL: 40, SUMMER_CROP: 40, RAPESEED: 40, BUILT: 50,
-    BARE: 60, WATER: 80, WETLAND: 90,
-}  # fmt: skip
+_COVERS = list(read_table("covers")["covers"].items())
+WORLDCOVER = {code: int(row["worldcover"]) for code, (_, row) in enumerate(_COVERS, 1)}
+FAMILY_OF = {code: row.get("family", name) for code, (name, row) in enumerate(_COVERS, 1) if name != "built"}
+SHADE = {code: row["shade"] for code, (_, row) in enumerate(_COVERS, 1)}
+"""Mean and spread of the static illumination."""
 MARGIN_SHARE = 0.25
 COPSE_SHARE = 0.009
 HALL_SHARE = 0.16
 LEAST_CROP = 0.06
 SCREE_SLOPE = 10.0  # mean slope, degrees, above which there is scree
+
+
+@dataclass(frozen=True)
+class Archetype:
+    """Mean composition of a kind of landscape; every place draws its own around it.
+
+    Attributes:
+        forest: share of the land under forest.
+        shrub: share under shrub, heath and fallow.
+        grass: share under meadow and pasture, outside towns.
+        built: share inside towns (streets, houses and gardens).
+        bare: share of pits, scree and sealed ground without buildings.
+        water: share of open water.
+        wetland: share of reed and fen.
+        conifer: share of the forest that is coniferous.
+        mean_slope: degrees.
+        base_m: mean elevation, m.
+        block_m: mean side of a block between roads, m.
+        width_m: range of parcel widths, m.
+        length_m: range of parcel lengths, m.
+        hedges: share of parcel borders with a hedge.
+        roads: share of block borders with a road.
+        towns: number of built centres.
+        river_m: mean width of the river, m.
+    """
+
+    forest: float
+    shrub: float
+    grass: float
+    built: float
+    bare: float
+    water: float
+    wetland: float
+    conifer: float
+    mean_slope: float
+    base_m: float
+    block_m: float
+    width_m: tuple[float, float]
+    length_m: tuple[float, float]
+    hedges: float
+    roads: float
+    towns: int
+    river_m: float
+
+
+def _archetype(row: dict[str, Any]) -> Archetype:
+    (narrow, wide), (short, long) = row["width_m"], row["length_m"]
+    return Archetype(**row | {"width_m": (narrow, wide), "length_m": (short, long)})
+
+
+ARCHETYPES = {name: _archetype(row) for name, row in read_table("archetypes").items()}
+"""In the order of the table."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,9 +156,8 @@ def _fields(
     result = np.zeros(parcels.count, np.uint8)
     # pits and fallow are medium-sized; the score is a lottery with a preference
     middling = -np.abs(np.log(np.maximum(free_area, 1.0) / (1.5 * np.median(free_area[free_area > 40]))))
-    for name, code, score in (
-        ("bare", BARE, 1.5 * middling), ("shrub", SHRUB, 0.3 * middling + 0.1 * slope), ("grass", GRASS, 0.25 * slope),
-    ):  # fmt: skip
+    scores = {"bare": 1.5 * middling, "shrub": 0.3 * middling + 0.1 * slope, "grass": 0.25 * slope}
+    for (name, score), code in zip(scores.items(), (BARE, SHRUB, GRASS), strict=True):
         missing = shares[name] * cover.size - np.count_nonzero(cover == code)
         chosen = choose_area(rng, score + rng.gumbel(size=parcels.count), free_area, result == 0, missing)
         result[chosen] = code

@@ -13,44 +13,31 @@ from numpy.typing import NDArray
 
 from anyband.runtime import UserError
 from anyband.simulation.grids import HiddenGrid
-from anyband.simulation.land.archetypes import ARCHETYPES
 from anyband.simulation.land.cover import (
+    ARCHETYPES,
     BARE,
-    BUILT,
     CONIFER,
     DECIDUOUS,
+    FAMILY_OF,
     GRASS,
-    RAPESEED,
+    SHADE,
     SHRUB,
-    SUMMER_CROP,
     WATER,
     WETLAND,
-    WINTER_CEREAL,
     Ground,
     make_ground,
 )
-from anyband.simulation.land.noise import Field, Labels, power_noise, worley
 from anyband.simulation.land.phenology import CODE, UnitTable
 from anyband.simulation.land.settlement import OPEN, BuiltLand, furnish
 from anyband.simulation.land.spectra import SpectralLibrary, load_library
 from anyband.simulation.land.terrain import Mask, elevation
+from anyband.simulation.noise import Field, Labels, power_noise, worley
 
-FAMILY_OF = {
-    DECIDUOUS: "deciduous", CONIFER: "conifer", SHRUB: "shrub", GRASS: "grass", WINTER_CEREAL: "winter_cereal",
-    SUMMER_CROP: "summer_crop", RAPESEED: "rapeseed", WETLAND: "wetland", WATER: "water", BARE: "soil",
-}  # fmt: skip
 # Covers that come as stands of about 200 m rather than as parcels.
 STAND_COVERS = (DECIDUOUS, CONIFER, SHRUB, GRASS, WETLAND)
 STAND_M = 200.0
 PLANTS_PER_PLACE = 5
 SOILS_PER_PLACE = 6
-# Mean and spread of the static illumination: sunlit share of crowns and texture. PROSAIL canopies are turbid media
-# without gaps between crowns; the factors bring forests to the levels that Sentinel-2 sees.
-SHADE = {
-    DECIDUOUS: (0.78, 0.13), CONIFER: (0.52, 0.12), SHRUB: (0.82, 0.11), GRASS: (0.97, 0.04),
-    WINTER_CEREAL: (0.98, 0.03), SUMMER_CROP: (0.98, 0.03), RAPESEED: (0.98, 0.03),
-    BUILT: (0.95, 0.10), BARE: (0.95, 0.07), WATER: (1.0, 0.02), WETLAND: (0.90, 0.08),
-}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

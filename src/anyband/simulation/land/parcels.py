@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from anyband.simulation.land.noise import Cells, Field, Labels, power_noise, scatter, worley
+from anyband.simulation.noise import Cells, Field, Labels, power_noise, scatter, worley
 
 WARP_M = 25.0
 

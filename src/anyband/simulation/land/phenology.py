@@ -12,19 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from anyband.simulation import read_table
+
 Days = NDArray[np.float32]
-FAMILIES = (
-    "deciduous",
-    "conifer",
-    "shrub",
-    "grass",
-    "winter_cereal",
-    "summer_crop",
-    "rapeseed",
-    "wetland",
-    "water",
-    "soil",
-)
+PATTERN: dict[str, float] = read_table("covers")["families"]
+"""Spread of the growth pattern inside a unit of a family, in steps of the leaf-area ladder."""
+FAMILIES = tuple(PATTERN)
 CODE = {name: number for number, name in enumerate(FAMILIES)}
 GROWING, BARE, STUBBLE = range(3)
 HALF_YEAR = 182.5

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from anyband.simulation.land.noise import Field, power_noise, scatter
 from anyband.simulation.land.parcels import Parcels
 from anyband.simulation.land.spectra import SpectralLibrary
 from anyband.simulation.land.terrain import Mask
+from anyband.simulation.noise import Field, power_noise, scatter
 
 Rows = NDArray[np.uint16]
 # What lies on a cell of built land; LAWN and TREE are vegetation and follow the season.

@@ -11,14 +11,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anyband.sensors import SpectralResponse
+from anyband.simulation import DATA
 
-DATA = Path(__file__).parents[1] / "data"
 # A plant, soil or roof of a place is mixed from two of the library, the first with at least this share.
 LEAST_SHARE = 0.5
 

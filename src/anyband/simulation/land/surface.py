@@ -1,4 +1,4 @@
-"""The hidden surface on one day: two materials, their shares and the illumination of every cell; and the label map."""
+"""The hidden surface on one day: two materials, their shares and the illumination of every cell."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import convolve1d, distance_transform_edt, label
 
 from anyband.simulation.grids import HiddenGrid
-from anyband.simulation.land.cover import BUILT, WORLDCOVER
+from anyband.simulation.land.cover import BUILT
 from anyband.simulation.land.landscape import Landscape
-from anyband.simulation.land.noise import Field
 from anyband.simulation.land.phenology import (
     CODE,
     FAMILIES,
     GROWING,
+    PATTERN,
     STUBBLE,
     Season,
     UnitTable,
@@ -24,18 +23,10 @@ from anyband.simulation.land.phenology import (
     season_state,
 )
 from anyband.simulation.land.spectra import SpectralLibrary
+from anyband.simulation.noise import Field
 
-__all__ = ["HiddenGrid", "Landscape", "SurfaceState", "compose", "label_codes"]
-
-# Spread of the growth pattern inside a unit, in steps of the leaf-area ladder.
-PATTERN = {
-    "deciduous": 0.35, "conifer": 0.45, "shrub": 0.8, "grass": 0.4, "winter_cereal": 0.25, "summer_crop": 0.35,
-    "rapeseed": 0.25, "wetland": 0.8, "water": 0.1, "soil": 0.3,
-}  # fmt: skip
 # Skin minus air temperature about 10:30 in summer, K: dry soil, dense leaves, dead leaves, sealed ground, water.
 SOIL_K, LEAF_K, DRY_LEAF_K, SEALED_K, WATER_K = 14.0, 1.0, 8.0, 11.0, -4.0
-MINIMUM_MAPPING_CELLS = 3
-CODES = np.array([10, 20, 30, 40, 50, 60, 80, 90], np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,40 +143,3 @@ def compose(landscape: Landscape, day_of_year: int, southern: bool) -> SurfaceSt
     np.copyto(fraction, built.fraction_b, where=sealed)
     skin[sealed] = np.float32(SEALED_K)
     return SurfaceState(landscape.grid, day_of_year, first, second, fraction, landscape.shade, skin)
-
-
-def _fractions(landscape: Landscape) -> Field:
-    """Share of the eight label classes on the 10 m grid, weighted over the neighbours, float32 (8, n / 2, n / 2)."""
-    lookup = np.zeros(12, np.uint8)
-    for hidden, code in WORLDCOVER.items():
-        lookup[hidden] = np.flatnonzero(code == CODES)[0]
-    index = lookup[landscape.cover]
-    half = landscape.grid.size // 2
-    shares = np.empty((CODES.size, half, half), np.float32)
-    weights = np.array([0.2, 0.6, 0.2], np.float32)
-    for k in range(CODES.size):
-        member = (index == k).astype(np.float32)
-        if CODES[k] == 50:
-            # towns are mapped as built although half of them is garden; a road through fields is too narrow to be seen
-            member *= np.where(landscape.town, np.float32(1.7), np.float32(0.9))
-        mean = member.reshape(half, 2, half, 2).mean(axis=(1, 3), dtype=np.float32)
-        shares[k] = convolve1d(convolve1d(mean, weights, axis=0), weights, axis=1)
-    return shares
-
-
-def label_codes(landscape: Landscape) -> NDArray[np.uint8]:
-    """WorldCover codes of the hidden surface, (n, n) uint8, the truth without any label noise.
-
-    The class of a 10 m cell is that with the largest share in and around it; patches smaller than three cells are
-    filled from their surroundings, as in a product with a minimum mapping unit.
-    """
-    best = np.argmax(_fractions(landscape), axis=0).astype(np.uint8)
-    small = np.zeros(best.shape, bool)
-    for k in range(CODES.size):
-        patches, count = label(best == k)
-        size = np.bincount(patches.ravel(), minlength=count + 1)
-        size[0] = MINIMUM_MAPPING_CELLS
-        small |= (size < MINIMUM_MAPPING_CELLS)[patches]
-    where = distance_transform_edt(small, return_distances=False, return_indices=True)
-    codes = CODES[best[tuple(where)]]
-    return np.repeat(np.repeat(codes, 2, axis=0), 2, axis=1)

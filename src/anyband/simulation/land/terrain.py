@@ -10,7 +10,7 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter, gaussian_filt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
-from anyband.simulation.land.noise import Field, enlarge, power_noise
+from anyband.simulation.noise import Field, enlarge, power_noise
 
 Mask = NDArray[np.bool_]
 # Terrain has no detail below 150 m wavelength: with finer noise the slopes, not the sensors, ruled every result.

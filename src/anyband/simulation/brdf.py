@@ -11,37 +11,14 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from anyband.simulation import read_table
+from anyband.simulation.atmosphere import Geometry
 from anyband.simulation.land.spectra import SpectralLibrary
-from anyband.simulation.sky.atmosphere import Geometry
 
-# (f_iso, f_geo, f_vol) by concept, HLS V2.0 User Guide table 4.
-GLOBAL_WEIGHTS = {
-    "coastal": (0.0774, 0.0079, 0.0372),
-    "blue": (0.0774, 0.0079, 0.0372),
-    "green": (0.1306, 0.0178, 0.0580),
-    "red": (0.1690, 0.0227, 0.0574),
-    "red_edge_1": (0.2085, 0.0256, 0.0845),
-    "red_edge_2": (0.2316, 0.0273, 0.1003),
-    "red_edge_3": (0.2599, 0.0294, 0.1197),
-    "nir_broad": (0.3093, 0.0330, 0.1535),
-    "nir_narrow": (0.3093, 0.0330, 0.1535),
-    "water_vapour": (0.3093, 0.0330, 0.1535),
-    "swir1": (0.3430, 0.0453, 0.1154),
-    "swir2": (0.2658, 0.0387, 0.0639),
-}
-# True strength of (volume, surface) scattering relative to the global weights, by group of materials: dense leaves
-# scatter in the volume, soils and roofs cast shadows, water has neither (assumption; the sun-glint is left out).
-TRUE_STRENGTH = {
-    "soil": (0.5, 1.6),
-    "mineral": (0.5, 1.4),
-    "straw": (0.9, 1.3),
-    "asphalt": (0.4, 0.7),
-    "concrete": (0.4, 0.7),
-    "roof_tile": (0.4, 0.8),
-    "roof_shingle": (0.4, 0.8),
-    "roof_metal": (0.3, 0.5),
-    "water": (0.0, 0.0),
-}
+_TABLE = read_table("brdf")
+GLOBAL_WEIGHTS: dict[str, list[float]] = _TABLE["global_weights"]
+"""(f_iso, f_geo, f_vol) by concept."""
+TRUE_STRENGTH: dict[str, list[float]] = _TABLE["true_strength"]
 PLANT_STRENGTH = (1.25, 1.0)
 STRENGTH_LOG_SD = 0.25  # from place to place
 REFERENCE = Geometry(35.0, 150.0, 0.0, 0.0)  # the library's spectra are taken to hold for this geometry

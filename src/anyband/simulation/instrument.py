@@ -1,31 +1,111 @@
-"""One acquisition of the hidden surface: reflectance at the top of the atmosphere in every band, on its native grid."""
+"""Two imaging instruments as built (responses, point spread, registration, gain, noise), and one acquisition by them.
 
+Nothing here is known downstream: models and processors get the published responses and nominal sampling distances.
+"""
+
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anyband.sensors import Band
-from anyband.simulation.grids import HiddenGrid, PixelGrid
-from anyband.simulation.instrument.optics import (
-    SCENE_GAIN_SD,
-    Instrument,
-    add_noise,
-    noise_terms,
-    true_response,
-    unit_gain,
-)
+from anyband.sensors import Band, SpectralResponse
+from anyband.simulation import read_table
+from anyband.simulation.atmosphere import ASSUMED, Air, Field, Optics, draw_air, optics, to_top
+from anyband.simulation.brdf import draw_strengths, true_factor
+from anyband.simulation.clouds import Sky, SkyOnGrid
+from anyband.simulation.grids import HiddenGrid, PixelGrid, Sampler, interpolate, psf_operator
 from anyband.simulation.land.landscape import Landscape
-from anyband.simulation.land.noise import power_noise
 from anyband.simulation.land.surface import SurfaceState
-from anyband.simulation.overpasses import Overpass
-from anyband.simulation.rng import stream
-from anyband.simulation.sampling import Sampler, interpolate, psf_operator
-from anyband.simulation.sky.atmosphere import ASSUMED, Air, Field, Optics, draw_air, optics, to_top
-from anyband.simulation.sky.brdf import draw_strengths, true_factor
-from anyband.simulation.sky.clouds import Sky, SkyOnGrid
+from anyband.simulation.noise import power_noise, stream
+from anyband.simulation.places import Overpass
+
+# Unit-to-unit and in-orbit uncertainty of a spectral response, nm: drawn between these, either sign.
+RESPONSE_SHIFT_NM = (1.0, 2.0)
+# Radiometric calibration: fixed per unit and band, and from scene to scene (both within the 3 % goal of MSI and OLI).
+UNIT_GAIN_SD, SCENE_GAIN_SD = 0.012, 0.004
+# Shot noise makes up this share of the noise variance at the reference radiance (assumption); the rest is constant.
+SHOT_SHARE = 0.7
+TABLE = read_table("instruments")
+SOLAR_WAVELENGTH, SOLAR_IRRADIANCE = (np.array(column) for column in zip(*TABLE["solar_irradiance"], strict=True))
+"""Wavelength in nm and W m-2 um-1 outside the atmosphere; it only scales noise, so values between are interpolated."""
+
+
+def solar_irradiance(wavelength_nm: float) -> float:
+    """Solar irradiance outside the atmosphere, W m-2 um-1, at a wavelength in nm (443 to 2202 nm, held outside)."""
+    return float(np.exp(np.interp(wavelength_nm, SOLAR_WAVELENGTH, np.log(SOLAR_IRRADIANCE))))
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """What an imaging instrument does to the light, beside its spectral bands.
+
+    Attributes:
+        signal_to_noise: per concept, (reference radiance W m-2 sr-1 um-1, signal-to-noise ratio there).
+        psf_sigma: standard deviation of the Gaussian point spread in units of the ground sampling distance.
+        geolocation_sd_m: deviation of a scene's registration per axis, m.
+        band_shift_sd: deviation of a band's registration against the scene, in sampling distances.
+    """
+
+    signal_to_noise: dict[str, tuple[float, float]]
+    psf_sigma: float
+    geolocation_sd_m: float
+    band_shift_sd: float
+
+
+def sigma_from_mtf(mtf_at_nyquist: float) -> float:
+    """Sigma, in sampling distances, of a Gaussian point spread with this modulation transfer at Nyquist."""
+    return math.sqrt(-2 * math.log(mtf_at_nyquist)) / math.pi
+
+
+def _instrument(stated: dict[str, Any]) -> Instrument:
+    """An instrument of the table."""
+    known = dict(stated)
+    sigma = sigma_from_mtf(known.pop("mtf_at_nyquist")) if "mtf_at_nyquist" in known else known.pop("psf_sigma_m") / 30
+    ratios = {concept: (radiance, ratio) for concept, (radiance, ratio) in known.pop("signal_to_noise").items()}
+    return Instrument(signal_to_noise=ratios, psf_sigma=sigma, **known)
+
+
+MSI, OLI = (_instrument(TABLE[name]) for name in ("msi", "oli"))
+
+
+def true_response(response: SpectralResponse, platform: str, band: str) -> SpectralResponse:
+    """The response a unit really has: the published one moved by 1 to 2 nm, always the same for a unit and band."""
+    rng = stream(0, "response", platform, band)
+    return response.shifted(float(rng.uniform(*RESPONSE_SHIFT_NM) * rng.choice((-1.0, 1.0))))
+
+
+def unit_gain(platform: str, band: str) -> float:
+    """Calibration gain of a unit and band, near 1."""
+    return float(1 + stream(0, "gain", platform, band).normal(0, UNIT_GAIN_SD))
+
+
+def noise_terms(wavelength_nm: float, reference: tuple[float, float], cos_sun: float) -> tuple[float, float]:
+    """Constant and signal-proportional part of the noise variance of top-of-atmosphere reflectance.
+
+    Args:
+        wavelength_nm: centre of the band.
+        reference: radiance (W m-2 sr-1 um-1) and the signal-to-noise ratio there.
+        cos_sun: cosine of the sun's zenith angle; a low sun makes less radiance of the same reflectance.
+
+    Returns:
+        (a, b): variance = a + b * reflectance.
+    """
+    radiance, ratio = reference
+    level = math.pi * radiance / (solar_irradiance(wavelength_nm) * cos_sun)
+    variance = (level / ratio) ** 2
+    return (1 - SHOT_SHARE) * variance, SHOT_SHARE * variance / level
+
+
+def add_noise(rng: np.random.Generator, top: Field, terms: tuple[float, float]) -> Field:
+    """Add sensor noise to a reflectance at the top of the atmosphere, in place; returns `top`."""
+    constant, shot = (np.float32(term) for term in terms)
+    top += np.sqrt(constant + shot * np.maximum(top, 0)) * rng.standard_normal(top.shape, dtype=np.float32)
+    return top
+
 
 # The atmosphere and the surroundings of a pixel vary slowly: nodes of this spacing, m, from the hidden grid's corner.
 COARSE_M = 480.0

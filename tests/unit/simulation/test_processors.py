@@ -8,14 +8,12 @@ import pytest
 
 from anyband.sensors import get_sensor
 from anyband.sensors.hls_bandpass import MSI_TO_OLI
-from anyband.simulation.grids import hls_grid, landsat_grid
-from anyband.simulation.instrument.observe import HiddenWorld, cos_incidence
+from anyband.simulation import processors
+from anyband.simulation.atmosphere import Geometry
+from anyband.simulation.grids import area_means, hls_grid, landsat_grid
+from anyband.simulation.instrument import HiddenWorld, cos_incidence
 from anyband.simulation.land.surface import compose
-from anyband.simulation.overpasses import Overpass, plan
-from anyband.simulation.places import load_places
-from anyband.simulation.processors import hls_recipe, surface_products
-from anyband.simulation.sampling import area_means
-from anyband.simulation.sky.atmosphere import Geometry
+from anyband.simulation.places import Overpass, load_places, plan
 from surfaces import small_landscape
 
 PLACE = load_places()[0]
@@ -36,12 +34,12 @@ def scene(sensor: str, seed: int = 3) -> HiddenWorld:
 
 @cache
 def measured():
-    return surface_products.observe_sentinel2(scene("sentinel2"))
+    return processors.observe_sentinel2(scene("sentinel2"))
 
 
 @cache
 def level2():
-    return surface_products.sen2cor(scene("sentinel2"), measured())
+    return processors.sen2cor(scene("sentinel2"), measured())
 
 
 def test_bandpass_table_is_the_published_one_and_leaves_red_edge_and_broad_nir_alone():
@@ -54,10 +52,10 @@ def test_bandpass_table_is_the_published_one_and_leaves_red_edge_and_broad_nir_a
 def test_cubic_convolution_moves_by_half_a_pixel_and_keeps_cubics():
     position = np.arange(12.0)
     cubic = (0.02 * position**2 - 0.1 * position + 1).astype(np.float32)
-    moved = hls_recipe.half_pixel_cubic(np.outer(cubic, np.ones(12, np.float32)))
+    moved = processors.half_pixel_cubic(np.outer(cubic, np.ones(12, np.float32)))
     expected = 0.02 * (position[1:10] + 0.5) ** 2 - 0.1 * (position[1:10] + 0.5) + 1
     np.testing.assert_allclose(moved[:, 0], expected, rtol=1e-5)
-    assert sum(hls_recipe.HALF_PIXEL_TAPS) == 1
+    assert sum(processors.HALF_PIXEL_TAPS) == 1
 
 
 def test_half_pixel_shift_lands_on_the_hls_grid():
@@ -65,32 +63,32 @@ def test_half_pixel_shift_lands_on_the_hls_grid():
     y, _ = landsat_grid(hidden).local_centres(hidden)
     ramp = np.repeat(y[:, None], len(y), axis=1).astype(np.float32)
     np.testing.assert_allclose(
-        hls_recipe.half_pixel_cubic(ramp)[:, 0], hls_grid(hidden).local_centres(hidden)[0], atol=0.01
+        processors.half_pixel_cubic(ramp)[:, 0], hls_grid(hidden).local_centres(hidden)[0], atol=0.01
     )
 
 
 @pytest.mark.parametrize(("baseline", "number"), [("03.01", 1234), ("04.00", 2234), ("05.09", 2234)])
 def test_sentinel_2_offset_follows_the_baseline(baseline, number):
-    assert surface_products.encode_sentinel2(np.array([0.1234], np.float32), baseline)[0] == number
+    assert processors.encode_sentinel2(np.array([0.1234], np.float32), baseline)[0] == number
 
 
 def test_dark_pixels_never_become_nodata():
     dark = np.array([-0.5], np.float32)
-    assert surface_products.encode_sentinel2(dark, "03.01")[0] == 1
-    assert surface_products.encode_landsat(dark)[0] == 1
-    assert surface_products.encode_hls(np.array([-2.0], np.float32))[0] == -9998
+    assert processors.encode_sentinel2(dark, "03.01")[0] == 1
+    assert processors.encode_landsat(dark)[0] == 1
+    assert processors.encode_hls(np.array([-2.0], np.float32))[0] == -9998
 
 
 def test_encodings_round_to_half_a_step():
     values = np.linspace(0.0, 1.0, 500, dtype=np.float32)
-    np.testing.assert_allclose(surface_products.encode_landsat(values) * 2.75e-5 - 0.2, values, atol=1.5e-5)
-    np.testing.assert_allclose(surface_products.encode_hls(values) * 1e-4, values, atol=5.1e-5)
+    np.testing.assert_allclose(processors.encode_landsat(values) * 2.75e-5 - 0.2, values, atol=1.5e-5)
+    np.testing.assert_allclose(processors.encode_hls(values) * 1e-4, values, atol=5.1e-5)
     kelvin = np.linspace(260, 330, 500, dtype=np.float32)
-    np.testing.assert_allclose(surface_products.encode_temperature(kelvin) * 0.00341802 + 149, kelvin, atol=0.002)
+    np.testing.assert_allclose(processors.encode_temperature(kelvin) * 0.00341802 + 149, kelvin, atol=0.002)
 
 
 def test_processors_come_near_the_ground_and_differ_from_each_other():
-    lasrc = surface_products.lasrc(scene("sentinel2"), measured())
+    lasrc = processors.lasrc(scene("sentinel2"), measured())
     for name in ("B02", "B04", "B8A", "B11"):
         first, second = level2()[name][1], lasrc[name][1]
         assert np.corrcoef(first.ravel(), second.ravel())[0, 1] > 0.97
@@ -98,17 +96,17 @@ def test_processors_come_near_the_ground_and_differ_from_each_other():
 
 
 def test_registration_error_and_noise_belong_to_the_acquisition_alone():
-    again = surface_products.observe_sentinel2(scene("sentinel2"))
+    again = processors.observe_sentinel2(scene("sentinel2"))
     np.testing.assert_array_equal(again["B04"].values, measured()["B04"].values)
     other = replace(scene("sentinel2"), seed=99)
-    assert abs(surface_products.observe_sentinel2(other)["B04"].values - measured()["B04"].values).max() > 1e-3
+    assert abs(processors.observe_sentinel2(other)["B04"].values - measured()["B04"].values).max() > 1e-3
 
 
 def test_s30_is_adjusted_area_mean_at_nadir():
     view = scene("sentinel2")
-    surface = surface_products.lasrc(view, measured())
+    surface = processors.lasrc(view, measured())
     zenith = view.overpass.geometry.sun_zenith
-    result = hls_recipe.hls_s30(view, surface, zenith)
+    result = processors.hls_s30(view, surface, zenith)
     assert set(result) == {band.name for band in get_sensor("sentinel-2a", "hls_s30").bands}
     slope, offset = MSI_TO_OLI[view.overpass.platform]["red"]
     mean = surface["B04"][1][:3, :3].mean()
@@ -117,7 +115,7 @@ def test_s30_is_adjusted_area_mean_at_nadir():
 
 
 def test_landsat_product_has_all_bands_on_its_own_grid_and_plausible_temperatures():
-    result = surface_products.landsat_level2(scene("landsat"))
+    result = processors.landsat_level2(scene("landsat"))
     assert set(result) == {band.name for band in get_sensor("landsat-9", "landsat").bands}
     assert {grid for grid, _ in result.values()} == {landsat_grid(scene("landsat").hidden)}
     assert 270 < np.median(result["lwir11"][1]) < 320
@@ -140,25 +138,25 @@ def test_null_twin_knows_only_the_sentinel_2_product():
     other = replace(
         oli, landscape=small_landscape("forest", 5), state=compose(small_landscape("forest", 5), 130, False)
     )
-    first, second = (surface_products.uninformative_landsat(level2(), which) for which in (oli, other))
+    first, second = (processors.uninformative_landsat(level2(), which) for which in (oli, other))
     for name in first:
         np.testing.assert_array_equal(first[name][1], second[name][1])
 
 
 def test_null_twin_follows_sentinel_2_and_has_noise_of_its_own():
-    result = surface_products.uninformative_landsat(level2(), scene("landsat"))
-    near = hls_recipe.half_pixel_cubic(result["nir08"][1])
+    result = processors.uninformative_landsat(level2(), scene("landsat"))
+    near = processors.half_pixel_cubic(result["nir08"][1])
     assert np.corrcoef(near.ravel(), area_means(level2()["B8A"][1], 20).ravel())[0, 1] > 0.97
-    fresh = surface_products.uninformative_landsat(level2(), replace(scene("landsat"), seed=77))
+    fresh = processors.uninformative_landsat(level2(), replace(scene("landsat"), seed=77))
     noise = (fresh["nir08"][1] - result["nir08"][1]).std() / np.sqrt(2)
     assert noise == pytest.approx(0.002 + 0.01 * result["nir08"][1].mean(), rel=0.2)
 
 
 def test_null_twin_of_l30_is_s30_plus_noise_and_nothing_else():
-    s30 = hls_recipe.hls_s30(scene("sentinel2"), surface_products.lasrc(scene("sentinel2"), measured()), 40.0)
-    twin = hls_recipe.uninformative_l30(s30, scene("landsat"))
+    s30 = processors.hls_s30(scene("sentinel2"), processors.lasrc(scene("sentinel2"), measured()), 40.0)
+    twin = processors.uninformative_l30(s30, scene("landsat"))
     forest = small_landscape("forest", 5)
     other = replace(scene("landsat"), landscape=forest, state=compose(forest, 130, False))
     for name, source in (("B05", "B8A"), ("B07", "B12")):
-        np.testing.assert_array_equal(twin[name][1], hls_recipe.uninformative_l30(s30, other)[name][1])
+        np.testing.assert_array_equal(twin[name][1], processors.uninformative_l30(s30, other)[name][1])
         assert 0.001 < (twin[name][1] - s30[source][1]).std() < 0.01

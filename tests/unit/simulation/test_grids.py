@@ -5,8 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyband.simulation.grids import HiddenGrid, hls_grid, landsat_grid, sentinel2_grid
-from anyband.simulation.sampling import Sampler, area_means, interpolate, psf_operator
+from anyband.simulation.grids import (
+    HiddenGrid,
+    Sampler,
+    area_means,
+    hls_grid,
+    interpolate,
+    landsat_grid,
+    psf_operator,
+    sentinel2_grid,
+)
 
 NORTH = HiddenGrid(32632, 600_000.0, 5_400_000.0, 5.0, 240)
 # ESA counts southern northings from 10 000 km: the 60 m lattice leaves a remainder of 40 m.

@@ -1,7 +1,8 @@
-"""Random fields on a square grid: band-limited power-law noise, and Worley cells with their borders."""
+"""Chance: independent random streams, and random fields on a square grid (power-law noise, Worley cells)."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -139,3 +140,13 @@ def scatter(*numbers: NDArray[np.int64] | NDArray[np.int32] | int) -> Field:
             state = (state ^ (state >> np.uint32(13))) * np.uint32(0xC2B2AE35)
             state = state ^ (state >> np.uint32(16))
     return np.asarray((state >> np.uint32(8)).astype(np.float32) / np.float32(1 << 24))
+
+
+def stream(seed: int, *keys: str | int) -> np.random.Generator:
+    """Random generator that depends on `seed` and on every one of `keys`, and on nothing else.
+
+    Surfaces use (place, "surface"), scenes (place, sensor, date): two sensors then see the same ground through skies,
+    noises and registration errors that have nothing in common.
+    """
+    text = "/".join(str(key) for key in (seed, *keys))
+    return np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "little"))

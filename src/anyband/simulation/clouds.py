@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from anyband.simulation.grids import HiddenGrid, PixelGrid
-from anyband.simulation.land.noise import power_noise
-from anyband.simulation.sampling import interpolate
-from anyband.simulation.sky.atmosphere import Geometry
+from anyband.simulation.atmosphere import Geometry
+from anyband.simulation.grids import HiddenGrid, PixelGrid, interpolate
+from anyband.simulation.noise import power_noise
 
 Field = NDArray[np.float32]
 

@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from anyband.simulation.grids import PixelGrid, sentinel2_grid
-from anyband.simulation.instrument.observe import HiddenWorld
-from anyband.simulation.rng import stream
-from anyband.simulation.sampling import Image, area_means
-from anyband.simulation.sky.atmosphere import Field
-from anyband.simulation.sky.clouds import SkyOnGrid
+from anyband.simulation.atmosphere import Field
+from anyband.simulation.clouds import SkyOnGrid
+from anyband.simulation.grids import Image, PixelGrid, area_means, sentinel2_grid
+from anyband.simulation.instrument import HiddenWorld
+from anyband.simulation.noise import stream
 
 Mask = NDArray[np.bool_]
 

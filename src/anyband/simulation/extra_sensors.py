@@ -16,22 +16,22 @@ from anyband.runtime import UserError
 from anyband.sensors import Sensor, get_sensor, platforms
 from anyband.sensors.band import CONCEPT_NM
 from anyband.sensors.platforms import description
-from anyband.simulation.grids import PixelGrid, sentinel2_grid
-from anyband.simulation.instrument.observe import COARSE_M, HiddenWorld
-from anyband.simulation.instrument.optics import (
+from anyband.simulation import cloud_masks
+from anyband.simulation.atmosphere import Field, Optics, to_surface, to_top
+from anyband.simulation.brdf import true_factor
+from anyband.simulation.cloud_masks import MASK_BANDS
+from anyband.simulation.grids import PixelGrid, Sampler, interpolate, psf_operator, sentinel2_grid
+from anyband.simulation.instrument import (
+    COARSE_M,
     SCENE_GAIN_SD,
+    HiddenWorld,
     noise_terms,
     sigma_from_mtf,
     solar_irradiance,
     true_response,
 )
-from anyband.simulation.instrument.optics import unit_gain as gain_of
-from anyband.simulation.processors import cloud_masks
-from anyband.simulation.processors.cloud_masks import MASK_BANDS
-from anyband.simulation.rng import stream
-from anyband.simulation.sampling import Sampler, interpolate, psf_operator
-from anyband.simulation.sky.atmosphere import Field, Optics, to_surface, to_top
-from anyband.simulation.sky.brdf import true_factor
+from anyband.simulation.instrument import unit_gain as gain_of
+from anyband.simulation.noise import stream
 
 # Largest error of a band's reflectance by the basis, before light and air: a fifth of the stored digit of 1e-4.
 SPECTRAL_TOLERANCE = 2e-5

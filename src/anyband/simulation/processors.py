@@ -1,6 +1,7 @@
-"""From measurements to surface products: Sentinel-2 L2A by Sen2Cor, Landsat C2 L2SP by LaSRC, and the null twin.
+"""From measurements to surface products: Sentinel-2 L2A by Sen2Cor, Landsat C2 L2SP by LaSRC, HLS, and the null twin.
 
-Values stay float32 reflectance or kelvin here.
+Values stay float32 reflectance or kelvin here. Steps and numbers of HLS are those of the HLS V2.0 User Guide: S30 and L30
+from LaSRC surface reflectance, on one 30 m grid, at nadir, with MSI adjusted to OLI; nothing is fitted to simulated data.
 """
 
 import math
@@ -11,14 +12,25 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 
 from anyband.sensors import get_sensor
-from anyband.simulation.grids import PixelGrid, landsat_grid, sentinel2_grid
-from anyband.simulation.instrument.observe import DEM_SIGMA_M, HiddenWorld, TopOfAtmosphere, observe
-from anyband.simulation.instrument.optics import MSI, OLI
-from anyband.simulation.overpasses import Overpass
-from anyband.simulation.processors.cloud_masks import COVER_THRESHOLD
-from anyband.simulation.rng import stream
-from anyband.simulation.sampling import Image, Sampler, apply, interpolate, psf_operator
-from anyband.simulation.sky.atmosphere import Field, remove_adjacency, to_surface
+from anyband.sensors.hls_bandpass import MSI_TO_OLI
+from anyband.simulation.atmosphere import Field, remove_adjacency, to_surface
+from anyband.simulation.brdf import c_factor
+from anyband.simulation.cloud_masks import COVER_THRESHOLD
+from anyband.simulation.grids import (
+    Image,
+    PixelGrid,
+    Sampler,
+    apply,
+    area_means,
+    hls_grid,
+    interpolate,
+    landsat_grid,
+    psf_operator,
+    sentinel2_grid,
+)
+from anyband.simulation.instrument import DEM_SIGMA_M, MSI, OLI, HiddenWorld, TopOfAtmosphere, observe
+from anyband.simulation.noise import stream
+from anyband.simulation.places import Overpass
 
 # Sen2Cor corrects terrain only in part: this share of the terrain's effect stays (assumption).
 TERRAIN_LEFT_BY_SEN2COR = 0.35
@@ -164,3 +176,54 @@ def encode_temperature(kelvin: Field) -> NDArray[np.uint16]:
 def encode_hls(values: Field) -> NDArray[np.int16]:
     """HLS: reflectance = 1e-4 DN; -9999 is nodata."""
     return np.asarray(np.clip(np.rint(values * np.float32(1e4)), -9_998, 32_767).astype(np.int16))
+
+
+# Cubic convolution (a = -0.5) at half a pixel: HLS moves Landsat from pixel-centre to pixel-corner origin with it.
+HALF_PIXEL_TAPS = (-0.0625, 0.5625, 0.5625, -0.0625)
+
+
+def half_pixel_cubic(image: Field) -> Field:
+    """Cubic convolution to points half a pixel to the right and below; the result is 3 pixels smaller on each axis."""
+    for axis in (0, 1):
+        moved = np.moveaxis(image, axis, 0)
+        size = moved.shape[0] - 3
+        total = sum(np.float32(tap) * moved[k : k + size] for k, tap in enumerate(HALF_PIXEL_TAPS))
+        image = np.moveaxis(np.asarray(total), 0, axis)
+    return np.ascontiguousarray(image)
+
+
+def hls_s30(world: HiddenWorld, surface: Mapping[str, Image], nadir_sun_zenith: float) -> dict[str, Image]:
+    """HLS S30: LaSRC reflectance on 30 m, c-factor to nadir, then seven bands adjusted to OLI."""
+    grid = hls_grid(world.hidden)
+    result = {}
+    for band in get_sensor(world.overpass.platform, "hls_s30").bands:
+        source, values = surface[band.name]
+        slope, offset = MSI_TO_OLI[world.overpass.platform].get(band.concept, (1.0, 0.0))
+        factor = slope * c_factor(band.concept, world.overpass.geometry, nadir_sun_zenith)
+        result[band.name] = (grid, area_means(values, int(source.pixel_m)) * np.float32(factor) + np.float32(offset))
+    return result
+
+
+def hls_l30(world: HiddenWorld, level2: Mapping[str, Image], nadir_sun_zenith: float) -> dict[str, Image]:
+    """HLS L30: LaSRC reflectance moved by half a pixel, c-factor to nadir; no band adjustment."""
+    grid = hls_grid(world.hidden)
+    names = {band.concept: band.name for band in get_sensor(world.overpass.platform, "landsat").bands}
+    result = {}
+    for band in get_sensor(world.overpass.platform, "hls_l30").bands:
+        factor = np.float32(c_factor(band.concept, world.overpass.geometry, nadir_sun_zenith))
+        result[band.name] = (grid, half_pixel_cubic(level2[names[band.concept]][1]) * factor)
+    return result
+
+
+def uninformative_l30(s30: Mapping[str, Image], world: HiddenWorld) -> dict[str, Image]:
+    """An L30 product that knows nothing but the S30 product of its date pair (the null twin).
+
+    Every band is its S30 counterpart plus noise of its own, as in `products.uninformative_landsat`.
+    """
+    names = {band.concept: band.name for band in get_sensor("sentinel-2a", "hls_s30").bands}
+    rng = stream(world.seed, world.place, world.overpass.key, "uninformative", "hls")
+    result = {}
+    for band in get_sensor(world.overpass.platform, "hls_l30").bands:
+        grid, values = s30[names[band.concept]]
+        result[band.name] = (grid, values + uninformative_noise(rng, values))
+    return result

@@ -4,7 +4,7 @@ import numpy as np
 from pyproj import Transformer
 
 from anyband.simulation.grids import HiddenGrid
-from anyband.simulation.land.label_raster import _project, label_raster, scene_ring
+from anyband.simulation.land.label_map import _project, label_raster, scene_ring
 
 HIDDEN = HiddenGrid(32733, 420_000.0, 6_300_040.0, 5.0, 816)
 

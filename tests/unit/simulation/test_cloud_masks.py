@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from anyband.simulation.processors.cloud_masks import (
+from anyband.simulation.cloud_masks import (
     Detected,
     aerosol_level,
     detect,
@@ -14,7 +14,7 @@ from anyband.simulation.processors.cloud_masks import (
     scl_percentages,
     within,
 )
-from anyband.simulation.sky.clouds import SkyOnGrid
+from anyband.simulation.clouds import SkyOnGrid
 
 
 def single(what: str) -> Detected:

@@ -1,1 +1,0 @@
-"""Instruments as built, and what they measure at the top of the atmosphere."""

@@ -1,1 +1,0 @@
-"""From measurements to what providers publish: surface reflectance, HLS, cloud masks, the null twin."""
