@@ -11,11 +11,11 @@ import netrc
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from anyband.raster.asset import UnusableItemError
 from anyband.raster.sas import cache_folder, forget_token, sas_token
@@ -34,22 +34,50 @@ AWS_REGION = "us-west-2"  # of the Landsat and Sentinel-2 buckets
 RETRY_WAITS_S = (1.0, 4.0, 15.0)
 """Pauses before each further try, on top of GDAL's own retries, which see neither pages of HTML nor cut files."""
 
-_QUERY = re.compile(r"\?[^\s'\",)]*")
+CERTIFICATES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GDAL_CURL_CA_BUNDLE", "AWS_CA_BUNDLE")
+"""Variables that name a file of trusted certificates, the first one that is set; for searches and for files alike."""
+
+STORES = {"s3": "vsis3", "s3a": "vsis3", "gs": "vsigs", "az": "vsiaz", "abfs": "vsiaz"}
+"""Object stores by the scheme of their addresses: what GDAL calls them."""
+
+_QUERY = re.compile(r"(?<=[^\s(])\?[^\s'\",)]+")
 _STATUS = re.compile(r"(?:response code(?: on \S+)?|error code|HTTP)\s*:?\s*(\d{3})")
-_NO_CREDENTIALS = ("InvalidCredentials", "AWS_SECRET_ACCESS_KEY")
-_REFUSED = ("Forbidden", "Unauthorized", "AccessDenied", "Permission denied", *_NO_CREDENTIALS)
+_REFUSED = ("Forbidden", "Unauthorized", "Permission denied")
 _GONE = ("does not exist", "No such file")
 _UNREACHABLE = ("CURL error", "timed out", "Could not resolve", "Connection refused")
+_UNTRUSTED = ("SSL certificate", "certificate verify failed", "CERTIFICATE_VERIFY_FAILED", "self-signed certificate")
+# What an object store says itself: GDAL passes its words on, without the status, under these names of errors.
+_NO_OBJECT, _NO_BUCKET, _NO_CREDENTIALS = (
+    f"CPLE_AWS{name}Error" for name in ("ObjectNotFound", "BucketNotFound", "InvalidCredentials")
+)
+_PATH = "/%:@!$&'()*+,=~[]#"  # what stays in the path of an address
+_STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_STORE_BUSY = re.compile(
+    r"reduce your request|slow ?down|try again|too many|busy|unavailable|unable to handle|internal ?error|bandwidth"
+    r"|timeout|timed out|in time",
+    re.IGNORECASE,
+)
+_STORE_CREDENTIALS = {
+    "vsis3": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or a profile in ~/.aws; temporary ones also want "
+    "AWS_SESSION_TOKEN and expire) of an account that may read it and pays for the transfer",
+    "vsigs": "set GOOGLE_APPLICATION_CREDENTIALS (or GS_NO_SIGN_REQUEST=YES for a public bucket)",
+    "vsiaz": "set AZURE_STORAGE_ACCOUNT and AZURE_STORAGE_SAS_TOKEN (or AZURE_NO_SIGN_REQUEST=YES)",
+}
+_STORE_ARCHIVED = re.compile(r"storage class|archived|InvalidObjectState", re.I)
 
 
 def gdal_env() -> dict[str, Any]:
     """GDAL options for reading cloud-optimised files over HTTP in long runs.
 
     Retries are off in GDAL by default and a stalled request would hang for ever. `CPL_VSIL_CURL_NON_CACHED` covers all
-    remote addresses, because GDAL otherwise answers from a negative cache after one failure, however long ago. The
-    extension in an address with options of its own (`/vsicurl?`) is not seen by GDAL, hence `{noext}`.
+    remote addresses, because GDAL otherwise answers from a negative cache after one failure, however long ago.
+
+    Raises:
+        UserError: a variable names certificates that are not there.
     """
     _keep_secrets_out_of_logs()
+    if proxy := os.environ.get("HTTP_PROXY"):
+        os.environ.setdefault("http_proxy", proxy)  # curl reads no other spelling, unlike the search
     options: dict[str, Any] = {
         "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
         "GDAL_HTTP_MAX_RETRY": 5,
@@ -58,12 +86,19 @@ def gdal_env() -> dict[str, Any]:
         "GDAL_HTTP_CONNECTTIMEOUT": 10,
         "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
         "GDAL_INGESTED_BYTES_AT_OPEN": 32_768,
-        "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".tif,.TIF,{noext}",
-        "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/http:/vsicurl?:/vsis3/",
+        "CPL_VSIL_CURL_NON_CACHED": ":".join(["/vsicurl/http", "/vsicurl?", *(f"/{s}/" for s in STORES.values())]),
         "AWS_REQUEST_PAYER": "requester",
     }
     if not {"AWS_REGION", "AWS_DEFAULT_REGION"} & os.environ.keys():
         options["AWS_REGION"] = AWS_REGION
+    if bundle := certificates():
+        options["GDAL_CURL_CA_BUNDLE"] = bundle
+    own_store = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    if own_store and "AWS_S3_ENDPOINT" not in os.environ:
+        scheme, _, host = own_store.rstrip("/").rpartition("://")
+        options |= {"AWS_S3_ENDPOINT": host, "AWS_HTTPS": "NO" if scheme.lower() == "http" else "YES"}
+        if "AWS_VIRTUAL_HOSTING" not in os.environ:
+            options["AWS_VIRTUAL_HOSTING"] = "NO"
     if not os.environ.get(EARTHDATA_VARIABLE) and _has_netrc_login():
         # The login page is reached by redirection and hands out a cookie that opens the file.
         cookies = str(cache_folder() / "earthdata.cookies")
@@ -71,17 +106,39 @@ def gdal_env() -> dict[str, Any]:
     return options
 
 
+def certificates() -> str | None:
+    """File of the certificates that the user trusts, None for the usual ones.
+
+    Raises:
+        UserError: it is not there.
+    """
+    name = next((name for name in CERTIFICATES if os.environ.get(name)), None)
+    if name is None:
+        return None
+    if not Path(os.environ[name]).exists():
+        raise UserError(f"{name} names {os.environ[name]}, which does not exist: name a file of certificates (PEM)")
+    return os.environ[name]
+
+
 def sign(href: str) -> str:
     """What to open an unsigned address with, at the moment of reading; tokens may have expired a little later.
 
-    Addresses of the embedded archive and of public buckets need no signature and stay as they are.
+    Addresses of the embedded archive and of public servers need no signature and stay as they are, but for characters
+    that no address may have; names in object stores are taken literally, as their own tools do.
 
     Raises:
         UserError: no token is to be had.
     """
+    scheme, found, rest = href.partition("://")
+    scheme = scheme.lower() if found else ""
+    if scheme in STORES:
+        return f"/{STORES[scheme]}/{rest}"
+    if scheme == "file":
+        return unquote(rest.removeprefix("localhost"))
+    if scheme in ("http", "https"):
+        path, mark, query = rest.partition("?")
+        href = f"{scheme}://{quote(_STRAY_PERCENT.sub('%25', path), safe=_PATH)}{mark}{query.replace(' ', '%20')}"
     parts = urlsplit(href)
-    if parts.scheme == "s3":
-        return f"/vsis3/{parts.netloc}{parts.path}"
     azure = _azure_container(href)
     if azure and "sig=" not in parts.query:
         return f"{href}{'&' if parts.query else '?'}{sas_token(*azure)}"
@@ -130,8 +187,8 @@ def with_retries(
         try:
             return action(address)
         except expected as error:
-            message, trouble = _said(error), find_trouble(href, error)
-            if wait is None or _is_final(trouble, message, href):
+            trouble = find_trouble(href, error)
+            if wait is None or _is_final(trouble, error, href):
                 line = f"{name}: {why_unreadable(href, error)}"
                 raise (UnusableItemError if trouble in ("gone", "damaged") else UserError)(line) from None
             if trouble == "refused" and (azure := _azure_container(href)):
@@ -143,15 +200,21 @@ def with_retries(
 def find_trouble(href: str, error: BaseException) -> Trouble:
     """What kind of trouble a reader's error is.
 
-    A page of HTML in place of a file is a missing login at LP DAAC, which answers so; elsewhere a damaged file.
+    An object store refuses in many words (an unknown key, an expired token, a clock that is wrong), so whatever it says
+    that is neither of one object nor of its load is a refusal: none may pass for a damaged file. A page of HTML in
+    place of a file is a missing login at LP DAAC, which answers so; elsewhere a damaged file.
     """
-    message = _said(error)
+    message, said = _said(error), _store_said(error)
+    if said and said != _NO_OBJECT:
+        archived = _STORE_ARCHIVED.search(message)
+        return "down" if _STORE_BUSY.search(message) else "damaged" if archived else "refused"
+    message = message.replace(href.rpartition("/")[2].partition("?")[0] or href, "")  # a name is no answer
     status = set(_STATUS.findall(message))
-    if status & {"401", "403"} or any(mark in message for mark in _REFUSED):
+    if status & {"401", "403", "407"} or any(mark in message for mark in _REFUSED):
         return "refused"
-    if "404" in status or any(mark in message for mark in _GONE):
+    if said or status & {"404", "410"} or any(mark in message for mark in _GONE):
         return "gone"
-    if status or any(mark in message for mark in _UNREACHABLE):
+    if status or any(mark in message for mark in (*_UNREACHABLE, *_UNTRUSTED)):
         return "down"
     return "refused" if "not recognized" in message and href.startswith(EARTHDATA_FILES) else "damaged"
 
@@ -163,14 +226,46 @@ def why_unreadable(href: str, error: BaseException) -> str:
         href: unsigned address.
         error: what the reader said.
     """
-    message, place, trouble = _said(error), href.split("?")[0], find_trouble(href, error)
+    message, place, trouble, said = _said(error), href.split("?")[0], find_trouble(href, error), _store_said(error)
     if trouble == "gone":
         return f"{place} does not exist: search the catalogue again, or drop the item"
+    if said == _NO_BUCKET and trouble == "refused":
+        return f"{place}: there is no such bucket at this object store: check the address in the item, and the endpoint"
     if "not recognized" in message:
-        return f"{place} is not an image: {_missing(href)}"
+        page = "a damaged file, or a page in its place because a login is missing or has expired"
+        return f"{place} is not an image: {_missing(href) if href.startswith(EARTHDATA_FILES) else page}"
     if trouble == "refused":
-        return f"{place} is refused: {_missing(href)}"
+        words = f" ({message[:200]})" if said and said != _NO_CREDENTIALS else ""
+        return f"{place} is refused{words}: {_missing(href)}"
+    if is_untrusted(message):
+        return f"{place} cannot be read: {untrusted_line()}"
     return f"{place} cannot be read ({message[:200]})"
+
+
+def is_untrusted(message: str) -> bool:
+    """Whether an error is that of a certificate that nobody vouches for."""
+    return any(mark in message for mark in _UNTRUSTED)
+
+
+def untrusted_line() -> str:
+    """What to do about it."""
+    name = next((name for name in CERTIFICATES if os.environ.get(name)), None)
+    beside = f", {name} does not have its authority" if name else ""
+    return f"its certificate is not trusted{beside}: set {CERTIFICATES[0]} to a file of all authorities that you trust"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and what led to it."""
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        found = found.__cause__ or found.__context__
+
+
+def _store_said(error: BaseException) -> str | None:
+    """The name of GDAL's error, where the words of an error are those of an object store."""
+    names = [type(found).__name__ for found in _causes(error)]
+    return next((name for name in names if name.startswith("CPLE_AWS")), None)
 
 
 def _said(error: BaseException) -> str:
@@ -178,13 +273,13 @@ def _said(error: BaseException) -> str:
     return without_secrets(str(error.__cause__ or error))
 
 
-def _is_final(trouble: Trouble, message: str, href: str) -> bool:
+def _is_final(trouble: Trouble, error: BaseException, href: str) -> bool:
     """Whether trying again is of no use."""
-    if trouble == "gone" or any(mark in message for mark in _NO_CREDENTIALS):
+    if trouble == "gone" or (trouble == "refused" and _store_said(error)) or is_untrusted(_said(error)):
         return True
     if trouble == "refused" and href.startswith(EARTHDATA_FILES):
         return not os.environ.get(EARTHDATA_VARIABLE) and not _has_netrc_login()
-    return "://" not in href  # files of this machine do not mend themselves
+    return "://" not in href or href.startswith("file:")  # files of this machine do not mend themselves
 
 
 def _azure_container(href: str) -> tuple[str, str] | None:
@@ -216,18 +311,15 @@ def _keep_secrets_out_of_logs() -> None:
 
 def _missing(href: str) -> str:
     """What the user can do to be let in."""
-    if href.startswith("s3://"):
-        return (
-            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or a profile in ~/.aws) of an account that may read it "
-            "and pays for the transfer"
-        )
+    if found := _STORE_CREDENTIALS.get(STORES.get(href.partition("://")[0].lower(), "")):
+        return found
     if href.startswith(EARTHDATA_FILES):
         if os.environ.get(EARTHDATA_VARIABLE):
             return f"{EARTHDATA_VARIABLE} is not accepted (expired?), get a new one at https://{EARTHDATA_LOGIN}"
         return f"an Earthdata login is missing, set {EARTHDATA_VARIABLE} or add {EARTHDATA_LOGIN} to ~/.netrc"
     if _azure_container(href):
         return f"its token is not accepted, remove {cache_folder()} and run again"
-    return "a damaged file, or a page in its place because a login is missing or has expired"
+    return "a login is missing or has expired, add its host to ~/.netrc"
 
 
 def _has_netrc_login() -> bool:

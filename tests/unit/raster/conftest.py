@@ -45,6 +45,7 @@ class Provider(ThreadingHTTPServer):
         self.lives_s = 3600.0  # of the tokens that are handed out
         self.next_answers = []  # (status, body) of the token endpoint, before it answers as it should
         self.slow_s = 0.0  # time that the token endpoint takes
+        self.says = None  # (status, code, message) of the object store instead of its files
         self.gone = False  # whether all files are missing
         self.troubles = []  # the first one is what is wrong with the files at present
         self.revoked = set()  # tokens that are refused before they expire
@@ -81,7 +82,12 @@ class Handler(BaseHTTPRequestHandler):
         elif address.path.startswith("/usgs-landsat/"):
             pays = self.headers.get("x-amz-request-payer") == "requester"
             signed = self.headers.get("Authorization", "").startswith("AWS4-HMAC-SHA256 Credential=AKIATEST/")
-            self.serve_file() if pays and signed else self.answer(403, b"<Error><Code>AccessDenied</Code></Error>")
+            right = pays and signed and self.server.says is None
+            self.serve_file() if right else self.object_store(
+                *(self.server.says or (403, "AccessDenied", "Access Denied"))
+            )
+        elif address.path.startswith(("/gs-bucket/", "/az-container/")):
+            self.serve_file() if self.server.says is None else self.object_store(*self.server.says)
         elif address.path.startswith("/cdn/"):
             self.serve_file()
         else:
@@ -100,7 +106,15 @@ class Handler(BaseHTTPRequestHandler):
         expiry = query.get("se", [""])[0]
         fresh = bool(expiry) and datetime.fromisoformat(expiry) > datetime.now(UTC)
         valid = fresh and query.get("sig", ["azure-secret"])[0] not in self.server.revoked
-        self.serve_file() if valid else self.answer(403, b"<Error><Code>AuthenticationFailed</Code></Error>")
+        failed = (
+            "Server failed to authenticate the request. Make sure the value of Authorization header is formed correctly"
+        )
+        self.serve_file() if valid else self.object_store(403, "AuthenticationFailed", failed)
+
+    def object_store(self, status, code, message):
+        """Refuse as object stores do, in XML with code and message."""
+        body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>'
+        self.answer(status, body.encode(), **{"Content-Type": "application/xml"})
 
     def earthdata(self, query):
         cookie = {"Set-Cookie": "session=open; Path=/"} if query == "code=1" else {}

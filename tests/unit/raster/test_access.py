@@ -76,10 +76,137 @@ def bucket(provider, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "href", ["http://archive.anyband.test/files/a/b.tif", "/data/b.tif", "https://x.org/b.tif?v=1"]
+    ("href", "address"),
+    [
+        ("http://archive.anyband.test/files/a/b.tif", None),
+        ("/data/b c%20.tif", None),
+        ("https://x.org/b.tif?v=1", None),
+        ("https://x.org/b%20c%2Bd.tif", None),
+        ("HTTPS://x.org/B c;d 100%.tif?v=a b", "https://x.org/B%20c%3Bd%20100%25.tif?v=a%20b"),
+        ("file:///data/b%20c.tif", "/data/b c.tif"),
+        ("file://localhost/data/b.tif", "/data/b.tif"),
+        ("s3://bucket/b c%20?.tif", "/vsis3/bucket/b c%20?.tif"),
+        ("gs://bucket/b.tif", "/vsigs/bucket/b.tif"),
+        ("AZ://container/b.tif", "/vsiaz/container/b.tif"),
+    ],
 )
-def test_public_addresses_stay_as_they_are(href):
-    assert sign(href) == href
+def test_addresses_without_a_signature(href, address):
+    assert sign(href) == (address or href)
+
+
+@pytest.mark.parametrize("name", ["x.tiff", "x.TIFF", "x.TIF", "x.jp2", "x y.tif", "x%20y", "x.tiff?sig=a%2Fb"])
+def test_any_name_is_read_and_nothing_beside_it_is_asked_for(provider, name):
+    assert read(f"{provider.url}/cdn/{name}") == 7
+    assert {path for path, _ in provider.seen} == {f"/cdn/{name.replace(' ', '%20')}"}
+
+
+REFUSALS = {
+    "AccessDenied": (403, "Access Denied"),
+    "InvalidAccessKeyId": (403, "The AWS Access Key Id you provided does not exist in our records."),
+    "ExpiredToken": (400, "The provided token has expired."),
+    "TokenRefreshRequired": (400, "The provided token must be refreshed."),
+    "RequestTimeTooSkewed": (403, "The difference between the request time and the current time is too large."),
+    "RequestExpired": (400, "Request has expired."),
+    "AllAccessDisabled": (403, "All access to this object has been disabled"),
+    "AccountProblem": (403, "There is a problem with your AWS account that prevents the operation."),
+    "SignatureDoesNotMatch": (403, "The request signature we calculated does not match the signature you provided."),
+    "KMS.NotFoundException": (400, "Key 'arn:aws:kms:x' does not exist"),
+    "SomethingNew": (400, "Words that nobody has seen yet."),
+}
+BUSY = {
+    "SlowDown": (503, "Please reduce your request rate."),
+    "InternalError": (500, "We encountered an internal error. Please try again."),
+    "ServiceUnavailable": (503, "Service is unable to handle request."),
+    "RequestTimeout": (400, "Your socket connection to the server was not read from or written to in time."),
+}
+
+
+@pytest.fixture
+def keys(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIATEST")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "aws-secret")
+
+
+@pytest.mark.parametrize("code", REFUSALS)
+def test_whatever_words_a_bucket_refuses_in_it_stops_at_once(provider, bucket, keys, at_once, code):
+    """GDAL passes on the message of the answer alone, neither its status nor its code."""
+    status, words = REFUSALS[code]
+    provider.says = (status, code, words)
+    with pytest.raises(UserError) as error:
+        patiently(bucket)
+    assert not isinstance(error.value, UnusableItemError)
+    assert str(error.value).startswith(f"item X: asset red: {bucket} is refused ({words}): set AWS_ACCESS_KEY_ID")
+    assert at_once == []
+
+
+@pytest.mark.parametrize("code", BUSY)
+def test_a_busy_bucket_is_waited_for_and_then_stops(provider, bucket, keys, at_once, code):
+    status, words = BUSY[code]
+    provider.says = (status, code, words)
+    with pytest.raises(UserError, match=f"cannot be read .{words[:20]}") as error:
+        patiently(bucket)
+    assert not isinstance(error.value, UnusableItemError)
+    assert at_once == list(access.RETRY_WAITS_S)
+
+
+def test_one_object_that_is_missing_or_archived_drops_its_item(provider, bucket, keys, at_once):
+    for status, code, words in (
+        (404, "NoSuchKey", "The specified key does not exist."),
+        (403, "InvalidObjectState", "The operation is not valid for the object's storage class"),
+    ):
+        provider.says = (status, code, words)
+        with pytest.raises(UnusableItemError):
+            patiently(bucket)
+
+
+def test_a_missing_bucket_is_one_clear_stop(provider, bucket, keys, at_once):
+    provider.says = (404, "NoSuchBucket", "The specified bucket does not exist")
+    with pytest.raises(UserError, match="there is no such bucket at this object store") as error:
+        patiently(bucket)
+    assert not isinstance(error.value, UnusableItemError)
+    assert at_once == []
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "ExpiredToken"])
+def test_a_token_that_expires_while_a_file_is_read_stops(provider, bucket, keys, at_once, code):
+    status, words = REFUSALS[code]
+
+    def read_on(source):
+        provider.says = (status, code, words)
+        source.tags()
+        raise RasterioError("Read failed. See previous exception for details.")
+
+    with rasterio.Env(**access.gdal_env()), pytest.raises(UserError, match="is refused") as error:
+        read_raster(bucket, read_on, "item X")
+    assert not isinstance(error.value, UnusableItemError)
+
+
+@pytest.mark.parametrize(
+    ("href", "variable"),
+    [("gs://gs-bucket/x.tif", "GOOGLE_APPLICATION_CREDENTIALS"), ("az://az-container/x.tif", "AZURE_STORAGE_ACCOUNT")],
+)
+def test_other_object_stores_refuse_too(provider, at_once, monkeypatch, href, variable):
+    with pytest.raises(UserError, match=f"is refused: set {variable}") as error:
+        patiently(href)
+    assert at_once == []
+    monkeypatch.setenv("CPL_GS_ENDPOINT", f"{provider.url}/")
+    monkeypatch.setenv("GS_NO_SIGN_REQUEST", "YES")
+    account = f"DefaultEndpointsProtocol=http;AccountName=me;AccountKey=a2V5;BlobEndpoint={provider.url};"
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", account)
+    assert patiently(href) == 7
+    provider.says = (403, "AuthorizationPermissionMismatch", "This request is not authorized")
+    with pytest.raises(UserError, match=f"is refused: set {variable}") as error:
+        patiently(href)
+    assert not isinstance(error.value, UnusableItemError)
+    provider.says = (404, "BlobNotFound", "The specified blob does not exist.")
+    with pytest.raises(UnusableItemError, match="does not exist"):
+        patiently(href)
+
+
+@pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])
+def test_an_object_store_of_ones_own_is_named_as_for_its_other_clients(provider, keys, monkeypatch, variable):
+    monkeypatch.setenv(variable, f"{provider.url}/")
+    assert read(BUCKET) == 7
 
 
 def test_azure_is_signed_at_the_moment_of_reading(provider):
