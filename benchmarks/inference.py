@@ -32,7 +32,7 @@ from anyband.chips.dataset import ChipDataset, load_split
 from anyband.config import DEFAULT_METHODS, Config, Experiment, Training
 from anyband.landcover import SCORED
 from anyband.models.core.method import Method
-from anyband.models.core.registry import build
+from anyband.models.core.storage import build
 from anyband.observation import BandGroup, Observation, QueryGrid
 from anyband.runtime import set_threads
 from anyband.sensors import Band, BandSet, SpectralResponse

@@ -28,7 +28,7 @@ from anyband.chips import cache
 from anyband.chips.dataset import ChipDataset, Crop, load_split
 from anyband.config import DEFAULT_METHODS, Experiment, Training
 from anyband.landcover import LABEL_PIXEL_M, SCORED
-from anyband.models.core.registry import build
+from anyband.models.core.storage import build
 from anyband.observation import Observation
 from anyband.products import PRODUCTS as ALL_PRODUCTS
 from anyband.runtime import set_threads

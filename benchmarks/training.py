@@ -26,9 +26,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from anyband.config import Training
 from anyband.methods import MODELS
 from anyband.models.core.method import Method, Options
+from anyband.models.core.network import Trunk
 from anyband.models.core.normalisation import BandStatistics, Statistics
-from anyband.models.core.registry import build
-from anyband.models.core.trunk import Trunk
+from anyband.models.core.storage import build
 from anyband.observation import BandGroup, Observation, QueryGrid
 from anyband.runtime import set_threads
 from anyband.sensors.platforms import get_sensor

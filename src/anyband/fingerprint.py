@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent
 
 # Settings reach a step on its command line, where Snakemake sees them; nothing in `runtime` decides a result.
 APART = frozenset({"config", "runtime", "fingerprint"})
-METHODS, REGISTRY = "methods.py", "models/core/registry.py"
+METHODS, REGISTRY = "methods.py", "models/core/storage.py"
 PROSE = frozenset({".md", ".pyc", ".typed"})
 
 

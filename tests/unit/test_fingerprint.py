@@ -66,7 +66,7 @@ def test_a_model_does_not_depend_on_the_others():
 
 @pytest.mark.parametrize("model", config.MODEL_NAMES)
 def test_every_model_has_its_file(model):
-    from anyband.models.core.registry import model_class
+    from anyband.models.core.storage import model_class
 
     assert fingerprint.model_file(model) == Path(inspect.getfile(model_class(model)))
 

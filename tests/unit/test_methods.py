@@ -7,7 +7,7 @@ import pytest
 
 from anyband import methods
 from anyband.methods import MODELS, PRETRAINED, PRETRAINING, card, cards, labels
-from anyband.models.core.registry import model_class
+from anyband.models.core.storage import model_class
 from anyband.runtime import UserError
 
 

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from anyband.models.core.decoder import Decoder
 from anyband.models.core.method import Batch, Method
-from anyband.models.core.trunk import Trunk
+from anyband.models.core.network import Decoder, Trunk
 from anyband.runtime import UserError
 
 

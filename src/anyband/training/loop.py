@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from anyband.chips.dataset import ChipDataset, Crop
 from anyband.config import Training
-from anyband.models.core.losses import IGNORED, class_weights
 from anyband.models.core.method import Batch, Method
+from anyband.models.core.network import IGNORED, class_weights
 from anyband.observation import QueryGrid
 from anyband.runtime import UserError, asked_to_stop, progress
 from anyband.training import checkpoint

@@ -14,8 +14,7 @@ import torch
 from anyband.chips.dataset import ChipDataset, load_split
 from anyband.config import Run
 from anyband.models.core.method import Method
-from anyband.models.core.registry import training_products
-from anyband.models.core.storage import Recipe, load, read_recipe, save
+from anyband.models.core.storage import Recipe, load, read_recipe, save, training_products
 from anyband.runtime import UserError, write_csv
 from anyband.training import checkpoint
 from anyband.training.band_moments import measure

@@ -43,7 +43,7 @@ def draw(run: Run, trial: int, seed: int, own: Mapping[str, tuple[Any, ...]], by
 
 def own_space(model: str) -> Mapping[str, tuple[Any, ...]]:
     """The model's own options that are searched, with the values of each."""
-    from anyband.models.core.registry import model_class  # torch, which a ledger that is there can do without
+    from anyband.models.core.storage import model_class  # torch, which a ledger that is there can do without
 
     return model_class(model).search
 
@@ -51,7 +51,7 @@ def own_space(model: str) -> Mapping[str, tuple[Any, ...]]:
 def by_gradient(model: str) -> bool:
     """Whether the model is trained by gradient steps; others have a `fit` of their own."""
     from anyband.models.core.method import Method
-    from anyband.models.core.registry import model_class
+    from anyband.models.core.storage import model_class
 
     return model_class(model).fit is Method.fit
 

@@ -9,8 +9,7 @@ import torch
 
 from anyband.ground import LATTICE_M
 from anyband.models.core.normalisation import BandStatistics, Statistics
-from anyband.models.core.registry import build
-from anyband.models.core.storage import Recipe, save
+from anyband.models.core.storage import Recipe, build, save
 from handmade import SETS
 from scenes import SceneFolder
 from small_split import SMALL

@@ -16,8 +16,7 @@ from anyband.evaluation.inference import logits_of
 from anyband.evaluation.views import other_date, views
 from anyband.methods import MODELS
 from anyband.models.core.method import UnsupportedInputError
-from anyband.models.core.registry import build, model_class, training_products
-from anyband.models.core.storage import Recipe, save
+from anyband.models.core.storage import Recipe, build, model_class, save, training_products
 from anyband.training.band_moments import measure
 from small_split import CLASSES, SMALL, fabricate_split
 

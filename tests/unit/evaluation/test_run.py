@@ -15,8 +15,7 @@ from anyband.evaluation import evaluate_run as module
 from anyband.evaluation.evaluate_run import evaluate_run
 from anyband.evaluation.run_cost import multiply_accumulates_per_km2
 from anyband.methods import MODELS
-from anyband.models.core.registry import build, training_products
-from anyband.models.core.storage import load
+from anyband.models.core.storage import build, load, training_products
 from anyband.runtime import UserError
 from anyband.training.band_moments import measure
 from anyband.training.train_run import train_run

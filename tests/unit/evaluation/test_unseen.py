@@ -15,7 +15,7 @@ from anyband.evaluation.views import views
 from anyband.methods import MODELS
 from anyband.models.core.method import UnsupportedInputError
 from anyband.models.core.normalisation import BandStatistics, Statistics
-from anyband.models.core.registry import build, training_products
+from anyband.models.core.storage import build, training_products
 from anyband.observation import BandGroup, Observation, QueryGrid
 from anyband.sensors import get_sensor, platforms
 from anyband.training.train_run import train_run

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyband.models.core.band_codes import CODE_SIZE, BandCodes, BandWeights, angular_frequencies, spectral_code
+from anyband.models.proposed.codes import CODE_SIZE, BandCodes, BandWeights, angular_frequencies, spectral_code
 from anyband.sensors import Band, SpectralResponse, get_sensor
 from anyband.sensors.response import superpose
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from anyband.models.core.trunk import Trunk
+from anyband.models.core.network import Trunk
 from anyband.models.rivals.channels import trunk_over_bands
 from anyband.models.rivals.channelvit import ChannelViT, ChannelViTOptions
 from anyband.observation import Observation, QueryGrid

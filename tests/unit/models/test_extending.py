@@ -14,8 +14,7 @@ import yaml
 from anyband import config
 from anyband.evaluation.validation import answerable
 from anyband.methods import MODELS, card, labels
-from anyband.models.core.registry import build
-from anyband.models.core.storage import Recipe, load, save
+from anyband.models.core.storage import Recipe, build, load, save
 from anyband.observation import QueryGrid
 from anyband.runtime import UserError
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from anyband.evaluation.run_cost import parameters
-from anyband.models.core.registry import build
+from anyband.models.core.storage import build
 from anyband.models.rivals.channels import describe, groups_of, interpolate_to_finest, on_chip_grid, seeing, sinusoid
 from anyband.observation import Observation, QueryGrid
 from anyband.sensors import BandSet

@@ -6,9 +6,8 @@ import torch
 from anyband.evaluation.run_cost import parameters
 from anyband.models.baselines.feature_fusion import CrossAttention
 from anyband.models.core.band_stack import BandStack, resample
-from anyband.models.core.losses import masked_cross_entropy
-from anyband.models.core.registry import build
-from anyband.models.core.trunk import rotary_angles, rotate
+from anyband.models.core.network import masked_cross_entropy, rotary_angles, rotate
+from anyband.models.core.storage import build
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
 

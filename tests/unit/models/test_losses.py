@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from anyband.models.core.losses import class_weights, masked_cross_entropy, mean_cross_entropy
+from anyband.models.core.network import class_weights, masked_cross_entropy, mean_cross_entropy
 
 
 def test_unscored_pixels_do_not_count():

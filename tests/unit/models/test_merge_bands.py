@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyband.models.core.band_codes import SHORTEST_PERIOD, spectral_code
+from anyband.models.proposed.codes import SHORTEST_PERIOD, spectral_code
 from anyband.models.proposed.merge_bands import SAME, lower_nm, neighbours, resolved, upper_nm
 from anyband.sensors.platforms import get_sensor, platforms
 from handmade import band_set, make_group

@@ -6,9 +6,9 @@ from math import nan
 import pytest
 import torch
 
-from anyband.models.core.metadata_code import HIDDEN_CHANCE, SceneCode, encoded
 from anyband.models.proposed import anyband
 from anyband.models.proposed.anyband import AnyBand, AnyBandOptions
+from anyband.models.proposed.codes import HIDDEN_CHANCE, SceneCode, encoded
 from anyband.observation import Observation, QueryGrid
 
 QUERY = QueryGrid(10.0, 24, 24)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from anyband.models.baselines.random_forest import RandomForest, RandomForestOptions
+from anyband.models.baselines.pixel import RandomForest, RandomForestOptions
 from anyband.models.core.storage import Recipe, load, save
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError

@@ -5,7 +5,7 @@ from anyband import config
 from anyband.config import MODEL_NAMES
 from anyband.evaluation.run_cost import parameters
 from anyband.methods import MODELS
-from anyband.models.core.registry import build, model_class
+from anyband.models.core.storage import build, model_class
 from anyband.runtime import UserError
 
 FLOORS = {"pixel", "analytic", "random-forest"}

@@ -7,10 +7,8 @@ import torch
 from safetensors.torch import save_file
 
 from anyband.evaluation.run_cost import parameters
-from anyband.models.core.registry import build
-from anyband.models.core.storage import Recipe, load, save
-from anyband.models.rivals.satlas import SIZES, SatlasNet, landsat_channels, sentinel2_channels
-from anyband.models.rivals.satlas_weights import published_names
+from anyband.models.core.storage import Recipe, build, load, save
+from anyband.models.rivals.satlas import SIZES, SatlasNet, landsat_channels, published_names, sentinel2_channels
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
 

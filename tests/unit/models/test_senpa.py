@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from anyband.models.core.registry import build
+from anyband.models.core.storage import build
 from anyband.models.rivals.senpa import BINS, EDGES_NM, Senpa, binned, mix_bands
 from anyband.observation import Observation, QueryGrid
 from anyband.sensors import BandSet, SpectralResponse

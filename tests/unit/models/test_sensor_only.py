@@ -5,7 +5,7 @@ import torch
 
 from anyband.models.baselines.input_fusion import Sentinel2Only
 from anyband.models.core.normalisation import BandStatistics, Statistics
-from anyband.models.core.registry import build, training_products
+from anyband.models.core.storage import build, training_products
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
 from anyband.sensors import get_sensor

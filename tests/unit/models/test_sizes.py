@@ -5,7 +5,7 @@ import pytest
 from anyband.config import Config
 from anyband.evaluation.run_cost import parameters
 from anyband.models.core.normalisation import BandStatistics, Statistics
-from anyband.models.core.registry import build, training_products
+from anyband.models.core.storage import build, training_products
 from anyband.sensors import get_sensor
 from handmade import covariance
 

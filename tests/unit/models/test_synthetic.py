@@ -4,8 +4,16 @@ import pytest
 import torch
 
 from anyband.models.core.band_stack import some_bands
-from anyband.models.proposed.merge_bands import lower_nm, upper_nm
-from anyband.models.proposed.synthetic import COARSER, LEAST_BANDS, WIDEST, bernoulli, synthetic_sensor, wider_bands
+from anyband.models.proposed.merge_bands import (
+    COARSER,
+    LEAST_BANDS,
+    WIDEST,
+    bernoulli,
+    lower_nm,
+    synthetic_sensor,
+    upper_nm,
+    wider_bands,
+)
 from anyband.observation import BandGroup
 from anyband.sensors.band import REFLECTANCE
 from handmade import band_set, make_group

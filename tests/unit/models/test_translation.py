@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from anyband.models.baselines.translation import TWINS, Translation
-from anyband.models.core.losses import masked_cross_entropy
-from anyband.models.core.registry import build
+from anyband.models.core.network import masked_cross_entropy
+from anyband.models.core.storage import build
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
 

@@ -6,8 +6,7 @@ import torch
 
 from anyband.config import MethodSettings, Run, Training
 from anyband.evaluation.evaluate_run import evaluate_run
-from anyband.models.core.registry import training_products
-from anyband.models.core.storage import load, read_recipe
+from anyband.models.core.storage import load, read_recipe, training_products
 from anyband.runtime import UserError
 from anyband.training.train_run import train_run
 from small_split import CLASSES, SMALL

@@ -8,7 +8,7 @@ from anyband.config import MethodSettings, Run, Training
 from anyband.landcover import SCORED
 from anyband.methods import MODELS
 from anyband.models.core.method import Options
-from anyband.models.core.registry import model_class
+from anyband.models.core.storage import model_class
 from anyband.tuning.space import SPACE, by_gradient, draw, own_space
 
 OWN = {"rule": ("mean", "product"), "drop": (0.0, 0.1, 0.3)}

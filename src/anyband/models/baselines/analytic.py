@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from anyband.models.core.band_stack import GRID_M, resample
-from anyband.models.core.feature_maps import FeatureMap
-from anyband.models.core.layers import linear
 from anyband.models.core.method import Method, Options, Subsets, each_and_all
+from anyband.models.core.network import linear
 from anyband.models.core.normalisation import Statistics
+from anyband.models.core.regrid import FeatureMap
 from anyband.observation import Observation, QueryGrid
 from anyband.sensors import Band, SpectralResponse
 from anyband.sensors.band import REFLECTANCE

@@ -11,11 +11,9 @@ from torch import Tensor, nn
 
 from anyband.models.baselines.input_fusion import StackOptions
 from anyband.models.core.band_stack import StackEncoder
-from anyband.models.core.feature_maps import CellTokens
-from anyband.models.core.layers import linear
 from anyband.models.core.method import DenseMethod
+from anyband.models.core.network import CellTokens, linear, rotary_angles, rotate
 from anyband.models.core.normalisation import Statistics
-from anyband.models.core.trunk import rotary_angles, rotate
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
 

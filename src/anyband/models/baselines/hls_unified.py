@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from anyband.models.baselines.input_fusion import StackOptions
-from anyband.models.core.feature_maps import FeatureMap, observed
-from anyband.models.core.layers import linear
 from anyband.models.core.method import AcquisitionMethod, UnsupportedInputError
+from anyband.models.core.network import linear
 from anyband.models.core.normalisation import Statistics
+from anyband.models.core.regrid import FeatureMap, observed
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
 

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from anyband.models.core.band_stack import StackEncoder
-from anyband.models.core.feature_maps import FeatureMap
-from anyband.models.core.method import DenseMethod, Options
+from anyband.models.core.method import DenseMethod, Options, Subsets, each_and_all
 from anyband.models.core.normalisation import Statistics
+from anyband.models.core.regrid import FeatureMap
 from anyband.observation import Observation, QueryGrid
+from anyband.runtime import UserError
+from anyband.sensors import platforms
 
 
 @dataclass(frozen=True)
@@ -103,3 +105,46 @@ class InputFusion(OneStack):
         super().__init__(options, statistics, classes, presence=options.presence)
         if not options.alone:
             self.steps = tuple(step[-1:] for step in self.steps)
+
+
+@dataclass(frozen=True)
+class SensorOnlyOptions(StackOptions):
+    """Sizes, and which product.
+
+    Attributes:
+        product: of the registry of sensors.
+    """
+
+    product: str = "sentinel2"
+
+
+class SensorOnly(OneStack):
+    """Trains on one product and ignores every other one; the same network as `s2-only` and `l9-only`."""
+
+    label = "One-product specialist"
+    role = "specialist"
+    entry_labels = {
+        "broad-only": "Broadband specialist",
+        "narrow-only": "Narrowband specialist",
+        "hyper-only": "Hyperspectral specialist",
+        "s30-only": "HLS S30 specialist",
+        "l30-only": "HLS L30 specialist",
+    }
+    options_type: ClassVar[type[Options]] = SensorOnlyOptions
+    options: SensorOnlyOptions
+
+    def __init__(self, options: SensorOnlyOptions, statistics: Statistics, classes: int) -> None:
+        """Build the stack encoder of the product."""
+        super().__init__(options, statistics, classes, products=(options.product,))
+
+    @classmethod
+    def training_subsets(cls, options: Options) -> tuple[Subsets, ...]:
+        """The product alone.
+
+        Raises:
+            UserError: no sensor delivers it.
+        """
+        assert isinstance(options, SensorOnlyOptions)
+        if not platforms(options.product):
+            raise UserError(f"methods.sensor-only.options.product: no sensor delivers {options.product!r}")
+        return (each_and_all([options.product]),)

@@ -23,10 +23,10 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from anyband.models.baselines.input_fusion import LandsatOnly, Sentinel2Only, StackOptions
-from anyband.models.core.feature_maps import FeatureMap
-from anyband.models.core.losses import mean_cross_entropy
 from anyband.models.core.method import LANDSAT, SENTINEL2, Batch, Method, Options, Subsets
+from anyband.models.core.network import mean_cross_entropy
 from anyband.models.core.normalisation import Statistics
+from anyband.models.core.regrid import FeatureMap
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
 

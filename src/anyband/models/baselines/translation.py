@@ -18,11 +18,10 @@ from torch import Tensor, nn
 
 from anyband.models.baselines.input_fusion import Sentinel2Only, StackOptions
 from anyband.models.core.band_stack import GRID_M, BandStack
-from anyband.models.core.feature_maps import FeatureMap, observed
-from anyband.models.core.layers import convolution, linear
-from anyband.models.core.losses import mean_cross_entropy
 from anyband.models.core.method import LANDSAT, SENTINEL2, Batch, Method, Options, Subsets, UnsupportedInputError
+from anyband.models.core.network import convolution, linear, mean_cross_entropy
 from anyband.models.core.normalisation import BandStatistics, Statistics
+from anyband.models.core.regrid import FeatureMap, observed
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
 from anyband.sensors.hls_bandpass import MSI_TO_OLI

@@ -3,11 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from anyband.models.core.feature_maps import FeatureMap, observed
-from anyband.models.core.layers import linear
 from anyband.models.core.method import UnsupportedInputError
+from anyband.models.core.network import linear
 from anyband.models.core.normalisation import Statistics
-from anyband.models.core.regrid import apply_separable, reading_weights
+from anyband.models.core.regrid import FeatureMap, apply_separable, observed, reading_weights
 from anyband.observation import BandGroup, Observation, QueryGrid
 
 GRID_M = 10.0

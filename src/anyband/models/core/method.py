@@ -8,12 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from anyband.methods import Role
-from anyband.models.core.decoder import Decoder
-from anyband.models.core.feature_maps import CellTokens, FeatureMap
-from anyband.models.core.layers import linear
-from anyband.models.core.losses import mean_cross_entropy
+from anyband.models.core.network import CellTokens, Decoder, Trunk, linear, mean_cross_entropy
 from anyband.models.core.normalisation import Statistics
-from anyband.models.core.trunk import Trunk
+from anyband.models.core.regrid import FeatureMap
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError, nearest
 

@@ -1,16 +1,20 @@
-"""Separable operators between grids that are placed in metres: reading at points, and moments over cells.
+"""Maps on grids that are placed in metres: reading them at points, and their moments over cells.
 
 Every grid is given by its number of pixels, its pixel spacing and the offset of its first edge from the chip's, all
 along one axis. A map (B, h, w, C) is taken to another grid by one matrix per axis, so any spacing and any phase needs
-the same few lines, and nothing is rounded to whole pixels.
+the same few lines, and nothing is rounded to whole pixels. All front ends make a `FeatureMap`, so methods differ only
+in how pixels become features.
 """
 
 import math
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from anyband.observation import QueryGrid
 
 
 @lru_cache(maxsize=4096)
@@ -97,3 +101,54 @@ def apply_separable(rows: Tensor, columns: Tensor, image: Tensor) -> Tensor:
 def cells_across(points: int, spacing_m: float, cell_m: float) -> int:
     """Number of cells that cover `points` steps of `spacing_m`."""
     return math.ceil(points * spacing_m / cell_m - 1e-6)
+
+
+@dataclass(frozen=True)
+class FeatureMap:
+    """Features of one acquisition on one grid.
+
+    Attributes:
+        values: (B, h, w, E) float32; 0 where the weight is 0.
+        weight: (B, h, w, 1) float32 in [0, 1]: 1 where the pixel was observed.
+        pixel_m: spacing, m.
+        offset_m: (B, 2) (dx, dy) m of the upper-left corner from the chip's.
+    """
+
+    values: Tensor
+    weight: Tensor
+    pixel_m: float
+    offset_m: Tensor
+
+    def read(self, query: QueryGrid, *, linear: bool) -> tuple[Tensor, Tensor]:
+        """Features (B, H, W, E) and weight (B, H, W, 1) at the query's pixel centres, by position in metres."""
+        height, width = self.values.shape[1:3]
+        aligned = self.pixel_m == query.pixel_m and (height, width) == (query.height, query.width)
+        if aligned and not self.offset_m.any():
+            return self.values, self.weight
+        dx, dy = self.offset_m.unbind(1)
+        rows = reading_weights(height, self.pixel_m, dy, query.height, query.pixel_m, linear=linear)
+        columns = reading_weights(width, self.pixel_m, dx, query.width, query.pixel_m, linear=linear)
+        values = apply_separable(rows, columns, self.values)
+        weight = apply_separable(rows, columns, self.weight)
+        return values * weight.clamp_min(1e-6).reciprocal(), weight
+
+
+def observed(values: Tensor, weight: Tensor, pixel_m: float, offset_m: Tensor) -> FeatureMap:
+    """A feature map of `values` (B, h, w, E) that is 0 where `weight` (B, h, w, 1) is 0."""
+    if not bool((weight > 0).all()):
+        values = values.where(weight > 0, 0.0)
+    return FeatureMap(values, weight, pixel_m, offset_m)
+
+
+def upsample_cells(cells: Tensor, cell_m: float, query: QueryGrid) -> Tensor:
+    """Read cell features (B, Hc, Wc, C) at the query's pixels by linear interpolation between cell centres."""
+    down, across = cells.shape[1:3]
+    if (query.height * query.pixel_m, query.width * query.pixel_m) == (down * cell_m, across * cell_m):
+        image = nn.functional.interpolate(
+            cells.permute(0, 3, 1, 2), size=(query.height, query.width), mode="bilinear", align_corners=False
+        )
+        return image.permute(0, 2, 3, 1)
+    zero = torch.zeros(1, device=cells.device)
+    rows = reading_weights(down, cell_m, zero, query.height, query.pixel_m, linear=True)
+    columns = reading_weights(across, cell_m, zero, query.width, query.pixel_m, linear=True)
+    return apply_separable(rows.expand(len(cells), -1, -1), columns.expand(len(cells), -1, -1), cells)

@@ -14,17 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from anyband.models.core.band_codes import BandCodes, BandWeights
-from anyband.models.core.feature_maps import FeatureMap, observed
-from anyband.models.core.layers import linear
-from anyband.models.core.losses import mean_cross_entropy
-from anyband.models.core.metadata_code import SceneCode
 from anyband.models.core.method import AcquisitionMethod, Batch, Options
+from anyband.models.core.network import linear, mean_cross_entropy
 from anyband.models.core.normalisation import Statistics
-from anyband.models.core.regrid import apply_separable, reading_weights
-from anyband.models.proposed.merge_bands import resolved
+from anyband.models.core.regrid import FeatureMap, apply_separable, observed, reading_weights
+from anyband.models.proposed.codes import BandCodes, BandWeights, SceneCode
+from anyband.models.proposed.merge_bands import resolved, synthetic_sensor
 from anyband.models.proposed.posterior import Conversion, SpectralPosterior
-from anyband.models.proposed.synthetic import synthetic_sensor
 from anyband.observation import BandGroup, Observation, QueryGrid
 from anyband.runtime import UserError
 from anyband.sensors import Band

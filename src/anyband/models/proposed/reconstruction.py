@@ -16,13 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from anyband.models.core.band_stack import some_bands
-from anyband.models.core.feature_maps import observed
 from anyband.models.core.method import Batch, Method
 from anyband.models.core.normalisation import Statistics
-from anyband.models.core.regrid import apply_separable, cells_across, moment_weights, reading_weights
+from anyband.models.core.regrid import apply_separable, cells_across, moment_weights, observed, reading_weights
 from anyband.models.proposed.anyband import AnyBand, AnyBandOptions, read_nearest
+from anyband.models.proposed.merge_bands import LEAST_BANDS
 from anyband.models.proposed.posterior import SpectralPosterior
-from anyband.models.proposed.synthetic import LEAST_BANDS
 from anyband.observation import BandGroup, Observation, QueryGrid
 from anyband.runtime import UserError
 from anyband.sensors import Band

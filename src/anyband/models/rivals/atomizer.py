@@ -25,8 +25,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from anyband.models.core.layers import linear
 from anyband.models.core.method import Options
+from anyband.models.core.network import linear
 from anyband.models.core.normalisation import Statistics
 from anyband.models.core.regrid import apply_separable, cells_across, reading_weights
 from anyband.models.rivals.channels import AnySensorMethod, describe, groups_of

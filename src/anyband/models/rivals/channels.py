@@ -12,12 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from anyband.models.core.band_stack import GRID_M, resample, some_bands
-from anyband.models.core.feature_maps import CellTokens, FeatureMap
-from anyband.models.core.layers import linear
 from anyband.models.core.method import DenseMethod
+from anyband.models.core.network import CellTokens, Trunk, linear, rotary_angles
 from anyband.models.core.normalisation import Statistics
-from anyband.models.core.regrid import apply_separable, reading_weights
-from anyband.models.core.trunk import Trunk, rotary_angles
+from anyband.models.core.regrid import FeatureMap, apply_separable, reading_weights
 from anyband.observation import BandGroup, Observation, QueryGrid
 from anyband.sensors import Band
 

@@ -20,11 +20,10 @@ import torch
 from torch import Tensor, nn
 
 from anyband.models.core.band_stack import GRID_M
-from anyband.models.core.feature_maps import FeatureMap, observed
-from anyband.models.core.layers import linear
 from anyband.models.core.method import Options
+from anyband.models.core.network import Block, linear
 from anyband.models.core.normalisation import Statistics
-from anyband.models.core.trunk import Block
+from anyband.models.core.regrid import FeatureMap, observed
 from anyband.models.rivals.channels import AnySensorMethod, groups_of, on_chip_grid, sinusoid
 from anyband.observation import Observation, QueryGrid
 

@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from torch import nn
 
 from anyband.models.core.band_stack import GRID_M
-from anyband.models.core.feature_maps import FeatureMap, observed
-from anyband.models.core.layers import linear
 from anyband.models.core.method import Options
+from anyband.models.core.network import linear
 from anyband.models.core.normalisation import Statistics
+from anyband.models.core.regrid import FeatureMap, observed
 from anyband.models.rivals.channels import AnySensorMethod, ChannelAttention, groups_of, on_chip_grid, sinusoid
 from anyband.observation import Observation, QueryGrid
 

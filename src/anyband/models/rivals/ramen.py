@@ -23,10 +23,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from anyband.models.core.feature_maps import FeatureMap, observed
-from anyband.models.core.layers import linear
 from anyband.models.core.method import AcquisitionMethod, Options
+from anyband.models.core.network import linear
 from anyband.models.core.normalisation import Statistics
+from anyband.models.core.regrid import FeatureMap, observed
 from anyband.models.rivals.channels import interpolate_to_finest, seeing, sinusoid
 from anyband.observation import BandGroup, Observation, QueryGrid
 

@@ -26,8 +26,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from anyband.models.core.layers import linear
 from anyband.models.core.method import Options
+from anyband.models.core.network import linear
 from anyband.models.core.normalisation import Statistics
 from anyband.models.rivals.channels import BandTokens, ChannelAttention, Channels, groups_of, on_chip_grid
 from anyband.observation import BandGroup, Observation, QueryGrid

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from anyband.models.core.trunk import Trunk, rotary_angles, rotate
+from anyband.models.core.network import Trunk, rotary_angles, rotate
 
 
 def test_attention_depends_on_metres_between_cells_only():

@@ -1,8 +1,13 @@
-"""What a model is told about a band: an exactly additive code of its spectral response, and its sampling distance.
+"""What the proposed encoder is told about a band and about an acquisition, as vectors.
 
+Of a band, an exactly additive code of its spectral response, and its sampling distance:
 phi(S) = [integral S(l) sin(w_k u) dl, integral S(l) cos(w_k u) dl] with u = ln(l / 400 nm). Wide bands lose the fast
 oscillations by themselves, the code of a mixture of bands is the mixture of their codes, and one logarithmic axis
 covers blue to thermal.
+
+Of an acquisition, sun, view and day of the year. Angles and days enter by sines and cosines, so that a year and a turn
+close. Each kind of fact has a flag that says that it is absent, whose weights are what is learned to stand for it. The
+facts of some training samples are hidden, or nothing would be learned of absence where every item says all.
 """
 
 import math
@@ -12,7 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from anyband.models.core.layers import linear
+from anyband.models.core.network import linear
+from anyband.observation import SCENE
 from anyband.sensors import Band, BandSet, SpectralResponse
 from anyband.sensors.band import QUANTITIES
 
@@ -86,3 +92,44 @@ class BandWeights(nn.Module):
         """Weights and biases, each (..., features), of codes (..., CODE_SIZE)."""
         weight, bias = self.layers(codes).chunk(2, dim=-1)
         return weight, bias
+
+
+HIDDEN_CHANCE = 0.3
+YEAR_DAYS = 365.25
+VALUES, FLAGS = 6, 4
+
+
+class SceneCode(nn.Module):
+    """A vector (B, E) for acquisitions of which `scene` (B, 4) is known, in the order of `SCENE`."""
+
+    def __init__(self, width: int) -> None:
+        """`width` is E."""
+        super().__init__()
+        self.weigh = linear(VALUES + FLAGS, width, gain=0.1)
+
+    def forward(self, scene: Tensor) -> Tensor:
+        """The vectors; in training, those of a random part of the samples are that of nothing known."""
+        if self.training:
+            hidden = torch.rand(len(scene), 1) < HIDDEN_CHANCE
+            scene = scene.masked_fill(hidden.to(scene.device), math.nan)
+        vector: Tensor = self.weigh(encoded(scene))
+        return vector
+
+
+def encoded(scene: Tensor) -> Tensor:
+    """Facts (B, 4) as numbers (B, 10) about one: values, 0 where absent, and for each kind a flag that is 1 there.
+
+    Kinds are the height of the sun, the direction of its light over ground (which needs both of its angles), the day of
+    the year, and the view.
+    """
+    facts = dict(zip(SCENE, scene.unbind(-1), strict=True))
+    sun, azimuth, view = (facts[name].deg2rad() for name in ("sun_zenith", "sun_azimuth", "view_zenith"))
+    day = facts["day_of_year"] * (2 * math.pi / YEAR_DAYS)
+    kinds = (
+        (sun.cos(),),
+        (sun.sin() * azimuth.sin(), sun.sin() * azimuth.cos()),
+        (day.sin(), day.cos()),
+        (view.cos(),),
+    )
+    absent = [values[0].isnan().float() for values in kinds]
+    return torch.stack([*(value.nan_to_num(0.0) for values in kinds for value in values), *absent], dim=-1)

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from anyband.models.core.feature_maps import CellTokens, FeatureMap, upsample_cells
+from anyband.models.core.network import CellTokens
+from anyband.models.core.regrid import FeatureMap, upsample_cells
 from anyband.observation import QueryGrid
 
 QUERY = QueryGrid(10.0, 24, 24)
