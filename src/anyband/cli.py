@@ -167,7 +167,7 @@ def reachable(items: list[str]) -> AbstractContextManager[None]:
 @contextmanager
 def served(archive: Path) -> Iterator[None]:
     """Make the embedded archive reachable by this process, as the rules do for theirs."""
-    from anyband.archive.server import ArchiveServer
+    from anyband.archive.http_server import ArchiveServer
 
     with ArchiveServer(archive) as server:
         os.environ.update(server.environment)

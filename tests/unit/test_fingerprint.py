@@ -45,7 +45,9 @@ def test_imports_inside_functions_and_data_files_count():
 
 def test_chips_are_not_cut_again_when_split_audit_or_server_change():
     assert not {n for n in names("extract") if n.startswith(("audit", "splits", "archive", "models"))}
-    assert not {n for n in names("simulate") if n.startswith(("archive/server", "chips", "models"))}
+    assert not {
+        n for n in names("simulate") if n.startswith(("archive/http_server", "archive/stac_api", "chips", "models"))
+    }
 
 
 def test_methods_are_not_trained_again_when_a_perturbation_changes():

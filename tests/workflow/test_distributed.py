@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import zarr
 
-from anyband.archive.server.http_server import Handler
+from anyband.archive.http_server import Handler
 from anyband.catalog.pairs.scene_pair import pairs_as_json
 from anyband.testing.provider_server import ProviderServer
 from scenes import SceneFolder

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from anyband.archive.server.http_server import ArchiveServer
+from anyband.archive.http_server import ArchiveServer
 from anyband.archive.stac_items import BASE
 from anyband.runtime import UserError
 

@@ -15,7 +15,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from anyband.archive.geometry_names import mgrs_tile
 from anyband.archive.item_properties import (
     PERCENTAGES,
     PROPERTIES,
@@ -24,6 +23,7 @@ from anyband.archive.item_properties import (
     ItemDescription,
     bounding_box,
     item_names,
+    mgrs_tile,
     microseconds,
 )
 from anyband.products import collection_of

@@ -1,7 +1,7 @@
 """From measurements to surface products: Sentinel-2 L2A by Sen2Cor, Landsat C2 L2SP by LaSRC, HLS, and the null twin.
 
-Values stay float32 reflectance or kelvin here. Steps and numbers of HLS are those of the HLS V2.0 User Guide: S30 and L30
-from LaSRC surface reflectance, on one 30 m grid, at nadir, with MSI adjusted to OLI; nothing is fitted to simulated data.
+Values stay float32 reflectance or kelvin here. S30 and L30 are made by the steps and numbers of the HLS V2.0 User
+Guide: LaSRC reflectance on one 30 m grid, at nadir, with MSI adjusted to OLI; nothing is fitted to simulated data.
 """
 
 import math

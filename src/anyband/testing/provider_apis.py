@@ -8,13 +8,12 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
-from anyband.archive.server.item_index import Item, ItemIndex, RequestError, bad_request
-from anyband.archive.server.stac_api import LISTS, SENSORS, STAC, Api
-from anyband.testing import traps
+from anyband.archive.item_index import Item, ItemIndex, RequestError, bad_request
+from anyband.archive.stac_api import LISTS, SENSORS, STAC, Api
+from anyband.testing import hls_dialects, landsat_dialects, sentinel2_dialects, traps
+from anyband.testing.changes import site_of, stored_part
+from anyband.testing.dialects import ADDRESS, STAC_1_1, Published, as_stored, in_new_form
 from anyband.testing.faults import AZURE_HOST, CALM, Faults
-from anyband.testing.item_changes import site_of, stored_part
-from anyband.testing.providers import earth_search, lp_daac, stac_1_1, usgs
-from anyband.testing.providers.common import ADDRESS, Published, as_stored
 
 Dialect = Callable[[Item], Published]
 
@@ -139,32 +138,38 @@ APIS = {
     for api in (
         ProviderApi(STAC.name, STAC.provider, COLLECTIONS, refuses=True),
         ProviderApi(
-            earth_search.API,
+            "earth-search",
             "Earth Search",
             COLLECTIONS,
-            dialects={"sentinel-2-l2a": earth_search.sentinel2_l2a, "landsat-c2-l2": earth_search.landsat},
+            dialects={
+                "sentinel-2-l2a": sentinel2_dialects.sentinel2_l2a,
+                "landsat-c2-l2": landsat_dialects.earth_search_landsat,
+            },
             **_EARTH_SEARCH,
         ),
         ProviderApi(
-            earth_search.API_C1,
+            "earth-search-c1",
             "Earth Search (Collection 1) and USGS",
             COLLECTIONS | {"sentinel2": "sentinel-2-c1-l2a", "landsat": "landsat-c2l2-sr"},
-            dialects={"sentinel-2-l2a": earth_search.sentinel2_c1, "landsat-c2-l2": usgs.landsat},
+            dialects={
+                "sentinel-2-l2a": sentinel2_dialects.sentinel2_c1,
+                "landsat-c2-l2": landsat_dialects.usgs_landsat,
+            },
             **_EARTH_SEARCH,
         ),
         ProviderApi(
-            lp_daac.API,
+            hls_dialects.API,
             "LP DAAC",
             COLLECTIONS | {"hls_s30": "HLSS30_2.0", "hls_l30": "HLSL30_2.0"},
-            dialects={"hls2-s30": lp_daac.hls, "hls2-l30": lp_daac.hls},
+            dialects={"hls2-s30": hls_dialects.hls, "hls2-l30": hls_dialects.hls},
             **_LP_DAAC,
         ),
         ProviderApi(
-            stac_1_1.API,
+            STAC_1_1,
             "a catalogue in STAC 1.1",
             COLLECTIONS | {"sentinel2": "sentinel-2-c1-l2a"},
-            dialects={collection: stac_1_1.in_new_form() for collection in COLLECTIONS.values()}
-            | {"sentinel-2-l2a": stac_1_1.in_new_form(stac_1_1.as_stactools)},
+            dialects={collection: in_new_form() for collection in COLLECTIONS.values()}
+            | {"sentinel-2-l2a": in_new_form(sentinel2_dialects.as_stactools)},
         ),
     )
 }

@@ -21,11 +21,13 @@ from functools import cached_property, lru_cache
 from http import HTTPStatus
 from pathlib import Path
 
-from anyband.archive.server.http_server import Answer, ArchiveServer, ClientRequest, Respond, file_answer, json_answer
-from anyband.archive.server.item_index import RequestError
-from anyband.archive.server.stac_api import not_found
+from anyband.archive.http_server import Answer, ArchiveServer, ClientRequest, Respond, file_answer, json_answer
+from anyband.archive.item_index import RequestError
+from anyband.archive.stac_api import not_found
 from anyband.archive.stac_items import BASE, HOST
 from anyband.testing import traps as trap_tables
+from anyband.testing.changes import FILES, MADE, make, stored_part
+from anyband.testing.dialects import ADDRESS
 from anyband.testing.faults import (
     AZURE_HOST,
     CALM,
@@ -39,10 +41,7 @@ from anyband.testing.faults import (
     Weather,
     lasting_faults,
 )
-from anyband.testing.item_changes import stored_part
-from anyband.testing.made import FILES, MADE, make
 from anyband.testing.provider_apis import APIS, OTHER_SENSORS
-from anyband.testing.providers.common import ADDRESS
 
 S3_HOST = "s3.anyband.test"
 FAKE_KEYS = {"AWS_ACCESS_KEY_ID": "anyband", "AWS_SECRET_ACCESS_KEY": "no-secret"}

@@ -35,10 +35,10 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
+from anyband.archive.item_index import Item, start_time
 from anyband.archive.item_properties import microseconds
-from anyband.archive.server.item_index import Item, start_time
 from anyband.runtime import UserError
-from anyband.testing.item_changes import change_files, first_scenes, renamed
+from anyband.testing.changes import change_files, first_scenes, renamed
 
 Trap = Callable[[list[Item]], list[Item]]
 SMALL_PAGES = "small-pages"

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from anyband.archive.geometry_names import mgrs_tile, utm_zone, worldcover_tile, wrs_path_row
+from anyband.archive.item_properties import mgrs_tile, utm_zone, worldcover_tile, wrs_path_row
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,10 @@ from pystac_client.warnings import PystacClientWarning
 from shapely import box
 from shapely.geometry import mapping, shape
 
-from anyband.archive.geometry_names import utm_zone
-from anyband.archive.server import ArchiveServer
-from anyband.archive.server.http_server import parse_range, text_answer
-from anyband.archive.server.item_index import ItemIndex
-from anyband.archive.server.stac_api import STAC
+from anyband.archive.http_server import ArchiveServer, parse_range, text_answer
+from anyband.archive.item_index import ItemIndex
+from anyband.archive.item_properties import utm_zone
+from anyband.archive.stac_api import STAC
 from anyband.runtime import UserError
 from make_items import make_item, square, write_items
 

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from anyband.archive.server.http_server import parse_range
+from anyband.archive.http_server import parse_range
 from anyband.ground import site_footprints
 from anyband.raster.asset import RasterAsset, UnusableItemError
 from anyband.raster.windows import assemble, read_windows

@@ -12,9 +12,9 @@ from anyband.archive.item_properties import SIMULATED
 from anyband.catalog.items.dialects import parse_item
 from anyband.catalog.items.raw_item import RawItem
 from anyband.catalog.items.sentinel2 import has_offset
+from anyband.testing.dialects import within_180
 from anyband.testing.provider_apis import APIS
-from anyband.testing.providers import stac_1_1
-from anyband.testing.providers.common import within_180
+from anyband.testing.sentinel2_dialects import as_stactools
 from make_items import NOON
 
 PERCENTAGES = """s2:cloud_shadow_percentage s2:dark_features_percentage s2:degraded_msi_data_percentage
@@ -251,7 +251,7 @@ def test_usgs_against_a_recorded_item(realdata, full_item):
 def test_stactools_sentinel2_against_a_recorded_item(realdata, full_item):
     """Of the angles of view, the stored form knows nothing."""
     real = recorded(realdata, "stactools-sentinel2/S2A_T01KAB_20230821T221944_L2A_N0509.json")
-    ours = stac_1_1.as_stactools(full_item("sentinel2"))
+    ours = as_stactools(full_item("sentinel2"))
     unknown = {"view:azimuth", "view:incidence_angle"}
     assert set(ours["properties"]) - {SIMULATED} == set(real["properties"]) - unknown
     assert ours["assets"].keys() == real["assets"].keys()

@@ -10,11 +10,11 @@ import pytest
 import rasterio
 import requests
 
-from anyband.archive.server.item_index import ItemIndex
+from anyband.archive.item_index import ItemIndex
 from anyband.catalog.items.dialects import parse_item
 from anyband.raster.asset import UnusableItemError
 from anyband.runtime import UserError
-from anyband.testing import made, traps
+from anyband.testing import changes, traps
 from anyband.testing.provider_apis import APIS
 from anyband.testing.provider_server import ProviderServer
 from make_items import make_item, write_items
@@ -171,7 +171,7 @@ def test_files_are_made_on_the_fly(server, change, expected):
 
 
 def test_changes_add_up_in_the_address():
-    assert made.made(made.made("files/aspen/a.tif", "west"), "untagged") == "made/west+untagged/aspen/a.tif"
+    assert changes.made(changes.made("files/aspen/a.tif", "west"), "untagged") == "made/west+untagged/aspen/a.tif"
 
 
 @pytest.mark.parametrize("api", APIS)

@@ -6,10 +6,10 @@ Forms of assets, links and extensions: source of nasa/cmr-stac and what is known
 from datetime import UTC
 from typing import Any
 
+from anyband.archive.item_index import Item
 from anyband.archive.item_properties import SIMULATED
-from anyband.archive.server.item_index import Item
 from anyband.archive.stac_items import BASE
-from anyband.testing.providers.common import ADDRESS, Published, api_links, moment, within_180
+from anyband.testing.dialects import ADDRESS, Published, api_links, moment, within_180, written_item
 
 API = "lpcloud"
 BUCKET, PUBLIC = "lp-prod-protected", "lp-prod-public"
@@ -41,30 +41,20 @@ def hls(item: Item) -> Published:
         place = f"{BUCKET}/{folder}/{name}/{name}.{key}.tif"
         said = {"description": f"Download {name}.{key}.tif", "roles": ["data"]}
         assets[key] = {"href": ADDRESS + place, "title": f"Direct Download [{number}]", **said}
-        assets[f"s3_{key}"] = {
-            "href": f"s3://{place}", "title": f"s3_{name}.{key}", **said, "storage:refs": ["aws"],
-        }  # fmt: skip
+        assets[f"s3_{key}"] = {"href": f"s3://{place}", "title": f"s3_{name}.{key}", **said, "storage:refs": ["aws"]}
         files[place] = item["assets"][key]["href"].removeprefix(ADDRESS)
     browse = f"{PUBLIC}/{folder}/{name}/{name}.jpg"
     assets["browse"] = {"href": ADDRESS + browse, "title": f"Download {name}.jpg", "roles": ["browse"]}
     assets["thumbnail_0"] = {"href": ADDRESS + browse, "title": "Thumbnail [0]", "roles": ["thumbnail"]}
     assets["thumbnail_1"] = {"href": f"s3://{browse}", "title": "Thumbnail [1]", "roles": ["thumbnail"]}
-    assets["metadata"] = {
-        "href": f"{BASE}/search/concepts/{name}.json", "title": "Metadata", "type": "application/json",
-    }  # fmt: skip
+    metadata = f"{BASE}/search/concepts/{name}.json"
+    assets["metadata"] = {"href": metadata, "title": "Metadata", "type": "application/json"}
     polygons = item["geometry"]["coordinates"]
-    single = {"type": "Polygon", "coordinates": polygons[0]}
-    written = {
-        "type": "Feature",
-        "stac_version": "1.1.0",
-        "stac_extensions": EXTENSIONS,
-        "id": name,
-        "collection": collection,
-        "bbox": item["bbox"],
-        "geometry": single if len(polygons) == 1 else item["geometry"],
-        "properties": when | _cloud_cover(item) | {"storage:schemes": SCHEMES, SIMULATED: stored[SIMULATED]},
-        "assets": assets,
-    }
+    properties = when | _cloud_cover(item) | {"storage:schemes": SCHEMES, SIMULATED: stored[SIMULATED]}
+    described = {"stac_extensions": EXTENSIONS, "properties": {}}
+    written = written_item(item, described, name, collection, properties, assets) | {"stac_version": "1.1.0"}
+    if len(polygons) == 1:
+        written["geometry"] = {"type": "Polygon", "coordinates": polygons[0]}
     written["links"] = _links(written)
     return Published(within_180(written), files)
 
@@ -82,7 +72,7 @@ def _milliseconds(text: str) -> str:
 def _links(item: Item) -> list[dict[str, str]]:
     concept = f"{BASE}/search/concepts/{item['id']}"
     return [
-        *api_links(API, item, ("self", "parent", "collection", "root")),
+        *api_links(API, item),
         {"rel": "provider", "href": f"{BASE}/{API}", "type": "application/json"},
         {"rel": "via", "href": f"{concept}.json", "title": "CMR JSON metadata for item", "type": "application/json"},
         {

@@ -1,10 +1,13 @@
-"""Files that the archive does not hold but can make: a stored GeoTIFF with its pixels or tags changed.
+"""Changed copies of the archive's items, and of the files behind them.
 
-Their addresses say what was done: `made/{change}+{change}/{site}/{path}` for the stored `files/{site}/{path}`. Tiling,
-compression, CRS, transform and all tags that are not the point of a change stay as stored.
+Changed files are made on the fly from a stored GeoTIFF, with other pixels or tags. Their addresses say what was done:
+`made/{change}+{change}/{site}/{path}` for the stored `files/{site}/{path}`. Tiling, compression, CRS, transform and all
+tags that are not the point of a change stay as stored.
 """
 
-from collections.abc import Callable, Mapping
+import copy
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,63 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.io import MemoryFile
 
+from anyband.archive.item_index import Item, start_time
+
 FILES, MADE = "files/", "made/"
+_ARCHIVE = re.compile(rf"http://[^/]+/(?=(?:{FILES}|{MADE}[^/]+/)(?P<site>[^/]+)/)")
+
+
+def site_of(item: Item) -> str:
+    """Site that an item's files belong to, "" for an item without any file of the archive."""
+    found = (_ARCHIVE.match(asset["href"]) for asset in item["assets"].values())
+    return next((match["site"] for match in found if match), "")
+
+
+def stored_part(path: str) -> str:
+    """`{site}/{path}` of `files/{site}/{path}` or of a file that is made from it."""
+    if path.startswith(MADE):
+        return path.removeprefix(MADE).partition("/")[2]
+    return path.removeprefix(FILES)
+
+
+def first_scenes(items: Sequence[Item], *collections: str) -> list[Item]:
+    """The earliest item of every site in each of the collections."""
+    first: dict[tuple[str, str], Item] = {}
+    for item in sorted(items, key=lambda item: (start_time(item), item["id"])):
+        if item["collection"] in collections:
+            first.setdefault((site_of(item), item["collection"]), item)
+    return list(first.values())
+
+
+def renamed(item: Item, *changes: tuple[str, str]) -> Item:
+    """A copy with other words in id, properties, links and titles, but the same files."""
+    hrefs = {key: asset["href"] for key, asset in item["assets"].items()}
+    twin = copy.deepcopy(item)
+
+    def replace(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: replace(entry) for key, entry in value.items()}
+        if isinstance(value, list):
+            return [replace(entry) for entry in value]
+        for old, new in changes if isinstance(value, str) else ():
+            value = value.replace(old, new)
+        return value
+
+    twin = {key: replace(value) for key, value in twin.items()}
+    for key, href in hrefs.items():
+        twin["assets"][key]["href"] = href
+    return twin
+
+
+def change_files(item: Item, change: str, keys: Iterable[str] | None = None) -> None:
+    """Let an item point to files that are made from its own (see `made`); None for all of the archive's files."""
+    for key in list(item["assets"]) if keys is None else keys:
+        asset = item["assets"][key]
+        found = _ARCHIVE.match(asset["href"])
+        if found:
+            asset["href"] = found[0] + made(asset["href"][found.end() :], change)
+
+
 ADDED_DN = 1000  # in the pixels of Sentinel-2 baselines 04.00 and later
 
 Pixels = NDArray[Any]

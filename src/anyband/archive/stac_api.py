@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
-from anyband.archive.server.item_index import FILTERS, Item, ItemIndex, RequestError, bad_request
+from anyband.archive.item_index import FILTERS, Item, ItemIndex, RequestError, bad_request
 from anyband.archive.stac_items import BASE, read_template
 from anyband.products import CATALOGUED, EXTRA, collection_of
 

@@ -1,1 +1,0 @@
-"""How other providers write the archive's items, one module a provider."""
