@@ -15,9 +15,6 @@ from snakemake.utils import min_version
 min_version("9.25")
 
 
-configfile: "config.yaml"
-
-
 report: "workflow/report/workflow.rst"
 
 

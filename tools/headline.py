@@ -17,7 +17,7 @@ import pandas as pd
 
 from anyband.conditions import PRIMARY_CONDITIONS
 from anyband.report import formatting as form
-from anyband.runtime import UserError, step_main, write_csv, write_text
+from anyband.runtime import UserError, read_csv, step_main, write_csv, write_text
 
 EXPERIMENT = "main"
 NUMBERS = Path("docs/default-run.csv")
@@ -43,8 +43,8 @@ def numbers(results: Path) -> pd.DataFrame:
         if (comparison / name).read_bytes() != (copied / name).read_bytes():
             raise UserError(f"{data} was made from another comparison than {comparison}: write the report again")
     design, origin = (json.loads(path.read_text()) for path in (comparison / "design.json", data / "provenance.json"))
-    table = pd.read_csv(comparison / "general.csv")[KEPT]
-    scores = pd.read_csv(comparison / "conditions.csv").pivot(index="method", columns="condition", values="miou")
+    table = read_csv(comparison / "general.csv")[KEPT]
+    scores = read_csv(comparison / "conditions.csv").pivot(index="method", columns="condition", values="miou")
     table = table.merge(scores.reindex(columns=list(PRIMARY_CONDITIONS)), how="left", on="method")
     return table.assign(
         twins=table["method"].map({m: " ".join(own) for m, own in design["endpoint_twins"].items()}),

@@ -2,11 +2,16 @@
 
 import argparse
 import difflib
+import errno
+import glob
+import io
 import json
 import os
 import shutil
 import signal
+import socket
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -80,18 +85,32 @@ def step_main(function: Callable[[], None]) -> None:
         raise
 
 
+WEEK_S = 7 * 24 * 3600.0
+
+TEXT = frozenset(
+    """
+    method label site chip block unit condition band class_name first second rival rival_label source target reader
+    source_method target_method trained_on sentinel2 landsat hls_s30 hls_l30 broadband narrowband hyperspectral
+    platform_sentinel2 platform_landsat baseline reason detail options note
+    """.split()  # noqa: SIM905
+)
+"""Columns of our tables that hold names and other words, whatever they look like."""
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path`; on success it becomes `path` (file or folder), on failure it goes away.
 
-    A folder that exists already under `path` is replaced. What writers that were killed left behind is swept.
+    A folder that exists already under `path` is replaced. What writers that were killed left behind is swept: of this
+    machine at once, of others, whose processes cannot be seen from here, when they have not touched it for a week.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in path.parent.glob(f".{path.name}.*.partial"):
-        if not _alive(int(leftover.name.split(".")[-2])):
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
+        machine, _, process = leftover.name.split(".")[-2].rpartition("-")
+        if not _alive(int(process)) if machine == _machine() else _abandoned(leftover):
             remove(leftover)
-    temporary = path.parent / f".{path.name}.{os.getpid()}.partial"
+    temporary = path.parent / f".{path.name}.{_machine()}-{os.getpid()}.partial"
     remove(temporary)
     try:
         yield temporary
@@ -100,6 +119,23 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         remove(temporary)
+
+
+def _machine() -> str:
+    """Name of this host, without dots, and of its space of process numbers: those of a container are its own."""
+    try:
+        space = Path("/proc/self/ns/pid").readlink().name.strip("pid:[]")
+    except OSError:
+        space = ""
+    return f"{socket.gethostname().replace('.', '_')}-{space}"
+
+
+def _abandoned(path: Path) -> bool:
+    """Whether nobody has written there for a week."""
+    try:
+        return time.time() - path.stat().st_mtime > WEEK_S
+    except FileNotFoundError:
+        return False
 
 
 def _alive(process: int) -> bool:
@@ -111,6 +147,24 @@ def _alive(process: int) -> bool:
     except PermissionError:
         pass
     return True
+
+
+@contextmanager
+def file_lock(path: Path, mode: int = 0o666) -> Iterator[None]:
+    """Let one process (or thread) at a time pass; the system lifts the lock of a process that ends in any way.
+
+    On a file system that knows no locks all pass at once: only for work that is then done twice, not wrongly.
+    """
+    import fcntl
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_RDWR, mode), "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
+                raise
+        yield
 
 
 def remove(path: Path) -> None:
@@ -139,6 +193,66 @@ def write_json(path: Path, value: Any) -> bool:
 def write_csv(path: Path, frame: "pd.DataFrame") -> bool:
     """Write a data frame without its index, atomically and only when it changes."""
     return write_text(path, frame.to_csv(index=False, lineterminator="\n"))
+
+
+def read_own(path: Path) -> str:
+    """Text that a step wrote, whole lines of UTF-8.
+
+    Raises:
+        UserError: no such file, a folder, not text, or nothing or only a part of it is there.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        problem = "is missing"
+    except UnicodeDecodeError:
+        problem = "is not text"
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror})"
+    else:
+        if text.endswith("\n"):
+            return text
+        problem = "ends in the middle of a line" if text else "is empty"
+    raise UserError(f"{path} {problem}: delete it, if it is there, and run again")
+
+
+def read_csv(path: Path, *names: str) -> "pd.DataFrame":
+    """A table that a step wrote; columns `TEXT` and `names` stay as written (`NA`, `null`, `007`), empty is missing.
+
+    Raises:
+        UserError: as `read_own`, or it is no table.
+    """
+    import pandas as pd
+
+    text, kept = read_own(path), TEXT | set(names)
+    try:
+        columns = pd.read_csv(io.StringIO(text), nrows=0).columns
+        missing = {column: [""] if column in kept else ["", "nan", "NaN"] for column in columns}
+        types = {column: str for column in columns if column in kept}
+        table = pd.read_csv(io.StringIO(text), dtype=types, keep_default_na=False, na_values=missing)
+        if list(table.columns) != list(columns) or not isinstance(table.index, pd.RangeIndex):
+            raise ValueError("rows are longer than its first line")
+        return table
+    except ValueError as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path} is not a readable table ({reason}): delete it and run again") from None
+
+
+def read_json(path: Path) -> Any:
+    """A document that a step wrote.
+
+    Raises:
+        UserError: no such file, or it is not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        problem = "is missing"
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror})"
+    except ValueError:
+        problem = "is not JSON, or only a part of it"
+    raise UserError(f"{path} {problem}: delete it, if it is there, and run again")
 
 
 def progress(iterable: Iterable[T], label: str, total: int | None = None) -> Iterable[T]:

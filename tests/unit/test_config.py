@@ -86,6 +86,28 @@ def test_the_large_preset_takes_no_setting_that_was_tuned_at_the_small_size(root
             ["experiments.main.conditions", "did you mean 'drop-red-edge'"],
         ),
         ({"experiments": {"main": {"conditions": ["L9", "S2/drop-swir"]}}}, ["experiments.main", "compared with 'S2'"]),
+        ({"methods": {"Nadir": {"model": "pixel"}}}, ["methods.Nadir", "small letters"]),
+        ({"methods": {"x": {"inherits": ["pixel"]}}}, ["methods.x.inherits", "one entry"]),
+        # What YAML makes of no, null, 7, yes, .inf, .nan and 20220501.
+        ({"methods": {False: {"inherits": "pixel"}}}, ["methods", "False", "quotes"]),
+        ({"experiments": {None: {}}}, ["experiments", "None", "quotes"]),
+        ({"datasets": {7: {}}}, ["datasets.7", "quotes"]),
+        ({"datasets": {"main": {"classes": {True: "trees"}}}}, ["datasets.main.classes", "True", "quotes"]),
+        ({"datasets": {"main": {"classes": {10: False}}}}, ["datasets.main.classes.10", "quotes"]),
+        ({"datasets": {"main": {"exclude": [12]}}}, ["datasets.main.exclude", "quotes"]),
+        ({"experiments": {"main": {"methods": ["anyband", None]}}}, ["experiments.main.methods.1", "quotes"]),
+        ({"experiments": {"main": {"seeds": [False, True]}}}, ["experiments.main.seeds", "number"]),
+        ({"tuning": {"trials": True}}, ["tuning.trials", "number"]),
+        ({"datasets": {"main": {"min_clear": float("nan")}}}, ["datasets.main.min_clear", "finite"]),
+        ({"methods": {"x": {"model": "pixel", "weight_decay": float("inf")}}}, ["methods.x.weight_decay", "finite"]),
+        ({"datasets": {"main": {"end": 20220501}}}, ["datasets.main.end", "20220501", "2022-05-31"]),
+        ({"datasets": {"main": {"end": "2023-02-29"}}}, ["datasets.main.end", "2023-02-29"]),
+        ({"datasets": {"main": {"max_day_gap": -1}}}, ["datasets.main.max_day_gap", "0"]),
+        ({"datasets": {"main": {"classes": {10: "trees", 20: "trees"}}}}, ["datasets.main", "classes", "twice"]),
+        ({"datasets": {"main": {"classes": {}}}}, ["datasets.main.classes", "at least 1"]),
+        ({"datasets": {"main": {"classes": {300: "trees"}}}}, ["datasets.main.classes.300", "255"]),
+        ({"experiments": {"main": {"conditions": []}}}, ["experiments.main.conditions", "at least 1"]),
+        ({"experiments": {"main": {"seeds": [-3]}}}, ["experiments.main.seeds", "-3"]),
     ],
 )
 def test_mistake_gives_one_line_that_names_the_key(document, words):
@@ -95,6 +117,36 @@ def test_mistake_gives_one_line_that_names_the_key(document, words):
     assert "\n" not in message
     for word in words:
         assert word in message
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        (b"datasets:\n  main:\n    start: 2023-02-29\n", "line 3: 2023-02-29 is no date"),
+        (b"methods:\n  a: {model: pixel}\n  a: {model: anyband}\n", "line 3: key a comes twice"),
+        (b"methods:\n\ta: {}\n", "line 2: found character"),
+        (b"methods: {a: [}\n", "line 1: "),
+        (b"# nothing\n", "no keys and values"),
+        (b"- main\n", "no keys and values"),
+        (b"methods: {\xe9t\xe9: {}}\n", "UTF-8"),
+        ("tuning: {trials: 2}\n".encode("utf-16"), "UTF-8"),
+        (b"tuning: {trials: 2}\0\n", "not valid YAML"),
+    ],
+)
+def test_a_file_that_is_badly_written_is_one_line_with_its_place(tmp_path, written, words):
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(written)
+    with pytest.raises(UserError) as caught:
+        config.read_document(path)
+    assert str(caught.value).startswith(str(path))
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_nothing_to_stop_for(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(b"\xef\xbb\xbftuning:\r\n  trials: 2\r\n")
+    assert config.read_document(path) == {"tuning": {"trials": 2}}
 
 
 def test_entry_inherits_another_and_changes_keys():

@@ -59,6 +59,103 @@ def test_killed_writer_leaves_no_output(tmp_path):
     assert names(tmp_path) == ["out"], "what the killed writer left is swept"
 
 
+def test_what_another_machine_is_writing_is_left_to_it_until_it_is_abandoned(tmp_path, monkeypatch):
+    path = tmp_path / "weights.bin"
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(runtime.socket, "gethostname", lambda: "node-7.cluster.local")
+        elsewhere.setattr(runtime.os, "getpid", lambda: 2**22 + 1)  # a process that no machine has
+        with runtime.atomic_path(path) as theirs:
+            theirs.write_text("theirs")
+            elsewhere.undo()
+            runtime.write_text(path, "ours")
+            assert theirs.read_text() == "theirs", "its process cannot be seen from here"
+    assert path.read_text() == "theirs"
+    theirs.write_text("left by a kill")
+    runtime.write_text(path, "ours")
+    assert theirs.exists()
+    os.utime(theirs, (1, 1))
+    runtime.write_text(path, "ours again")
+    assert names(tmp_path) == ["weights.bin"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_lets_everybody_pass(tmp_path, monkeypatch, number):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with runtime.file_lock(tmp_path / "a/x.lock"), runtime.file_lock(tmp_path / "a/x.lock"):
+        pass
+
+
+def test_a_lock_keeps_a_second_process_out(tmp_path):
+    script = (
+        "import sys, pathlib; from anyband.runtime import file_lock\n"
+        "with file_lock(pathlib.Path(sys.argv[1])): print(1)"
+    )
+    path = tmp_path / "x.lock"
+    with runtime.file_lock(path):
+        process = subprocess.Popen([sys.executable, "-c", script, path], stdout=subprocess.PIPE)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(2)
+    assert process.communicate(timeout=30)[0] == b"1\n"
+
+
+NAMES = [
+    "NA",
+    "None",
+    "null",
+    "nan",
+    "NaN",
+    "N/A",
+    "<NA>",
+    "inf",
+    "-inf",
+    "true",
+    "False",
+    "007",
+    "1e5",
+    "1_000",
+    "0x1f",
+]
+
+
+def test_names_mean_in_a_table_what_they_meant_before(tmp_path):
+    frame = pd.DataFrame({"method": NAMES, "site": NAMES[::-1], "score": [float("nan"), 0.25, *range(13)], "count": 7})
+    runtime.write_csv(tmp_path / "table.csv", frame)
+    pd.testing.assert_frame_equal(runtime.read_csv(tmp_path / "table.csv"), frame)
+
+
+def test_missing_numbers_stay_missing_however_they_are_written(tmp_path):
+    (tmp_path / "table.csv").write_text("method,score,note\na,,\nb,nan,NA\nc,NaN,x\nd,inf,\n")
+    table = runtime.read_csv(tmp_path / "table.csv")
+    assert table["score"].isna().tolist() == [True, True, True, False]
+    assert table["note"].dropna().tolist() == ["NA", "x"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is empty"),
+        (b"method,score\na,0.", "ends in the middle of a line"),
+        (b"method,score\na,0.5,7,8\nb,1,2,3,4\n", "is not a readable table"),
+        (b"method,score\na,0.5,7\nb,1,2\n", "is not a readable table"),
+        (b"\n", "is not a readable table"),
+        (b"\x00\xff\x00\xff\n", "is not text"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_damaged_table_is_one_line_that_names_it(tmp_path, content, words):
+    path = tmp_path / "table.csv"
+    path.mkdir() if content is None else path.write_bytes(content)
+    with pytest.raises(runtime.UserError) as caught:
+        runtime.read_csv(path)
+    assert str(caught.value).startswith(f"{path} {words}")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(runtime.UserError, match="table.csv"):
+        runtime.read_json(path)
+
+
 @pytest.mark.parametrize(
     ("error", "line"),
     [

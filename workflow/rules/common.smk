@@ -1,4 +1,4 @@
-# Functions that the rules share. The configuration is checked here, before any job starts.
+# Functions that the rules share. The configuration is read and checked here, before any job starts.
 import gc
 import hashlib
 import sys
@@ -33,6 +33,18 @@ def read_sites(name):
     if dataset.catalog == "embedded":
         check_sites(sites)
     return sites
+
+
+# Snakemake's own reading gives a traceback, and keeps the last of two equal keys without a word.
+try:
+    for file in {Path("config.yaml"), *map(Path, workflow.configfiles)}:
+        if file.exists():
+            settings_model.read_document(file)
+except UserError as error:
+    sys.exit(f"anyband: {error}")
+
+
+configfile: "config.yaml"
 
 
 try:

@@ -2,8 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from anyband.ground import Array
-from anyband.runtime import atomic_path, check_disk, remove
+from anyband.runtime import atomic_path, check_disk, file_lock, remove
 
 MEMORY_SHARE = 0.5
 """A split is held in memory up to this share of the memory available, times the job's share of the cores."""
@@ -54,7 +53,7 @@ def hold_arrays(plans: Sequence[Plan], folder: Path, prefix: str, key: str) -> l
     sys.stderr.write(
         f"{prefix}: {total / 1e9:.2f} GB are mapped from {folder} (memory for them: {budget / 1e9:.2f} GB)\n"
     )
-    with _lock(folder / f".{prefix}.lock"):
+    with file_lock(folder / f".{prefix}.lock"):
         return [_mapped(plan, path) for plan, path in zip(plans, paths, strict=True)]
 
 
@@ -85,17 +84,6 @@ def _reserve(path: Path) -> None:
     if hasattr(os, "posix_fallocate"):
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Let one process at a time pass; the system lifts the lock of a process that ends in any way."""
-    import fcntl
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def memory_budget() -> int:

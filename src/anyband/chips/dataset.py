@@ -32,7 +32,7 @@ from anyband.ground import LATTICE_M, Array
 from anyband.landcover import LABEL_PIXEL_M
 from anyband.observation import BandGroup, Observation, scene_row
 from anyband.products import PRODUCTS
-from anyband.runtime import UserError
+from anyband.runtime import UserError, read_csv
 from anyband.sensors import BandSet, get_sensor
 
 __all__ = ["LABEL_PIXEL_M", "ChipDataset", "Crop", "load_split"]
@@ -204,7 +204,7 @@ def load_split(
     """
     import pandas as pd
 
-    table = pd.read_csv(splits, dtype={"site": str, "chip": str, "block": str})
+    table = read_csv(splits)
     table = table[table["split"] == split]
     if blocks is not None:
         table = table[table["block"].isin(list(blocks))]

@@ -5,6 +5,7 @@
 
 from anyband.config.defaults import DEFAULT_METHODS, apply_inheritance, merge
 from anyband.config.loading import ComparisonSettings, Config, Evaluation, Run, load
+from anyband.config.reading import read_document
 from anyband.config.schema import (
     MODEL_NAMES,
     ConditionName,
@@ -44,5 +45,6 @@ __all__ = [
     "apply_inheritance",
     "load",
     "merge",
+    "read_document",
     "section_of",
 ]

@@ -127,6 +127,8 @@ def apply_inheritance(entries: dict[str, Any], section: str) -> dict[str, Any]:
         if name in done or not isinstance(entry, dict) or "inherits" not in entry:
             return done.setdefault(name, entry)
         parent = entry["inherits"]
+        if not isinstance(parent, str):
+            raise UserError(f"config: {section}.{name}.inherits: write the name of one entry, not {parent!r}")
         if parent in trail or parent == name:
             raise UserError(f"config: {section}.{name} inherits in a circle: {' > '.join((*trail, name, parent))}")
         if parent not in entries:

@@ -3,6 +3,7 @@
 Every mistake is one line.
 """
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -10,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 from anyband.conditions import parse
 from anyband.config.defaults import apply_inheritance, default_datasets, default_experiments, default_methods
 from anyband.config.schema import (
+    NAME_PATTERN,
     ConditionName,
     Dataset,
     Draw,
@@ -154,6 +156,7 @@ def load(document: dict[str, Any]) -> Config:
     Raises:
         UserError: one line that names the key, what is wrong, and the nearest valid key for a misspelt one.
     """
+    _refuse_keys("config", document)
     resolved = {
         section: apply_inheritance(value, section) if isinstance(value, dict) else value
         for section, value in document.items()
@@ -164,14 +167,27 @@ def load(document: dict[str, Any]) -> Config:
         raise UserError(f"config: {_one_line(error)}") from None
 
 
+def _refuse_keys(path: str, document: Mapping[Any, Any]) -> None:
+    """YAML reads an entry named no, on or null as no text, and a class code `yes` as the number 1."""
+    for key, value in document.items():
+        if key is None or isinstance(key, bool | float):
+            raise UserError(f"{path}: a key is read as {key}: put it in quotes")
+        if isinstance(value, Mapping):
+            _refuse_keys(f"{path}: {key}" if path == "config" else f"{path}.{key}", value)
+
+
 def _one_line(error: ValidationError) -> str:
     """The first problem of a validation, with a path that a person can find in the file."""
     first = error.errors()[0]
-    path = ".".join(str(part) for part in first["loc"] if part != Draw.__name__)
+    path = ".".join(str(part) for part in first["loc"] if part not in (Draw.__name__, "[key]"))
     if first["type"] == "extra_forbidden":
         return f"unknown key {path}{nearest(str(first['loc'][-1]), _keys_beside(first['loc']))}"
     message = first["msg"].removeprefix("Value error, ")
+    if first.get("ctx", {}).get("pattern") == NAME_PATTERN:
+        message = "a name has small letters, digits and hyphens"
     shown = "" if first["type"] in ("missing", "value_error") else f", not {first['input']!r}"
+    if first["type"] == "string_type" and not isinstance(first["input"], dict | list):
+        shown += ": put it in quotes"
     return f"{path + ': ' if path else ''}{message[0].lower()}{message[1:]}{shown}"
 
 

@@ -7,7 +7,16 @@ import json
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from anyband.conditions import parse
 from anyband.ground import CHIP_M
@@ -17,7 +26,10 @@ from anyband.products import EXTRA, SATELLITES
 from anyband.providers import CATALOGUES
 from anyband.runtime import nearest
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+NAME_PATTERN = r"^[a-z0-9][a-z0-9-]*$"
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+Classes = dict[Annotated[int, Field(ge=1, le=255)], Annotated[str, StringConstraints(min_length=1)]]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 ConditionName = Annotated[str, AfterValidator(lambda key: parse(key).key)]
 Target = Literal["all", "rivals", "ablations", "unseen"]
@@ -35,7 +47,16 @@ MODEL_NAMES = tuple(MODELS)
 class Settings(BaseModel):
     """A part of the configuration: unknown keys are errors, values do not change after reading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_boolean_elsewhere(cls, value: Any, info: ValidationInfo) -> Any:
+        """YAML reads yes, on and true as a boolean, which pydantic would take for the number 1."""
+        taken = "bool" in str(cls.model_fields[str(info.field_name)].annotation)
+        if not taken and any(isinstance(entry, bool) for entry in (value if isinstance(value, list) else [value])):
+            raise ValueError("true, false, yes, no, on and off are no value here: write a number, or a name in quotes")
+        return value
 
     def as_json(self, *keys: str) -> str:
         """The settings, or only `keys` of them, as one line of JSON with sorted keys: how they cross into a step.
@@ -76,7 +97,7 @@ class Simulation(Settings):
 class Draw(Settings):
     """Sites drawn at random over land, the same number for the same area everywhere."""
 
-    draw: int = Field(gt=0, description="number of sites")
+    draw: int = Field(gt=0, le=20_000, description="number of sites")
     seed: int = Field(0, ge=0, description="the same seed draws the same sites")
 
 
@@ -114,7 +135,7 @@ class Dataset(Settings):
     max_day_gap: int = Field(3, ge=0, le=30, description="most days between the Sentinel-2 and the Landsat scene")
     min_clear: Fraction = Field(0.3, description="least share of the site that is clear in both scenes of a pair")
     chip_min_clear: Fraction = Field(0.8, description="least share of a chip that is clear in both scenes")
-    classes: dict[int, str] = Field(SCORED, description="codes of the label product that are scored, with names")
+    classes: Classes = Field(SCORED, min_length=1, description="codes of the label product that are scored, with names")
     simulation: Simulation = Field(default_factory=Simulation, description="read only when catalog is embedded")
     split: Split = Field(default_factory=Split, description="blocks and buffer")
 
@@ -123,8 +144,17 @@ class Dataset(Settings):
         """Products beside the usual ones; only the embedded archive has any."""
         return self.simulation.extra_sensors if self.catalog == "embedded" else []
 
+    @field_validator("start", "end", mode="before")
+    @classmethod
+    def _day(cls, value: Any) -> Any:
+        if isinstance(value, (int, float)):
+            raise ValueError(f"is the number {value}: write a day as 2022-05-31")
+        return value
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if len(set(self.classes.values())) != len(self.classes):
+            raise ValueError("classes names the same class twice")
         if self.catalog not in CATALOGUES and not self.catalog.startswith(("http://", "https://")):
             hint = nearest(self.catalog, CATALOGUES)
             raise ValueError(f"catalog {self.catalog!r} is neither a known one nor a http(s) URL of a STAC API{hint}")
@@ -205,12 +235,14 @@ class Experiment(Settings):
             "anyband",
             "pixel",
         ],
+        min_length=1,
         description="keys of methods",
     )
     proposed: Name = Field("anyband", description="the method that every other one is compared with")
-    seeds: list[int] = Field([0, 1, 2, 3, 4], min_length=1, description="same seeds for every method; claims need 5")
+    seeds: list[Seed] = Field([0, 1, 2, 3, 4], min_length=1, description="same seeds for every method; claims need 5")
     conditions: list[ConditionName] = Field(
         ["S2", "L9", "S2+L9", "S30", "L30", "S30+L30"],
+        min_length=1,
         description="sensors at hand at test time, and what is done to them (S2+L9/drop-red-edge; docs/protocol.md)",
     )
     target: Target = Field("all", description="the target that trains and reports it: all, rivals, ablations or unseen")

@@ -8,15 +8,15 @@ import json
 import os
 import re
 import time
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anyband.runtime import UserError, atomic_path
+from anyband.runtime import UserError, atomic_path, file_lock
 
 if TYPE_CHECKING:
     import requests
-    from filelock import BaseFileLock
 
 ENDPOINT = "https://planetarycomputer.microsoft.com/api/sas/v1/token"
 ENDPOINT_VARIABLE = "PC_SDK_SAS_URL"
@@ -84,11 +84,9 @@ def cache_folder() -> Path:
     return folder
 
 
-def _locked(path: Path) -> "BaseFileLock":
+def _locked(path: Path) -> AbstractContextManager[None]:
     """Lets one thread of one process at a time deal with `path`."""
-    from filelock import FileLock
-
-    return FileLock(path.with_suffix(".lock"), mode=0o600)
+    return file_lock(path.with_suffix(".lock"), 0o600)
 
 
 def _read(path: Path) -> dict[str, Any]:

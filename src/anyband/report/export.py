@@ -15,7 +15,7 @@ from anyband.report.content import Graphic, Section, Table
 from anyband.report.page import fill
 from anyband.report.read import Compared, DataRecord
 from anyband.report.render import standalone
-from anyband.runtime import atomic_path, write_csv, write_json, write_text
+from anyband.runtime import atomic_path, read_json, write_csv, write_json, write_text
 
 
 def write_data(
@@ -61,7 +61,7 @@ def _write_cards(folder: Path, entry: Compared) -> None:
     for seed in entry.design["seeds"]:
         run = results / "runs" / entry.name / proposed / f"seed-{seed}"
         if (run / "model.safetensors").is_file() and (run / "settings.json").is_file():
-            cost = json.loads((run / "cost.json").read_text())
+            cost = read_json(run / "cost.json")
             card = model_card(run.relative_to(results), run, data, cost, score)
             write_json(folder / f"model-{entry.name}-{proposed}-seed-{seed}.json", card)
 
@@ -114,7 +114,7 @@ def model_card(
         cost: content of its `cost.json`.
         score: `miou`, `miou_lower`, `miou_upper` of its method on the primary endpoint, over all seeds.
     """
-    settings = json.loads((run / "settings.json").read_text())
+    settings = read_json(run / "settings.json")
     names = {code: data.settings.classes[code] for code in settings["classes"]}
     return _card(
         "model",

@@ -1,6 +1,5 @@
 """What the earlier stages left: of a dataset manifests, pairs, chips and splits; of an experiment its comparison."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +13,7 @@ from anyband.products import CATALOGUED
 from anyband.report import formatting as form
 from anyband.report.palette import method_colours
 from anyband.report.render import Style
-from anyband.runtime import UserError
+from anyband.runtime import UserError, read_csv, read_json
 from anyband.statistics.comparison import FRAMES
 from anyband.statistics.protocol import FLOORS, label
 
@@ -178,8 +177,8 @@ def read_comparisons(results: Path, config: Config, data: Mapping[str, DataRecor
         for file in (*(f"{frame}.csv" for frame in FRAMES), "design.json", "claims.json"):
             if not (folder / file).is_file():
                 raise UserError(f"{folder / file} is missing: run the comparison of {name} again")
-        frames = {frame: pd.read_csv(folder / f"{frame}.csv", dtype={"unit": str}) for frame in FRAMES}
-        design, claims = (json.loads((folder / f"{file}.json").read_text()) for file in ("design", "claims"))
+        frames = {frame: read_csv(folder / f"{frame}.csv", "reference") for frame in FRAMES}
+        design, claims = (read_json(folder / f"{file}.json") for file in ("design", "claims"))
         found[name] = {"frames": frames, "design": design, "claims": claims}
     methods = list(dict.fromkeys(method for entry in found.values() for method in entry["design"]["methods"]))
     style = Style(method_colours(methods), {method: label(method) for method in methods})
@@ -201,10 +200,10 @@ def read_data(results: Path, name: str, settings: Dataset) -> DataRecord:
     for path in (splits, proof):
         if not path.is_file():
             raise UserError(f"{path} is missing: run the split first")
-    certificate = json.loads(proof.read_text())
+    certificate = read_json(proof)
     sites = certificate["sites"]
     manifests = {
-        (site, product): json.loads((results / "scenes" / name / site / f"{product}.json").read_text())
+        (site, product): read_json(results / "scenes" / name / site / f"{product}.json")
         for site in sites
         for product in CATALOGUED
     }
@@ -216,18 +215,18 @@ def read_data(results: Path, name: str, settings: Dataset) -> DataRecord:
         pairs=_concatenate([pairs / f"{site}.csv" for site in sites]),
         dropped_pairs=_concatenate([pairs / f"{site}.dropped.csv" for site in sites]),
         stores={
-            path.parent.stem: json.loads(path.read_text())["attributes"]
+            path.parent.stem: read_json(path)["attributes"]
             for site in sites
             if (path := results / "chips" / name / f"{site}.zarr" / "zarr.json").is_file()
         },
-        splits=pd.read_csv(splits, dtype={"block": str}),
+        splits=read_csv(splits),
         certificate=certificate,
-        audit=json.loads(findings.read_text()) if (findings := results / "audit" / f"{name}.json").is_file() else {},
+        audit=read_json(findings) if (findings := results / "audit" / f"{name}.json").is_file() else {},
     )
 
 
 def _concatenate(paths: Sequence[Path]) -> pd.DataFrame:
     """Tables of all sites under each other with a column `site`."""
-    frames = [pd.read_csv(path, dtype={"baseline": str}).assign(site=path.name.split(".")[0]) for path in paths]
+    frames = [read_csv(path).assign(site=path.name.split(".")[0]) for path in paths]
     filled = [frame for frame in frames if len(frame)]
     return pd.concat(filled or frames[:1], ignore_index=True)

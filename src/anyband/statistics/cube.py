@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from anyband.config import ComparisonSettings
 from anyband.evaluation.run_columns import CONFUSION
-from anyband.runtime import UserError
+from anyband.runtime import UserError, read_csv
 from anyband.statistics.protocol import MAJORITY, PRIMARY, endpoint, label
 
 # methods, seeds, conditions, blocks, classes
@@ -82,12 +82,9 @@ def read_runs(folders: Sequence[Path], name: str) -> pd.DataFrame:
     frames = []
     for folder in folders:
         path = Path(folder) / name
-        if not path.is_file():
+        if not path.exists():
             raise UserError(f"{path} is missing: evaluate this run again, or take its method out of the experiment")
-        try:
-            frames.append(pd.read_csv(path, dtype={"method": str, "condition": str, "block": str}))
-        except (ValueError, pd.errors.ParserError) as error:
-            raise UserError(f"{path} is not a readable table ({error}): delete it and run again") from None
+        frames.append(read_csv(path))
     return pd.concat(frames, ignore_index=True)
 
 

@@ -1,6 +1,5 @@
 """What the runs themselves say, gathered over the seeds of a method: cost, translated images, learning curves."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,7 +8,7 @@ import pandas as pd
 
 from anyband.conditions import PRIMARY_CONDITIONS
 from anyband.evaluation.run_columns import IMAGES
-from anyband.runtime import UserError
+from anyband.runtime import UserError, read_csv, read_json
 from anyband.statistics.cube import read_runs
 from anyband.statistics.protocol import label
 
@@ -23,7 +22,7 @@ LEARNING = ["method", "step", "loss", "loss_lowest", "loss_highest", "val_miou",
 def read_cost(folder: Path) -> dict[str, Any]:
     """Content of a run's `cost.json`; empty when it is not there."""
     path = folder / "cost.json"
-    content: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    content: dict[str, Any] = read_json(path) if path.is_file() else {}
     return content
 
 
@@ -98,7 +97,7 @@ def image_scores(folders: Runs[Path]) -> pd.DataFrame:
 def learning(folders: Runs[Path]) -> pd.DataFrame:
     """Training loss and validation mIoU by step: mean, lowest and highest over seeds, where a history was kept."""
     table = _stacked(
-        {k: f for k, f in folders.items() if (f / "history.csv").is_file()}, lambda f: pd.read_csv(f / "history.csv")
+        {k: f for k, f in folders.items() if (f / "history.csv").is_file()}, lambda f: read_csv(f / "history.csv")
     )
     if table.empty:
         return pd.DataFrame(columns=LEARNING)

@@ -15,7 +15,7 @@ from anyband.chips.dataset import ChipDataset, load_split
 from anyband.config import Run
 from anyband.models.core.method import Method
 from anyband.models.core.storage import Recipe, load, read_recipe, save, training_products
-from anyband.runtime import UserError, write_csv
+from anyband.runtime import UserError, read_csv, write_csv
 from anyband.training import checkpoint
 from anyband.training.band_moments import measure
 from anyband.training.distributed import joined
@@ -115,7 +115,7 @@ def training_blocks(splits: Path, fraction: float, seed: int) -> tuple[str, ...]
     """
     if fraction == 1:
         return None
-    table = pd.read_csv(splits, dtype={"block": str})
+    table = read_csv(splits)
     return nested_blocks(table.loc[table["split"] == "train", "block"].unique(), fraction, seed)
 
 

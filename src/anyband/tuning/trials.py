@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from anyband.config import Config, load, merge
-from anyband.runtime import UserError, nearest, write_text
+from anyband.config import Config, load, merge, read_document
+from anyband.runtime import UserError, nearest, read_csv, read_json, write_text
 from anyband.tuning.space import SPACE, by_gradient
 
 COLUMNS = [
@@ -48,8 +48,8 @@ def read_ledger(folder: Path, methods: Iterable[str], trials: int) -> pd.DataFra
 def read_trial(folder: Path) -> dict[str, Any]:
     """Settings, score and time of one trial: the last row of its history is the finished training."""
     try:
-        settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
-        last = pd.read_csv(folder / "history.csv").iloc[-1]
+        settings = read_json(folder / "settings.json")
+        last = read_csv(folder / "history.csv").iloc[-1]
         used = settings["training"] if by_gradient(settings["model"]) else {}
         return {
             **{name: used.get(name) for name in SPACE},
@@ -57,8 +57,8 @@ def read_trial(folder: Path) -> dict[str, Any]:
             "validation_miou": float(last["val_miou"]),
             "seconds": float(last["seconds"]),
         }
-    except (OSError, ValueError, KeyError, IndexError) as error:
-        raise UserError(f"{folder} has no finished trial ({type(error).__name__}): run `snakemake tuning`") from None
+    except (UserError, ValueError, KeyError, IndexError) as error:
+        raise UserError(f"{folder} has no finished trial ({error}): run `snakemake tuning`") from None
 
 
 def choose(trials: pd.DataFrame) -> pd.DataFrame:
@@ -75,13 +75,13 @@ def best_preset(ledger: pd.DataFrame, experiment: str, path: Path) -> str:
         loop = {name: float(row[name]) for name in SPACE if pd.notna(row[name])}
         options = json.loads(row["options"])
         entries[row["method"]] = loop | ({"options": options} if options else {})
-    body = "".join(f"  {name}: {_inline(entry)}\n" for name, entry in entries.items())
+    body = "".join(f"  {_inline(str(name))}: {_inline(entry)}\n" for name, entry in entries.items())
     return HEADER.format(experiment=experiment, path=path) + "methods:\n" + body
 
 
-def _inline(entry: dict[str, Any]) -> str:
-    """A method's settings as one line of YAML."""
-    return yaml.safe_dump(entry, default_flow_style=True, sort_keys=False, width=10_000).strip()
+def _inline(value: dict[str, Any] | str) -> str:
+    """A method's settings, or its name, as one line of YAML."""
+    return yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000).strip().removesuffix("\n...")
 
 
 def format_ledger(ledger: pd.DataFrame) -> str:
@@ -133,15 +133,7 @@ def read_config(presets: Sequence[Path]) -> Config:
     """
     document: dict[str, Any] = {}
     for path in (CONFIG, *presets):
-        try:
-            change = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except OSError as error:
-            raise UserError(f"{path} cannot be read ({error.strerror}): run this in the repository") from None
-        except yaml.YAMLError:
-            raise UserError(f"{path} is not valid YAML") from None
-        if not isinstance(change, dict):
-            raise UserError(f"{path}: a configuration has keys and values")
-        document = merge(document, change)
+        document = merge(document, read_document(path))
     return load(document)
 
 
@@ -181,7 +173,7 @@ def finished(config: Config, experiment: str, methods: Sequence[str]) -> tuple[p
     """The ledger of the experiment, or the part of some methods, and the preset with the chosen settings."""
     folder = RESULTS / experiment
     if not methods:
-        return pd.read_csv(folder / "ledger.csv"), folder / "best.yaml"
+        return read_csv(folder / "ledger.csv"), folder / "best.yaml"
     ledger = read_ledger(folder, methods, config.tuning.trials)
     best = folder / f"best-{'+'.join(methods)}.yaml"
     write_text(best, best_preset(ledger, experiment, best))

@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as as_bytes
 
 from anyband.methods import MODELS, PRETRAINING
 from anyband.models.core.method import Method, union, within
@@ -54,7 +55,7 @@ def save(directory: Path, recipe: Recipe, method: Method) -> None:
     write_json(directory / SETTINGS, asdict(recipe))
     state = {name: tensor.detach().contiguous() for name, tensor in method.state_dict().items()}
     with atomic_path(directory / WEIGHTS) as temporary:
-        save_file(state, temporary)
+        temporary.write_bytes(as_bytes(state))  # the library's own files are closed to others
 
 
 def read_recipe(directory: Path) -> Recipe:

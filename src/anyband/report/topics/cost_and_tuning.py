@@ -15,6 +15,7 @@ from anyband.report.content import Graphic, Table, Topic
 from anyband.report.read import Compared, records
 from anyband.report.render import Sheet
 from anyband.report.topics.timing import megabytes, training_memory
+from anyband.runtime import read_csv
 from anyband.statistics.protocol import FLOORS, MAJORITY
 
 COST = Topic[Compared]("cost", "Cost and tuning", paragraphs=lambda entry: [fairness(entry, read_ledger(entry))])
@@ -152,7 +153,7 @@ def read_ledger(entry: Compared) -> pd.DataFrame | None:
     """Trials of an experiment: of this run, or else those behind the default settings; None when it was not tuned."""
     for path in (entry.results / "tuning" / entry.name / "ledger.csv", FROZEN / f"{entry.name}.csv"):
         if path.is_file():
-            return pd.read_csv(path, dtype={"method": str, "options": str})
+            return read_csv(path)
     return None
 
 
