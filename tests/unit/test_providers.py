@@ -2,8 +2,9 @@
 
 import pytest
 
+from anyband import config
 from anyband.products import CATALOGUED, PRODUCTS
-from anyband.providers import CATALOGUES, LP_DAAC, PLANETARY_COMPUTER, Source, sources
+from anyband.providers import CATALOGUES, LP_DAAC, PLANETARY_COMPUTER, Key, Source, StacApi, sources
 from anyband.runtime import UserError
 
 # What an answer of each provider may hold: 1000 items, 6 MB (about 250 items), 100 items, 10000 items.
@@ -33,8 +34,8 @@ def test_products_that_a_provider_lacks_come_from_the_planetary_computer():
 def test_a_url_is_asked_for_its_collections_once_and_the_first_known_ones_are_taken():
     asked = []
 
-    def collections_of(url):
-        asked.append(url)
+    def collections_of(api):
+        asked.append(api.endpoint)
         return ["HLSS30_2.0", "landsat-c2l2-sr", "sentinel-2-c1-l2a", "sentinel-2-l2a", "hls2-l30", "esa-worldcover"]
 
     found = sources("https://stac.test", collections_of)
@@ -45,6 +46,59 @@ def test_a_url_is_asked_for_its_collections_once_and_the_first_known_ones_are_ta
 
 
 def test_a_url_without_a_product_is_one_line():
-    line = "catalogue https://stac.test has no collection for landsat, known: landsat-c2-l2, landsat-c2l2-sr"
-    with pytest.raises(UserError, match=f"^{line}$"):
-        sources("https://stac.test", lambda url: ["sentinel-2-l2a"])
+    line = (
+        "catalogue https://stac.test has no collection for landsat, known: landsat-c2-l2, landsat-c2l2-sr; name another"
+    )
+    with pytest.raises(UserError, match=f"^{line} [^\n]*$"):
+        sources("https://stac.test", lambda api: ["sentinel-2-l2a"])
+
+
+def test_each_product_may_come_from_its_own_catalogue():
+    own = {"url": "HTTPS://stac.test/v1", "auth": {"bearer": "MY_TOKEN"}}
+    catalog = {"sentinel2": own, "landsat": "http://usgs.test", "rest": "lpcloud", "label": "planetary-computer"}
+    asked = []
+
+    def collections_of(api):
+        asked.append(api)
+        return ["sentinel-2-l2a", "landsat-c2-l2"]
+
+    found = sources(catalog, collections_of)
+    assert tuple(found) == CATALOGUED
+    key = Key("MY_TOKEN", "Authorization", "Bearer ")
+    assert found["sentinel2"] == Source("https://stac.test/v1", "sentinel-2-l2a", key=key)
+    assert found["landsat"] == Source("http://usgs.test", "landsat-c2-l2")
+    assert found["hls_s30"] == CATALOGUES["lpcloud"]["hls_s30"]
+    assert found["label"].endpoint == PLANETARY_COMPUTER
+    assert asked == [StacApi("https://stac.test/v1", key), StacApi("http://usgs.test")]
+
+
+@pytest.mark.parametrize(
+    ("catalog", "said"),
+    [
+        ("earth-serch", "neither a known one .* did you mean 'earth-search'"),
+        ("ftp://stac.test?key=s3cret", "neither a known one"),
+        ("/data/catalog.json", "neither a known one"),
+        ("https://me:s3cret@stac.test", "stac.test: put a login into ~/.netrc"),
+        ("https://stac.test/?api_key=s3cret", "stac.test goes on after .*auth: {query: "),
+        ("https://stac.test/#s3cret", "stac.test goes on after"),
+        ({"url": "https://stac.test", "auth": {"bearer": "eyJs3cret.a.b"}}, "not the key itself"),
+        ({"url": "https://stac.test", "auth": {"header": "X-API-Key", "variable": "s3cret"}}, "not the key itself"),
+        ({"url": "https://stac.test", "auth": {"header": "X: s3cret", "variable": "KEY"}}, "letters, digits"),
+        ({"url": "https://stac.test", "auth": {"token": "s3cret"}}, "auth is one of {bearer"),
+        ({"url": "https://stac.test", "auth": "s3cret"}, "auth is one of {bearer"),
+        ({"auth": {"bearer": "KEY"}}, "a catalogue is a name, a URL, or {url"),
+        ({"sentinel": "https://stac.test"}, "'sentinel' is no product.* 'sentinel2'"),
+        ({"sentinel2": "https://stac.test", "label": "lpcloud"}, "no catalogue for landsat, hls_s30, hls_l30: "),
+        ({"sentinel2": "https://stac.test", "rest": "embedded"}, "embedded stands alone"),
+        ({}, "no catalogue for sentinel2"),
+        (5, "neither a known one"),
+        (None, "neither a known one"),
+        (["lpcloud"], "neither a known one"),
+    ],
+)
+def test_what_is_no_catalogue_is_one_line_without_its_key(catalog, said):
+    with pytest.raises(UserError, match=said) as error:
+        config.load({"datasets": {"main": {"catalog": catalog}}})
+    assert "\n" not in str(error.value)
+    assert str(error.value).startswith("config: datasets.main.catalog: ")
+    assert "s3cret" not in str(error.value)

@@ -6,13 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 from pystac_client import ItemSearch
 
 from anyband.catalog.manifests import unsigned
 from anyband.catalog.pages import PageRequest, PatientIO
+from anyband.providers import Key
+from anyband.raster.access import SECRETS
 from anyband.runtime import UserError
+
+ROUNDED_DEG = 1e-5
+"""Boxes of items are rounded, some to less than their footprints."""
 
 _ITEM_SEARCH = re.compile(r"https://api\.stacspec\.org/v1\.[^/]+/item-search/?")
 
@@ -28,20 +33,19 @@ class Found:
 class Catalogue:
     """A STAC API that is held to what it promises."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, key: Key | None = None) -> None:
         """Open the API; its landing page is read here.
 
         Raises:
-            UserError: it does not answer, or does not conform to what a search needs.
+            UserError: it does not answer, does not conform to what a search needs, or wants a key that is not there.
         """
         self.endpoint = endpoint
-        if "@" in urlsplit(endpoint).netloc:
-            raise UserError(f"catalogue {urlsplit(endpoint).hostname}: put a login into ~/.netrc, not into the address")
-        self._io = PatientIO(endpoint)
-        landing, _ = self._io.document(PageRequest(endpoint), "links")
+        self._io = PatientIO(endpoint, key)
+        landing, _ = self._io.document(PageRequest(endpoint))
         # Any release of version 1 will do. LP DAAC names a release candidate.
-        if not any(_ITEM_SEARCH.fullmatch(str(name)) for name in landing.get("conformsTo") or ()):
-            raise UserError(f"catalogue {endpoint}: does not conform to STAC item search, so it cannot be relied on")
+        classes = landing.get("conformsTo") if isinstance(landing.get("links"), list) else None
+        if not any(_ITEM_SEARCH.fullmatch(str(name)) for name in classes or ()):
+            raise UserError(f"catalogue {endpoint}: {_what_else(landing)}, so it cannot be searched")
         self._links: list[dict[str, Any]] = landing["links"]
 
     def collections(self) -> list[str]:
@@ -77,7 +81,7 @@ class Catalogue:
                 repeated += known is not None
                 here[item["id"]] = item if known is None else max(known, item, key=_version)
             items |= here
-        return Found([unsigned(items[key]) for key in sorted(items)], repeated)
+        return Found([unsigned(items[key], SECRETS) for key in sorted(items)], repeated)
 
     def _search_link(self) -> tuple[str, str]:
         """Address and method of the search; POST where the API takes it."""
@@ -109,6 +113,18 @@ class Catalogue:
             raise UserError(f"catalogue {self.endpoint}: {message}")
 
 
+def _what_else(document: Mapping[str, Any]) -> str:
+    """What a document is that should have been the landing page of an API, and what is needed."""
+    kind = document.get("type")
+    if kind == "Catalog" and not any(link.get("rel") == "search" for link in document.get("links") or ()):
+        return "is a static catalogue: serve it through a STAC API with item search and give the address of that"
+    parts = {"FeatureCollection": "a list of items", "Feature": "an item", "Collection": "a collection"}
+    part = parts.get(str(kind)) or ("a list of collections" if "collections" in document else None)
+    if part:
+        return f"is {part} of an API, not its landing page: leave out /collections, /search and what follows"
+    return "does not conform to STAC item search"
+
+
 def _boxes(bbox: list[float]) -> list[list[float]]:
     """The box, or its two parts on both sides of the antimeridian."""
     west, south, east, north = bbox
@@ -132,8 +148,10 @@ def _meets_bbox(item: Mapping[str, Any], bbox: list[float]) -> bool:
     (west, south), (east, north) = item["bbox"][:2], item["bbox"][half : half + 2]
     east += 360 if east < west else 0
     wanted_east = bbox[2] + (360 if bbox[2] < bbox[0] else 0)
-    overlaps = any(west + turn <= wanted_east and east + turn >= bbox[0] for turn in (-360, 0, 360))
-    return bool(overlaps and south <= bbox[3] and north >= bbox[1])
+    overlaps = any(
+        west + turn <= wanted_east + ROUNDED_DEG and east + turn >= bbox[0] - ROUNDED_DEG for turn in (-360, 0, 360)
+    )
+    return bool(overlaps and south <= bbox[3] + ROUNDED_DEG and north >= bbox[1] - ROUNDED_DEG)
 
 
 def _meets_interval(item: Mapping[str, Any], interval: str) -> bool:

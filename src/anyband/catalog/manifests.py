@@ -5,7 +5,7 @@ Everything downstream reads manifests only, so a run can be repeated although th
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -51,16 +51,20 @@ def read_manifest(path: Path) -> list[dict[str, Any]]:
     return items
 
 
-def unsigned(item: dict[str, Any]) -> dict[str, Any]:
-    """A raw item whose addresses have lost their signatures, which are secrets and expire."""
-    return _without_signatures(item) if _SIGNATURE.search(json.dumps(item)) else item
+def unsigned(item: dict[str, Any], secrets: Collection[str] = ()) -> dict[str, Any]:
+    """A raw item whose addresses have lost their signatures, which are secrets and expire, and `secrets`."""
+    text = json.dumps(item)
+    marked = _SIGNATURE.search(text) or any(secret in text for secret in secrets)
+    return _without_signatures(item, secrets) if marked else item
 
 
-def _without_signatures(value: Any) -> Any:
+def _without_signatures(value: Any, secrets: Collection[str]) -> Any:
     if isinstance(value, dict):
-        return {key: _without_signatures(entry) for key, entry in value.items()}
+        return {key: _without_signatures(entry, secrets) for key, entry in value.items()}
     if isinstance(value, list):
-        return [_without_signatures(entry) for entry in value]
-    if isinstance(value, str) and "://" in value and _SIGNATURE.search(value):
-        return value.split("?")[0]
-    return value
+        return [_without_signatures(entry, secrets) for entry in value]
+    if not isinstance(value, str):
+        return value
+    if "://" in value and (any(secret in value for secret in secrets) or _SIGNATURE.search(value)):
+        value = value.split("?")[0]
+    return "..." if any(secret in value for secret in secrets) else value

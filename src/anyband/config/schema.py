@@ -23,7 +23,7 @@ from anyband.ground import CHIP_M
 from anyband.landcover import SCORED
 from anyband.methods import MODELS, PRETRAINED
 from anyband.products import EXTRA, SATELLITES
-from anyband.providers import CATALOGUES
+from anyband.providers import places
 from anyband.runtime import nearest
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -118,10 +118,10 @@ class Split(Settings):
 class Dataset(Settings):
     """Where scenes come from, which ones pair up, and how chips are cut."""
 
-    catalog: str = Field(
+    catalog: str | dict[str, Any] = Field(
         "embedded",
         description="embedded (simulated scenes, offline), planetary-computer, earth-search, earth-search-c1, lpcloud, "
-        "or the URL of a STAC API",
+        "the URL of a STAC API, or one of them for each product (docs/data.md, Access)",
     )
     sites: Draw | str = Field(
         "workflow/sites/embedded.csv",
@@ -151,13 +151,16 @@ class Dataset(Settings):
             raise ValueError(f"is the number {value}: write a day as 2022-05-31")
         return value
 
+    @field_validator("catalog", mode="before")
+    @classmethod
+    def _known_places(cls, value: object) -> object:
+        places(value)
+        return value
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if len(set(self.classes.values())) != len(self.classes):
             raise ValueError("classes names the same class twice")
-        if self.catalog not in CATALOGUES and not self.catalog.startswith(("http://", "https://")):
-            hint = nearest(self.catalog, CATALOGUES)
-            raise ValueError(f"catalog {self.catalog!r} is neither a known one nor a http(s) URL of a STAC API{hint}")
         if self.end < self.start:
             raise ValueError(f"end {self.end} is before start {self.start}")
         if self.extent_m % self.chip_m:

@@ -19,6 +19,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from anyband.raster.asset import UnusableItemError
 from anyband.raster.sas import cache_folder, forget_token, sas_token
+from anyband.raster.trust import certificates, is_untrusted, untrusted_line
 from anyband.runtime import UserError
 
 T = TypeVar("T")
@@ -34,8 +35,8 @@ AWS_REGION = "us-west-2"  # of the Landsat and Sentinel-2 buckets
 RETRY_WAITS_S = (1.0, 4.0, 15.0)
 """Pauses before each further try, on top of GDAL's own retries, which see neither pages of HTML nor cut files."""
 
-CERTIFICATES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GDAL_CURL_CA_BUNDLE", "AWS_CA_BUNDLE")
-"""Variables that name a file of trusted certificates, the first one that is set; for searches and for files alike."""
+SECRETS: set[str] = set()
+"""Keys of catalogues that are in use; no message has them."""
 
 STORES = {"s3": "vsis3", "s3a": "vsis3", "gs": "vsigs", "az": "vsiaz", "abfs": "vsiaz"}
 """Object stores by the scheme of their addresses: what GDAL calls them."""
@@ -45,7 +46,6 @@ _STATUS = re.compile(r"(?:response code(?: on \S+)?|error code|HTTP)\s*:?\s*(\d{
 _REFUSED = ("Forbidden", "Unauthorized", "Permission denied")
 _GONE = ("does not exist", "No such file")
 _UNREACHABLE = ("CURL error", "timed out", "Could not resolve", "Connection refused")
-_UNTRUSTED = ("SSL certificate", "certificate verify failed", "CERTIFICATE_VERIFY_FAILED", "self-signed certificate")
 # What an object store says itself: GDAL passes its words on, without the status, under these names of errors.
 _NO_OBJECT, _NO_BUCKET, _NO_CREDENTIALS = (
     f"CPLE_AWS{name}Error" for name in ("ObjectNotFound", "BucketNotFound", "InvalidCredentials")
@@ -104,20 +104,6 @@ def gdal_env() -> dict[str, Any]:
         cookies = str(cache_folder() / "earthdata.cookies")
         options |= {"GDAL_HTTP_NETRC": "YES", "GDAL_HTTP_COOKIEFILE": cookies, "GDAL_HTTP_COOKIEJAR": cookies}
     return options
-
-
-def certificates() -> str | None:
-    """File of the certificates that the user trusts, None for the usual ones.
-
-    Raises:
-        UserError: it is not there.
-    """
-    name = next((name for name in CERTIFICATES if os.environ.get(name)), None)
-    if name is None:
-        return None
-    if not Path(os.environ[name]).exists():
-        raise UserError(f"{name} names {os.environ[name]}, which does not exist: name a file of certificates (PEM)")
-    return os.environ[name]
 
 
 def sign(href: str) -> str:
@@ -214,7 +200,7 @@ def find_trouble(href: str, error: BaseException) -> Trouble:
         return "refused"
     if said or status & {"404", "410"} or any(mark in message for mark in _GONE):
         return "gone"
-    if status or any(mark in message for mark in (*_UNREACHABLE, *_UNTRUSTED)):
+    if status or is_untrusted(message) or any(mark in message for mark in _UNREACHABLE):
         return "down"
     return "refused" if "not recognized" in message and href.startswith(EARTHDATA_FILES) else "damaged"
 
@@ -240,18 +226,6 @@ def why_unreadable(href: str, error: BaseException) -> str:
     if is_untrusted(message):
         return f"{place} cannot be read: {untrusted_line()}"
     return f"{place} cannot be read ({message[:200]})"
-
-
-def is_untrusted(message: str) -> bool:
-    """Whether an error is that of a certificate that nobody vouches for."""
-    return any(mark in message for mark in _UNTRUSTED)
-
-
-def untrusted_line() -> str:
-    """What to do about it."""
-    name = next((name for name in CERTIFICATES if os.environ.get(name)), None)
-    beside = f", {name} does not have its authority" if name else ""
-    return f"its certificate is not trusted{beside}: set {CERTIFICATES[0]} to a file of all authorities that you trust"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -292,10 +266,11 @@ def _azure_container(href: str) -> tuple[str, str] | None:
 
 
 def without_secrets(message: str) -> str:
-    """One line of text without the query strings of addresses, which hold tokens."""
-    token = os.environ.get(EARTHDATA_VARIABLE)
+    """One line of text without keys, and without the query strings of addresses, which hold tokens."""
     line = " ".join(message.split())
-    return _QUERY.sub("", line.replace(token, "...") if token else line)
+    for secret in filter(None, (os.environ.get(EARTHDATA_VARIABLE), *SECRETS)):
+        line = line.replace(secret, "...")
+    return _QUERY.sub("", line)
 
 
 @cache

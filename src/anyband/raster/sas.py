@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anyband.raster.trust import certificates, is_untrusted, untrusted_line
 from anyband.runtime import UserError, atomic_path, file_lock
 
 if TYPE_CHECKING:
@@ -115,7 +116,11 @@ def _fetch(endpoint: str, container: str) -> dict[str, Any]:
     while True:
         wait = pause
         try:
-            answer = requests.get(url, timeout=TIMEOUT_S)
+            answer = requests.get(url, timeout=TIMEOUT_S, verify=certificates() or True)
+        except requests.exceptions.SSLError as error:
+            if is_untrusted(str(error)):
+                raise UserError(f"{url}: {untrusted_line()}") from None
+            problem = "does not answer (SSLError)"
         except requests.RequestException as error:
             problem = f"does not answer ({type(error).__name__})"
         else:

@@ -27,14 +27,16 @@ def main() -> None:
     )
     settings: Dataset = arguments.settings
     site = Site(arguments.site, arguments.longitude, arguments.latitude, settings.extent_m)
-    known = sources(settings.catalog, lambda url: open_catalogue(url).collections()) | extra_sources(EXTRA)
+    known = sources(settings.catalog, lambda api: open_catalogue(api.endpoint, api.key).collections()) | extra_sources(
+        EXTRA
+    )
     manifests = {}
     for product in arguments.products:
         source = known[product]
         # A label holds for its year; it need not overlap the dates of the scenes.
         days = None if product == "label" else (settings.start, settings.end)
         query = site_query(site, source.collection, days)
-        found = open_catalogue(source.endpoint).search(query, source.page)
+        found = open_catalogue(source.endpoint, source.key).search(query, source.page)
         if not found.items and product in NEEDED:
             when = f" from {days[0]} to {days[1]}" if days else ""
             place = f"site {site.name} ({site.longitude:g}, {site.latitude:g})"

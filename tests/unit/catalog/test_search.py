@@ -1,13 +1,17 @@
 """Search against APIs of many kinds, some of which misbehave, and manifests that stay put."""
 
 import json
+import ssl
+import subprocess
 import threading
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
+import certifi
 import pytest
+import rasterio
 import requests
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +21,9 @@ from anyband.catalog import pages
 from anyband.catalog.api import Catalogue, Found
 from anyband.catalog.manifests import read_manifest, site_query, write_manifest
 from anyband.catalog.sites import Site
+from anyband.providers import Key
+from anyband.raster.access import gdal_env, read_raster
+from anyband.raster.trust import CERTIFICATES
 from anyband.runtime import UserError
 from anyband.testing.provider_apis import APIS
 from archive_run import serving
@@ -46,6 +53,14 @@ class Api:
     def __init__(self, answers, conforms_to=CORE, landing=None, methods=("GET", "POST")):
         self.answers, self.asked, self.headers = answers, [], {}
         self.landing, self.conforms_to, self.methods = landing, conforms_to, methods
+        self.moved, self.requests, self.handshakes = {}, [], 0
+
+    def sent(self, key):
+        """What each request had in the place of a key."""
+        return [
+            dict(parse_qsl(urlsplit(path).query)).get(key.name) if key.query else headers.get(key.name)
+            for path, headers in self.requests
+        ]
 
     def page(self, asked):
         self.asked.append(asked)
@@ -72,16 +87,20 @@ class Api:
 
 
 @contextmanager
-def api(answers, **settings):
+def api(answers, certificate=None, **settings):
     fake = Api(answers, **settings)
 
     class Handler(BaseHTTPRequestHandler):
         def send(self, status, document):
+            fake.requests.append((self.path, dict(self.headers)))
+            status, goal = fake.moved.get(urlsplit(self.path).path, (status, None))
             content = (document if isinstance(document, str) else json.dumps(document)).encode()
             missing = 50 if document == CUT else 0
             self.send_response(status)
             for name, value in fake.headers.items() if status != 200 else ():
                 self.send_header(name, value)
+            if goal:
+                self.send_header("Location", goal)
             self.send_header("Content-Length", str(len(content) + missing))
             self.end_headers()
             self.wfile.write(content)
@@ -96,7 +115,10 @@ def api(answers, **settings):
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        fake.url = f"http://127.0.0.1:{server.server_port}"
+        fake.url = f"http{'s' if certificate else ''}://127.0.0.1:{server.server_port}"
+        if certificate:
+            server.socket = certificate.wrap_socket(server.socket, server_side=True)
+            certificate.sni_callback = lambda *_: setattr(fake, "handshakes", fake.handshakes + 1)
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         yield fake
         server.shutdown()
@@ -290,19 +312,27 @@ def test_pages_that_go_round_in_a_circle_are_found_out():
 
 
 def test_an_api_that_keeps_failing_is_one_line():
-    with api([503]) as fake, pytest.raises(UserError, match=f"^catalogue {fake.url}: POST /search answers 503: .*try"):
+    with (
+        api([503]) as fake,
+        pytest.raises(UserError, match=f"^catalogue {fake.url}: POST {fake.url}/search answers 503: .*try"),
+    ):
         find(fake)
     assert len(fake.asked) == (pages.RETRIES + 1) * pages.ATTEMPTS
 
 
 def test_what_is_refused_is_not_tried_again():
-    with api([400]) as fake, pytest.raises(UserError, match=r"^catalogue [^\n]*: POST /search answers 400: [^\n]*$"):
+    with (
+        api([400]) as fake,
+        pytest.raises(UserError, match=r"^catalogue [^\n]*: POST [^\n]*/search answers 400: [^\n]*$"),
+    ):
         find(fake)
     assert len(fake.asked) == 1
 
 
 def test_nothing_at_the_address_is_one_line():
-    with pytest.raises(UserError, match=r"^catalogue http://127.0.0.1:9/stac: GET /stac fails: [^\n]*$"):
+    with pytest.raises(
+        UserError, match=r"^catalogue http://127.0.0.1:9/stac: GET http://127.0.0.1:9/stac fails: [^\n]*$"
+    ):
         Catalogue("http://127.0.0.1:9/stac")
 
 
@@ -320,10 +350,139 @@ def test_every_request_has_a_time_limit(monkeypatch):
     assert limits == [pages.TIMEOUT_S] * 2
 
 
-def test_a_login_in_the_address_is_refused_without_repeating_it():
-    with pytest.raises(UserError, match="netrc") as refused:
-        Catalogue("https://user:secret@catalogue.test/stac")
-    assert "secret" not in str(refused.value)
+KEYS = [
+    (Key("STAC_KEY", "Authorization", "Bearer "), "Bearer top-s3cret"),
+    (Key("STAC_KEY", "X-API-Key"), "top-s3cret"),
+    (Key("STAC_KEY", "api_key", query=True), "top-s3cret"),
+]
+
+
+@pytest.mark.parametrize(("key", "sent"), KEYS)
+def test_a_key_goes_to_its_own_api_alone_and_into_no_manifest(key, sent, monkeypatch):
+    """Not to the hosts that a redirection and a link lead to; what the server repeats of it is not kept."""
+    monkeypatch.setenv("STAC_KEY", " top-s3cret\n")
+    found = items(3)
+    found[0]["links"] = [{"rel": "self", "href": "http://127.0.0.1/items/a?api_key=top-s3cret"}]
+    found[0]["properties"]["note"] = "asked with top-s3cret"
+    with api([]) as home, api([([found[1]], {}), ([], {}), ([], {})]) as other:
+        home.answers = [([found[0]], {"href": f"{other.url}/search", "method": "GET"})]
+        home.moved = {"/collections": (307, f"{other.url}/collections?page=2")}
+        catalogue = Catalogue(home.url, key)
+        catalogue.collections()
+        (first, second) = catalogue.search(QUERY, 100).items
+    assert home.sent(key) == [sent] * 3
+    assert other.sent(key) == [None] * len(other.requests)
+    assert len(other.requests) >= 3
+    assert "s3cret" not in json.dumps([first, second])
+
+
+def test_a_key_that_is_missing_or_wrong_is_one_line(monkeypatch):
+    monkeypatch.setenv("STAC_KEY", "top-s3cret")
+    key = Key("STAC_KEY", "api_key", query=True)
+    with api([401, 403]) as fake:
+        for known, advice in ((None, "docs/data.md, Access.*netrc"), (key, "the key in STAC_KEY is not accepted$")):
+            with pytest.raises(UserError, match=f"answers 40[13]: .*{advice}") as error:
+                Catalogue(fake.url, known).search(QUERY, 100)
+            assert "s3cret" not in str(error.value)
+        assert len(fake.asked) == 2
+        monkeypatch.delenv("STAC_KEY")
+        with pytest.raises(UserError, match=f"^catalogue {fake.url}: the environment variable STAC_KEY is not set"):
+            Catalogue(fake.url, key)
+
+
+def test_a_server_that_is_not_there_does_not_give_the_key_away(monkeypatch):
+    monkeypatch.setenv("STAC_KEY", "top-s3cret")
+    with pytest.raises(UserError, match="fails") as error:
+        Catalogue("http://127.0.0.1:9/stac", Key("STAC_KEY", "api_key", query=True))
+    assert "s3cret" not in str(error.value)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303])
+def test_a_redirection_that_loses_the_search_is_named(status):
+    with api([items(1)]) as fake:
+        fake.moved = {"/search": (status, "/other/search")}
+        line = (
+            f"^catalogue {fake.url}: redirects POST {fake.url}/search to {fake.url}/other/search with status {status}, "
+        )
+        with pytest.raises(UserError, match=line):
+            find(fake)
+
+
+def test_a_redirection_that_keeps_the_search_is_followed():
+    with api([items(1)]) as fake:
+        fake.moved = {"/search": (308, "/search/")}
+        assert len(find(fake).items) == 1
+
+
+@pytest.mark.parametrize("goal", ["http://stac.internal.invalid:8080", "{url}/nowhere"])
+def test_links_that_lead_elsewhere_are_named_with_their_whole_address(goal):
+    with api([items(1)]) as fake:
+        goal = goal.format(url=fake.url)
+        fake.landing = {"conformsTo": CORE, "links": [{"rel": "search", "href": f"{goal}/search", "method": "POST"}]}
+        fake.moved = {"/nowhere/search": (404, "/")}
+        with pytest.raises(
+            UserError, match=f"^catalogue {fake.url}/v1: POST {goal}/search (fails|answers 404).*a link of"
+        ):
+            Catalogue(f"{fake.url}/v1").search(QUERY, 100)
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ({"type": "Catalog", "links": [{"rel": "child", "href": "a.json"}]}, "is a static catalogue: serve it"),
+        ({"type": "FeatureCollection", "features": []}, "is a list of items of an API, not its landing page"),
+        ({"collections": [], "links": []}, "is a list of collections of an API, not its landing page"),
+        ({"type": "Collection", "links": []}, "is a collection of an API, not its landing page"),
+        ({"type": "Feature", "links": []}, "is an item of an API, not its landing page"),
+        ({"conformsTo": CORE}, "does not conform"),
+        ({"conformsTo": 5, "links": 5}, "does not conform"),
+    ],
+)
+def test_another_page_than_the_landing_page_says_what_is_needed(document, said):
+    with api([], landing=document) as fake, pytest.raises(UserError, match=f"^catalogue {fake.url}: {said}"):
+        Catalogue(fake.url)
+
+
+def test_the_address_of_the_search_says_what_is_needed():
+    with api([400]) as fake, pytest.raises(UserError, match="answers 400: .* landing page, without /collections or"):
+        Catalogue(f"{fake.url}/search")
+
+
+def test_a_certificate_that_is_not_trusted_is_tried_once_and_one_variable_mends_it(tmp_path, monkeypatch, no_waits):
+    for name in CERTIFICATES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("GDAL_CURL_CA_BUNDLE", certifi.where())  # as rasterio does
+    with api([items(1)], certificate=self_signed(tmp_path)) as fake:
+        with pytest.raises(UserError, match="certificate is not trusted: set REQUESTS_CA_BUNDLE to a file of all"):
+            find(fake)
+        assert no_waits == []
+        assert fake.handshakes == 1
+        with (
+            rasterio.Env(**gdal_env()),
+            pytest.raises(UserError, match="certificate is not trusted: set REQUESTS_CA_BUNDLE"),
+        ):
+            read_raster(f"{fake.url}/x.tif", lambda source: source.count, "item X")
+        assert no_waits == []
+        for name in CERTIFICATES:
+            with monkeypatch.context() as environment:
+                environment.setenv(name, str(tmp_path / "own.pem"))
+                assert len(find(fake).items) == 1
+                with rasterio.Env(**gdal_env()), pytest.raises(UserError, match="response code: 501"):
+                    read_raster(f"{fake.url}/x.tif", lambda source: source.count, "item X")
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "nothing.pem"))
+        for action in (lambda: find(fake), gdal_env):
+            with pytest.raises(UserError, match="^REQUESTS_CA_BUNDLE names .*, which does not exist"):
+                action()
+
+
+def self_signed(folder):
+    """A context with a certificate of 127.0.0.1 that is its own authority, `own.pem`."""
+    command = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=anyband -addext subjectAltName=IP:127.0.0.1"
+    files = ["-keyout", str(folder / "own.key"), "-out", str(folder / "own.pem")]
+    subprocess.run(["openssl", *command.split(), *files], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "own.pem", folder / "own.key")
+    return context
 
 
 def test_a_login_page_instead_of_an_api_is_one_line():
