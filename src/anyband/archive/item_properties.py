@@ -9,10 +9,9 @@ from typing import Any
 Transform = tuple[float, float, float, float, float, float]
 
 SIMULATED = "anyband:simulated"
-PERCENTAGES = (
-    "water", "snow_ice", "vegetation", "thin_cirrus", "cloud_shadow", "nodata_pixel", "unclassified", "dark_features",
-    "not_vegetated", "degraded_msi_data", "high_proba_clouds", "medium_proba_clouds", "saturated_defective_pixel",
-)  # fmt: skip
+_PERCENTAGES = """water snow_ice vegetation thin_cirrus cloud_shadow nodata_pixel unclassified dark_features
+not_vegetated degraded_msi_data high_proba_clouds medium_proba_clouds saturated_defective_pixel"""
+PERCENTAGES = tuple(_PERCENTAGES.split())
 
 
 @dataclass(frozen=True)
@@ -34,21 +33,21 @@ class ItemDescription:
     """
 
     product: str
-    platform: str
     datetime: dt.datetime
+    generation_time: dt.datetime
     dataset: str
     site: str
     epsg: int
-    assets: dict[str, AssetFile]
     footprint: list[tuple[float, float]]
-    cloud_cover: float
-    sun_zenith: float
-    sun_azimuth: float
-    view_zenith: float
-    view_azimuth: float
-    baseline: str | None
-    generation_time: dt.datetime
     simulated: str
+    assets: dict[str, AssetFile] = field(default_factory=dict)
+    platform: str = ""
+    cloud_cover: float = 0.0
+    sun_zenith: float = 0.0
+    sun_azimuth: float = 0.0
+    view_zenith: float = 0.0
+    view_azimuth: float = 0.0
+    baseline: str | None = None
     percentages: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -76,7 +75,14 @@ _ORBIT_REFERENCE = {
 def item_names(info: ItemDescription) -> dict[str, str]:
     """Everything that goes into ids, file names and links."""
     longitude, latitude = info.centre
-    names = {"site": info.site, "sensing": _compact(info.datetime), "generation": _compact(info.generation_time)}
+    names = {
+        "site": info.site,
+        "sensing": _compact(info.datetime),
+        "generation": _compact(info.generation_time),
+        "day": f"{info.datetime:%Y%j}",
+        "unit": info.platform[-1:].upper(),
+        "baseline": str(info.baseline),
+    }
     if info.product == "label":
         # Each site holds its own cut-out of the 3 degree tile, and ids must differ within a collection.
         tile = worldcover_tile(longitude, latitude)
@@ -125,80 +131,30 @@ def hls_tags(info: ItemDescription) -> dict[str, str]:
     return {"PRODUCT_URI": f"{product.replace('_MSIL2A_', '_MSIL1C_')}.SAFE"}
 
 
-def _sentinel2_properties(info: ItemDescription, names: Mapping[str, str]) -> dict[str, Any]:
-    unit, baseline = names["id"][:3], f"N{info.baseline}"
-    made = names["generation"]
-    return {
-        "datetime": microseconds(info.datetime),
-        "platform": f"Sentinel-2{info.platform[-1].upper()}",
-        "proj:epsg": info.epsg,
-        "eo:cloud_cover": info.cloud_cover,
-        "sat:relative_orbit": int(names["relative"]),
-        "s2:mgrs_tile": names["tile"],
-        "s2:granule_id": f"{unit}_OPER_MSI_L2A_TL_MSFT_{made}_A{names['orbit']}_T{names['tile']}_{baseline}",
-        "s2:datatake_id": f"G{unit}_{names['sensing']}_{names['orbit']}_{baseline}",
-        "s2:product_uri": f"{names['product']}.SAFE",
-        "s2:datastrip_id": f"{unit}_OPER_MSI_L2A_DS_MSFT_{made}_S{names['sensing']}_{baseline}",
-        "s2:generation_time": microseconds(info.generation_time),
-        "s2:processing_baseline": info.baseline,
-        "s2:mean_solar_zenith": info.sun_zenith,
-        "s2:mean_solar_azimuth": info.sun_azimuth,
-        "s2:reflectance_conversion_factor": _sun_distance_factor(info.datetime),
-    } | {f"s2:{name}_percentage": info.percentages.get(name, 0.0) for name in PERCENTAGES}
+def item_properties(info: ItemDescription, template: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """What differs from scene to scene, as the collection's template maps it.
 
-
-def _landsat_properties(info: ItemDescription, names: Mapping[str, str]) -> dict[str, Any]:
+    Args:
+        info: the scene.
+        template: `filled`, property -> one of the scene's values below; `named`, property -> pattern of `names`.
+        names: of `item_names`.
+    """
     grid = next(iter(info.assets.values()))
-    scene = f"LC{info.platform[-1]}{names['path']}{names['row']}{info.datetime:%Y%j}LGN00"
-    return {
+    values = vars(info) | {
         "datetime": microseconds(info.datetime),
-        "created": microseconds(info.generation_time),
-        "platform": info.platform,
-        "proj:epsg": info.epsg,
-        "proj:shape": list(grid.shape),
-        "proj:transform": list(grid.transform),
-        "eo:cloud_cover": info.cloud_cover,
-        "landsat:cloud_cover_land": info.cloud_cover,
-        "landsat:scene_id": scene,
-        "landsat:wrs_path": names["path"],
-        "landsat:wrs_row": names["row"],
-        "view:sun_elevation": 90 - info.sun_zenith,
-        "view:sun_azimuth": info.sun_azimuth,
+        "generation_time": microseconds(info.generation_time),
+        "shape": list(grid.shape),
+        "transform": list(grid.transform),
+        "whole_transform": [*grid.transform, 0.0, 0.0, 1.0],
+        "sun_elevation": 90 - info.sun_zenith,
+        "sun_distance_factor": _sun_distance_factor(info.datetime),
+        "relative_orbit": int(names.get("relative", 0)),
     }
-
-
-def _hls_properties(info: ItemDescription, names: Mapping[str, str]) -> dict[str, Any]:
-    grid = next(iter(info.assets.values()))
-    when = microseconds(info.datetime)
-    return {
-        "datetime": when,
-        "start_datetime": when,
-        "end_datetime": when,
-        "platform": info.platform,
-        "proj:epsg": info.epsg,
-        "proj:shape": list(grid.shape),
-        "proj:transform": [*grid.transform, 0.0, 0.0, 1.0],
-        "eo:cloud_cover": info.cloud_cover,
-        "view:sun_azimuth": info.sun_azimuth,
-        "view:azimuth": info.view_azimuth,
-    }
-
-
-def _label_properties(info: ItemDescription, names: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        "proj:epsg": info.epsg,
-        "esa_worldcover:product_tile": names["tile"],
-        "grid:code": f"ESAWORLDCOVER-{names['tile']}",
-    }
-
-
-PROPERTIES = {
-    "sentinel2": _sentinel2_properties,
-    "landsat": _landsat_properties,
-    "hls_s30": _hls_properties,
-    "hls_l30": _hls_properties,
-    "label": _label_properties,
-}
+    filled = {key: values[name] for key, name in template["filled"].items()}
+    filled |= {key: pattern.format(**names) for key, pattern in template["named"].items()}
+    if info.product == "sentinel2":
+        filled |= {f"s2:{name}_percentage": info.percentages.get(name, 0.0) for name in PERCENTAGES}
+    return filled
 
 
 def _compact(when: dt.datetime) -> str:

@@ -78,7 +78,6 @@ class SiteWriter:
             dataset=self.dataset,
             site=self.place.name,
             epsg=epsg,
-            assets={},
             footprint=self.ring,
             cloud_cover=round(cloud_cover, 6),
             sun_zenith=seen.sun_zenith,
@@ -96,19 +95,11 @@ def publish_label(writer: SiteWriter, labels: NDArray[np.uint8], hidden: HiddenG
     raster = label_raster(labels, hidden)
     info = ItemDescription(
         product="label",
-        platform="",
         datetime=datetime(2021, 1, 1, tzinfo=UTC),
         dataset=writer.dataset,
         site=writer.place.name,
         epsg=4326,
-        assets={},
         footprint=writer.ring,
-        cloud_cover=0.0,
-        sun_zenith=0.0,
-        sun_azimuth=0.0,
-        view_zenith=0.0,
-        view_azimuth=0.0,
-        baseline=None,
         generation_time=datetime(2022, 10, 28, tzinfo=UTC),
         simulated=writer.simulated,
     )

@@ -17,12 +17,12 @@ from typing import Any
 
 from anyband.archive.item_properties import (
     PERCENTAGES,
-    PROPERTIES,
     SIMULATED,
     AssetFile,
     ItemDescription,
     bounding_box,
     item_names,
+    item_properties,
     mgrs_tile,
     microseconds,
 )
@@ -50,11 +50,12 @@ def build_item(info: ItemDescription, base_url: str = BASE) -> dict[str, Any]:
         ValueError: an asset key, percentage or platform that the dialect does not know, or no file at all.
     """
     collection = collection_of(info.product)
-    template = _template(collection)
+    template = copy.deepcopy(read_template(collection))
     _check(info, template)
     names = item_names(info) | {"base": base_url, "collection": collection}
     ring = _ring(info)
     multi = info.product.startswith("hls")
+    properties = template["properties"] | item_properties(info, template, names) | {SIMULATED: info.simulated}
     return {
         "type": "Feature",
         "stac_version": "1.0.0",
@@ -63,7 +64,7 @@ def build_item(info: ItemDescription, base_url: str = BASE) -> dict[str, Any]:
         "collection": collection,
         "bbox": bounding_box(info.footprint),
         "geometry": {"type": "MultiPolygon" if multi else "Polygon", "coordinates": [[ring]] if multi else [ring]},
-        "properties": template["properties"] | PROPERTIES[info.product](info, names) | {SIMULATED: info.simulated},
+        "properties": properties,
         "links": _api_links(names) + [link | {"href": link["href"].format(**names)} for link in template["links"]],
         "assets": _assets(info, template["assets"], names),
     }
@@ -97,11 +98,6 @@ def read_template(collection: str, folder: Path = TEMPLATES) -> dict[str, Any]:
     path = folder / f"{collection}.json"
     document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return document
-
-
-def _template(collection: str) -> dict[str, Any]:
-    """A copy of the fixed part for one item."""
-    return copy.deepcopy(read_template(collection))
 
 
 def _assets(info: ItemDescription, templates: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
@@ -161,13 +157,12 @@ def _api_links(names: Mapping[str, str]) -> list[dict[str, str]]:
     ]
 
 
-DESCRIBED_EXTENSIONS = [
-    f"https://stac-extensions.github.io/{name}/schema.json"
-    for name in ("eo/v2.0.0", "raster/v2.0.0", "projection/v2.0.0", "view/v1.0.0", "classification/v2.0.0")
-]
-DESCRIBED_MASK = {"no_data": 0, "clear": 1, "cloud": 2, "cloud_shadow": 3, "thin_cirrus": 4}
+_DESCRIBED = read_template("described")
+_CLASSES = _DESCRIBED["assets"]["mask"]["classification:classes"]
+DESCRIBED_MASK: dict[str, int] = {entry["name"]: entry["value"] for entry in _CLASSES}
 """Values of the mask of an extra sensor."""
-DESCRIBED_SCALE, DESCRIBED_NODATA = 1e-4, -9999
+DESCRIBED_SCALE: float = _DESCRIBED["assets"]["image"]["raster:scale"]
+DESCRIBED_NODATA: int = _DESCRIBED["assets"]["image"]["nodata"]
 
 
 def described_id(info: ItemDescription, sensor: Sensor) -> str:
@@ -186,7 +181,7 @@ def described_item(info: ItemDescription, sensor: Sensor, grid: PixelGrid) -> di
     return {
         "type": "Feature",
         "stac_version": "1.1.0",
-        "stac_extensions": DESCRIBED_EXTENSIONS,
+        "stac_extensions": _DESCRIBED["stac_extensions"],
         "id": identifier,
         "collection": collection,
         "bbox": bounding_box(info.footprint),
@@ -201,27 +196,21 @@ def described_item(info: ItemDescription, sensor: Sensor, grid: PixelGrid) -> di
 
 
 def _described_properties(info: ItemDescription, sensor: Sensor, grid: PixelGrid) -> dict[str, Any]:
-    return {
-        "datetime": microseconds(info.datetime),
-        "created": microseconds(info.generation_time),
-        "platform": sensor.platform,
-        "constellation": sensor.product,
+    scene = replace(
+        info, platform=sensor.platform, assets={"image": AssetFile("", grid.epsg, grid.transform, grid.shape)}
+    )
+    return item_properties(scene, _DESCRIBED, {"epsg": str(grid.epsg), "product": sensor.product}) | {
         "gsd": sensor.bands[0].gsd_m,
-        "eo:cloud_cover": info.cloud_cover,
-        "proj:code": f"EPSG:{grid.epsg}",
-        "proj:shape": list(grid.shape),
-        "proj:transform": list(grid.transform),
-        "view:sun_elevation": 90 - info.sun_zenith,
-        "view:sun_azimuth": info.sun_azimuth,
-        "view:off_nadir": info.view_zenith,
-        "view:azimuth": info.view_azimuth,
         SIMULATED: info.simulated,
     }
 
 
 def _described_assets(start: str, sensor: Sensor) -> dict[str, Any]:
-    media = "image/tiff; application=geotiff; profile=cloud-optimized"
-    bands = [
+    """Image and mask; wavelengths in micrometres."""
+    assets: dict[str, Any] = copy.deepcopy(_DESCRIBED["assets"])
+    for key, asset in assets.items():
+        asset |= {"href": f"{start}_{key}.tif", "raster:spatial_resolution": sensor.bands[0].pixel_m}
+    assets["image"]["bands"] = [
         {
             "name": band.name,
             "eo:center_wavelength": round(band.response.centre_nm / 1000, 6),
@@ -229,29 +218,4 @@ def _described_assets(start: str, sensor: Sensor) -> dict[str, Any]:
         }
         for band in sensor.bands
     ]
-    image = {
-        "href": f"{start}_image.tif",
-        "type": media,
-        "roles": ["data", "reflectance"],
-        "title": "Surface reflectance",
-        "data_type": "int16",
-        "nodata": DESCRIBED_NODATA,
-        "raster:scale": DESCRIBED_SCALE,
-        "raster:offset": 0.0,
-        "raster:spatial_resolution": sensor.bands[0].pixel_m,
-        "bands": bands,
-    }
-    classes = [
-        {"value": value, "name": name, "title": name.replace("_", " ")} for name, value in DESCRIBED_MASK.items()
-    ]
-    mask = {
-        "href": f"{start}_mask.tif",
-        "type": media,
-        "roles": ["data-mask", "cloud", "cloud-shadow"],
-        "title": "Mask of clouds and shadows",
-        "data_type": "uint8",
-        "nodata": DESCRIBED_MASK["no_data"],
-        "raster:spatial_resolution": sensor.bands[0].pixel_m,
-        "classification:classes": classes,
-    }
-    return {"image": image, "mask": mask}
+    return assets

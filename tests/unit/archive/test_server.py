@@ -21,7 +21,6 @@ from anyband.archive.http_server import ArchiveServer, parse_range, text_answer
 from anyband.archive.item_index import ItemIndex
 from anyband.archive.item_properties import utm_zone
 from anyband.archive.stac_api import STAC
-from anyband.runtime import UserError
 from make_items import make_item, square, write_items
 
 ROOT = STAC.root
@@ -381,21 +380,6 @@ def test_two_servers_side_by_side(root, tmp_path):
         for server, number in ((first, 200), (second, 1)):
             answer = requests.get(f"{ROOT}/search", proxies={"http": server.proxy_url}, timeout=5)
             assert answer.json()["numberMatched"] == number
-
-
-def test_port_taken_is_one_clear_line(server, root):
-    with pytest.raises(UserError, match=f"port {server.server_port} .* choose another"):
-        ArchiveServer(root, server.server_port)
-
-
-def test_missing_folder_is_one_clear_line(tmp_path):
-    with pytest.raises(UserError, match="not a folder of simulated sites"):
-        ArchiveServer(tmp_path / "nothing")
-
-
-def test_items_are_read_back_as_they_were_written(proxy, root, items):
-    answer = requests.get(f"{ROOT}/search?limit=1&ids={items[0]['id']}", timeout=5).json()
-    assert answer["features"] == [json.loads(json.dumps(items[0]))]
 
 
 def test_closing_ends_the_thread_that_serves(tmp_path):

@@ -3,7 +3,6 @@
 import copy
 import inspect
 from dataclasses import replace
-from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -51,17 +50,6 @@ def test_every_trap_changes_something_and_leaves_the_later_scenes_usable(items, 
         parse_item(item)
 
 
-def test_mgrs_overlap(items):
-    changed = sprung(items, "mgrs-overlap")
-    twins = [item for item in changed if "T32TQR" in item["id"]]
-    assert {item["collection"] for item in twins} == {"sentinel-2-l2a", "hls2-s30"}
-    scene, twin = (
-        parse_item(next(i for i in changed if i["id"].startswith("S2") and t in i["id"])) for t in ("T32TPR", "T32TQR")
-    )
-    assert (twin.tile, twin.datetime, twin.epsg) == ("32TQR", scene.datetime, scene.epsg)
-    assert twin.bands["B02"].href == scene.bands["B02"].href
-
-
 @pytest.mark.parametrize("baseline", ["03.01", "04.00"])
 def test_reprocessed(full_item, baseline):
     old, new = sprung([full_item("sentinel2", baseline=baseline)], "reprocessed")
@@ -72,50 +60,6 @@ def test_reprocessed(full_item, baseline):
     assert (second.datetime, second.tile) == (first.datetime, first.tile)
     assert ("made/with-offset/" in second.bands["B02"].href) == (baseline == "03.01")
     assert "made/" not in second.qa.href
-
-
-@pytest.mark.parametrize(("name", "reason"), [("landsat-7", "landsat-7"), ("missing-asset", "asset B8A is missing")])
-def test_unusable_items(items, name, reason):
-    refused = []
-    for item in sprung(items, name):
-        try:
-            parse_item(item)
-        except UnusableItemError as error:
-            refused.append(str(error))
-    assert len(refused) == 1
-    assert reason in refused[0]
-
-
-def test_landsat_traps(items):
-    def first(name):
-        return parse_item(of(sprung(items, name), "landsat-c2-l2")[0])
-
-    assert first("tier-2").tier == "T2"
-    assert first("no-cloud-cover").cloud_cover is None
-    assert first("l2sr-without-lwir11").item_id.startswith("LC09_L2SR_")
-    assert first("asset-404").bands["red"].href.endswith(".gone.tif")
-    scenes = [parse_item(item) for item in of(sprung(items, "row-overlap"), "landsat-c2-l2")]
-    assert [scene.tile for scene in scenes] == ["193028", "193028", "193029"]
-    assert scenes[2].datetime - scenes[0].datetime == timedelta(seconds=24)
-
-
-def test_newest_satellites(items):
-    platforms = {parse_item(item).platform for item in sprung(items, "newest-satellites")}
-    assert platforms == {"sentinel-2c", "landsat-9"}
-
-
-def test_partial_footprints(items):
-    for name, collection in (("partial-sentinel2", "sentinel-2-l2a"), ("partial-hls", "hls2-l30")):
-        before, after = items[0]["bbox"], of(sprung(items, name), collection)[0]
-        assert after["geometry"]["type"] == ("MultiPolygon" if collection.startswith("hls") else "Polygon")
-        assert after["bbox"][2] == pytest.approx(sum(before[::2]) / 2) or name == "partial-hls"
-
-
-def test_beyond_180():
-    ring = [(-70.1, 46.0), (-70.0, 46.0), (-70.0, 46.1), (-70.1, 46.1)]
-    item = make_item("landsat", footprint=ring)
-    (moved,) = sprung([item], "beyond-180")
-    assert moved["bbox"] == pytest.approx([289.9, 46.0, 290.0, 46.1])
 
 
 def published(api, items, *names):

@@ -15,7 +15,6 @@ from anyband.simulation.noise import Field, enlarge, power_noise
 Mask = NDArray[np.bool_]
 # Terrain has no detail below 150 m wavelength: with finer noise the slopes, not the sensors, ruled every result.
 SHORTEST_RELIEF_M = 150.0
-SMOOTHING_M = 20.0
 
 
 def slope_degrees(dem: Field, step_m: float) -> Field:
