@@ -27,7 +27,7 @@ from anyband.config import Training
 from anyband.methods import MODELS
 from anyband.models.core.method import Method, Options
 from anyband.models.core.network import Trunk
-from anyband.models.core.normalisation import BandStatistics, Statistics
+from anyband.models.core.normalisation import BandMoments, Statistics
 from anyband.models.core.storage import build
 from anyband.observation import BandGroup, Observation, QueryGrid
 from anyband.runtime import set_threads
@@ -66,7 +66,7 @@ def make_groups(batch: int, side_m: int) -> tuple[BandGroup, ...]:
 def statistics_of(groups: tuple[BandGroup, ...]) -> Statistics:
     """Statistics of uniform noise for every band."""
     bands = [
-        BandStatistics(group.product, band.name, band.response.centre_nm, band.quantity, 0.5, 0.29)
+        BandMoments(group.product, band.name, band.response.centre_nm, band.quantity, 0.5, 0.29)
         for group in groups
         for band in group.band_sets[0]
     ]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from anyband.models.core.normalisation import BandStatistics
+from anyband.models.core.normalisation import BandMoments
 from anyband.observation import BandGroup
 from anyband.sensors import Band, BandSet, SpectralResponse
 
@@ -79,7 +79,7 @@ def make_group(
     )
 
 
-def covariance(bands: Sequence[BandStatistics]) -> tuple[tuple[float, ...], ...]:
+def covariance(bands: Sequence[BandMoments]) -> tuple[tuple[float, ...], ...]:
     """Covariance of smooth spectra: half brightness, half alike within 15 % of the wavelength."""
     place, spread = np.log([band.centre_nm for band in bands]), np.array([band.std for band in bands])
     kinds = np.array([band.quantity for band in bands])

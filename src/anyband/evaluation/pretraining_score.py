@@ -4,8 +4,7 @@ import numpy as np
 import torch
 
 from anyband.chips.dataset import ChipDataset
-from anyband.evaluation.inference import evenly_spaced, label_grid
-from anyband.evaluation.validation import CHIPS
+from anyband.evaluation.inference import CHIPS, evenly_spaced, label_grid
 from anyband.models.core.method import Method
 from anyband.models.proposed.reconstruction import Reconstruction
 

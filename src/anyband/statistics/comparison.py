@@ -11,7 +11,7 @@ import pandas as pd
 
 from anyband.config import ComparisonSettings
 from anyband.runtime import UserError, atomic_path, write_csv, write_json, write_text
-from anyband.statistics import calibration_scores, run_tables, score_tables, sensor_gains, transfer
+from anyband.statistics import calibration_scores, run_tables, score_tables, sensor_gains
 from anyband.statistics.claims import make_claim, sensor_claims, why_no_claims
 from anyband.statistics.cube import ConfusionCube, build_cube, read_runs
 from anyband.statistics.latex import latex_table
@@ -126,11 +126,11 @@ FRAMES: dict[str, Frame] = {
         "Share of the gap to the specialist that is closed on sensors never trained on",
     ),
     "transfer": Frame(
-        lambda runs: transfer.transfer(runs.full, runs.trained),
+        lambda runs: sensor_gains.transfer(runs.full, runs.trained),
         "Scores by what was trained on and what was tested on",
     ),
     "decomposition": Frame(
-        lambda runs: transfer.decomposition(runs.full, runs.trained),
+        lambda runs: sensor_gains.decomposition(runs.full, runs.trained),
         "Difference between two sensors, one factor at a time",
     ),
     "confusions": Frame(lambda runs: score_tables.confusions(runs.cube)),

@@ -12,8 +12,7 @@ from anyband.config import ComparisonSettings
 from anyband.evaluation.confusion import Counts, Scores, macro_f1, mean_iou, overall_agreement
 from anyband.statistics.cube import ConfusionCube
 from anyband.statistics.jackknife import average, estimate, replicate
-from anyband.statistics.multiplicity import benjamini_hochberg, holm, rank_intervals, tie_letters
-from anyband.statistics.paired import Contrast, compare
+from anyband.statistics.paired import Contrast, benjamini_hochberg, compare, holm, rank_intervals, tie_letters
 from anyband.statistics.protocol import ALPHA, LEVEL, PRIMARY, label, role
 
 

@@ -12,7 +12,7 @@ def main() -> None:
     arguments = parse_options(__doc__, "seed", "split", "chips", "threads", "out", settings=Run, pretrained=pretrained)
     set_threads(arguments.threads)
 
-    from anyband.evaluation.validation import validation_score
+    from anyband.evaluation.inference import validation_score
     from anyband.training.train_run import train_run
 
     chips, split, out = arguments.chips[0].parent, arguments.split, arguments.out

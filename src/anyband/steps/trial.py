@@ -10,7 +10,7 @@ def main() -> None:
     arguments = parse_options(__doc__, "seed", "split", "chips", "threads", "out", settings=Run, trial=trial)
     set_threads(arguments.threads)
 
-    from anyband.evaluation.validation import validation_score
+    from anyband.evaluation.inference import validation_score
     from anyband.training.train_run import train_run
     from anyband.tuning.space import by_gradient, draw, own_space
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from anyband.chips.dataset import ChipDataset
-from anyband.models.core.normalisation import BandStatistics, Statistics
+from anyband.models.core.normalisation import BandMoments, Statistics
 from anyband.models.core.regrid import apply_separable, moment_weights
 from anyband.observation import BandGroup
 from anyband.runtime import UserError
@@ -60,7 +60,7 @@ def measure(table: ChipDataset, products: Iterable[str]) -> Statistics:
         mean = first / count
         band = group.band_sets[0].bands[channel]
         std = max(second / count - mean**2, 0.0) ** 0.5
-        bands.append(BandStatistics(product, name, band.response.centre_nm, band.quantity, mean, std))
+        bands.append(BandMoments(product, name, band.response.centre_nm, band.quantity, mean, std))
     counts = np.bincount(table.label[table.label >= 0].ravel(), minlength=len(table.classes))
     return Statistics(tuple(bands), tuple(int(count) for count in counts), _covariance(joint.total(), wanted))
 

@@ -5,6 +5,8 @@ to the same weights, and every method sees the same crops in the same order. Sev
 draw the same batch and take a part of it each.
 """
 
+import hashlib
+import json
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -20,15 +22,17 @@ from torch import Tensor, nn
 
 from anyband.chips.dataset import ChipDataset, Crop
 from anyband.config import Training
+from anyband.fingerprint import step_fingerprint
 from anyband.models.core.method import Batch, Method
 from anyband.models.core.network import IGNORED, class_weights
 from anyband.observation import QueryGrid
-from anyband.runtime import UserError, asked_to_stop, progress
-from anyband.training import checkpoint
+from anyband.runtime import UserError, asked_to_stop, atomic_path, progress
 from anyband.training.augmentation import SYMMETRIES, brighten, turn
 from anyband.training.distributed import ALONE, World, compiled
 
 WARM_UP = 0.15
+BRIGHTNESS = 0.05
+CHECKPOINT = "last.ckpt"
 CHECKPOINT_SECONDS = 10.0
 HISTORY_ROWS = 20
 
@@ -166,9 +170,6 @@ def fit_at_once(
     return [{"step": settings.steps, "loss": loss, method.validated: score(method), "seconds": seconds}]
 
 
-BRIGHTNESS = 0.05
-
-
 def calibration_batches(method: Method, table: ChipDataset) -> Iterator[Batch]:
     """Whole chips of `table` in order, with everything that the method trains on, and their labels."""
     size = table.label.shape[-1]
@@ -202,21 +203,32 @@ def _record(done: Progress, method: Method, score: Score, settings: Training, wo
         done.loss_sum, done.loss_count = 0.0, 0
 
 
+def run_identity(*values: Any) -> str:
+    """Hash of settings (anything JSON can hold), of torch's version and of the source that training runs."""
+    text = json.dumps([values, torch.__version__, step_fingerprint("train")], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _save(
     directory: Path, identity: str, method: Method, optimizer: torch.optim.Optimizer, done: Progress, world: World
 ) -> None:
-    """Keep the state; all processes have the same one, and the first writes it."""
+    """Keep the state, so that a killed run goes on; all processes have the same one, and the first writes it."""
     done.settle(world)
     if world.rank == 0:
         state = {"model": method.state_dict(), "optimizer": optimizer.state_dict(), "progress": vars(done)}
-        checkpoint.save(directory, identity, state)
+        with atomic_path(directory / CHECKPOINT) as temporary:
+            torch.save({"identity": identity, "state": state}, temporary)
 
 
 def _resume(directory: Path, identity: str, method: Method, optimizer: torch.optim.Optimizer) -> Progress:
-    """Load the state of an unfinished run of the same identity, if there is one."""
-    state: dict[str, Any] | None = checkpoint.restore(directory, identity)
-    if state is None:
+    """Load the state of an unfinished run of the same identity, if there is a readable one."""
+    try:
+        document = torch.load(directory / CHECKPOINT, weights_only=True)
+    except Exception:  # whatever a missing or damaged file raises, the answer is to start again
         return Progress()
+    if not isinstance(document, dict) or document.get("identity") != identity:
+        return Progress()
+    state = document["state"]
     method.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
     return Progress(**state["progress"])

@@ -16,10 +16,9 @@ from anyband.config import Run
 from anyband.models.core.method import Method
 from anyband.models.core.storage import Recipe, load, read_recipe, save, training_products
 from anyband.runtime import UserError, read_csv, write_csv
-from anyband.training import checkpoint
 from anyband.training.band_moments import measure
 from anyband.training.distributed import joined
-from anyband.training.loop import calibration_batches, train
+from anyband.training.loop import CHECKPOINT, calibration_batches, run_identity, train
 
 Score = Callable[[Method, ChipDataset], float]
 
@@ -69,7 +68,7 @@ def train_run(
             settings.training,
             seed=seed,
             directory=directory,
-            identity=checkpoint.fingerprint(asdict(recipe), torch.get_num_threads(), world.size, world.device.type),
+            identity=run_identity(asdict(recipe), torch.get_num_threads(), world.size, world.device.type),
             world=world,
         )
     if world.rank:
@@ -78,7 +77,7 @@ def train_run(
     method.calibrate(calibration_batches(method, validation))
     write_csv(directory / "history.csv", pd.DataFrame(history).round({"loss": 5, method.validated: 5, "seconds": 2}))
     save(directory, recipe, method)
-    checkpoint.discard(directory)
+    (directory / CHECKPOINT).unlink(missing_ok=True)
 
 
 def _statistics(table: ChipDataset, products: frozenset[str], pretrained: Path | None) -> dict[str, Any]:

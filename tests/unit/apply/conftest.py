@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from anyband.ground import LATTICE_M
-from anyband.models.core.normalisation import BandStatistics, Statistics
+from anyband.models.core.normalisation import BandMoments, Statistics
 from anyband.models.core.storage import Recipe, build, save
 from handmade import SETS
 from scenes import SceneFolder
@@ -34,7 +34,7 @@ def make_run(tmp_path_factory):
     def make(model, seed=0, products=("sentinel2", "landsat"), **options):
         torch.manual_seed(seed)
         bands = [(p, band) for p in products for _, bands in SETS[p] for band in bands]
-        entries = [BandStatistics(p, b.name, b.response.centre_nm, b.quantity, 0.2, 0.1) for p, b in bands]
+        entries = [BandMoments(p, b.name, b.response.centre_nm, b.quantity, 0.2, 0.1) for p, b in bands]
         related = 0.005 * (1 + np.eye(len(entries)))
         document = {"bands": [asdict(entry) for entry in entries], "label_counts": [1] * len(CLASSES)}
         statistics = Statistics.from_dict(document | {"covariance": related.tolist()})

@@ -11,7 +11,7 @@ from anyband.apply.harmonisers.bandpass import Bandpass
 from anyband.apply.harmonisers.gaussian import Gaussian
 from anyband.apply.harmonisers.resample import _cubic, resample
 from anyband.models.baselines.translation import Translation, TranslationOptions
-from anyband.models.core.normalisation import BandStatistics, Statistics
+from anyband.models.core.normalisation import BandMoments, Statistics
 from anyband.models.core.storage import Recipe, save
 from anyband.models.proposed.anyband import AnyBandOptions
 from anyband.models.proposed.reconstruction import Reconstruction
@@ -43,7 +43,7 @@ def sentinel2(**options):
 
 def statistics():
     bands = [(p, band) for p in ("sentinel2", "landsat") for _, bands in SETS[p] for band in bands]
-    entries = [BandStatistics(p, b.name, b.response.centre_nm, b.quantity, 0.2, 0.1) for p, b in bands]
+    entries = [BandMoments(p, b.name, b.response.centre_nm, b.quantity, 0.2, 0.1) for p, b in bands]
     document = {"bands": [asdict(entry) for entry in entries], "label_counts": [1, 1]}
     return Statistics.from_dict(document | {"covariance": (0.005 * (1 + np.eye(len(entries)))).tolist()})
 

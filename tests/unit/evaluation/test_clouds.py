@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from anyband.evaluation.cloud_fields import STEP_M, cloud_field, cover
+from anyband.evaluation.perturbations import STEP_M, cloud_field, cover
 from handmade import SETS, make_group
 
 NAMES = ("oak-0-r0c0", "oak-0-r0c1")

@@ -9,12 +9,12 @@ import torch
 from anyband.chips.dataset import load_split
 from anyband.conditions import CONDITIONS, STANDS_FOR, parse
 from anyband.config import MethodSettings, Run, Training
+from anyband.evaluation.inference import validation_score, watched
 from anyband.evaluation.perturbations import Chips, perturb
-from anyband.evaluation.validation import validation_score, watched
 from anyband.evaluation.views import views
 from anyband.methods import MODELS
 from anyband.models.core.method import UnsupportedInputError
-from anyband.models.core.normalisation import BandStatistics, Statistics
+from anyband.models.core.normalisation import BandMoments, Statistics
 from anyband.models.core.storage import build, training_products
 from anyband.observation import BandGroup, Observation, QueryGrid
 from anyband.sensors import get_sensor, platforms
@@ -47,7 +47,7 @@ def observe(product: str, seed: int = 0) -> Observation:
 @pytest.fixture
 def statistics() -> Statistics:
     entries = [
-        BandStatistics(product, b.name, b.response.centre_nm, b.quantity, 0.2, 0.1)
+        BandMoments(product, b.name, b.response.centre_nm, b.quantity, 0.2, 0.1)
         for product in SEEN
         for b in reflective(product)
     ]
@@ -176,7 +176,7 @@ def test_training_is_watched_on_products_that_it_has(model, left_out, options, e
     """Whatever is watched must be among the products that the training reads anyway."""
     products = training_products(model, options, left_out)
     entries = [
-        BandStatistics(p, b.name, b.response.centre_nm, b.quantity, 0.2, 0.1)
+        BandMoments(p, b.name, b.response.centre_nm, b.quantity, 0.2, 0.1)
         for p in products
         for b in reflective(p, platforms(p)[0])
     ]

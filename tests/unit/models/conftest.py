@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from anyband.models.core.normalisation import BandStatistics, Statistics
+from anyband.models.core.normalisation import BandMoments, Statistics
 from anyband.observation import Observation
 from handmade import SETS, covariance, make_group
 
@@ -32,9 +32,7 @@ def statistics() -> Statistics:
         for _, bands_of in sets:
             for band in bands_of:
                 level = 0.05 + 0.1 * (band.response.centre_nm > 700)
-                bands.append(
-                    BandStatistics(product, band.name, band.response.centre_nm, band.quantity, level, level / 2)
-                )
+                bands.append(BandMoments(product, band.name, band.response.centre_nm, band.quantity, level, level / 2))
     return Statistics(tuple(bands), (100, 50, 20, 10), covariance(bands))
 
 

@@ -12,7 +12,7 @@ import torch
 import yaml
 
 from anyband import config
-from anyband.evaluation.validation import answerable
+from anyband.evaluation.inference import answerable
 from anyband.methods import MODELS, card, labels
 from anyband.models.core.storage import Recipe, build, load, save
 from anyband.observation import QueryGrid

@@ -84,8 +84,8 @@ def test_channels_follow_the_statistics_not_the_data(statistics, observe):
 def test_resampling_uses_the_landsat_half_pixel(observe):
     group = observe(("landsat",)).groups[0]
     ramp = torch.arange(8.0).expand_as(group.values).contiguous()
-    here, _ = resample(replace(group, values=ramp), 24, 24, linear=True)
-    there, _ = resample(replace(group, values=ramp, offset_m=torch.zeros(2, 2)), 24, 24, linear=True)
+    here, _ = resample(replace(group, values=ramp), QUERY, linear=True)
+    there, _ = resample(replace(group, values=ramp, offset_m=torch.zeros(2, 2)), QUERY, linear=True)
     assert torch.allclose(there[:, 0, 6:18] - here[:, 0, 6:18], torch.full((2, 12, 7), 0.5), atol=1e-5)
 
 
@@ -116,7 +116,7 @@ def test_a_resampled_plane_is_the_same_at_every_pixel_size(observe):
         x, y = ((torch.arange(count) + 0.5) * pixel_m + float(o) for o in offset[0])
         plane = (0.001 * x[None, :] + 0.0003 * y[:, None]).expand(2, 7, count, count).contiguous()
         ground = replace(group, values=plane, valid=torch.ones_like(plane).bool(), pixel_m=pixel_m, offset_m=offset)
-        read, seen = resample(ground, size, size, linear=True)
+        read, seen = resample(ground, QueryGrid(10.0, size, size), linear=True)
         expected = 0.001 * centres[None, :] + 0.0003 * centres[:, None]
         inner = slice(3, 42)
         assert seen.all()

@@ -1,6 +1,6 @@
 import pytest
 
-from anyband.models.core.normalisation import BandStatistics, Statistics
+from anyband.models.core.normalisation import BandMoments, Statistics
 from anyband.sensors import Band, SpectralResponse
 from handmade import covariance
 
@@ -12,8 +12,8 @@ def band(centre_nm: float, quantity: str = "surface_reflectance") -> Band:
 @pytest.fixture
 def two() -> Statistics:
     entries = (
-        BandStatistics("sentinel2", "red", 665, "surface_reflectance", 0.05, 0.02),
-        BandStatistics("sentinel2", "nir", 865, "surface_reflectance", 0.30, 0.10),
+        BandMoments("sentinel2", "red", 665, "surface_reflectance", 0.05, 0.02),
+        BandMoments("sentinel2", "nir", 865, "surface_reflectance", 0.30, 0.10),
     )
     return Statistics(entries, (1, 2), covariance(entries))
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anyband.models.core.normalisation import BandStatistics, Statistics
+from anyband.models.core.normalisation import BandMoments, Statistics
 from anyband.models.proposed.posterior import SpectralPosterior, knots
 from anyband.sensors import Band, SpectralResponse, get_sensor
 from handmade import covariance
@@ -14,10 +14,10 @@ SENTINEL2 = get_sensor("sentinel-2a", "sentinel2").bands
 LANDSAT = get_sensor("landsat-9", "landsat").bands
 
 
-def statistics_of(bands: tuple[Band, ...], product: str) -> list[BandStatistics]:
+def statistics_of(bands: tuple[Band, ...], product: str) -> list[BandMoments]:
     level = {"surface_reflectance": (0.2, 0.1)}
     return [
-        BandStatistics(product, b.name, b.response.centre_nm, b.quantity, *level.get(b.quantity, (290.0, 10.0)))
+        BandMoments(product, b.name, b.response.centre_nm, b.quantity, *level.get(b.quantity, (290.0, 10.0)))
         for b in bands
     ]
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from anyband.models.baselines.input_fusion import Sentinel2Only
-from anyband.models.core.normalisation import BandStatistics, Statistics
+from anyband.models.core.normalisation import BandMoments, Statistics
 from anyband.models.core.storage import build, training_products
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
@@ -15,7 +15,7 @@ from small_split import SMALL
 
 def statistics_of(product: str, platform: str) -> Statistics:
     bands = get_sensor(platform, product).bands
-    entries = [BandStatistics(product, b.name, b.response.centre_nm, b.quantity, 0.2, 0.1) for b in bands]
+    entries = [BandMoments(product, b.name, b.response.centre_nm, b.quantity, 0.2, 0.1) for b in bands]
     return Statistics(tuple(entries), (1,) * 3, covariance(entries))
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from anyband.config import Config
 from anyband.evaluation.run_cost import parameters
-from anyband.models.core.normalisation import BandStatistics, Statistics
+from anyband.models.core.normalisation import BandMoments, Statistics
 from anyband.models.core.storage import build, training_products
 from anyband.sensors import get_sensor
 from handmade import covariance
@@ -28,7 +28,7 @@ def size(experiment: str, name: str) -> int:
     settings = Config().run(experiment, name).method
     products = sorted(training_products(settings.model, settings.options), reverse=True)
     entries = [
-        BandStatistics(product, band.name, band.response.centre_nm, band.quantity, 0.2, 0.1)
+        BandMoments(product, band.name, band.response.centre_nm, band.quantity, 0.2, 0.1)
         for product in products
         for band in get_sensor(PLATFORM[product], product).bands
         if band.concept not in ("water_vapour", "cirrus")

@@ -12,7 +12,7 @@ from anyband.report.build import write_report
 from anyband.report.palette import PLACEHOLDERS, THEME, rgb
 from anyband.report.topics.degradation import series
 from anyband.statistics.protocol import label
-from anyband.statistics.transfer import ALL_TOGETHER, DEGRADED, ONE_METHOD, OWN_MODELS
+from anyband.statistics.sensor_gains import ALL_TOGETHER, DEGRADED, ONE_METHOD, OWN_MODELS
 from unit.report.browser import CHROMIUM, visit
 from unit.report.fabricated import UNSEEN, compare_all, fabricate_results, fabricate_unseen
 from unit.report.test_build import rebuild, text_of

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyband.statistics.multiplicity import benjamini_hochberg, holm, rank_intervals, tie_letters
+from anyband.statistics.paired import benjamini_hochberg, holm, rank_intervals, tie_letters
 
 
 def test_holm_and_benjamini_hochberg_by_hand():

@@ -12,8 +12,16 @@ from anyband.statistics.claims import sensor_claims
 from anyband.statistics.cube import build_cube
 from anyband.statistics.protocol import label
 from anyband.statistics.score_tables import robustness
-from anyband.statistics.sensor_gains import fusion, gap_closed, reader, specialist
-from anyband.statistics.transfer import ONE_METHOD, OWN_MODELS, decomposition, transfer
+from anyband.statistics.sensor_gains import (
+    ONE_METHOD,
+    OWN_MODELS,
+    decomposition,
+    fusion,
+    gap_closed,
+    reader,
+    specialist,
+    transfer,
+)
 from unit.statistics.conftest import CLASSES, fabricate_table
 
 TRAINED = {

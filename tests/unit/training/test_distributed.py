@@ -11,18 +11,18 @@ import pytest
 import torch
 
 from anyband.config import MethodSettings, Run, Training
-from anyband.evaluation.validation import validation_score
+from anyband.evaluation.inference import validation_score
 from anyband.methods import MODELS
 from anyband.models.core.storage import load
 from anyband.runtime import UserError
-from anyband.training import checkpoint, distributed, loop
+from anyband.training import distributed, loop
 from anyband.training.train_run import train_run
 from small_split import CLASSES, SMALL
 
 STEP = """
 import sys
 import torch
-from anyband.evaluation.validation import validation_score
+from anyband.evaluation.inference import validation_score
 from anyband.config import Run
 from anyband.runtime import step_main
 from anyband.training import loop
@@ -122,7 +122,7 @@ def test_a_training_told_to_stop_saves_says_one_line_and_resumes_to_the_same_bit
     lines = [line for line in printed.splitlines() if line.startswith("anyband:")]
     assert len(lines) == 1 and "was told to stop after step" in lines[0] and "run it again" in lines[0]
     assert "Traceback" not in printed
-    assert [path.name for path in out.iterdir()] == [checkpoint.NAME]
+    assert [path.name for path in out.iterdir()] == [loop.CHECKPOINT]
     torch.manual_seed(9)  # what else the process did must not matter
     resumed = train(dataset, out, run)
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)

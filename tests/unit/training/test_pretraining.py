@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from anyband.config import MethodSettings, Run, Training
+from anyband.evaluation.inference import validation_score
 from anyband.evaluation.pretraining_score import explained
-from anyband.evaluation.validation import validation_score
 from anyband.models.core.storage import load, read_recipe
 from anyband.runtime import UserError
 from anyband.training.train_run import start_from, train_run

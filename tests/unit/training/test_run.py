@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from anyband.config import MethodSettings, Run, Training
-from anyband.evaluation.validation import validation_score
+from anyband.evaluation.inference import validation_score
 from anyband.models.baselines.prediction_fusion import PredictionFusion
 from anyband.models.core.storage import load
 from anyband.models.proposed.anyband import AnyBand
-from anyband.training import checkpoint, loop
+from anyband.training import loop
 from anyband.training.train_run import train_run
 from small_split import CLASSES, SMALL
 
@@ -51,23 +51,27 @@ def test_a_killed_run_goes_on_to_the_same_weights(dataset, tmp_path, monkeypatch
     monkeypatch.setattr(AnyBand, "loss", dies)
     with pytest.raises(KeyboardInterrupt):
         train(dataset, tmp_path / "killed", settings(steps=6))
-    assert (tmp_path / "killed" / checkpoint.NAME).is_file()
+    assert (tmp_path / "killed" / loop.CHECKPOINT).is_file()
     assert not (tmp_path / "killed" / "model.safetensors").exists()
     calls[:] = [1] * 10
     resumed = train(dataset, tmp_path / "killed", settings(steps=6))
     assert len(calls) == 13, "three steps were left to do"
     assert equal(whole, resumed)
-    assert not (tmp_path / "killed" / checkpoint.NAME).exists()
+    assert not (tmp_path / "killed" / loop.CHECKPOINT).exists()
     rows = [pd.read_csv(tmp_path / name / "history.csv")[["step", "loss"]] for name in ("whole", "killed")]
     pd.testing.assert_frame_equal(*rows)
 
 
-def test_a_state_of_other_settings_or_a_damaged_one_is_ignored(tmp_path):
-    checkpoint.save(tmp_path, checkpoint.fingerprint({"steps": 1}), {"model": 1})
-    assert checkpoint.restore(tmp_path, checkpoint.fingerprint({"steps": 2})) is None
-    assert checkpoint.restore(tmp_path, checkpoint.fingerprint({"steps": 1})) == {"model": 1}
-    (tmp_path / checkpoint.NAME).write_bytes(b"cut off")
-    assert checkpoint.restore(tmp_path, checkpoint.fingerprint({"steps": 1})) is None
+@pytest.mark.parametrize("spoil", ["settings", "bytes"])
+def test_a_state_of_other_settings_or_a_damaged_one_is_ignored(tmp_path, spoil):
+    method = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(method.parameters())
+    loop._save(tmp_path, loop.run_identity({"steps": 1}), method, optimizer, loop.Progress(3), loop.ALONE)
+    assert loop._resume(tmp_path, loop.run_identity({"steps": 1}), method, optimizer).step == 3
+    if spoil == "bytes":
+        (tmp_path / loop.CHECKPOINT).write_bytes(b"cut off")
+    wanted = loop.run_identity({"steps": 1 if spoil == "bytes" else 2})
+    assert loop._resume(tmp_path, wanted, method, optimizer).step == 0
 
 
 def test_validation_does_not_influence_the_weights(dataset, tmp_path):

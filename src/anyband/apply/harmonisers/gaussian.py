@@ -11,7 +11,7 @@ from torch import Tensor
 from anyband.apply.harmonisers import HarmoniseTask
 from anyband.apply.harmonisers.resample import resample
 from anyband.models.baselines.analytic import AnalyticOptions, SpectralPrior
-from anyband.models.core.normalisation import Statistics
+from anyband.models.core.normalisation import Statistics, conditional
 from anyband.models.core.storage import read_recipe
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
@@ -58,10 +58,7 @@ class Gaussian:
             chosen = [n for n, response in enumerate(responses) if response is not None]
             source = np.array([response for response in responses if response is not None])
             target = np.array([self.prior.response(band) for band in self.bands])
-            across = target @ self.prior.covariance @ source.T
-            within = source @ self.prior.covariance @ source.T
-            within[np.diag_indices(len(chosen))] *= 1 + self.prior.noise**2
-            gain = np.linalg.solve(within, across.T).T
+            gain, _ = conditional(self.prior.covariance, source, target, self.prior.noise**2)
             bias = target @ self.prior.mean - gain @ source @ self.prior.mean
             self._known[key] = chosen, torch.from_numpy(gain).float(), torch.from_numpy(bias).float()
         return self._known[key]

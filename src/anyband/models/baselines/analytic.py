@@ -22,16 +22,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from anyband.models.core.band_stack import GRID_M, resample
-from anyband.models.core.method import Method, Options, Subsets, each_and_all
+from anyband.models.baselines.pixel import PixelMethod
+from anyband.models.core.band_stack import GRID_M, on_stack_grid, resample, stack_grid
+from anyband.models.core.method import Options
 from anyband.models.core.network import linear
-from anyband.models.core.normalisation import Statistics
-from anyband.models.core.regrid import FeatureMap
+from anyband.models.core.normalisation import Floats, Statistics, conditional
 from anyband.observation import Observation, QueryGrid
 from anyband.sensors import Band, SpectralResponse
 from anyband.sensors.band import REFLECTANCE
-
-Floats = NDArray[np.float64]
 
 WAVELENGTH_NM: Floats = np.arange(400.0, 2501.0, 5.0)
 # Centre and full width at half maximum, nm: the reflective windows of land sensors at moderate widths.
@@ -122,14 +120,11 @@ class SpectralPrior:
         if not used:
             return VirtualConversion(gain, offset, known)
         matrix = np.array(list(used.values()))
-        across = self.virtual @ self.covariance @ matrix.T
-        within = matrix @ self.covariance @ matrix.T
-        within[np.diag_indices(len(used))] *= 1 + self.noise**2
-        solved = np.linalg.solve(within, across.T).T
+        solved, explained = conditional(self.covariance, matrix, self.virtual, self.noise**2)
         scale = np.sqrt(self.virtual_variance)
         gain[:, list(used)] = solved / scale[:, None]
         offset = -(solved @ matrix @ self.mean) / scale
-        known = np.clip((solved * across).sum(axis=1) / self.virtual_variance, 0.0, 1.0)
+        known = np.clip(explained / self.virtual_variance, 0.0, 1.0)
         return VirtualConversion(gain, offset, known)
 
 
@@ -138,7 +133,7 @@ def narrow_band(centre_nm: float) -> Band:
     return Band("spectrum", "spectrum", SpectralResponse.gaussian(centre_nm, 5.0), gsd_m=GRID_M, pixel_m=GRID_M)
 
 
-class Analytic(Method):
+class Analytic(PixelMethod):
     """Virtual bands and how well each is known, per pixel, through one hidden layer to logits; no context."""
 
     label = "Analytic conversion"
@@ -146,6 +141,7 @@ class Analytic(Method):
     colours = ("#8e975a", "#fdfd76")
     marker = "<"
     options_type = AnalyticOptions
+    any_product = True
     options: AnalyticOptions
     search = {"length": (0.1, 0.15, 0.3), "noise": (0.01, 0.03, 0.1)}
 
@@ -156,34 +152,24 @@ class Analytic(Method):
         width = options.hidden
         self.classifier = nn.Sequential(linear(2 * len(VIRTUAL), width), nn.ReLU(), linear(width, classes, gain=0.1))
 
-    @classmethod
-    def training_subsets(cls, options: Options) -> tuple[Subsets, ...]:
-        """A step has one sensor or both."""
-        return tuple((subset,) for subset in each_and_all(cls.products))
-
-    def usable(self, products: frozenset[str]) -> frozenset[str]:
-        """Every product."""
-        return products
-
     def forward(self, observation: Observation, query: QueryGrid) -> Tensor:
         """Logits (B, classes, H, W) on the query grid."""
         logits = self.classifier(self.features(observation, query))
-        everywhere, offset = torch.ones_like(logits[..., :1]), logits.new_zeros(len(logits), 2)
-        read, _ = FeatureMap(logits, everywhere, GRID_M, offset).read(query, linear=False)
+        read, _ = on_stack_grid(logits).read(query, linear=False)
         return read.permute(0, 3, 1, 2)
 
     def features(self, observation: Observation, query: QueryGrid) -> Tensor:
         """Virtual bands and their known shares (B, H, W, 2 V) on the 10 m grid that covers the query's extent."""
-        height, width = (round(n * query.pixel_m / GRID_M) for n in (query.height, query.width))
+        grid = stack_grid(query)
         groups = [group for product in sorted(observation.products) for group in observation.of(product)]
-        values, valid = zip(*(resample(group, height, width, linear=True) for group in groups), strict=True)
+        values, valid = zip(*(resample(group, grid, linear=True) for group in groups), strict=True)
         stacked, seen = torch.cat(values, dim=-1), torch.cat(valid, dim=-1)
         converted = []
         for sample in range(observation.batch):
             sets = [group.band_sets[int(group.band_set_index[sample])] for group in groups]
             bands = tuple(band for band_set in sets for band in band_set)
             converted.append(self.convert(stacked[sample].flatten(0, 1), seen[sample].flatten(0, 1), bands))
-        return torch.stack(converted).reshape(observation.batch, height, width, -1)
+        return torch.stack(converted).reshape(observation.batch, grid.height, grid.width, -1)
 
     def convert(self, values: Tensor, seen: Tensor, bands: tuple[Band, ...]) -> Tensor:
         """Virtual bands and known shares (N, 2 V) of pixels.

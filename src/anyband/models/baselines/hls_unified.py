@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from anyband.models.baselines.input_fusion import StackOptions
+from anyband.models.core.band_stack import require
 from anyband.models.core.method import AcquisitionMethod, UnsupportedInputError
 from anyband.models.core.network import linear
 from anyband.models.core.normalisation import Statistics
@@ -83,9 +84,7 @@ class HlsUnified(AcquisitionMethod):
         if group.pixel_m != GRID_M:
             raise UnsupportedInputError(f"{product} has pixels of {group.pixel_m:g} m, not {GRID_M:g} m")
         position = {band.name: channel for channel, band in enumerate(group.band_sets[0])}
-        missing = [name for name in self.names[product] if name not in position]
-        if missing:
-            raise UnsupportedInputError(f"{product} lacks band {missing[0]}, which this model was trained with")
+        require(product, self.names[product], position)
         channels = [position[name] for name in self.names[product]]
         values, valid = (t[:, channels].permute(0, 2, 3, 1) for t in (group.values, group.valid.float()))
         absent = len(self.mean) - len(channels)  # the red edge stands last

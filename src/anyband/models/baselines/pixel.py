@@ -13,15 +13,23 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from anyband.models.core.band_stack import GRID_M, BandStack
+from anyband.models.core.band_stack import BandStack, on_stack_grid
 from anyband.models.core.method import Batch, Method, Options, Subsets, each_and_all
 from anyband.models.core.normalisation import Statistics
-from anyband.models.core.regrid import FeatureMap
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
 
 
-class Pixel(Method):
+class PixelMethod(Method):
+    """A classifier of single pixels: a training step has one sensor or both."""
+
+    @classmethod
+    def training_subsets(cls, options: Options) -> tuple[Subsets, ...]:
+        """Each sensor alone or both together."""
+        return tuple((subset,) for subset in each_and_all(cls.products))
+
+
+class Pixel(PixelMethod):
     """Linear softmax on the bands of both sensors at the nearest pixel, with presence channels."""
 
     label = "Pixel classifier"
@@ -35,16 +43,10 @@ class Pixel(Method):
         self.stack = BandStack(("sentinel2", "landsat"), statistics, linear=False)
         self.head = nn.Linear(self.stack.channels, classes)
 
-    @classmethod
-    def training_subsets(cls, options: Options) -> tuple[Subsets, ...]:
-        """A step has one sensor or both."""
-        return tuple((subset,) for subset in each_and_all(cls.products))
-
     def forward(self, observation: Observation, query: QueryGrid) -> Tensor:
         """Logits (B, classes, H, W) on the query grid."""
-        stacked, weight = self.stack(observation, query)
-        everywhere, offset = torch.ones_like(weight), weight.new_zeros(len(weight), 2)
-        logits, _ = FeatureMap(self.head(stacked), everywhere, GRID_M, offset).read(query, linear=False)
+        stacked, _ = self.stack(observation, query)
+        logits, _ = on_stack_grid(self.head(stacked)).read(query, linear=False)
         return logits.permute(0, 3, 1, 2)
 
 
@@ -71,7 +73,7 @@ class RandomForestOptions(Options):
     pixels: int = 64
 
 
-class RandomForest(Method):
+class RandomForest(PixelMethod):
     """Mean vote of decision trees on the bands of both sensors at the nearest pixel, with presence channels."""
 
     label = "Random forest"
@@ -105,17 +107,10 @@ class RandomForest(Method):
         self.threshold = nn.Parameter(torch.full(shape, torch.inf), requires_grad=False)
         self.share = nn.Parameter(torch.full((*shape, classes), 1 / classes), requires_grad=False)
 
-    @classmethod
-    def training_subsets(cls, options: Options) -> tuple[Subsets, ...]:
-        """A step has one sensor or both."""
-        return tuple((subset,) for subset in each_and_all(cls.products))
-
     def read(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, Tensor]:
         """Bands and presence (B, H, W, channels), and whether anything was seen (B, H, W), at the query's pixels."""
         stacked, weight = self.stack(observation, query)
-        both = torch.cat((stacked, weight), dim=-1)
-        grid = FeatureMap(both, torch.ones_like(weight), GRID_M, weight.new_zeros(len(weight), 2))
-        values, _ = grid.read(query, linear=False)
+        values, _ = on_stack_grid(torch.cat((stacked, weight), dim=-1)).read(query, linear=False)
         return values[..., :-1], values[..., -1] > 0
 
     def forward(self, observation: Observation, query: QueryGrid) -> Tensor:

@@ -17,10 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from anyband.models.baselines.input_fusion import Sentinel2Only, StackOptions
-from anyband.models.core.band_stack import GRID_M, BandStack
+from anyband.models.core.band_stack import BandStack, by_name, on_stack_grid, require, stack_grid
 from anyband.models.core.method import LANDSAT, SENTINEL2, Batch, Method, Options, Subsets, UnsupportedInputError
 from anyband.models.core.network import convolution, linear, mean_cross_entropy
-from anyband.models.core.normalisation import BandStatistics, Statistics
+from anyband.models.core.normalisation import BandMoments, Statistics
 from anyband.models.core.regrid import FeatureMap, observed
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
@@ -145,8 +145,7 @@ class Translation(Method):
 
     def read(self, stacked: Tensor, seen: Tensor, query: QueryGrid) -> Tensor:
         """Logits (B, classes, H, W) of the specialist from a stack (B, H, W, bands + 1) and weight (B, H, W, 1)."""
-        offset = torch.zeros(len(stacked), 2, device=stacked.device)
-        features = observed(self.reader.encoder.layers(stacked), seen, GRID_M, offset)
+        features = on_stack_grid(self.reader.encoder.layers(stacked), seen)
         cells, _ = self.reader.tokens(features, query)
         fine, _ = features.read(query, linear=True)
         logits: Tensor = self.reader.decoder(self.reader.trunk(cells), self.reader.fine(fine), query)
@@ -156,7 +155,7 @@ class Translation(Method):
         """Standardised Sentinel-2 bands (B, H, W, bands) on the 10 m grid from Landsat, and weight (B, H, W, 1)."""
         values, valid, grid = self.landsat(observation)
         pixel_m, offset_m = grid
-        fine = QueryGrid(GRID_M, *(round(n * query.pixel_m / GRID_M) for n in (query.height, query.width)))
+        fine = stack_grid(query)
         plain = (values @ self.plain_weight.T + self.plain_bias - self.target.mean) / self.target.std
         translated, covered = observed(plain, valid, pixel_m, offset_m).read(fine, linear=True)
         if self.network is not None:
@@ -174,14 +173,9 @@ class Translation(Method):
         Raises:
             UnsupportedInputError: a band is missing that training had, or not all are on one grid.
         """
-        bands: dict[str, tuple[Tensor, Tensor]] = {}
         groups = observation.of("landsat")
-        for group in groups:
-            for channel, band in enumerate(group.band_sets[0]):
-                bands[band.name] = group.values[:, channel], group.valid[:, channel]
-        missing = [name for name in self.source if name not in bands]
-        if missing:
-            raise UnsupportedInputError(f"landsat lacks band {missing[0]}, which this model was trained with")
+        bands = by_name([(group.values.movedim(1, -1), group.valid.movedim(1, -1)) for group in groups], groups)
+        require("landsat", self.source, bands)
         if len({bands[name][0].shape for name in self.source}) > 1:
             raise UnsupportedInputError("the bands of landsat lie on several grids, this model takes one")
         values, valid = (torch.stack([bands[name][i] for name in self.source], dim=-1) for i in (0, 1))
@@ -232,7 +226,7 @@ def as_stack(bands: Tensor, seen: Tensor) -> Tensor:
     return torch.cat((bands * seen, seen), dim=-1)
 
 
-def plain_regression(source: tuple[BandStatistics, ...], target: tuple[BandStatistics, ...]) -> tuple[Tensor, Tensor]:
+def plain_regression(source: tuple[BandMoments, ...], target: tuple[BandMoments, ...]) -> tuple[Tensor, Tensor]:
     """Weight (targets, sources) and bias (targets,) that turn Landsat reflectance into that of Sentinel-2 bands.
 
     A band with a twin is MSI = (OLI - b) / a. One without is interpolated linearly in wavelength between the twins on

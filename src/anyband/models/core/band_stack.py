@@ -1,12 +1,14 @@
 """The usual input of fusion baselines: all bands of some products, resampled to one 10 m grid and stacked."""
 
+from collections.abc import Container, Iterable, Sequence
+
 import torch
 from torch import Tensor, nn
 
 from anyband.models.core.method import UnsupportedInputError
 from anyband.models.core.network import linear
 from anyband.models.core.normalisation import Statistics
-from anyband.models.core.regrid import FeatureMap, apply_separable, observed, reading_weights
+from anyband.models.core.regrid import FeatureMap, observed, read_points
 from anyband.observation import BandGroup, Observation, QueryGrid
 
 GRID_M = 10.0
@@ -35,10 +37,9 @@ class BandStack(nn.Module):
 
     def forward(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, Tensor]:
         """Stack (B, H, W, channels) and weight (B, H, W, 1) on the 10 m grid that covers the query's extent."""
-        height, width = (round(n * query.pixel_m / GRID_M) for n in (query.height, query.width))
         values, seen = [], []
         for product in self.products:
-            bands, valid = self._product(observation, product, height, width)
+            bands, valid = self._product(observation, product, stack_grid(query))
             values.append(bands)
             seen.append(valid)
         stacked, valid = torch.cat(values, dim=-1), torch.cat(seen, dim=-1)
@@ -53,41 +54,66 @@ class BandStack(nn.Module):
             stacked = torch.cat((stacked, present), dim=-1)
         return stacked, present.amax(dim=-1, keepdim=True)
 
-    def _product(self, observation: Observation, product: str, height: int, width: int) -> tuple[Tensor, Tensor]:
+    def _product(self, observation: Observation, product: str, grid: QueryGrid) -> tuple[Tensor, Tensor]:
         """Values and validity (B, H, W, bands) of one product, in the unit of the data."""
         names = self.bands[product]
         groups = observation.of(product)
         if not groups:
-            empty = torch.zeros(observation.batch, height, width, len(names), device=self.mean.device)
+            empty = torch.zeros(observation.batch, grid.height, grid.width, len(names), device=self.mean.device)
             return empty, empty.bool()
-        values: dict[str, Tensor] = {}
-        valid: dict[str, Tensor] = {}
-        for group in groups:
-            resampled, inside = resample(group, height, width, linear=self.linear)
-            for channel, band in enumerate(group.band_sets[0]):
-                values[band.name], valid[band.name] = resampled[..., channel], inside[..., channel]
-        missing = [name for name in names if name not in values]
-        if missing:
-            raise UnsupportedInputError(f"{product} lacks band {missing[0]}, which this model was trained with")
-        return torch.stack([values[n] for n in names], dim=-1), torch.stack([valid[n] for n in names], dim=-1)
+        bands = by_name([resample(group, grid, linear=self.linear) for group in groups], groups)
+        require(product, names, bands)
+        values, valid = zip(*(bands[name] for name in names), strict=True)
+        return torch.stack(values, dim=-1), torch.stack(valid, dim=-1)
 
 
-def resample(group: BandGroup, height: int, width: int, *, linear: bool) -> tuple[Tensor, Tensor]:
-    """Values and validity (B, H, W, C) of a group on the 10 m grid, by exact offsets in metres.
+def stack_grid(query: QueryGrid) -> QueryGrid:
+    """The 10 m grid that covers the query's extent."""
+    return QueryGrid(GRID_M, *(round(n * query.pixel_m / GRID_M) for n in (query.height, query.width)))
+
+
+def on_stack_grid(values: Tensor, weight: Tensor | None = None) -> FeatureMap:
+    """A feature map of values (B, H, W, E) on the 10 m grid, 0 where `weight` (B, H, W, 1) is 0; without, all seen."""
+    offset = values.new_zeros(len(values), 2)
+    if weight is None:
+        return FeatureMap(values, torch.ones_like(values[..., :1]), GRID_M, offset)
+    return observed(values, weight, GRID_M, offset)
+
+
+def by_name(parts: Sequence[tuple[Tensor, Tensor]], groups: Sequence[BandGroup]) -> dict[str, tuple[Tensor, Tensor]]:
+    """Values and validity (B, h, w) of every band, from those (B, h, w, C) of its group."""
+    return {
+        band.name: (values[..., channel], valid[..., channel])
+        for (values, valid), group in zip(parts, groups, strict=True)
+        for channel, band in enumerate(group.band_sets[0])
+    }
+
+
+def require(product: str, names: Iterable[str], has: Container[str], why: str = "this model was trained with") -> None:
+    """Make sure that all bands are there.
+
+    Raises:
+        UnsupportedInputError: one is not, with its name.
+    """
+    missing = [name for name in names if name not in has]
+    if missing:
+        raise UnsupportedInputError(f"{product} lacks band {missing[0]}, which {why}")
+
+
+def resample(group: BandGroup, grid: QueryGrid, *, linear: bool) -> tuple[Tensor, Tensor]:
+    """Values and validity (B, H, W, C) of a group on the 10 m `grid`, by exact offsets in metres.
 
     Invalid pixels do not enter; a point counts as seen when at least half of its interpolation weight is valid.
     """
-    dx, dy = group.offset_m.unbind(1)
-    rows = reading_weights(group.values.shape[2], group.pixel_m, dy, height, GRID_M, linear=linear)
-    columns = reading_weights(group.values.shape[3], group.pixel_m, dx, width, GRID_M, linear=linear)
     values, valid = (t.permute(0, 2, 3, 1) for t in (group.values, group.valid.float()))
-    aligned = group.pixel_m == GRID_M and group.values.shape[2:] == (height, width)
+    aligned = group.pixel_m == GRID_M and group.values.shape[2:] == (grid.height, grid.width)
     if aligned and not group.offset_m.any():
         return values, valid > 0.5
     if bool(group.valid.all()):
-        read = apply_separable(rows, columns, values)
+        read = read_points(values, group.pixel_m, group.offset_m, grid, linear=linear)
         return read, torch.ones_like(read, dtype=torch.bool)
-    read = apply_separable(rows, columns, torch.cat((values * valid, valid), dim=-1))
+    both = torch.cat((values * valid, valid), dim=-1)
+    read = read_points(both, group.pixel_m, group.offset_m, grid, linear=linear)
     total, weight = read.chunk(2, dim=-1)
     return total / weight.clamp_min(1e-6), weight > 0.5
 
@@ -106,8 +132,7 @@ class StackEncoder(nn.Module):
     def forward(self, observation: Observation, query: QueryGrid) -> FeatureMap:
         """Feature map on the 10 m grid."""
         stacked, weight = self.stack(observation, query)
-        offset = torch.zeros(observation.batch, 2, device=stacked.device)
-        return observed(self.layers(stacked), weight, GRID_M, offset)
+        return on_stack_grid(self.layers(stacked), weight)
 
 
 def some_bands(groups: tuple[BandGroup, ...], least: int) -> tuple[BandGroup, ...]:

@@ -109,6 +109,7 @@ class Method(nn.Module):
     products: ClassVar[tuple[str, ...]] = ("sentinel2", "landsat")
     search: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
     validated: ClassVar[str] = "val_miou"  # what the validation score of a training is
+    any_product: ClassVar[bool] = False  # describes bands by numbers, so those of every product will do
     endpoint_twins: ClassVar[bool] = False  # the primary endpoint is on the HLS twins of the same acquisitions
 
     def __init__(self, options: Options, statistics: Statistics, classes: int) -> None:
@@ -125,7 +126,7 @@ class Method(nn.Module):
 
     def usable(self, products: frozenset[str]) -> frozenset[str]:
         """The part of the `products` at hand that the method looks at; empty when it can make no map of them."""
-        return products & self.training_products
+        return products if self.any_product else products & self.training_products
 
     def loss(self, batch: Batch, class_weights: Tensor | None = None) -> Tensor:
         """What a training step descends, a scalar: the mean cross-entropy of the maps from `training_subsets`.

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from anyband.sensors import Band
 
@@ -13,8 +14,27 @@ from anyband.sensors import Band
 SMOOTHING = 0.02
 
 
+Floats = NDArray[np.float64]
+
+
+def conditional(covariance: Floats, seen: Floats, wanted: Floats, noise: Floats | float) -> tuple[Floats, Floats]:
+    """Gaussian inference of linear functionals of a spectrum from others, by their rows over its N values.
+
+    Gain = W K A^T (A K A^T + R)^-1 and explained variance diag(gain A K W^T), with K `covariance` (N, N), A `seen`
+    (C, N), W `wanted` (V, N) and R diagonal, `noise` (C,) times the variance of each of A (Rasmussen and Williams 2006,
+    Gaussian Processes for Machine Learning, equations 2.23 and 2.24).
+
+    Returns:
+        Gain (V, C) and explained variance (V,).
+    """
+    across, within = wanted @ covariance @ seen.T, seen @ covariance @ seen.T
+    within[np.diag_indices(len(seen))] *= 1 + noise
+    gain = np.asarray(np.linalg.solve(within, across.T).T, dtype=np.float64)
+    return gain, (gain * across).sum(axis=1)
+
+
 @dataclass(frozen=True)
-class BandStatistics:
+class BandMoments:
     """Mean and standard deviation of one band over the valid training pixels, in the band's own unit."""
 
     product: str
@@ -35,14 +55,14 @@ class Statistics:
         covariance: of all `bands` over ground that all of them saw, in the units of both bands; rows as `bands`.
     """
 
-    bands: tuple[BandStatistics, ...]
+    bands: tuple[BandMoments, ...]
     label_counts: tuple[int, ...]
     covariance: tuple[tuple[float, ...], ...]
 
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> "Statistics":
         """Inverse of `as_dict`."""
-        bands = tuple(BandStatistics(**entry) for entry in document["bands"])
+        bands = tuple(BandMoments(**entry) for entry in document["bands"])
         covariance = tuple(tuple(row) for row in document["covariance"])
         return cls(bands, tuple(document["label_counts"]), covariance)
 
@@ -54,7 +74,7 @@ class Statistics:
             "covariance": [list(row) for row in self.covariance],
         }
 
-    def of(self, products: Iterable[str]) -> tuple[BandStatistics, ...]:
+    def of(self, products: Iterable[str]) -> tuple[BandMoments, ...]:
         """Entries of `products`, in the order of `products`."""
         return tuple(band for product in products for band in self.bands if band.product == product)
 

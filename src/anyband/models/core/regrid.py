@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from anyband.observation import QueryGrid
+from anyband.observation import BandGroup, QueryGrid
 
 
 @lru_cache(maxsize=4096)
@@ -98,6 +98,28 @@ def apply_separable(rows: Tensor, columns: Tensor, image: Tensor) -> Tensor:
     )
 
 
+def read_points(image: Tensor, pixel_m: float, offset_m: Tensor, query: QueryGrid, *, linear: bool) -> Tensor:
+    """A map (B, h, w, C) read at the query's pixel centres: (B, H, W, C).
+
+    Args:
+        image: the map.
+        pixel_m: its spacing, m.
+        offset_m: (B, 2) (dx, dy) m of its corner from the query's.
+        query: the grid of the points.
+        linear: interpolate between the nearest pixel centres; else take the pixel that contains the point.
+    """
+    dx, dy = offset_m.unbind(1)
+    rows = reading_weights(image.shape[1], pixel_m, dy, query.height, query.pixel_m, linear=linear)
+    columns = reading_weights(image.shape[2], pixel_m, dx, query.width, query.pixel_m, linear=linear)
+    return apply_separable(rows, columns, image)
+
+
+def read_group(image: Tensor, group: BandGroup, finest: BandGroup, *, linear: bool) -> Tensor:
+    """Read a map (B, h, w, C) of `group` at the pixel centres of `finest`."""
+    grid = QueryGrid(finest.pixel_m, *finest.values.shape[2:])
+    return read_points(image, group.pixel_m, group.offset_m - finest.offset_m, grid, linear=linear)
+
+
 def cells_across(points: int, spacing_m: float, cell_m: float) -> int:
     """Number of cells that cover `points` steps of `spacing_m`."""
     return math.ceil(points * spacing_m / cell_m - 1e-6)
@@ -125,11 +147,8 @@ class FeatureMap:
         aligned = self.pixel_m == query.pixel_m and (height, width) == (query.height, query.width)
         if aligned and not self.offset_m.any():
             return self.values, self.weight
-        dx, dy = self.offset_m.unbind(1)
-        rows = reading_weights(height, self.pixel_m, dy, query.height, query.pixel_m, linear=linear)
-        columns = reading_weights(width, self.pixel_m, dx, query.width, query.pixel_m, linear=linear)
-        values = apply_separable(rows, columns, self.values)
-        weight = apply_separable(rows, columns, self.weight)
+        values = read_points(self.values, self.pixel_m, self.offset_m, query, linear=linear)
+        weight = read_points(self.weight, self.pixel_m, self.offset_m, query, linear=linear)
         return values * weight.clamp_min(1e-6).reciprocal(), weight
 
 
@@ -148,7 +167,5 @@ def upsample_cells(cells: Tensor, cell_m: float, query: QueryGrid) -> Tensor:
             cells.permute(0, 3, 1, 2), size=(query.height, query.width), mode="bilinear", align_corners=False
         )
         return image.permute(0, 2, 3, 1)
-    zero = torch.zeros(1, device=cells.device)
-    rows = reading_weights(down, cell_m, zero, query.height, query.pixel_m, linear=True)
-    columns = reading_weights(across, cell_m, zero, query.width, query.pixel_m, linear=True)
-    return apply_separable(rows.expand(len(cells), -1, -1), columns.expand(len(cells), -1, -1), cells)
+    offset = torch.zeros(len(cells), 2, device=cells.device)
+    return read_points(cells, cell_m, offset, query, linear=True)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from anyband.models.core.method import AcquisitionMethod, Batch, Options
 from anyband.models.core.network import linear, mean_cross_entropy
 from anyband.models.core.normalisation import Statistics
-from anyband.models.core.regrid import FeatureMap, apply_separable, observed, reading_weights
+from anyband.models.core.regrid import FeatureMap, observed, read_group
 from anyband.models.proposed.codes import BandCodes, BandWeights, SceneCode
 from anyband.models.proposed.merge_bands import resolved, synthetic_sensor
 from anyband.models.proposed.posterior import Conversion, SpectralPosterior
@@ -67,6 +67,7 @@ class AnyBand(AcquisitionMethod):
         "anyband-without-sentinel2": "anyband without Sentinel-2",
     }
     options_type = AnyBandOptions
+    any_product = True
     options: AnyBandOptions
 
     def __init__(self, options: AnyBandOptions, statistics: Statistics, classes: int) -> None:
@@ -91,10 +92,6 @@ class AnyBand(AcquisitionMethod):
         self.add_fusion(width)
         # Last, so that all other weights start as they do without it.
         self.scene = SceneCode(width) if options.scene else None
-
-    def usable(self, products: frozenset[str]) -> frozenset[str]:
-        """Every product."""
-        return products
 
     def loss(self, batch: Batch, class_weights: Tensor | None = None) -> Tensor:
         """The mean cross-entropy of the maps from `training_subsets`, the front end run once.
@@ -193,8 +190,9 @@ def read_nearest(groups: tuple[BandGroup, ...], mean: Tensor) -> tuple[Tensor, T
     def read(images: list[Tensor]) -> Tensor:
         if len(groups) == 1:
             return images[0].flatten(2).transpose(1, 2)  # a view: a product with it takes the images as they lie
-        pairs = zip(groups, images, strict=True)
-        parts = [read_containing(image.permute(0, 2, 3, 1), group, finest) for group, image in pairs]
+        parts = [images[0].permute(0, 2, 3, 1)]
+        for group, image in zip(groups[1:], images[1:], strict=True):
+            parts.append(read_group(image.permute(0, 2, 3, 1), group, finest, linear=False))
         return torch.cat(parts, dim=-1).flatten(1, 2)
 
     means = torch.split(mean[..., None, None], [group.values.shape[1] for group in groups], dim=1)
@@ -237,14 +235,3 @@ def some_seen(values: Tensor, seen: Tensor, mappings: list[BandMapping]) -> Tens
         mixed = torch.bmm(both, torch.cat((mapping.weight, mapping.level), dim=1))
         total = total + (mixed * share if mapping.averaged else mixed)
     return total
-
-
-def read_containing(image: Tensor, group: BandGroup, finest: BandGroup) -> Tensor:
-    """Read a map (B, h, w, C) of `group` at the pixel centres of `finest`: the pixel that contains them."""
-    if group is finest:
-        return image
-    dx, dy = (group.offset_m - finest.offset_m).unbind(1)
-    height, width = finest.values.shape[2:]
-    rows = reading_weights(image.shape[1], group.pixel_m, dy, height, finest.pixel_m, linear=False)
-    columns = reading_weights(image.shape[2], group.pixel_m, dx, width, finest.pixel_m, linear=False)
-    return apply_separable(rows, columns, image)

@@ -20,11 +20,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from anyband.models.core.normalisation import BandStatistics, Statistics
+from anyband.models.core.normalisation import BandMoments, Floats, Statistics, conditional
 from anyband.sensors import Band, SpectralResponse
 from anyband.sensors.band import REFLECTANCE
-
-Floats = NDArray[np.float64]
 
 WAVELENGTH_NM: Floats = np.arange(380.0, 2601.0, 5.0)
 KNOT_DISTANCE = 0.03  # in ln(wavelength): like bands of two sensors are one knot, neighbours of one sensor are two
@@ -93,13 +91,9 @@ class SpectralPosterior:
         gain, known = np.zeros((len(rows), self.size)), np.zeros(self.size)
         told = np.flatnonzero(rows.any(axis=1) & seen)
         if len(told):
-            matrix = rows[told]
-            within = matrix @ self.covariance @ matrix.T
-            within[np.diag_indices(len(told))] *= 1 + self.noise**2 + CONTRAST * unknown[told]
-            across = self.whiten @ self.covariance @ matrix.T  # (K, told)
-            solved = np.linalg.solve(within, across.T)
-            gain[told] = solved
-            known = np.clip((solved.T * across).sum(axis=1), 0.0, 1.0)
+            noise = self.noise**2 + CONTRAST * unknown[told]
+            solved, explained = conditional(self.covariance, rows[told], self.whiten, noise)
+            gain[told], known = solved.T, np.clip(explained, 0.0, 1.0)
         return Conversion(*(part.astype(np.float32) for part in (rows @ self.mean, gain, known)))
 
     def _read(self, band: Band, gaussian: bool) -> tuple[Floats, float]:
@@ -136,7 +130,7 @@ def kernel(first: Floats, second: Floats) -> Floats:
     return np.exp(-np.abs(np.subtract.outer(first, second)) / LENGTH)
 
 
-def knots(bands: tuple[BandStatistics, ...]) -> list[int]:
+def knots(bands: tuple[BandMoments, ...]) -> list[int]:
     """Indices of the bands that are knots: in their order, each that is not like one before it."""
     chosen: list[int] = []
     for index, band in enumerate(bands):

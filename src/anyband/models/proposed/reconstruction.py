@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from anyband.models.core.band_stack import some_bands
 from anyband.models.core.method import Batch, Method
 from anyband.models.core.normalisation import Statistics
-from anyband.models.core.regrid import apply_separable, cells_across, moment_weights, observed, reading_weights
+from anyband.models.core.regrid import apply_separable, cells_across, moment_weights, observed, read_points
 from anyband.models.proposed.anyband import AnyBand, AnyBandOptions, read_nearest
 from anyband.models.proposed.merge_bands import LEAST_BANDS
 from anyband.models.proposed.posterior import SpectralPosterior
@@ -153,11 +153,9 @@ def known_mean(starts: list[tuple[Tensor, Tensor]]) -> Tensor:
 
 def without(group: BandGroup, kept: Tensor) -> BandGroup:
     """The group with only the ground that `kept` (B, h, w, 1), squares of `HIDDEN_M`, has as 1."""
-    dx, dy = (-group.offset_m).unbind(1)
-    height, width = group.values.shape[2:]
-    rows = reading_weights(kept.shape[1], HIDDEN_M, dy, height, group.pixel_m, linear=False)
-    columns = reading_weights(kept.shape[2], HIDDEN_M, dx, width, group.pixel_m, linear=False)
-    seen = apply_separable(rows, columns, kept).permute(0, 3, 1, 2) > 0.5
+    grid = QueryGrid(group.pixel_m, *group.values.shape[2:])
+    read = read_points(kept, HIDDEN_M, -group.offset_m, grid, linear=False)
+    seen = read.permute(0, 3, 1, 2) > 0.5
     return replace(group, values=group.values * seen, valid=group.valid & seen)
 
 

@@ -25,11 +25,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from anyband.models.core.method import Options
+from anyband.models.core.method import DenseMethod, Options
 from anyband.models.core.network import linear
 from anyband.models.core.normalisation import Statistics
-from anyband.models.core.regrid import apply_separable, cells_across, reading_weights
-from anyband.models.rivals.channels import AnySensorMethod, describe, groups_of
+from anyband.models.core.regrid import apply_separable, cells_across, read_points
+from anyband.models.rivals.channels import describe, groups_of
 from anyband.observation import BandGroup, Observation, QueryGrid
 from anyband.sensors import Band
 
@@ -80,7 +80,7 @@ def spectral_bumps(band: Band) -> tuple[float, ...]:
     return tuple(float(value) for value in np.exp(-0.5 * distance**2))
 
 
-class Atomizer(AnySensorMethod):
+class Atomizer(DenseMethod):
     """Latents that read single values."""
 
     label = "Atomizer style"
@@ -97,6 +97,7 @@ class Atomizer(AnySensorMethod):
     }
     """
     options_type = AtomizerOptions
+    any_product = True
     options: AtomizerOptions
 
     def __init__(self, options: AtomizerOptions, statistics: Statistics, classes: int) -> None:
@@ -122,8 +123,8 @@ class Atomizer(AnySensorMethod):
             base = self.embed(group)
             located = base + self.from_place(places(group, cell_m))[:, :, :, None]
             cells.append(self.gather(group, located, (down, across, cell_m)))
-            rows, columns = containing(group, query)
-            fine.append(apply_separable(rows, columns, self.sum_bands(group, base, self.fine_score)))
+            sums = self.sum_bands(group, base, self.fine_score)
+            fine.append(read_points(sums, group.pixel_m, group.offset_m, query, linear=False))
         return self.to_cell(self.mean(cells)), self.to_fine(self.mean(fine))
 
     def embed(self, group: BandGroup) -> Tensor:
@@ -186,12 +187,3 @@ def places(group: BandGroup, cell_m: float) -> Tensor:
     rows, columns = codes
     height, width = group.values.shape[2:]
     return torch.cat((rows[:, :, None].expand(-1, -1, width, -1), columns[:, None].expand(-1, height, -1, -1)), dim=-1)
-
-
-def containing(group: BandGroup, query: QueryGrid) -> tuple[Tensor, Tensor]:
-    """Weights per axis that read the pixel which contains each query pixel's centre."""
-    dx, dy = group.offset_m.unbind(1)
-    height, width = group.values.shape[2:]
-    rows = reading_weights(height, group.pixel_m, dy, query.height, query.pixel_m, linear=False)
-    columns = reading_weights(width, group.pixel_m, dx, query.width, query.pixel_m, linear=False)
-    return rows, columns

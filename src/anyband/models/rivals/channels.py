@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from anyband.models.core.band_stack import GRID_M, resample, some_bands
+from anyband.models.core.band_stack import on_stack_grid, resample, some_bands, stack_grid
 from anyband.models.core.method import DenseMethod
 from anyband.models.core.network import CellTokens, Trunk, linear, rotary_angles
 from anyband.models.core.normalisation import Statistics
-from anyband.models.core.regrid import FeatureMap, apply_separable, reading_weights
+from anyband.models.core.regrid import read_group
 from anyband.observation import BandGroup, Observation, QueryGrid
 from anyband.sensors import Band
 
@@ -79,9 +79,7 @@ def describe(group: BandGroup, number: Callable[[Band], Sequence[float]]) -> Ten
 
 def on_chip_grid(groups: tuple[BandGroup, ...], query: QueryGrid, statistics: Statistics) -> Channels:
     """All bands, interpolated to the 10 m grid that covers the query's extent."""
-    height, width = (round(n * query.pixel_m / GRID_M) for n in (query.height, query.width))
-    parts = [resample(group, height, width, linear=True) for group in groups]
-    return _standardise(groups, parts, statistics)
+    return _standardise(groups, [resample(group, stack_grid(query), linear=True) for group in groups], statistics)
 
 
 def interpolate_to_finest(groups: tuple[BandGroup, ...], statistics: Statistics) -> Channels:
@@ -94,11 +92,7 @@ def _interpolate(group: BandGroup, finest: BandGroup) -> tuple[Tensor, Tensor]:
     valid = group.valid.float()
     both = torch.cat((group.values * valid, valid), dim=1).permute(0, 2, 3, 1)
     if group is not finest:
-        dx, dy = (group.offset_m - finest.offset_m).unbind(1)
-        height, width = finest.values.shape[2:]
-        rows = reading_weights(both.shape[1], group.pixel_m, dy, height, finest.pixel_m, linear=True)
-        columns = reading_weights(both.shape[2], group.pixel_m, dx, width, finest.pixel_m, linear=True)
-        both = apply_separable(rows, columns, both)
+        both = read_group(both, group, finest, linear=True)
     total, weight = both.chunk(2, dim=-1)
     return total / weight.clamp_min(1e-6), weight > 0.5
 
@@ -116,18 +110,9 @@ def seeing(groups: tuple[BandGroup, ...]) -> tuple[BandGroup, ...]:
     return tuple(g.select_bands(c) for g, c in zip(groups, chosen, strict=True) if c) or groups
 
 
-class AnySensorMethod(DenseMethod):
-    """A dense method that describes bands by numbers, so any product will do."""
-
-    def usable(self, products: frozenset[str]) -> frozenset[str]:
-        """Every product."""
-        return products
-
-
 def band_moments(channels: Channels, tokens: CellTokens, query: QueryGrid) -> tuple[Tensor, Tensor]:
     """Cosine moments of each band over each cell (B, C, Hc, Wc, order * order) and its observed share (..., 1)."""
-    offset = channels.values.new_zeros(len(channels.values), 2)
-    moments, covered = tokens.moments(FeatureMap(channels.values, channels.seen, GRID_M, offset), query)
+    moments, covered = tokens.moments(on_stack_grid(channels.values, channels.seen), query)
     per_band = moments.reshape(*moments.shape[:3], tokens.order**2, -1).permute(0, 4, 1, 2, 3)
     return per_band, covered.permute(0, 3, 1, 2)[..., None]
 
@@ -216,8 +201,7 @@ class BandTokens(DenseMethod):
         moments, covered = band_moments(channels, self.patch, query)
         tokens = self.project(self.patch.project(moments)) + cell_codes
         fine = self.fine(self.mix(pixels)) * channels.any_seen
-        offset = fine.new_zeros(len(fine), 2)
-        read, _ = FeatureMap(fine, channels.any_seen, GRID_M, offset).read(query, linear=True)
+        read, _ = on_stack_grid(fine, channels.any_seen).read(query, linear=True)
         logits: Tensor = self.decoder(trunk_over_bands(self.trunk, tokens, covered), read, query)
         return logits
 

@@ -19,12 +19,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from anyband.models.core.band_stack import GRID_M
-from anyband.models.core.method import Options
+from anyband.models.core.band_stack import on_stack_grid
+from anyband.models.core.method import DenseMethod, Options
 from anyband.models.core.network import Block, linear
 from anyband.models.core.normalisation import Statistics
-from anyband.models.core.regrid import FeatureMap, observed
-from anyband.models.rivals.channels import AnySensorMethod, groups_of, on_chip_grid, sinusoid
+from anyband.models.core.regrid import FeatureMap
+from anyband.models.rivals.channels import groups_of, on_chip_grid, sinusoid
 from anyband.observation import Observation, QueryGrid
 
 
@@ -69,7 +69,7 @@ class KernelGenerator(nn.Module):
         return self.kernel(tokens[:, :bands]), self.bias(tokens[:, -1])
 
 
-class Dofa(AnySensorMethod):
+class Dofa(DenseMethod):
     """One dynamic layer for any bands."""
 
     label = "DOFA style"
@@ -86,6 +86,7 @@ class Dofa(AnySensorMethod):
     }
     """
     options_type = DofaOptions
+    any_product = True
     options: DofaOptions
 
     def __init__(self, options: DofaOptions, statistics: Statistics, classes: int) -> None:
@@ -101,5 +102,4 @@ class Dofa(AnySensorMethod):
         channels = on_chip_grid(groups_of(observation, self.training, 0.0), query, self.statistics)
         kernel, bias = self.generator(channels.centres_nm())
         mean = torch.einsum("bhwc,bce->bhwe", channels.values * channels.share, kernel)
-        offset = mean.new_zeros(len(mean), 2)
-        return observed(self.mix(mean + bias[:, None, None]), channels.any_seen, GRID_M, offset)
+        return on_stack_grid(self.mix(mean + bias[:, None, None]), channels.any_seen)

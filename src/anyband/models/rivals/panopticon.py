@@ -19,12 +19,12 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from anyband.models.core.band_stack import GRID_M
-from anyband.models.core.method import Options
+from anyband.models.core.band_stack import on_stack_grid
+from anyband.models.core.method import DenseMethod, Options
 from anyband.models.core.network import linear
 from anyband.models.core.normalisation import Statistics
-from anyband.models.core.regrid import FeatureMap, observed
-from anyband.models.rivals.channels import AnySensorMethod, ChannelAttention, groups_of, on_chip_grid, sinusoid
+from anyband.models.core.regrid import FeatureMap
+from anyband.models.rivals.channels import ChannelAttention, groups_of, on_chip_grid, sinusoid
 from anyband.observation import Observation, QueryGrid
 
 
@@ -43,7 +43,7 @@ class PanopticonOptions(Options):
     channel_sampling: float = 0.3
 
 
-class Panopticon(AnySensorMethod):
+class Panopticon(DenseMethod):
     """Bands become features by attention over them."""
 
     label = "Panopticon style"
@@ -60,6 +60,7 @@ class Panopticon(AnySensorMethod):
     }
     """
     options_type = PanopticonOptions
+    any_product = True
     options: PanopticonOptions
     search = {"channel_sampling": (0.0, 0.3)}
 
@@ -75,6 +76,5 @@ class Panopticon(AnySensorMethod):
         """Features on the 10 m grid."""
         groups = groups_of(observation, self.training, self.options.channel_sampling)
         channels = on_chip_grid(groups, query, self.statistics)
-        offset = channels.values.new_zeros(observation.batch, 2)
         code = sinusoid(channels.centres_nm(), self.options.features)
-        return observed(self.mix(self.attention(channels, code)), channels.any_seen, GRID_M, offset)
+        return on_stack_grid(self.mix(self.attention(channels, code)), channels.any_seen)

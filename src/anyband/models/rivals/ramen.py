@@ -115,6 +115,7 @@ class Ramen(AcquisitionMethod):
     }
     """
     options_type = RamenOptions
+    any_product = True
     options: RamenOptions
 
     def __init__(self, options: RamenOptions, statistics: Statistics, classes: int) -> None:
@@ -125,10 +126,6 @@ class Ramen(AcquisitionMethod):
         self.bias = nn.Parameter(torch.zeros(width))
         self.resampler = Resampler(width, options.experts)
         self.add_fusion(width)
-
-    def usable(self, products: frozenset[str]) -> frozenset[str]:
-        """Every product."""
-        return products
 
     def encode(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, Tensor]:
         """Cell tokens (B, Hc, Wc, D) and fine features (B, H, W, F)."""

@@ -31,11 +31,10 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from anyband.models.core.band_stack import GRID_M, resample
-from anyband.models.core.method import Method, Options, UnsupportedInputError
+from anyband.models.core.band_stack import by_name, on_stack_grid, require, resample, stack_grid
+from anyband.models.core.method import Method, Options
 from anyband.models.core.network import linear
 from anyband.models.core.normalisation import Statistics
-from anyband.models.core.regrid import observed
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
 
@@ -137,8 +136,7 @@ class Satlas(Method):
                 continue
             image, weight = self.image(observation, product, query)
             features = self.nets[product](image).permute(0, 2, 3, 1)
-            offset = torch.zeros(observation.batch, 2, device=image.device)
-            read, seen = observed(features, weight, GRID_M, offset).read(query, linear=True)
+            read, seen = on_stack_grid(features, weight).read(query, linear=True)
             parts.append(read.masked_fill(seen == 0, -torch.inf))
         pooled = torch.stack(parts).amax(dim=0)
         logits: Tensor = self.head(pooled.masked_fill(pooled.isinf(), 0.0))
@@ -150,23 +148,15 @@ class Satlas(Method):
         Raises:
             UnsupportedInputError: a band is missing that the published model has and that nothing stands for.
         """
-        height, width = (round(n * query.pixel_m / GRID_M) for n in (query.height, query.width))
-        values: dict[str, Tensor] = {}
-        valid: dict[str, Tensor] = {}
-        for group in observation.of(product):
-            resampled, inside = resample(group, height, width, linear=True)
-            for channel, band in enumerate(group.band_sets[0]):
-                values[band.name] = resampled[..., channel].where(inside[..., channel], 0.0)
-                valid[band.name] = inside[..., channel]
+        groups = observation.of(product)
+        bands = by_name([resample(group, stack_grid(query), linear=True) for group in groups], groups)
         if product == "sentinel2":
             sources, channels = SENTINEL2_BANDS[: 9 if self.options.bands == "ms" else 3], sentinel2_channels
         else:
             sources, channels = LANDSAT_BANDS, landsat_channels
-        missing = [name for name in sources if name not in values]
-        if missing:
-            raise UnsupportedInputError(f"{product} lacks band {missing[0]}, which the published model reads")
-        scaled = channels(values, self.options)
-        seen = torch.stack([valid[name] for name in sources]).any(dim=0)
+        require(product, sources, bands, "the published model reads")
+        scaled = channels({name: values.where(valid, 0.0) for name, (values, valid) in bands.items()}, self.options)
+        seen = torch.stack([bands[name][1] for name in sources]).any(dim=0)
         return scaled * seen[:, None], seen[..., None].float()
 
 

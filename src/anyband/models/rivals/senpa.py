@@ -91,6 +91,7 @@ class Senpa(BandTokens):
     }
     """
     options_type = SenpaOptions
+    any_product = True
     options: SenpaOptions
     search = {"channel_sampling": (0.0, 0.3), "superposition": (0.0, 0.3)}
 
@@ -117,10 +118,6 @@ class Senpa(BandTokens):
         codes = self.sensor_codes(channels)
         pixels = self.attention(channels, self.pixel_code(codes))
         return self.decode(channels, codes[:, :, None, None], pixels, query)
-
-    def usable(self, products: frozenset[str]) -> frozenset[str]:
-        """Every product."""
-        return products
 
     def sensor_codes(self, channels: Channels) -> Tensor:
         """Codes (B, C, D) of response plus sampling distance."""

@@ -17,7 +17,7 @@ from anyband.report.content import Graphic, Table, Topic
 from anyband.report.palette import GAIN, HEAT, LOSS, ON_DEEP, ON_PALE, between
 from anyband.report.read import Compared, by_method, records
 from anyband.report.render import Sheet, matrix_axes, plain_rows
-from anyband.statistics.transfer import ALL_TOGETHER, NEEDED
+from anyband.statistics.sensor_gains import ALL_TOGETHER, NEEDED
 
 TRANSFER = Topic[Compared](
     "transfer", "From sensor to sensor", paragraphs=lambda entry: [decomposed(entry), missing_factors(entry)]
