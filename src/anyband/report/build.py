@@ -1,5 +1,6 @@
 """From the results folder to `report.html` and `report_data/`."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -7,10 +8,10 @@ from typing import Any
 
 from anyband.config import Config
 from anyband.report import formatting as form
-from anyband.report import narrative, provenance
+from anyband.report import provenance
 from anyband.report.content import Section
 from anyband.report.export import write_data
-from anyband.report.page import Head, render
+from anyband.report.page import Head, fill, render
 from anyband.report.read import Compared, DataRecord, read_comparisons, read_data
 from anyband.report.render import Style
 from anyband.report.topics import (
@@ -66,7 +67,7 @@ def write_report(config: Config, results: Path, out: Path, data_folder: Path) ->
     sections = [
         *(section for entry in compared for section in experiment_sections(entry, several=len(compared) > 1)),
         *(data_section(record, compared[0].style, several=len(data) > 1) for record in data.values()),
-        Section("methods", "Methods", (), [words for entry in compared for words in narrative.methods_text(entry)]),
+        Section("methods", "Methods", (), [words for entry in compared for words in methods_text(entry)]),
         *timing.time_sections(results, config),
         Section("provenance", "Versions and hashes", provenance.provenance_tables(origin)),
     ]
@@ -97,12 +98,12 @@ def _head(entry: Compared, several: bool) -> Head:
     rivals = sum(method not in (entry.proposed, MAJORITY) for method in entry.design["methods"])
     against = form.in_words(rivals, "other method")
     title = f"{entry.label(entry.proposed)} against {against} for land cover from Sentinel-2 and Landsat"
-    notice = narrative.simulated_notice(entry.data)
+    notice = simulated_notice(entry.data)
     return Head(
         title=f"{entry.design['experiment']}: {title}" if several else title,
-        compared=narrative.compared(entry),
+        compared=what_was_compared(entry),
         notices=[notice] if notice else [],
-        outcome=narrative.outcome(entry),
+        outcome=outcome(entry),
         figures=_key_figures(entry),
         notes=[*entry.design["notes"], *([entry.claims["reason"]] if entry.claims["reason"] else [])],
     )
@@ -137,3 +138,82 @@ def _foot(origin: Mapping[str, Any]) -> str:
         f"Written by anyband {origin['anyband']}{commit}; configuration {origin['config_sha256'][:12]}. Every table "
         "and figure is also in report_data/ as CSV, LaTeX, SVG and PDF."
     )
+
+
+def what_was_compared(entry: Compared) -> str:
+    """One sentence: methods, data, seeds, blocks."""
+    design, data = entry.design, entry.data
+    trained = [m for m in design["methods"] if m != MAJORITY]
+    train, test = data.chips("train"), data.chips("test")
+    area = len(test) * (data.settings.chip_m / 1000) ** 2
+    return (
+        f"{form.in_words(len(trained), 'method').capitalize()}, each trained with the same "
+        f"{form.in_words(len(design['seeds']), 'seed')} on the same {form.plural(len(train), 'chip')} from "
+        f"{form.in_words(train['site'].nunique(), 'place')}, scored on "
+        f"{form.in_words(len(design['blocks']), 'held-out block')} ({form.plural(len(test), 'chip')}, "
+        f"{form.count(area)} km², {form.count(design['pixels'])} labelled pixels) by agreement with land-cover labels, "
+        f"with {form.listing(design['conditions'])} at test time."
+    )
+
+
+def simulated_notice(data: DataRecord) -> str:
+    """What must be said first when scenes are simulated; empty for real ones."""
+    if data.simulated is None:
+        return ""
+    return (
+        f"The scenes are simulated ({data.simulated}). Only comparisons between methods within this "
+        "simulator are claimed; no score on this page says how well a method maps real scenes."
+    )
+
+
+def outcome(entry: Compared) -> str:
+    """The headline in one or two sentences."""
+    own, name = entry.general.get(entry.proposed), entry.label(entry.proposed)
+    if own is None or form.missing(own["miou"]):
+        return f"{name} has no results on the primary endpoint, so there is no headline."
+    text = f"On the primary endpoint {name} reaches {form.points(own['miou'])} points mIoU {_interval(own, 'miou')}"
+    if entry.rival is None:
+        return text + ". No baseline takes every input, so nothing is compared."
+    other, floor = entry.general[entry.rival], entry.design["resolution_floor"]
+    adjusted = form.p_value(other["p_holm"])
+    text += (
+        f"; the best baseline, {entry.label(entry.rival)}, {form.points(other['miou'])} {_interval(other, 'miou')}. "
+        f"The paired difference is {form.signed_points(other['difference'])} "
+        f"{_interval(other, 'difference', signed=True)}, Holm-adjusted p "
+        f"{adjusted if adjusted.startswith('<') else '= ' + adjusted}."
+    )
+    if floor is not None:
+        text += f" This design resolves differences of {form.points(floor)} points or more."
+    return text
+
+
+def _interval(row: Mapping[str, Any], name: str, signed: bool = False) -> str:
+    return form.interval(row[f"{name}_lower"], row[f"{name}_upper"], signed)
+
+
+def methods_text(entry: Compared) -> list[str]:
+    """Paragraphs for the methods section of a paper, filled from the run."""
+    text = fill(
+        "methods.txt.j2",
+        entry=entry,
+        design=entry.design,
+        data=entry.data,
+        settings=entry.data.settings,
+        training=entry.experiment.training,
+        own=_own_settings(entry),
+        twins=headline.twins(entry.design),
+        baselines=[entry.label(method) for method in entry.ranked() if entry.role(method) == "baseline"],
+        form=form,
+    )
+    return [re.sub(r"\n+", " ", paragraph) for paragraph in text.strip("\n").split("\n\n")]
+
+
+def _own_settings(entry: Compared) -> list[str]:
+    """Methods with settings of optimisation of their own, and these."""
+    own = []
+    for method in entry.design["methods"]:
+        settings = entry.config.methods.get(method)
+        changed = {"learning rate": settings.learning_rate, "weight decay": settings.weight_decay} if settings else {}
+        words = [f"{name} {value:.3g}" for name, value in changed.items() if value is not None]
+        own += [f"{entry.label(method)} ({', '.join(words)})"] if words else []
+    return own
