@@ -30,9 +30,16 @@ smoke: $(READY)
 test: $(READY)
 	$(BIN)/pytest --numprocesses=2 --dist=loadgroup
 
-# What needs a minute, for a further Python: make quick PYTHON=/path/to/python3.13 VENV=.venv-3.13
-quick: $(READY)
-	$(BIN)/pytest --numprocesses=2 tests/unit/test_*.py tests/unit/sensors tests/unit/statistics tests/unit/models
+# What needs no torch, on a further Python: torch's wheel for it may take gigabytes.
+# make quick PYTHON=/path/to/python3.13 VENV=.venv-3.13
+QUICK := $(patsubst %,tests/unit/test_%.py,ground products config runtime providers) \
+  $(addprefix tests/unit/,sensors splits statistics)
+quick: check
+	$(PYTHON) -m venv --clear $(VENV)
+	grep -v '^torch' $(LOCK) > $(VENV)/requirements.txt
+	$(BIN)/pip install --quiet --no-deps --requirement $(VENV)/requirements.txt
+	$(BIN)/pip install --quiet --no-deps --editable .
+	$(BIN)/pytest --numprocesses=2 --dist=loadgroup $(QUICK)
 
 test-all: $(READY)
 	$(BIN)/pytest --numprocesses=2 --dist=loadgroup -m ""
