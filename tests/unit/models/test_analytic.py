@@ -105,44 +105,10 @@ def test_temperature_and_bands_outside_the_range_do_not_enter(statistics):
     assert np.array_equal(wide.gain[:, :-2], plain.gain)
 
 
-def test_every_sample_is_converted_by_its_own_platform(statistics):
-    group = make_group("landsat", SETS["landsat"][0][1], 30.0, 240.0, 2, 0)
-    shifted = tuple((b.name, b.response.centre_nm + 20, b.response.fwhm_nm) for b in group.band_sets[0])
-    two = replace(group, band_sets=(group.band_sets[0], band_set(shifted, 30)), band_set_index=torch.tensor([0, 1]))
-    model = make(statistics)
-    plain, mixed = (model.features(Observation((g,)), QUERY) for g in (group, two))
-    assert torch.equal(plain[0], mixed[0])
-    assert not torch.allclose(plain[1], mixed[1], atol=1e-3)
-
-
-@pytest.mark.parametrize("products", [("sentinel2",), ("landsat",), ("sentinel2", "landsat"), ("hls_s30", "hls_l30")])
-def test_it_maps_from_any_product(products, statistics, observe):
-    model = make(statistics)
-    logits = model(observe(products), QUERY)
-    assert logits.shape == (2, 4, 24, 24)
-    assert torch.isfinite(logits).all()
-    assert model.usable(frozenset(products))
-
-
 def test_it_maps_from_a_sensor_that_nobody_has_seen(statistics):
     bands: BandSet = band_set((("a", 469, 20), ("b", 645, 50), ("c", 1240, 20)), 60)
     logits = make(statistics)(Observation((make_group("other", bands, 60.0, 240.0, 2, 0),)), QUERY)
     assert torch.isfinite(logits).all()
-
-
-def test_order_of_bands_and_groups_does_not_matter(statistics, observe):
-    model, whole = make(statistics), observe()
-    shuffled = tuple(g.select_bands(tuple(reversed(range(g.values.shape[1])))) for g in reversed(whole.groups))
-    assert torch.allclose(model(Observation(shuffled), QUERY), model(whole, QUERY), atol=1e-5)
-
-
-def test_a_band_that_saw_nothing_is_a_missing_band(statistics, observe):
-    model, (group,) = make(statistics), observe(("landsat",)).groups
-    valid = group.valid.clone()
-    valid[:, 6] = False
-    blind = Observation((replace(group, valid=valid, values=group.values * valid),))
-    absent = Observation((group.select_bands((0, 1, 2, 3, 4, 5)),))
-    assert torch.allclose(model(blind, QUERY), model(absent, QUERY), atol=1e-5)
 
 
 def test_patches_of_missing_pixels_are_converted_by_what_is_left(statistics, observe):

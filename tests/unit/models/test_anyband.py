@@ -25,15 +25,6 @@ def change_group(observation: Observation, index: int, **changes) -> Observation
     return Observation(tuple(groups))
 
 
-def test_the_order_of_bands_and_groups_does_not_matter(model, observe):
-    observation = observe()
-    shuffled = Observation(
-        tuple(g.select_bands(tuple(reversed(range(len(g.band_sets[0]))))) for g in observation.groups)
-    )
-    shuffled = Observation(tuple(reversed(shuffled.groups)))
-    assert torch.allclose(model(observation, QUERY), model(shuffled, QUERY), atol=1e-5)
-
-
 def test_a_band_given_twice_changes_little(model, observe):
     """Splitting every band in two must not double what is seen: it only makes it a little more certain."""
     group = observe(("landsat",)).groups[0]
@@ -89,40 +80,6 @@ def test_moving_the_offset_moves_what_is_read(model, observe):
     assert torch.allclose(fine_moved[:, 6:21, 6:21], fine[:, 3:18, 3:18], atol=1e-5)
 
 
-def test_an_acquisition_that_saw_nothing_changes_nothing_and_gives_no_nan(model, observe):
-    observation = observe()
-    last = len(observation.groups) - 1
-    blind = change_group(
-        observation, last, valid=torch.zeros_like(observation.groups[last].valid),
-        values=torch.zeros_like(observation.groups[last].values),
-    )  # fmt: skip
-    alone = model(observe(("sentinel2",)), QUERY)
-    assert torch.allclose(model(blind, QUERY), alone, atol=1e-5)
-    nothing = Observation(
-        tuple(replace(g, valid=torch.zeros_like(g.valid), values=torch.zeros_like(g.values)) for g in blind.groups)
-    )
-    assert torch.isfinite(model(nothing, QUERY)).all()
-
-
-def test_invalid_pixels_do_not_leak_their_values(model, observe):
-    observation = observe(("sentinel2",))
-    group = observation.groups[0]
-    valid = group.valid.clone()
-    valid[:, :, 5:9, 3:7] = False
-    wild = torch.where(valid, group.values, torch.full_like(group.values, 9.0))
-    quiet = torch.where(valid, group.values, torch.zeros_like(group.values))
-    logits = [model(change_group(observation, 0, values=v, valid=valid), QUERY) for v in (wild, quiet)]
-    assert torch.equal(*logits)
-
-
-def test_wrong_wavelengths_change_the_answer(model, observe):
-    observation = observe(("sentinel2",))
-    bands = observation.groups[0].band_sets[0]
-    wrong = BandSet("wrong", (bands.bands[3], *bands.bands[1:3], bands.bands[0]))
-    changed = model(change_group(observation, 0, band_sets=(wrong,)), QUERY)
-    assert not torch.allclose(changed, model(observation, QUERY), atol=1e-3)
-
-
 def test_wrong_sampling_distance_changes_the_answer(model, observe):
     observation = observe(("landsat",))
     bands = observation.groups[0].band_sets[0]
@@ -153,27 +110,6 @@ def test_any_number_of_bands_goes_in(model, count):
     entries = tuple((f"b{i}", 420.0 + i * 10, 12.0) for i in range(count))
     group = make_group("imager", band_set(entries, 30.0), 30.0, 240.0, 2, 0)
     assert torch.isfinite(model(Observation((group,)), QUERY)).all()
-
-
-def test_platforms_may_differ_within_a_batch(model, observe):
-    group = observe(("landsat",)).groups[0]
-    other = BandSet("other", tuple(replace(b, response=b.response.shifted(15.0)) for b in group.band_sets[0]))
-    mixed = replace(group, band_sets=(*group.band_sets, other), band_set_index=torch.tensor([0, 1]))
-    single = replace(group, band_sets=(other,))
-    logits = model(Observation((mixed,)), QUERY)
-    assert torch.allclose(logits[:1], model(Observation((group,)), QUERY)[:1], atol=1e-5)
-    assert torch.allclose(logits[1:], model(Observation((single,)), QUERY)[1:], atol=1e-5)
-
-
-def test_a_map_can_be_asked_for_at_another_resolution(model, observe):
-    assert model(observe(), QueryGrid(30.0, 8, 8)).shape == (2, 4, 8, 8)
-    assert model(observe(), QueryGrid(20.0, 12, 12)).shape == (2, 4, 12, 12)
-
-
-def test_every_product_is_accepted(model):
-    assert model.usable(frozenset({"hls_s30"}))
-    assert model.usable(frozenset({"hls_l30", "sentinel2"})) == {"hls_l30", "sentinel2"}
-    assert not model.usable(frozenset())
 
 
 def test_a_step_maps_what_a_call_with_those_sensors_would(model, observe):

@@ -1,10 +1,7 @@
-from dataclasses import replace
-
 import torch
 
 from anyband.models.rivals.dofa import Dofa, DofaOptions, KernelGenerator
 from anyband.observation import Observation, QueryGrid
-from anyband.sensors import BandSet, SpectralResponse
 
 QUERY = QueryGrid(10.0, 24, 24)
 S2_NM = torch.tensor([[492.0, 560.0, 665.0, 833.0]])
@@ -53,11 +50,3 @@ def test_features_are_the_mean_of_weighted_bands(statistics, small, observe):
     once, _ = model.encode(Observation((group,)), QUERY)
     doubled, _ = model.encode(Observation((twice,)), QUERY)
     assert torch.allclose(once, doubled, atol=1e-4)
-
-
-def test_bandwidth_is_unknown_to_it_as_published(statistics, small, observe):
-    model = Dofa(DofaOptions(**small, features=12), statistics, 4).eval()
-    group = observe(("landsat",)).groups[0]
-    wide = [replace(b, response=SpectralResponse.gaussian(b.response.centre_nm, 90.0)) for b in group.band_sets[0]]
-    widened = replace(group, band_sets=(BandSet("wide", tuple(wide)),))
-    assert torch.allclose(model(Observation((group,)), QUERY), model(Observation((widened,)), QUERY), atol=1e-4)

@@ -32,24 +32,6 @@ def make(name: str, statistics, small, **options):
     return built.eval()
 
 
-@pytest.mark.parametrize("name", FUSIONS)
-@pytest.mark.parametrize("products", [("sentinel2",), ("landsat",), ("sentinel2", "landsat")])
-def test_fusions_map_with_any_sensor_missing(name, products, statistics, small, observe):
-    logits = make(name, statistics, small)(observe(products), QUERY)
-    assert logits.shape == (2, 4, 24, 24)
-    assert torch.isfinite(logits).all()
-
-
-@pytest.mark.parametrize("name", FUSIONS)
-def test_a_sensor_that_saw_nothing_is_a_missing_sensor(name, statistics, small, observe):
-    model = make(name, statistics, small)
-    groups = [
-        replace(g, valid=torch.zeros_like(g.valid), values=torch.zeros_like(g.values)) if g.product == "landsat" else g
-        for g in observe().groups
-    ]
-    assert torch.allclose(model(Observation(tuple(groups)), QUERY), model(observe(("sentinel2",)), QUERY), atol=1e-5)
-
-
 @pytest.mark.parametrize(
     ("name", "own", "other"), [("s2-only", "sentinel2", "landsat"), ("l9-only", "landsat", "sentinel2")]
 )
@@ -59,12 +41,6 @@ def test_specialists_look_at_their_own_sensor_only(name, own, other, statistics,
     assert torch.equal(model(both, QUERY), model(both.only(frozenset({own})), QUERY))
     assert model.usable(frozenset({own, other})) == {own}
     assert not model.usable(frozenset({other}))
-
-
-@pytest.mark.parametrize("name", FUSIONS)
-def test_fusions_refuse_products_they_were_not_trained_on(name, statistics, small):
-    model = make(name, statistics, small)
-    assert not model.usable(frozenset({"hls_s30"}))
 
 
 def test_a_band_that_training_had_is_not_silently_missing(statistics, observe):

@@ -29,14 +29,6 @@ def twins(seed: int = 0) -> tuple[Observation, Observation]:
     return Observation((s30,)), Observation((replace(l30, values=s30.values[:, index], valid=s30.valid[:, index]),))
 
 
-@pytest.mark.parametrize("products", [(S30,), (L30,), (S30, L30)])
-@pytest.mark.parametrize("red_edge", [False, True])
-def test_it_maps_with_either_product_or_both(products, red_edge, statistics, small, observe):
-    logits = make(statistics, small, red_edge=red_edge)(observe(products), QUERY)
-    assert logits.shape == (2, 4, 24, 24)
-    assert torch.isfinite(logits).all()
-
-
 def test_equal_reflectances_of_both_products_get_equal_answers(statistics, small):
     model = make(statistics, small)
     s30, l30 = twins()
@@ -78,20 +70,6 @@ def test_absent_red_edge_is_told_by_its_presence_channels(statistics, small):
     assert (valid[..., :7] == 1).all()
     assert (valid[..., 7:] == 0).all()
     assert (values[..., 7:] == 0).all()
-
-
-def test_a_product_that_saw_nothing_does_not_count(statistics, small):
-    model = make(statistics, small)
-    s30, l30 = twins()
-    (group,) = l30.groups
-    blind = replace(group, valid=torch.zeros_like(group.valid), values=torch.zeros_like(group.values))
-    assert torch.allclose(model(Observation((*s30.groups, blind)), QUERY), model(s30, QUERY), atol=1e-5)
-
-
-def test_order_of_bands_and_groups_does_not_matter(statistics, small, observe):
-    model, whole = make(statistics, small, red_edge=True), observe((S30, L30))
-    shuffled = tuple(g.select_bands(tuple(reversed(range(g.values.shape[1])))) for g in reversed(whole.groups))
-    assert torch.equal(model(Observation(shuffled), QUERY), model(whole, QUERY))
 
 
 def test_it_refuses_what_is_not_hls(statistics, small):

@@ -49,14 +49,3 @@ def test_a_band_given_twice_is_one_band_with_more_weight(attention, channels, st
     twice = tuple(g.select_bands(tuple(range(len(g.band_sets[0]))) * 2) for g in channels.groups)
     doubled = on_chip_grid(twice, QUERY, statistics)
     assert torch.allclose(run(attention, doubled), run(attention, channels), atol=1e-5)
-
-
-def test_the_code_is_that_of_the_mean_wavelength_in_nm(attention, channels):
-    moved = [replace(g, band_sets=tuple(_shift(b) for b in g.band_sets)) for g in channels.groups]
-    assert not torch.allclose(
-        run(attention, replace(channels, groups=tuple(moved))), run(attention, channels), atol=1e-3
-    )
-
-
-def _shift(bands):
-    return replace(bands, bands=tuple(replace(b, response=b.response.shifted(30.0)) for b in bands))

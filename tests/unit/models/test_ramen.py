@@ -6,8 +6,7 @@ import torch
 
 from anyband.models.rivals.channels import interpolate_to_finest
 from anyband.models.rivals.ramen import Projector, Ramen, RamenOptions, Resampler, scale_code
-from anyband.observation import Observation, QueryGrid
-from anyband.sensors import BandSet, SpectralResponse
+from anyband.observation import QueryGrid
 
 QUERY = QueryGrid(10.0, 24, 24)
 
@@ -84,10 +83,3 @@ def test_coarser_bands_are_interpolated_within_a_modality(model, observe):
     channels = interpolate_to_finest((groups[0], replace(groups[1], values=ramp)), model.statistics)
     steps = channels.values[0, 12, 2:-2, 4].diff()
     assert torch.allclose(steps, steps[:1].expand_as(steps), atol=1e-3)
-
-
-def test_bandwidth_is_unknown_to_it_as_published(model, observe):
-    group = observe(("landsat",)).groups[0]
-    wide = [replace(b, response=SpectralResponse.gaussian(b.response.centre_nm, 90.0)) for b in group.band_sets[0]]
-    widened = replace(group, band_sets=(BandSet("wide", tuple(wide)),))
-    assert torch.allclose(model(Observation((group,)), QUERY), model(Observation((widened,)), QUERY), atol=1e-4)

@@ -21,14 +21,6 @@ def make(statistics, small):
     return build_one
 
 
-@pytest.mark.parametrize("products", [("sentinel2",), ("landsat",), ("sentinel2", "landsat")])
-@pytest.mark.parametrize("translator", ["plain", "residual"])
-def test_it_maps_with_any_sensor_missing(products, translator, make, observe):
-    logits = make(translator=translator)(observe(products), QUERY)
-    assert logits.shape == (2, 4, 24, 24)
-    assert torch.isfinite(logits).all()
-
-
 def constant(observation, levels):
     """The observation with every band of Landsat at its level everywhere."""
     group = observation.of("landsat")[0]
