@@ -22,6 +22,7 @@ app = typer.Typer(
 
 
 Box = tuple[float, float, float, float]
+MASK = "Use what lies under a mask whose values nothing explains."
 BANDS = "YAML file of what the bands of local GeoTIFFs are; see docs/predict.md."
 BOX = "West, south, east, north in degrees; all ground that the items share if left out."
 
@@ -94,12 +95,13 @@ def predict(
     gsd: Annotated[float, typer.Option(help="Pixel of the maps, metres.")] = 10.0,
     bbox: Annotated[Optional[Box], typer.Option(help=BOX)] = None,  # noqa: UP045
     bands: Annotated[Optional[Path], typer.Option(help=BANDS)] = None,  # noqa: UP045
+    ignore_mask: Annotated[bool, typer.Option("--ignore-mask", help=MASK)] = False,
 ) -> None:
     """Map the classes of an optical scene of any sensor whose item describes its bands."""
     from anyband.apply.predict import predict_items
 
     with reachable(items):
-        grid = predict_items(items, model, out, probabilities, gsd, bbox, bands)
+        grid = predict_items(items, model, out, probabilities, gsd, bbox, bands, ignore_mask)
     sys.stdout.write(f"{out}: {grid.width} x {grid.height} pixels of {grid.affine.a:g} m, {grid.crs}\n")
 
 
@@ -113,12 +115,13 @@ def harmonise(
     resampling: Annotated[str, typer.Option(help="cubic or linear.")] = "cubic",
     bbox: Annotated[Optional[Box], typer.Option(help=BOX)] = None,  # noqa: UP045
     bands: Annotated[Optional[Path], typer.Option(help=BANDS)] = None,  # noqa: UP045
+    ignore_mask: Annotated[bool, typer.Option("--ignore-mask", help=MASK)] = False,
 ) -> None:
     """Predict the pixels of one sensor from an acquisition of another."""
     from anyband.apply.harmonise import harmonise_item
 
     with reachable([item]):
-        grid = harmonise_item(item, to, out, method, model, resampling, bbox, bands)
+        grid = harmonise_item(item, to, out, method, model, resampling, bbox, bands, ignore_mask)
     sys.stdout.write(f"{out}: {grid.width} x {grid.height} pixels of {grid.affine.a:g} m, {grid.crs}\n")
 
 

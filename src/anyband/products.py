@@ -17,6 +17,10 @@ REFLECTANCE_LIMITS: Final = (0.0, 1.6)
 """Range of surface reflectance that models see; the ends stand for what lies beyond them."""
 
 
+LARGEST_NUMBER: Final = 1e30
+"""Stored floats from here on are the nodata of some software, if they are not infinite."""
+
+
 @dataclass(frozen=True)
 class Encoding:
     """Physical value = stored number * `scale` + `offset`, except `nodata` (NaN: no number is); unit 1."""
@@ -28,10 +32,11 @@ class Encoding:
 
     def valid(self, stored: Array) -> Array:
         """Where there is a value: bool of the shape of `stored`; numbers that are not finite are none."""
-        valid = np.asarray(stored != self.nodata)
-        if stored.dtype.kind == "f":
-            valid &= np.isfinite(stored)
-        return valid
+        if stored.dtype.kind != "f":
+            return np.asarray(stored != self.nodata)
+        with np.errstate(over="ignore", invalid="ignore"):
+            # A nodata value may have lost digits where it was written; what large ones stand for is never a value.
+            return ~np.isclose(stored, self.nodata, rtol=1e-5, atol=0.0) & (np.abs(stored) < LARGEST_NUMBER)
 
     def physical(self, stored: Array) -> Array:
         """Physical values, float32 of the shape of `stored`; without meaning where not valid."""

@@ -97,6 +97,26 @@ TEXT = frozenset(
 """Columns of our tables that hold names and other words, whatever they look like."""
 
 
+def check_output(option: str, path: Path, inputs: Iterable[Path]) -> None:
+    """Make sure that a file can be written, and is none of those that it is made from, by whatever name.
+
+    A link is replaced by the file, never followed, and one line on stderr says so.
+
+    Raises:
+        UserError: a folder, a place that cannot be written to, or an input.
+    """
+    if path.is_dir():
+        raise UserError(f"{option} {path} is a folder: name a file in it")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise UserError(f"{option} {path}: {folder} is no folder that can be written to")
+    inputs = list(inputs)
+    if path.exists() and any(file.exists() and path.samefile(file) for file in inputs):
+        raise UserError(f"{option} {path} is a file that is read: name another one")
+    if path.is_symlink() and inputs:
+        sys.stderr.write(f"anyband: {option} {path} is a link, it is replaced; {path.resolve()} stays as it is\n")
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path`; on success it becomes `path` (file or folder), on failure it goes away.

@@ -85,13 +85,13 @@ class BandsFile(Settings):
     quality: FileQuality | None = None
 
 
-def read_items(places: Sequence[str], bands: Path | None = None) -> Iterable[OpticalItem]:
+def read_items(places: Sequence[str], bands: Path | None = None, ignore_mask: bool = False) -> Iterable[OpticalItem]:
     """The STAC items of files or addresses, or, where `bands` is given, the one acquisition of local GeoTIFFs.
 
     Raises:
         UserError: one line naming the file and the key or asset at fault.
     """
-    return (read_item(place) for place in places) if bands is None else [described_files(places, bands)]
+    return (read_item(place, ignore_mask) for place in places) if bands is None else [described_files(places, bands)]
 
 
 def described_files(places: Sequence[str], bands: Path) -> OpticalItem:

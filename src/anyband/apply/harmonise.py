@@ -7,12 +7,12 @@ from odc.geo.geobox import GeoBox
 
 from anyband.apply.bands_file import read_items
 from anyband.apply.harmonisers import Harmoniser, HarmoniseTask, harmoniser, target_sensor
-from anyband.apply.predict import mapped, tags_of
+from anyband.apply.predict import inputs_of, mapped, tags_of
 from anyband.apply.strips import open_items
 from anyband.apply.tiling import Bounds, map_grid
 from anyband.ground import LATTICE_M
 from anyband.raster.write import CogContent, writing_cog
-from anyband.runtime import UserError, set_threads, visible_cores
+from anyband.runtime import UserError, check_output, set_threads, visible_cores
 
 SCALE, NODATA = 1e-4, -9999
 """Stored as HLS is: reflectance = DN * 0.0001 in 16 bits."""
@@ -27,6 +27,7 @@ def harmonise_item(
     resampling: str = "cubic",
     bbox: Bounds | None = None,
     bands: Path | None = None,
+    ignore_mask: bool = False,
 ) -> GeoBox:
     """Predict the pixels of a sensor from an item of another one, on the finest grid of what it predicts.
 
@@ -39,14 +40,17 @@ def harmonise_item(
         resampling: "cubic" or "linear".
         bbox: west, south, east, north in degrees, None for the whole item.
         bands: YAML file that describes a local GeoTIFF; `place` then is this file.
+        ignore_mask: predict under a mask whose values are not known too.
 
     Raises:
         UserError: naming the item and asset, or what the method cannot do.
     """
     if resampling not in ("cubic", "linear"):
         raise UserError(f"--resampling {resampling!r} does not exist; known: cubic, linear")
+    check_output("--out", out, [])
     target = target_sensor(to)
-    items = open_items(read_items([place], bands))
+    items = open_items(read_items([place], bands, ignore_mask))
+    check_output("--out", out, inputs_of(items, [place], bands, run))
     item = items[0].item
     source = tuple(band for group in items[0].groups for band in group.bands)
     convert = harmoniser(method, HarmoniseTask(source, item.platform, item.product, target, run, resampling))

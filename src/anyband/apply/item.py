@@ -2,20 +2,24 @@
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
+import numpy as np
+
 from anyband.catalog.items import landsat
 from anyband.catalog.items.acquisition import ANGLES, Acquisition
-from anyband.catalog.items.described import BandDescription, described_bands, is_clear_mask
+from anyband.catalog.items.described import SAME_BAND_NM, BandDescription, described_bands, mask_bands, said_clear
 from anyband.catalog.items.dialects import find_dialect, parse_item
 from anyband.catalog.items.hls import with_platform
 from anyband.catalog.items.raw_item import RawItem
 from anyband.observation import scene_row
 from anyband.raster.asset import QualityAsset, RasterAsset, UnusableItemError
+from anyband.raster.quality_layers import BITS, DECODERS
 from anyband.runtime import UserError
 from anyband.sensors import SpectralResponse, get_sensor
 
@@ -25,7 +29,19 @@ TIMEOUT_S = 60
 REMOTE = re.compile(r"^\w[\w+.-]+://")
 REFLECTIVE_NM = (400.0, 2500.0)
 """Bands beyond are thermal and not of reflectance."""
-NO_REFLECTANCE = {"thumbnail", "overview", "visual", "metadata", "temperature", "emissivity", "saturation", "data-mask"}
+PICTURES = {"thumbnail", "overview", "visual", "metadata"}
+"""Roles of what is only looked at."""
+MASK_ROLES = {"data-mask", "cloud", "cloud-shadow", "cloud-mask", "mask"}
+NO_REFLECTANCE = MASK_ROLES | {
+    "temperature", "emissivity", "saturation", "radiance", "toa", "toa-reflectance", "top-of-atmosphere", "dn",
+    "brightness-temperature", "water-mask", "snow-ice", "land-water", "probability", "qa", "quality",
+}  # fmt: skip
+NO_SURFACE = re.compile(
+    r"(?:^|[^a-z])(?:rad|radiance|toar?|toa_?reflectance|top.of.atmosphere|dn|l1[a-d]?)(?:$|[^a-z])", re.I
+)
+SURFACE = re.compile(r"(?:^|[^a-z])(?:sr|boa|surface|bottom.of.atmosphere)(?:$|[^a-z])", re.I)
+"""In a key or a title: that there is surface reflectance, or something else."""
+REFLECTANCE_UNITS = {"", "1", "none", "unitless", "dimensionless", "reflectance", "ratio", "-", "n/a"}
 QUALITY = {"qa_pixel": "qa_pixel", "scl": "scl", "fmask": "fmask"}
 """Keys, in lower case, of quality layers whose coding is known, whoever publishes them."""
 
@@ -37,7 +53,8 @@ class Layer(RasterAsset):
     Attributes:
         band, concept, response: name, concept and response of `sensors.Band`.
         gsd_m: ground sampling distance, m; None where the item does not say, and it then is the file's pixel.
-        scale, offset: None where the item does not say; the file's header may, as for `nodata`.
+        scale, offset: None where the item does not say; the file's header may.
+        names: of all bands that the item describes in the file, in their order; none where `index` is sure.
     """
 
     band: str
@@ -46,6 +63,7 @@ class Layer(RasterAsset):
     gsd_m: float | None
     scale: float | None
     offset: float | None
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,6 +79,7 @@ class OpticalItem:
         quality: layer that tells clouds, None where none is known.
         facts: of the acquisition as a whole, a row of `BandGroup.scene`.
         clear_values: of the quality layer, that mean clear ground; none where its decoder tells.
+        unused: assets and bands that are not used, and why not.
     """
 
     id: str
@@ -71,10 +90,13 @@ class OpticalItem:
     quality: QualityAsset | None
     facts: tuple[float, ...]
     clear_values: tuple[int, ...] = ()
+    unused: Mapping[str, str] = field(default_factory=dict)
 
 
-def read_item(place: str) -> OpticalItem:
+def read_item(place: str, ignore_mask: bool = False) -> OpticalItem:
     """The STAC item of a file or an address: by its provider's dialect where that is known, else by its description.
+
+    With `ignore_mask` an item with a mask of unknown meaning is used, clouds and all.
 
     Raises:
         UserError: nothing is there, it is no STAC item, or naming the item and the asset and what is missing of it.
@@ -83,11 +105,14 @@ def read_item(place: str) -> OpticalItem:
     item = RawItem(content)
     dialect = find_dialect(item)
     if dialect is None or (dialect is landsat.parse and not item.satellite.endswith(("-8", "-9"))):
-        return describe(item)
+        return describe(item, ignore_mask)
     acquisition = parse_item(content)
     if acquisition.product == "label":
         raise UserError(f"item {item.id}: no asset with surface reflectance, it is a map of classes")
-    return from_acquisition(with_platform(acquisition))
+    found = from_acquisition(with_platform(acquisition))
+    used = {layer.asset for layer in found.layers} | ({found.quality.asset} if found.quality else set())
+    others = [key for key, asset in item.assets.items() if _is_raster(asset) and key not in used]
+    return replace(found, unused=dict.fromkeys(others, f"no surface reflectance of {found.product}"))
 
 
 def read_json(place: str) -> dict[str, Any]:
@@ -104,7 +129,7 @@ def read_json(place: str) -> dict[str, Any]:
         kind = item.get("type", "an object") if isinstance(item, dict) else "a list"
         raise UserError(f"{place} is {kind}, not a STAC item (a Feature with assets)")
     for asset in item["assets"].values():
-        if asset.get("href"):
+        if isinstance(asset, dict) and asset.get("href"):
             asset["href"] = _absolute(str(asset["href"]), place)
     return item | {"id": str(item.get("id", Path(place).stem)), "properties": item.get("properties") or {}}
 
@@ -150,6 +175,7 @@ def from_acquisition(acquisition: Acquisition) -> OpticalItem:
             0.0,
             found.transform,
             found.shape,
+            dtype=found.dtype,
             nodata=found.nodata,
             index=found.index,
             count=None,
@@ -168,49 +194,102 @@ def from_acquisition(acquisition: Acquisition) -> OpticalItem:
     )
 
 
-def describe(item: RawItem) -> OpticalItem:
+def describe(item: RawItem, ignore_mask: bool = False) -> OpticalItem:
     """An item that no dialect is known for: only what it says of itself is used.
+
+    Args:
+        item: as published.
+        ignore_mask: map under a mask whose values are not known, which is an error otherwise.
 
     Raises:
         UserError: naming the item, the asset and what is missing of it.
     """
-    level = item.text("processing:level")
-    if level.upper().startswith(("L0", "L1")):
-        raise item.unusable(f"processing:level is {level}, surface reflectance (L2) is needed")
+    item.check_level()
+    unused: dict[str, str] = {}
     found: dict[str, Layer] = {}
-    keys = [key for key in item.assets if _may_have_reflectance(item, key)]
-    for key in keys:
-        for band in described_bands(item, key):
-            if not REFLECTIVE_NM[0] <= band.centre_nm <= REFLECTIVE_NM[1]:
+    ranks: dict[str, tuple[bool, float]] = {}
+    for key, asset in item.assets.items():
+        if not _is_raster(asset) or _mask_name(key) in QUALITY:
+            continue
+        reason = _why_no_reflectance(key, asset)
+        bands = [] if reason else described_bands(item, key)
+        if reason or not bands:
+            unused[key] = reason or "no bands with eo:center_wavelength and eo:full_width_half_max (micrometres)"
+        names = [band.name for band in bands]
+        for band in bands:
+            reason = _why_unused(band)
+            layer = None if reason else _described_layer(item, band, names)
+            known = found.get(band.name)
+            if layer and known and abs(known.response.centre_nm - layer.response.centre_nm) > SAME_BAND_NM:
+                layer, known = replace(layer, band=f"{key} {band.name}"), None  # another band, whatever its name
+            if layer is None:
+                unused[f"{key} {band.name}"] = reason
                 continue
-            layer = _described_layer(item, band)
-            known = found.setdefault(layer.band, layer)
-            if (layer.gsd_m or 0) < (known.gsd_m or 0):  # the same band again, on a finer grid
-                found[layer.band] = layer
+            rank = not _is_surface(key, asset), layer.gsd_m or 0.0
+            if known is not None and rank >= ranks[layer.band]:
+                unused[f"{key} {band.name}"] = f"the band is taken from {known.asset}"
+                continue
+            if known is not None:  # the same band again, on a finer grid, or surely of surface reflectance
+                unused[f"{known.asset} {band.name}"] = f"the band is taken from {key}"
+            found[layer.band], ranks[layer.band] = layer, rank
     if not found:
-        bare = [key for key in keys if not (item.assets[key].get("bands") or item.assets[key].get("eo:bands"))]
-        if not bare:
-            raise item.unusable("no asset with surface reflectance")
-        missing = "bands with eo:center_wavelength and eo:full_width_half_max"
-        raise item.unusable(f"asset {bare[0]} has no {missing} (micrometres)")
+        why = "".join(f", asset {name}: {reason}" for name, reason in list(unused.items())[:1])
+        bare = next((key for key, reason in unused.items() if reason.startswith("no bands")), None)
+        raise item.unusable(f"asset {bare} has {unused[bare]}" if bare else f"no asset with surface reflectance{why}")
     when = None
     for name in ("start_datetime", "datetime"):  # a map needs no date
         with suppress(UnusableItemError):
             when = item.moment(name)
     facts = scene_row(when, item.sun_zenith, item.number("view:sun_azimuth"), item.view_zenith)
-    platform = item.text("platform")
-    return OpticalItem(item.id, DESCRIBED, platform, _epsg(item, found), tuple(found.values()), _quality(item), facts)
+    quality, clear = _quality(item, unused, ignore_mask)
+    return OpticalItem(
+        item.id,
+        DESCRIBED,
+        item.text("platform"),
+        _epsg(item, found),
+        tuple(found.values()),
+        quality,
+        facts,
+        clear,
+        unused,
+    )
 
 
-def _may_have_reflectance(item: RawItem, key: str) -> bool:
-    asset = item.assets[key]
+def _is_raster(asset: Mapping[str, Any]) -> bool:
     kind = str(asset.get("type") or "image/tiff")
-    is_raster = kind.startswith("image/") and not kind.startswith(("image/png", "image/jpeg", "image/webp"))
-    other = set(asset.get("roles") or ()) & NO_REFLECTANCE or key.lower() in QUALITY
-    return is_raster and bool(asset.get("href")) and not other
+    seen = kind.startswith("image/") and not kind.startswith(("image/png", "image/jpeg", "image/webp"))
+    return seen and bool(asset.get("href")) and not set(asset.get("roles") or ()) & PICTURES
 
 
-def _described_layer(item: RawItem, band: BandDescription) -> Layer:
+def _why_no_reflectance(key: str, asset: Mapping[str, Any]) -> str:
+    """Why an asset has no surface reflectance by its roles, key or title; "" where nothing says so."""
+    roles = {role.lower() for role in asset.get("roles") or ()}
+    if roles & NO_REFLECTANCE:
+        return f"role {min(roles & NO_REFLECTANCE)}"
+    for text in (key, str(asset.get("title") or "")):
+        if NO_SURFACE.search(text) and not SURFACE.search(text):
+            return f"{text!r} is no surface reflectance"
+    return ""
+
+
+def _is_surface(key: str, asset: Mapping[str, Any]) -> bool:
+    said = (key, str(asset.get("title") or ""), *(asset.get("roles") or ()))
+    return any(SURFACE.search(text) or text.lower() == "reflectance" for text in said)
+
+
+def _why_unused(band: BandDescription) -> str:
+    """Why a band cannot be used; "" where it can."""
+    if band.unit.strip().lower() not in REFLECTANCE_UNITS:
+        return f"its unit is {band.unit}"
+    if not REFLECTIVE_NM[0] <= band.centre_nm <= REFLECTIVE_NM[1]:
+        return f"{band.centre_nm:g} nm is not between {REFLECTIVE_NM[0]:g} and {REFLECTIVE_NM[1]:g} nm"
+    if band.fwhm_nm >= band.centre_nm:
+        width, centre = band.fwhm_nm / 1000, band.centre_nm / 1000
+        return f"eo:full_width_half_max {width:g} is wider than {centre:g} micrometres allow; in nanometres?"
+    return ""
+
+
+def _described_layer(item: RawItem, band: BandDescription, names: Sequence[str]) -> Layer:
     href, epsg = item.assets[band.asset]["href"], item.epsg(band.asset)
     return Layer(
         item.id,
@@ -228,6 +307,7 @@ def _described_layer(item: RawItem, band: BandDescription) -> Layer:
         gsd_m=band.gsd_m,
         scale=band.scale,
         offset=band.offset,
+        names=tuple(names) if len(names) == band.count else (),
     )
 
 
@@ -244,16 +324,67 @@ def _epsg(item: RawItem, layers: dict[str, Layer]) -> int | None:
     return next(iter(codes), None)
 
 
-def _quality(item: RawItem) -> QualityAsset | None:
-    """The first quality layer whose coding is known."""
+def _quality(item: RawItem, unused: dict[str, str], ignore_mask: bool) -> tuple[QualityAsset | None, tuple[int, ...]]:
+    """The layer that tells clouds, and its values that mean clear ground, none where its decoder tells.
+
+    Classes and bit fields that the item gives come before what is known of a layer of that name; a layer of a known
+    name comes before others, one that speaks of clouds before one that does not.
+
+    Raises:
+        UserError: no mask of the item has a known meaning.
+    """
+    found: list[tuple[bool, bool, str, int, str, tuple[int, ...]]] = []
+    unknown: dict[str, str] = {}
     for key, asset in item.assets.items():
-        if key.lower() in QUALITY and asset.get("href"):
-            return _quality_layer(item, key, QUALITY[key.lower()])
-        if is_clear_mask(asset):
-            return _quality_layer(item, key, "mask")
-    return None
+        if not _is_raster(asset):
+            continue
+        decoder, roles = QUALITY.get(_mask_name(key), ""), {role.lower() for role in asset.get("roles") or ()}
+        named = bool(decoder) or bool(roles & MASK_ROLES)
+        said = mask_bands(item, key)
+        clouds = [(n, fields) for n, fields in said if _speaks_of_clouds(fields)]
+        if not (named or clouds):
+            continue
+        if said:
+            number, fields = (clouds or said)[0]
+            try:
+                clear = said_clear(item, key, fields)
+            except UnusableItemError as error:
+                unknown[key] = str(error)
+                continue
+            if decoder and _same_coding(decoder, fields, clear):
+                clear = ()
+            found.append((not decoder, not clouds, key, number, "" if clear else decoder, clear))
+        elif decoder and (decoder != "fmask" or "HLS" in f"{item.id} {item.collection}".upper()):
+            found.append((False, False, key, 1, decoder, ()))
+        else:
+            unknown[key] = str(item.unusable(f"asset {key}: a mask, but nothing says what its values mean"))
+    unused |= {key: "the meaning of its values is not known" for key in unknown}
+    if not found:
+        if unknown and not ignore_mask:
+            advice = "classification:classes in the item would tell, --ignore-mask maps what is under clouds too"
+            raise UnusableItemError(f"{next(iter(unknown.values()))}; {advice}")
+        return None, ()
+    (_, _, key, index, decoder, clear), *others = sorted(found, key=lambda entry: entry[:2])
+    unused |= {other[2]: f"clouds are taken from {key}" for other in others}
+    for name in [name for name in unused if name == key]:
+        del unused[name]
+    href, epsg = item.assets[key]["href"], item.epsg(key)
+    layer = QualityAsset(item.id, key, href, epsg, 0.0, *item.grid(key), index=index, count=None, decoder=decoder)
+    return layer, clear
 
 
-def _quality_layer(item: RawItem, key: str, decoder: str) -> QualityAsset:
-    href, epsg = item.asset(key)["href"], item.epsg(key)
-    return QualityAsset(item.id, key, href, epsg, 0.0, *item.grid(key), count=None, decoder=decoder)
+def _mask_name(key: str) -> str:
+    """The key of an asset without its case and resolution: SCL_20m is scl."""
+    return re.sub(r"[_-]?\d+m$", "", key.lower())
+
+
+def _speaks_of_clouds(fields: Mapping[str, Any]) -> bool:
+    entries = [*fields.get("classification:classes", ()), *fields.get("classification:bitfields", ())]
+    return any("cloud" in f"{entry.get('name')} {entry.get('description')}".lower() for entry in entries)
+
+
+def _same_coding(decoder: str, fields: Mapping[str, Any], clear: tuple[int, ...]) -> bool:
+    """Whether an item's own description of a layer of a known name says what its decoder knows."""
+    classes = fields.get("classification:classes") or ()
+    listed = np.array([int(entry["value"]) for entry in classes] if classes else range(1 << BITS), np.uint16)
+    return bool((DECODERS[decoder](listed) == np.isin(listed, clear)).all())

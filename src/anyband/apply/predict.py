@@ -17,11 +17,12 @@ from anyband.models.core.method import Method
 from anyband.models.core.storage import Recipe, load
 from anyband.observation import Observation, QueryGrid
 from anyband.raster.write import CogContent, writing_cog
-from anyband.runtime import UserError, progress, set_threads, visible_cores
+from anyband.runtime import UserError, check_output, progress, set_threads, visible_cores
 
 LEVELS = 250
 """Probability = stored / 250: steps of 0.4 %, with room for nodata above."""
 NO_PROBABILITY = 255
+RUN_FILES = (".json", ".safetensors", ".csv", ".npz")
 
 
 def predict_items(
@@ -32,6 +33,7 @@ def predict_items(
     pixel_m: float = 10.0,
     bbox: Bounds | None = None,
     bands: Path | None = None,
+    ignore_mask: bool = False,
 ) -> GeoBox:
     """Map items with a trained run into `out`, and probabilities of all classes into `probabilities`.
 
@@ -43,6 +45,7 @@ def predict_items(
         pixel_m: of the maps.
         bbox: west, south, east, north in degrees, None for all ground that all items cover.
         bands: YAML file that describes local GeoTIFFs; `places` then are these files.
+        ignore_mask: map what lies under a mask whose values are not known, which is an error otherwise.
 
     Returns:
         Pixels of the maps.
@@ -50,10 +53,17 @@ def predict_items(
     Raises:
         UserError: naming the item and asset, or what the run cannot take.
     """
-    if probabilities is not None and probabilities.resolve() == out.resolve():
-        raise UserError(f"--probabilities {probabilities} is --out too: name another file")
+    check_output("--out", out, [])
+    if probabilities is not None:
+        check_output("--probabilities", probabilities, [])
+        if probabilities.resolve() == out.resolve():
+            raise UserError(f"--probabilities {probabilities} is --out too: name another file")
     recipe, method = load(run)
-    items = open_items(read_items(places, bands))
+    items = open_items(read_items(places, bands, ignore_mask))
+    inputs = inputs_of(items, places, bands, run)
+    check_output("--out", out, inputs)
+    if probabilities is not None:
+        check_output("--probabilities", probabilities, [*inputs, out])
     check_accepts(run, recipe, method, items)
     grid = map_grid([(one.item.id, one.grid) for one in items], pixel_m, bbox)
     set_threads(visible_cores())
@@ -76,9 +86,13 @@ def predict_items(
 def mapped(items: Sequence[OpenItem], grid: GeoBox, compute: Compute, channels: int) -> Iterator[Rows]:
     """Rows of a map of items, with a progress bar; see `map_rows`."""
     lattice = Lattice.of(grid)
+    for item in items:
+        item.crop(grid.boundingbox.left - lattice.tile_m, grid.boundingbox.right + lattice.tile_m)
     steps = -(-grid.height * grid.affine.a // lattice.step_m)
     rows = map_rows(grid, lattice, reader(items, lattice), compute, channels)
     yield from progress(rows, "mapping", total=int(steps) + 1)
+    for item in items:
+        item.watch.check()
 
 
 def probabilities_of(method: Method) -> Compute:
@@ -104,6 +118,13 @@ def check_accepts(run: Path, recipe: Recipe, method: Method, items: Sequence[Ope
                 f"item {one.item.id}: {run} ({recipe.method}) cannot take {one.product}, it takes one item of "
                 f"{takes}; anyband takes any"
             )
+
+
+def inputs_of(items: Sequence[OpenItem], places: Sequence[str], bands: Path | None, run: Path | None) -> list[Path]:
+    """Files on this machine that a map is made from; none of them may be replaced by it."""
+    names = [*places, *(name for one in items for name in one.addresses)]
+    trained = [path for path in run.iterdir() if path.suffix in RUN_FILES] if run is not None else []
+    return [*(Path(name) for name in names if "://" not in name), *trained, *([bands] if bands else [])]
 
 
 def tags_of(items: Sequence[OpenItem]) -> dict[str, str]:

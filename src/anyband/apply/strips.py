@@ -1,5 +1,8 @@
 """Items whose files have been opened: their bands in groups of one grid, read in strips of ground."""
 
+import math
+import re
+import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -11,7 +14,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from torch import Tensor
 
-from anyband.apply.item import Layer, OpticalItem
+from anyband.apply.item import DESCRIBED, Layer, OpticalItem
 from anyband.apply.tiling import CLOSE, Cut, Lattice, Read, column_at, row_at
 from anyband.ground import Array, northing_shift
 from anyband.observation import BandGroup, Observation, QueryGrid
@@ -23,6 +26,12 @@ from anyband.raster.rows import RowFile, read_metric_header
 from anyband.runtime import UserError
 from anyband.sensors import Band, BandSet
 
+LISTED = 16
+"""Bands, and what is not used, that are named one by one."""
+MANY_BANDS = 32
+"""Bands of an item from which on a number in a band's name is its place in the file, and not a channel's name."""
+REFLECTANCE_AT_MOST, NEVER_REFLECTANCE = 1.2, 3.0
+"""What the median of a band cannot be above on any ground, and what half of no few pixels ever is, under clouds too."""
 READERS = 8
 """Files that are opened or read at once, which is what makes reading over a network quick."""
 
@@ -97,6 +106,44 @@ class ClearMask:
         return found
 
 
+class ReflectanceWatch:
+    """Counts pixels that are too bright to be reflectance, whatever the item says of them."""
+
+    def __init__(self, item: OpticalItem) -> None:
+        """Nothing was seen; the numbers of a known product are of its own table, so only others are looked at."""
+        self.layers = {layer.band: layer for layer in item.layers if item.product == DESCRIBED}
+        self.counts: dict[str, Array] = {}
+
+    def see(self, band: str, encoding: Encoding, stored: Array, valid: Array) -> None:
+        """Count pixels of a band.
+
+        Raises:
+            UserError: most of them are far above any reflectance.
+        """
+        if band not in self.layers:
+            return
+        if not encoding.scale > 0:
+            raise self.layers[band].unusable(f"raster:scale of band {band} is {encoding.scale:g}")
+        seen = stored[valid]
+        limits = [(limit - encoding.offset) / encoding.scale for limit in (REFLECTANCE_AT_MOST, NEVER_REFLECTANCE)]
+        found = np.array([seen.size, *(np.count_nonzero(seen > limit) for limit in limits)])
+        self.counts[band] = self.counts.get(band, np.zeros(3, int)) + found
+        if 2 * found[2] > found[0]:
+            raise self._error(band, f"half of its pixels are above {np.median(encoding.physical(seen)):.4g}")
+
+    def check(self) -> None:
+        """Raise UserError if most of the pixels of a band are above what reflectance can be."""
+        for band, (count, above, _) in self.counts.items():
+            if 2 * above > count:
+                raise self._error(band, f"{above / count:.0%} of its pixels are above {REFLECTANCE_AT_MOST:g}")
+
+    def _error(self, band: str, seen: str) -> UserError:
+        layer = self.layers[band]
+        pairs = (("scale", layer.scale), ("offset", layer.offset))
+        said = ", ".join(f"{name} {value:g}" for name, value in pairs if value is not None) or "no scale and offset"
+        return layer.unusable(f"band {band} is no surface reflectance: {seen} (the item says {said})")
+
+
 class OpenItem:
     """An item with its headers read, in the CRS `epsg`."""
 
@@ -127,15 +174,21 @@ class OpenItem:
             for href, header in headers.items()
         }
         self.groups = _groups(item, headers, grids)
+        self.watch = ReflectanceWatch(item)
         self.quality = None
         if item.quality is not None:
             href = item.quality.href
-            self.quality = grids[href], RowFile(item.quality, headers[href], [item.quality.index])
+            self.quality = grids[href], RowFile(item.quality, headers[href])
 
     @property
     def grid(self) -> GeoBox:
         """The finest grid."""
         return self.groups[0].grid
+
+    @property
+    def addresses(self) -> list[str]:
+        """Files of the bands and of the quality layer."""
+        return [layer.href for layer in self.item.layers] + ([self.item.quality.href] if self.item.quality else [])
 
     def strips(self, top: float, lattice: Lattice) -> list[Strip]:
         """The pixels under the tiles whose upper edge is the northing `top`, as reflectance and validity."""
@@ -152,7 +205,11 @@ class OpenItem:
             stored = chain.from_iterable(self.pool.map(lambda file: file.rows(start, stop), group.files))
             part, seen = slice(start - first, stop - first), None if clear is None else clear.at(grid[start:stop])
             for band, (pixels, encoding) in enumerate(zip(stored, group.encodings, strict=True)):
-                values[band, part], valid[band, part] = encoding.reflectance(pixels, seen)
+                own = ~np.ma.getmaskarray(pixels)
+                values[band, part], valid[band, part] = encoding.reflectance(
+                    pixels.data, own if seen is None else own & seen
+                )
+                self.watch.see(group.bands.bands[band].name, encoding, pixels.data, valid[band, part])
         return Strip(group, values, valid, grid.affine.f - first * grid.affine.a)
 
     def _clear(self, top: float, side_m: float) -> ClearMask | None:
@@ -165,8 +222,42 @@ class OpenItem:
         if start >= stop:
             return ClearMask(np.zeros((0, 0), bool), grid)
         stored, values = file.rows(start, stop)[0], self.item.clear_values
-        clear = np.isin(stored, values) if values else DECODERS[self.item.quality.decoder](stored)
-        return ClearMask(clear, grid[start:stop])
+        clear = np.isin(stored.data, values) if values else DECODERS[self.item.quality.decoder](stored.data)
+        return ClearMask(clear & ~np.ma.getmaskarray(stored), grid[start:stop])
+
+    def crop(self, left: float, right: float) -> None:
+        """Read only what tiles between two eastings may need, so that memory follows the map and not the scene."""
+        coarse = max(group.grid.affine.a for group in self.groups)
+        groups = []
+        for group in self.groups:
+            first, end = _columns(group.grid, left - coarse, right + coarse)
+            for file in group.files:
+                file.crop(first, end)
+            groups.append(replace(group, grid=group.grid[:, first:end]))
+        self.groups = groups
+        if self.quality is not None:
+            grid, file = self.quality
+            margin = 2 * coarse + grid.affine.a
+            first, end = _columns(grid, left - margin, right + margin)
+            file.crop(first, end)
+            self.quality = grid[:, first:end], file
+
+
+def _columns(grid: GeoBox, left: float, right: float) -> tuple[int, int]:
+    """First and end of the columns between two eastings, one at least."""
+    first = min(max(column_at(grid, left), 0), grid.width - 1)
+    return first, max(min(column_at(grid, right) + 1, grid.width), first + 1)
+
+
+def what_is_used(item: OpticalItem) -> str:
+    """One line on the bands of an item that are used, and on what is not, and why not."""
+    names = [layer.band for layer in item.layers]
+    used = ", ".join(names) if len(names) <= LISTED else f"{len(names)} from {names[0]} to {names[-1]}"
+    clouds = f"clouds by {item.quality.asset}" if item.quality else "no mask of clouds"
+    entries = [f"{name} ({reason})" for name, reason in item.unused.items()]
+    more = [f"and {len(entries) - LISTED} more"] if len(entries) > LISTED else []
+    left = ", ".join([*entries[:LISTED], *more])
+    return f"item {item.id}: bands used: {used}; {clouds}" + (f"; not used: {left}" if left else "")
 
 
 def open_items(items: Iterable[OpticalItem]) -> list[OpenItem]:
@@ -182,6 +273,7 @@ def open_items(items: Iterable[OpticalItem]) -> list[OpenItem]:
         number = count[item.product] = count.get(item.product, 0) + 1
         product = item.product if number == 1 else f"{item.product} {number}"
         opened.append(OpenItem(item, product, opened[0].epsg if opened else None, pool))
+        sys.stderr.write(f"anyband: {what_is_used(item)}\n")
     return opened
 
 
@@ -244,13 +336,49 @@ def _groups(item: OpticalItem, headers: dict[str, Header], grids: dict[str, GeoB
         members.setdefault(grids[layer.href], {}).setdefault(layer.href, []).append(layer)
     groups = []
     for grid, files in sorted(members.items(), key=lambda entry: entry[0].affine.a):
+        files = {href: _placed(own, headers[href]) for href, own in files.items()}
         layers = list(chain.from_iterable(files.values()))
         pixel_m = grid.affine.a
         bands = tuple(Band(x.band, x.concept, x.response, x.gsd_m or pixel_m, pixel_m) for x in layers)
         encodings = tuple(_encoding(x, headers[x.href]) for x in layers)
-        readers = tuple(RowFile(own[0], headers[href], [layer.index for layer in own]) for href, own in files.items())
+        readers = tuple(RowFile(own[0], headers[href], own) for href, own in files.items())
         groups.append(GridBands(BandSet(item.platform, bands), grid, readers, encodings))
     return groups
+
+
+def _placed(layers: Sequence[Layer], header: Header) -> list[Layer]:
+    """The bands of one file with their numbers in it, which an item that leaves some of them out does not tell.
+
+    The names of all described bands are looked for among those of the file; else the bands are in its order, if there
+    are as many. Of very many bands, as of an imaging spectrometer, the numbers in their names tell.
+
+    Raises:
+        UserError: nothing tells which band is which.
+    """
+    placed = []
+    for layer in layers:
+        names, count = layer.names, len(header.dtypes)
+        numbers = [int(found[0]) for name in names if (found := re.findall(r"\d+$", name))]
+        base = 0 if 0 in numbers else 1
+        if not names or len(names) > count:
+            index = layer.index
+        elif len(set(names)) == len(names) and all(header.names.count(name) == 1 for name in names):
+            index = header.names.index(names[layer.index - 1]) + 1
+        elif len(names) in (count, header.data_bands):
+            index = layer.index
+        elif (
+            len(names) >= MANY_BANDS
+            and len(set(numbers)) == len(names)
+            and len(names) < max(numbers) + 1 - base <= count
+        ):
+            index = numbers[layer.index - 1] + 1 - base
+        else:
+            raise layer.unusable(
+                f"its file has {count} bands, the item describes {len(names)} of them: which ones, neither names nor "
+                "numbers tell"
+            )
+        placed.append(replace(layer, index=index))
+    return placed
 
 
 def _encoding(layer: Layer, header: Header) -> Encoding:
@@ -261,11 +389,28 @@ def _encoding(layer: Layer, header: Header) -> Encoding:
     """
     if layer.index > len(header.dtypes):
         raise layer.unusable(f"it has {len(header.dtypes)} bands, the item describes more")
-    dtype, scale, offset = header.dtypes[layer.index - 1], layer.scale, layer.offset
-    nodata = header.nodata if layer.nodata is None else layer.nodata
-    if scale is None:
-        scale, file_offset = header.scales[layer.index - 1], header.offsets[layer.index - 1]
-        offset = file_offset if offset is None else offset
-        if scale == 1 and not dtype.startswith("float"):
-            raise layer.unusable("raster:scale is missing, and its pixels are integers")
-    return Encoding(dtype, scale, offset or 0.0, np.nan if nodata is None else nodata)
+    dtype, own = header.dtypes[layer.index - 1], (header.scales[layer.index - 1], header.offsets[layer.index - 1])
+    if layer.dtype is not None and np.dtype(layer.dtype).kind != np.dtype(dtype).kind:
+        raise layer.unusable(f"its pixels are {dtype}, the product has {layer.dtype}")
+    scale, offset = _scale_and_offset(layer, own)
+    if scale == 1 and np.dtype(dtype).kind != "f":
+        raise layer.unusable("raster:scale is missing, and its pixels are integers")
+    return Encoding(dtype, scale, offset, np.nan if layer.nodata is None else layer.nodata)
+
+
+def _scale_and_offset(layer: Layer, own: tuple[float, float]) -> tuple[float, float]:
+    """Both of the item, or both of the file (`own`): one of each would be wrong by a whole offset.
+
+    Raises:
+        UserError: the item says one of the two, and the file contradicts it.
+    """
+    if layer.scale is not None and layer.offset is not None:
+        return layer.scale, layer.offset
+    said = (layer.scale, own[0]), (layer.offset, own[1])
+    agree = all(value is None or math.isclose(value, file, rel_tol=1e-5) for value, file in said)
+    if agree or (layer.scale is None and layer.offset is None):
+        return own
+    if own == (1.0, 0.0):
+        return 1.0 if layer.scale is None else layer.scale, layer.offset or 0.0
+    mine = ", ".join(f"{n} {v:g}" for n, v in (("scale", layer.scale), ("offset", layer.offset)) if v is not None)
+    raise layer.unusable(f"the item says {mine} alone, its file scale {own[0]:g} and offset {own[1]:g}")

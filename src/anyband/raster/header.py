@@ -26,7 +26,8 @@ class Header:
         transform, shape: its grid.
         tile: rows and columns of its internal tiles (or strips).
         dtypes, scales, offsets: of its bands.
-        nodata: None where it names none.
+        names: descriptions of its bands, "" where there is none, and
+        data_bands: how many of its bands are not alpha; of files that are read row by row (`rows`).
     """
 
     epsg: int | None
@@ -36,7 +37,8 @@ class Header:
     dtypes: tuple[str, ...]
     scales: tuple[float, ...]
     offsets: tuple[float, ...]
-    nodata: float | None
+    names: tuple[str, ...] = ()
+    data_bands: int = 0
 
 
 def read_header(asset: RasterAsset) -> Header:
@@ -83,7 +85,6 @@ def check_header(source: Any, asset: RasterAsset) -> Header:
         dtypes=tuple(source.dtypes),
         scales=tuple(source.scales),
         offsets=tuple(source.offsets),
-        nodata=source.nodata,
     )
 
 

@@ -4,7 +4,8 @@ Clear: a valid observation of the surface. Cloud, cloud shadow, cirrus, and what
 dilation, are not clear; water and snow are.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -72,3 +73,63 @@ DTYPES = {"scl": "uint8", "qa_pixel": "uint16", "fmask": "uint8", "mask": "uint8
 def has_no_data(values: Flags, decoder: str) -> Mask:
     """Where a layer of `decoder` has no data, any shape; in `qa_pixel` fill is a bit, not a value."""
     return np.not_equal(values & 1, 0) if decoder == "qa_pixel" else np.equal(values, FILL[decoder])
+
+
+# What the names of classes and bit fields (STAC classification extension) say of the ground; the first that fits.
+_FREE = re.compile(
+    r"cloud_?free|cloudless|free_of|(?:^|_)(?:no|not|non|without)_(?!data|clear|valid|observ|usable|good)"
+)
+_BLOCKED = re.compile(
+    r"cloud|shadow|cirrus|haze|hazy|smoke|no_?data|fill|saturat|defect|invalid|missing|dilat|adjacent|dark|contamin|"
+    r"bad|unclear|unusable|unobserv|unknown|undefined|masked|outside|not_(?:clear|valid|observ|usable|good)"
+)
+_CLEAR = re.compile(
+    r"clear|valid|land|water|ocean|lake|snow|ice|vegetat|bare|soil|ground|unclassified|urban|built|good|usable"
+)
+_DEGREE = re.compile(r"confidence|probability|level|quality")
+BITS = 16
+"""Longest word of a quality layer with bit fields."""
+
+
+def is_clear_class(fields: Mapping[str, Any]) -> bool | None:
+    """Whether a class shows the surface, by its name or else its description; None where neither tells."""
+    for text in (fields.get("name"), fields.get("description"), fields.get("title")):
+        words = re.sub(r"[^a-z0-9]+", "_", str(text or "").lower())
+        for pattern, clear in ((_FREE, True), (_BLOCKED, False), (_CLEAR, True)):
+            if pattern.search(words):
+                return clear
+    return None
+
+
+def clear_values(classes: Sequence[Mapping[str, Any]], bitfields: Sequence[Mapping[str, Any]]) -> tuple[int, ...]:
+    """The values of a quality layer that mean clear ground, by the classes or the bit fields that an item lists.
+
+    Raises:
+        ValueError: naming the class that says neither, or that no bit field speaks of clouds.
+    """
+    if not bitfields:
+        judged = {int(entry["value"]): is_clear_class(entry) for entry in classes}
+        unknown = [value for value, clear in judged.items() if clear is None]
+        if unknown or not any(judged.values()):
+            raise ValueError(
+                f"class {unknown[0]} is neither clear nor cloudy by its name" if unknown else "no clear class"
+            )
+        return tuple(value for value, clear in judged.items() if clear)
+    words = np.arange(1 << BITS)
+    blocking, clear = np.zeros(words.shape, bool), np.ones(words.shape, bool)
+    named = False
+    for field in bitfields:
+        name, offset, length = str(field.get("name") or ""), int(field["offset"]), int(field["length"])
+        if _DEGREE.search(name.lower()) or not 0 <= offset < offset + length <= BITS:
+            continue
+        values, meaning = words >> offset & ((1 << length) - 1), is_clear_class(field)
+        if meaning is False:
+            said = {int(entry["value"]): is_clear_class(entry) for entry in field.get("classes") or ()}
+            bad = [value for value in range(1 << length) if said.get(value) is False or (value and not said.get(value))]
+            blocking |= np.isin(values, bad)
+            named = True
+        elif meaning and "clear" in name.lower():
+            clear &= values != 0
+    if not named and clear.all():
+        raise ValueError("none of its bit fields tells clouds")
+    return tuple(np.flatnonzero(~blocking if named else clear).tolist())

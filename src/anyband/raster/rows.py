@@ -2,15 +2,18 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from anyband.ground import Array
 from anyband.raster.access import gdal_env, read_raster
 from anyband.raster.asset import RasterAsset
 from anyband.raster.header import Header, check_header
+from anyband.raster.own_mask import own_mask
 from anyband.runtime import UserError
+
+Pixels = np.ma.MaskedArray[Any, Any]
 
 CACHE_MB = 64
 """GDAL block cache; every tile is decoded once, so more would hold what is never asked for again."""
@@ -30,7 +33,9 @@ def read_metric_header(asset: RasterAsset) -> Header:
         pixel, across, _, along, down, _ = transform = tuple(source.transform)[:6]
         if across or along or pixel <= 0 or not math.isclose(pixel, -down):
             raise UserError(f"{asset.name}: transform {transform} is not a north-up grid of square pixels")
-        return check_header(source, asset)
+        names = tuple((name or "").strip() for name in source.descriptions)
+        data = sum(colour.name != "alpha" for colour in source.colorinterp)
+        return replace(check_header(source, asset), names=names, data_bands=data)
 
     with rasterio.Env(**gdal_env()):
         return read_raster(asset.href, act, asset.name)
@@ -42,13 +47,23 @@ class RowFile:
     The file is opened for each row of its tiles and closed again, so signatures are fresh however long it takes.
     """
 
-    def __init__(self, asset: RasterAsset, header: Header, indexes: Sequence[int] = (1,)) -> None:
-        """Nothing is read yet; `indexes` are the numbers of the bands, from 1."""
-        self.asset, self.header, self.indexes = asset, header, list(indexes)
-        self.first, self.held = 0, np.zeros((len(indexes), 0, header.shape[1]), header.dtypes[indexes[0] - 1])
+    def __init__(self, asset: RasterAsset, header: Header, bands: Sequence[RasterAsset] = ()) -> None:
+        """Nothing is read yet; `bands` are those of the file that are wanted, `asset` alone if not given."""
+        self.asset, self.header, self.bands = asset, header, bands or [asset]
+        self.indexes = [band.index for band in self.bands]
+        self.crop(0, header.shape[1])
 
-    def rows(self, start: int, stop: int) -> Array:
-        """Rows `start` to `stop` of the file (bands, rows, width); those above `start` cannot be asked for again."""
+    def crop(self, left: int, right: int) -> None:
+        """Read only the columns `left` to `right` from now on."""
+        self.left, self.width = left, right - left
+        dtype = np.dtype(self.header.dtypes[self.indexes[0] - 1])
+        self.first, self.held = 0, np.ma.zeros((len(self.indexes), 0, self.width), dtype)
+
+    def rows(self, start: int, stop: int) -> Pixels:
+        """Rows `start` to `stop` of the file (bands, rows, width), masked where the file itself calls them invalid.
+
+        Those above `start` cannot be asked for again.
+        """
         block = self.header.tile[0]
         if start >= self.first + self.held.shape[1]:
             self.first, self.held = start // block * block, self.held[:, :0]
@@ -57,17 +72,24 @@ class RowFile:
         end = self.first + self.held.shape[1]
         if stop > end:
             fresh = self._read(end, min(math.ceil(stop / block) * block, self.header.shape[0]))
-            self.held = np.concatenate([self.held, fresh], axis=1)
-        found: Array = self.held[:, start - self.first : stop - self.first]
+            joined: Any = np.ma.concatenate  # numpy gives it no types
+            self.held = joined([self.held, fresh], axis=1) if end > self.first else fresh
+        found: Pixels = self.held[:, start - self.first : stop - self.first]
         return found
 
-    def _read(self, start: int, stop: int) -> Array:
+    def _read(self, start: int, stop: int) -> Pixels:
         import rasterio
         from rasterio.windows import Window
 
-        window = Window(0, start, self.header.shape[1], stop - start)
+        window = Window(self.left, start, self.width, stop - start)
+
+        def act(source: Any) -> Pixels:
+            pixels: Pixels = np.ma.masked_array(source.read(self.indexes, window=window))
+            for number, band in enumerate(self.bands):
+                invalid = own_mask(source, band.index, band.nodata, self.indexes)
+                if invalid is not None:
+                    pixels[number, invalid(pixels.data[number], window)] = np.ma.masked
+            return pixels
+
         with rasterio.Env(**gdal_env(), GDAL_CACHEMAX=CACHE_MB):
-            pixels: Array = read_raster(
-                self.asset.href, lambda source: source.read(self.indexes, window=window), self.asset.name
-            )
-        return pixels
+            return read_raster(self.asset.href, act, self.asset.name)

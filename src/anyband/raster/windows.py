@@ -7,7 +7,7 @@ is an `UnusableItemError`, which costs its pair; what would be wrong with the ne
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ from anyband.products import shift_stored
 from anyband.raster.access import gdal_env, read_raster
 from anyband.raster.asset import RasterAsset
 from anyband.raster.header import Header, check_header
+from anyband.raster.own_mask import own_mask
 from anyband.runtime import UserError
 
 CACHE_MB = 64
@@ -117,7 +118,8 @@ def read_windows(
             if inside and not overlaps(window, header.shape):
                 name, place = f"chip r{chip.row}c{chip.col}", f"EPSG:{epsg}, {_place(header)}"
                 raise file.unusable(f"{name} is inside by the item, outside by the file ({place})")
-        return [Pixels(windows, tuple(_pieces(source, band, reads, windows))) for band in files]
+        used = {band.index for band in files}
+        return [Pixels(windows, tuple(_pieces(source, band, reads, windows, used))) for band in files]
 
     with rasterio.Env(**gdal_env(), GDAL_CACHEMAX=CACHE_MB):
         return read_raster(file.href, act, file.name)
@@ -191,13 +193,22 @@ def _read(cuts: Sequence[Cut]) -> Read:
     return Read(top, left, bottom - top, right - left, tuple(cuts))
 
 
-def _pieces(source: Any, file: RasterAsset, reads: Sequence[Read], windows: Sequence[Window]) -> list[Piece]:
-    """Read and cut; copies where the block holds much between the chips, which then can go at once."""
+def _pieces(
+    source: Any, file: RasterAsset, reads: Sequence[Read], windows: Sequence[Window], used: Collection[int]
+) -> list[Piece]:
+    """Read and cut; copies where the block holds much between the chips, which then can go at once.
+
+    What the file itself calls invalid becomes the nodata value of its item; `used` are the numbers of all bands read.
+    """
     from rasterio.windows import Window as RasterWindow
 
     pieces = []
+    invalid = own_mask(source, file.index, file.nodata, used)
     for read in reads:
-        block = source.read(file.index, window=RasterWindow(read.col, read.row, read.width, read.height))
+        area = RasterWindow(read.col, read.row, read.width, read.height)
+        block = source.read(file.index, window=area)
+        if invalid is not None and file.nodata is not None:
+            block[invalid(block, area)] = file.nodata
         shift_stored(block, file.store_shift, file.nodata)
         sparse = 2 * sum((c.bottom - c.top) * (c.right - c.left) for c in read.cuts) < block.size
         for chip, top, bottom, left, right in read.cuts:

@@ -16,10 +16,11 @@ from anyband.catalog.items.acquisition import Acquisition
 from anyband.catalog.items.raw_item import RawItem
 from anyband.products import SATELLITES, Encoding
 from anyband.raster.asset import BandAsset, QualityAsset
-from anyband.raster.quality_layers import FILL, MASK_CLEAR
+from anyband.raster.quality_layers import FILL, MASK_CLEAR, clear_values
 from anyband.sensors import get_sensor
 from anyband.sensors.platforms import products
 
+WAVELENGTH = "center_wavelength"
 SAME_BAND_NM = 2.0
 """What a published centre may be off the registry's; narrow bands are sampled every few nanometres."""
 
@@ -34,6 +35,7 @@ class BandDescription:
         index, count: number of the band in the file, from 1, and how many bands the asset describes.
         centre_nm, fwhm_nm: centre and full width at half maximum, nm.
         gsd_m, scale, offset, nodata: None where the item does not say.
+        unit: of the physical values, as published.
     """
 
     name: str
@@ -46,67 +48,121 @@ class BandDescription:
     scale: float | None
     offset: float | None
     nodata: float | None
+    unit: str = ""
+
+
+def band_fields(item: RawItem, key: str) -> list[dict[str, Any]]:
+    """What an item says of each band of an asset, in the order of the file; none where it says nothing of bands.
+
+    `bands` of STAC 1.1, `eo:bands` and `raster:bands` before it are one list; the asset's own fields hold for all of
+    its bands, and alone for the one of an asset without a list.
+
+    Raises:
+        UnusableItemError: the lists differ in length.
+    """
+    asset = item.assets[key]
+    lists = {name: asset[name] for name in ("raster:bands", "eo:bands", "bands") if asset.get(name)}
+    common = {name: value for name, value in asset.items() if name not in lists}
+    if len({len(found) for found in lists.values()}) > 1:
+        counts = ", but ".join(f"{len(found)} {name}" for name, found in lists.items())
+        raise item.unusable(f"asset {key}: {counts}")
+    if not lists:
+        return [common] if any(name.endswith(WAVELENGTH) for name in asset) or classification(asset) else []
+    return [
+        {name: value for fields in (common, *entries) for name, value in fields.items() if value is not None}
+        for entries in zip(*lists.values(), strict=True)
+    ]
+
+
+def is_described(asset: Mapping[str, Any]) -> bool:
+    """Whether anything says of what wavelengths an asset is."""
+    return bool(asset.get("bands") or asset.get("eo:bands")) or any(name.endswith(WAVELENGTH) for name in asset)
+
+
+def classification(fields: Mapping[str, Any]) -> bool:
+    """Whether a band, or an asset, has numbers that are classes or bits."""
+    return bool(fields.get("classification:classes") or fields.get("classification:bitfields"))
 
 
 def described_bands(item: RawItem, key: str) -> list[BandDescription]:
-    """The bands of an asset in their order; the asset's own fields hold for all of them, a band's come first.
+    """The bands of an asset in their order, without those of classes.
 
     Raises:
         UnusableItemError: naming the asset and the band without a wavelength, or the field that is no number.
     """
-    asset = item.assets[key]
-    described = asset.get("bands") or asset.get("eo:bands") or ()
-    rasters = asset.get("raster:bands") or ()
-    if described and len(rasters) > len(described):
-        raise item.unusable(f"asset {key}: {len(rasters)} raster:bands, but {len(described)} eo:bands")
-    found = []
-    for number, band in enumerate(described, start=1):
-        fields = {**asset, **(rasters[number - 1] if number <= len(rasters) else {}), **band}
-        name = str(band.get("name") or (key if len(described) == 1 else f"{key}-{number}"))
+    if not is_described(item.assets[key]):
+        return []
+    listed, found = band_fields(item, key), []
+    for number, fields in enumerate(listed, start=1):
+        if classification(fields):
+            continue
+        name = str(fields.get("name") or (key if len(listed) == 1 else f"{key}-{number}"))
         gsd = fields.get("gsd") or item.properties.get("gsd") or fields.get("raster:spatial_resolution")
+        unit = fields.get("raster:unit") or fields.get("unit")
         found.append(
             BandDescription(
                 name=name,
                 asset=key,
                 index=number,
-                count=len(described),
-                centre_nm=1000 * _micrometres(item, key, name, fields, "center_wavelength"),
+                count=len(listed),
+                centre_nm=1000 * _micrometres(item, key, name, fields, WAVELENGTH),
                 fwhm_nm=1000 * _micrometres(item, key, name, fields, "full_width_half_max"),
                 gsd_m=item.as_number(gsd, f"asset {key}: gsd of band {name}") if gsd else None,
                 scale=_number(item, key, fields, "scale"),
                 offset=_number(item, key, fields, "offset"),
                 nodata=_number(item, key, fields, "nodata"),
+                unit=str(unit or ""),
             )
         )
     return found
 
 
 def _micrometres(item: RawItem, key: str, name: str, fields: Mapping[str, Any], field: str) -> float:
-    """A wavelength or a width of a band, as the EO extension has them."""
+    """A wavelength or a width of a band, as the EO extension has them; one in nanometres is found as the other's."""
     what = f"asset {key}: eo:{field} of band {name}"
     value = fields.get(f"eo:{field}", fields.get(field))
     if value is None:
         raise item.unusable(f"{what} is missing")
     number = item.as_number(value, what)
-    if not 0 < number < 100:
+    if not 0 < number < (100 if field == WAVELENGTH else math.inf):
         raise item.unusable(f"{what} is {value}, not in micrometres")
     return number
 
 
 def _number(item: RawItem, key: str, fields: Mapping[str, Any], field: str) -> float | None:
-    """Scale, offset or nodata, with the prefix of STAC 1.1 or without; nodata may be no number ("nan")."""
+    """Scale, offset or nodata, with the prefix of STAC 1.1 or without; nodata may be no number ("nan", "-inf")."""
     value = fields.get(f"raster:{field}", fields.get(field))
     if value is None:
         return None
-    if field == "nodata" and str(value).lower() == "nan":
-        return math.nan
+    if field == "nodata" and str(value).lower().lstrip("+-") in ("nan", "inf", "infinity"):
+        return math.nan  # infinite numbers are never taken for data
     return item.as_number(value, f"asset {key}: {field}")
 
 
-def is_clear_mask(asset: Mapping[str, Any]) -> bool:
+def mask_bands(item: RawItem, key: str) -> list[tuple[int, dict[str, Any]]]:
+    """Numbers (from 1) and fields of the bands of an asset that are said to hold classes or bits."""
+    return [(number, fields) for number, fields in enumerate(band_fields(item, key), 1) if classification(fields)]
+
+
+def said_clear(item: RawItem, key: str, fields: Mapping[str, Any]) -> tuple[int, ...]:
+    """Values of a mask that mean clear ground, by its classes or bit fields.
+
+    Raises:
+        UnusableItemError: naming the class or the field that has no known meaning.
+    """
+    lists = [fields.get(f"classification:{name}") or [] for name in ("classes", "bitfields")]
+    try:
+        return clear_values(*lists)
+    except (KeyError, TypeError, ValueError) as error:
+        raise item.unusable(f"asset {key}: the meaning of its mask is not known ({error})") from None
+
+
+def is_clear_mask(item: RawItem, key: str) -> bool:
     """Whether the values of an asset are said to have the meaning that `quality_layers.mask_clear` gives them."""
-    meanings = {entry.get("value"): entry.get("name") for entry in asset.get("classification:classes") or ()}
-    return meanings.get(MASK_CLEAR) == "clear" and meanings.get(FILL["mask"]) == "no_data"
+    for number, fields in mask_bands(item, key):
+        named = {str(entry.get("value")): entry.get("name") for entry in fields.get("classification:classes") or ()}
+        return number == 1 and named.get(str(MASK_CLEAR)) == "clear" and named.get(str(FILL["mask"])) == "no_data"
+    return False
 
 
 def product_of(item: RawItem) -> str | None:
@@ -168,7 +224,7 @@ def _mask(item: RawItem, epsg: int, pixel_m: float) -> QualityAsset:
     """The asset of the role data-mask, whose values must have a known meaning."""
     for key, asset in item.assets.items():
         if "data-mask" in asset.get("roles", ()):
-            if not is_clear_mask(asset):
+            if not is_clear_mask(item, key):
                 raise item.unusable(
                     f"asset {key}: its classes are not {FILL['mask']} no_data, {MASK_CLEAR} clear and others"
                 )

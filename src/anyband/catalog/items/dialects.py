@@ -31,7 +31,6 @@ from typing import Any
 from anyband.catalog.items import described, hls, landsat, sentinel2, worldcover
 from anyband.catalog.items.acquisition import Acquisition
 from anyband.catalog.items.raw_item import RawItem
-from anyband.runtime import UserError
 
 Dialect = Callable[[RawItem], Acquisition]
 """Turns an item of one form into an acquisition; raises UnusableItemError for those that cannot be used."""
@@ -57,15 +56,17 @@ def parse_item(content: Mapping[str, Any]) -> Acquisition:
     """Turn a raw item dict of any known product into an acquisition.
 
     Raises:
-        UnusableItemError: the item lacks an asset or a property, or contradicts what is known of its product.
-        UserError: no dialect for it.
+        UnusableItemError: no dialect for it, or it lacks an asset or a property, has another form than items have,
+            or contradicts what is known of its product.
     """
     item = RawItem(content)
     dialect = find_dialect(item)
     if dialect is None:
         name = f"collection {content.get('collection')!r}"
-        raise UserError(f"item {item.id}: no dialect for {name}, see anyband.catalog.items.dialects for the known ones")
+        raise item.unusable(f"no dialect for {name}, see anyband.catalog.items.dialects for the known ones")
     version = str(content.get("stac_version"))
     if not _RELEASED.fullmatch(version):
         raise item.unusable(f"STAC version {version}, items of release 1.0 or later are needed")
-    return dialect(item)
+    acquisition = dialect(item)
+    item.check_level()
+    return acquisition

@@ -48,5 +48,5 @@ def parse(item: RawItem) -> Acquisition:
 def _open_address(item: RawItem, key: str) -> str:
     """Address of an asset: the alternate in the bucket where the published one wants a login in a browser."""
     href = str(item.assets[key]["href"])
-    alternate = item.assets[key].get("alternate", {}).get("s3", {}).get("href")
+    alternate = (item.assets[key].get("alternate", {}).get("s3") or {}).get("href")
     return str(alternate) if alternate and href.startswith(LOGIN_HOST) else href

@@ -1,9 +1,13 @@
 """One item as published, read field by field with errors that name it: what all dialects share."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from anyband.catalog.items.acquisition import Acquisition
 from anyband.ground import Affine6
@@ -14,18 +18,76 @@ from anyband.runtime import UserError
 from anyband.sensors import get_sensor
 
 Fields = Mapping[str, Any]
+# processing:level, s2:product_type, product:type, landsat:correction and their like, and what they say of Level 1:
+# L1C, Level-1C, LEVEL1, 1C, S2MSI1C, L1TP; of the letters and digits alone.
+_LEVEL_FIELD = re.compile(r"(?:^|[:_.])(?:level|product_?type|correction)$|^product:type$")
+_LOW_LEVEL = re.compile(
+    r"LEVEL0*[01](?!\d)|(?:^|L|MSI|OLI)0*[01](?:[A-DRTG]|TP|GT|GS)?(?:TOA|RAD)?$|^(?:OL|SL)1|"
+    r"TOA|TOPOFATMOSPHERE|RADIANCE|BRIGHTNESSTEMPERATURE"
+)
+_LOW_NAME = re.compile(r"(?:^|[-_.])(?:MSI|MSIL)?1C(?:[-_.]|$)|(?:^|[-_.])(?:C\d)?L1(?:[A-D]|TP|GT|GS)?(?:[-_.]|$)")
+_Objects = list[dict[str, Any]] | None
+_STRICT = ConfigDict(extra="ignore", strict=True)
+
+
+class _AssetForm(BaseModel):
+    """The parts of an asset whose form is relied upon."""
+
+    model_config = _STRICT
+    href: str | None = None
+    type: str | None = None
+    roles: list[str] | None = None
+    bands: _Objects = None
+    eo_bands: _Objects = Field(None, alias="eo:bands")
+    raster_bands: _Objects = Field(None, alias="raster:bands")
+    classes: _Objects = Field(None, alias="classification:classes")
+    bitfields: _Objects = Field(None, alias="classification:bitfields")
+    alternate: dict[str, dict[str, Any] | None] | None = None
+
+
+class _ItemForm(BaseModel):
+    """The parts of an item whose form is relied upon."""
+
+    model_config = _STRICT
+    id: str | int
+    collection: str | None = None
+    geometry: dict[str, Any] | None = None
+    properties: dict[str, Any] | None = None
+    assets: dict[str, _AssetForm | None] | None = None
+
+
+NO_ID = "without an id"
+
+
+def item_id(content: Any) -> str:
+    """The id of an item as published, or what messages call one that has none."""
+    name = content.get("id") if isinstance(content, Mapping) else None
+    return str(name) if isinstance(name, str | int) and not isinstance(name, bool) and name != "" else NO_ID
 
 
 class RawItem:
     """A raw item; everything that raises, raises UnusableItemError with the item's id and what is missing or wrong."""
 
     def __init__(self, content: Fields) -> None:
-        """Take an item as parsed from JSON; it is never changed."""
-        self.id = str(content["id"])
-        self.collection = str(content.get("collection") or "")
+        """Take an item as parsed from JSON; it is never changed. A null is as good as nothing."""
+        try:
+            _ItemForm.model_validate(content)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            what = f"{place} is {first['input']!r}"[:160] if place else "it is no object"
+            raise UnusableItemError(f"item {item_id(content)}: {what} ({first['msg'][:80].lower()})") from None
+        self.id = item_id(content)
+        if self.id == NO_ID:
+            raise UnusableItemError(f"item {NO_ID}: every item needs one")
+        self.collection: str = content.get("collection") or ""
         self.geometry: Fields | None = content.get("geometry")
         self.properties: Fields = content.get("properties") or {}
-        self.assets: Mapping[str, Fields] = content.get("assets") or {}
+        self.assets: Mapping[str, Fields] = {
+            key: {name: value for name, value in asset.items() if value is not None}
+            for key, asset in (content.get("assets") or {}).items()
+            if asset is not None
+        }
 
     def unusable(self, reason: str) -> UnusableItemError:
         """An error of one line."""
@@ -46,8 +108,8 @@ class RawItem:
     def as_number(self, value: Any, what: str) -> float:
         """A published value as a finite number; `what` is what messages call it."""
         try:
-            number = float(value)
-        except (TypeError, ValueError):
+            number = math.nan if isinstance(value, bool) else float(value)
+        except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not math.isfinite(number):
             raise self.unusable(f"{what} is {value!r}, not a number")
@@ -67,6 +129,25 @@ class RawItem:
         if when.tzinfo is None:
             raise self.unusable(f"property {name} is {text!r}, not a time with a zone")
         return when
+
+    def check_level(self) -> None:
+        """Stop at an item that says to be of Level 0 or 1, or of radiance or top-of-atmosphere reflectance.
+
+        Providers say so in `processing:level`, in a product type or a correction, by whatever extension, in the
+        name of the collection, or only in that of the scene.
+
+        Raises:
+            UnusableItemError: naming what says so.
+        """
+        said = {name: value for name, value in self.properties.items() if _LEVEL_FIELD.search(name.lower())}
+        for name, values in said.items():
+            for value in values if isinstance(values, list) else [values]:
+                word = f"{value:g}" if isinstance(value, int | float) else str(value)
+                if _LOW_LEVEL.search(re.sub(r"[^A-Z0-9]", "", word.upper())):
+                    raise self.unusable(f"{name} is {value}, surface reflectance (Level 2) is needed")
+        for what, name in (("its collection", self.collection), ("its id", self.id)):
+            if _LOW_NAME.search(name.upper()):
+                raise self.unusable(f"{what} {name!r} is of Level 1, surface reflectance (Level 2) is needed")
 
     @property
     def satellite(self) -> str:
@@ -106,7 +187,9 @@ class RawItem:
         """EPSG code of an asset from `proj:epsg` or `proj:code` (projection extension v1 and v2), None for neither."""
         for fields in (self.properties, self.assets.get(key, {})):
             code = str(fields.get("proj:epsg") or fields.get("proj:code") or "").upper().removeprefix("EPSG:")
-            if code.isdigit():
+            if code.isascii() and code.isdigit():
+                if not _is_known_epsg(int(code)):
+                    raise self.unusable(f"EPSG:{code} is no coordinate system")
                 return int(code)
         return None
 
@@ -257,14 +340,23 @@ class RawItem:
         """Geometry of the valid data; across the antimeridian its longitudes go on beyond 180 degrees.
 
         Providers cut a footprint in two at 180 degrees, count on beyond, or jump from 180 to -180 within a ring.
+
+        Raises:
+            UnusableItemError: no geometry, or none of polygons with three or more corners.
         """
         geometry = self.geometry
         if not geometry:
             raise self.unusable("geometry is missing")
-        if geometry["type"] not in ("Polygon", "MultiPolygon"):
-            raise self.unusable(f"geometry is a {geometry['type']}, not a footprint")
-        parts = geometry["coordinates"] if geometry["type"] == "MultiPolygon" else [geometry["coordinates"]]
-        rings = [[_continuous(ring) for ring in part] for part in parts]
+        kind, listed = geometry.get("type"), geometry.get("coordinates")
+        if kind not in ("Polygon", "MultiPolygon"):
+            raise self.unusable(f"geometry is a {kind}, not a footprint")
+        parts: Any = listed if kind == "MultiPolygon" else [listed]
+        try:
+            rings = [[_continuous(ring) for ring in part] for part in parts]
+        except (TypeError, ValueError):
+            rings = []
+        if not rings or not all(rings):
+            raise self.unusable(f"geometry is no {kind} of longitudes and latitudes")
         west = min(x for part in rings for x, _ in part[0])
         east = max(x for part in rings for x, _ in part[0])
         if east - west <= 180 and rings == [[_plain(ring) for ring in part] for part in parts]:
@@ -273,7 +365,24 @@ class RawItem:
 
 
 def _plain(ring: Sequence[Sequence[float]]) -> list[tuple[float, float]]:
-    return [(float(x), float(y)) for x, y, *_ in ring]
+    points = [(float(x), float(y)) for x, y, *_ in ring]
+    if len(points) < 4 or not all(isinstance(v, int | float) for point in ring for v in point[:2]):
+        raise ValueError("no ring of numbers")
+    if not all(abs(x) <= 720 and abs(y) <= 90 for x, y in points):
+        raise ValueError("not in degrees")
+    return points
+
+
+@lru_cache
+def _is_known_epsg(code: int) -> bool:
+    from rasterio.crs import CRS
+    from rasterio.errors import CRSError
+
+    try:
+        CRS.from_epsg(code)
+    except (CRSError, OverflowError):
+        return False
+    return True
 
 
 def _continuous(ring: Sequence[Sequence[float]]) -> list[tuple[float, float]]:

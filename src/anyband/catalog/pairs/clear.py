@@ -11,6 +11,7 @@ from anyband.catalog.sites import Site
 from anyband.raster.access import read_raster
 from anyband.raster.asset import ContradictionError, UnusableItemError
 from anyband.raster.header import check_header
+from anyband.raster.own_mask import own_mask
 from anyband.raster.quality_layers import DECODERS, FILL, Mask, has_no_data
 
 SAMPLING_M = 30
@@ -69,7 +70,7 @@ def look_at(acquisition: Acquisition, site: Site) -> Look:
 
     def read(source: Any) -> Look:
         check_header(source, qa)
-        values, inside = _sample(source, points, FILL[qa.decoder])
+        values, inside = _sample(source, points, FILL[qa.decoder], qa.index)
         if not inside.any():
             raise ContradictionError(
                 f"{qa.name}: the item's footprint covers the site, but its file spans {_span(source)} in "
@@ -80,8 +81,11 @@ def look_at(acquisition: Acquisition, site: Site) -> Look:
     return read_raster(qa.href, read, qa.name)
 
 
-def _sample(source: Any, points: Points, fill: int) -> tuple[NDArray[Any], Mask]:
-    """Values (n,) of a raster at points in its CRS, `fill` outside of it, and which of the points are inside."""
+def _sample(source: Any, points: Points, fill: int, index: int) -> tuple[NDArray[Any], Mask]:
+    """Values (n,) of a band at points in its CRS, and which of the points are inside.
+
+    They are `fill` outside of the raster, and where the file itself calls them invalid.
+    """
     from rasterio.windows import Window
 
     to_pixel, (x, y) = ~source.transform, points
@@ -93,7 +97,10 @@ def _sample(source: Any, points: Points, fill: int) -> tuple[NDArray[Any], Mask]
         row, column = row[inside], column[inside]
         top, left = int(row.min()), int(column.min())
         window = Window(left, top, int(column.max()) - left + 1, int(row.max()) - top + 1)
-        values[inside] = source.read(1, window=window)[row - top, column - left]
+        block, invalid = source.read(index, window=window), own_mask(source, index, fill, {index})
+        if invalid is not None:
+            block[invalid(block, window)] = fill
+        values[inside] = block[row - top, column - left]
     return values, inside
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 from anyband.catalog.items.acquisition import Acquisition
 from anyband.catalog.items.dialects import parse_item
+from anyband.catalog.items.raw_item import item_id
+from anyband.catalog.sites import Site
 from anyband.raster.asset import UnusableItemError
 
 SAME_PASS = timedelta(minutes=45)
@@ -52,7 +54,7 @@ def parse_all(
     versions: dict[str, list[Acquisition]] = {}
     drops = []
     for item in items:
-        name = str(item["id"])
+        name = item_id(item)
         if name in exclude:
             drops.append(drop(product, name, "excluded", "by the settings of the dataset"))
             continue
@@ -68,6 +70,24 @@ def parse_all(
         kept.append(newest)
         drops += [drop(product, name, "duplicate", "listed more than once, the newest is used") for _ in older]
     return kept, sorted(drops, key=str)
+
+
+def in_zones_near(scenes: Iterable[Acquisition], site: Site) -> tuple[list[Acquisition], list[Drop]]:
+    """Scenes whose CRS is a UTM zone of the site or near it; one of any other would move the site's square away.
+
+    Zones are narrow near the poles, where a scene spans several of them.
+    """
+    most = 1 if abs(site.latitude) < 60 else 4
+    kept, drops = [], []
+    for scene in scenes:
+        zone = scene.epsg % 100
+        apart = abs(zone - site.utm_epsg % 100)
+        if scene.epsg // 100 in (326, 327) and 1 <= zone <= 60 and min(apart, 60 - apart) <= most:
+            kept.append(scene)
+        else:
+            detail = f"EPSG:{scene.epsg} is no UTM zone near the site (EPSG:{site.utm_epsg})"
+            drops.append(drop(scene.product, scene.item_id, "contradiction", detail))
+    return kept, drops
 
 
 def select_scenes(scenes: Sequence[Acquisition], covers: Covers) -> tuple[list[Acquisition], list[Drop]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from anyband.catalog.items.acquisition import Acquisition
 from anyband.catalog.items.hls import with_platform
+from anyband.catalog.items.raw_item import item_id
 from anyband.catalog.pairs.clear import Look, look_at
 from anyband.catalog.pairs.coverage import covering_labels, find_coverage, site_square
 from anyband.catalog.pairs.pairing import (
@@ -22,7 +23,7 @@ from anyband.catalog.pairs.pairing import (
     select_pairs,
 )
 from anyband.catalog.pairs.scene_pair import ScenePair
-from anyband.catalog.pairs.selection import Drop, drop, parse_all, select_scenes
+from anyband.catalog.pairs.selection import Drop, drop, in_zones_near, parse_all, select_scenes
 from anyband.catalog.sites import Site
 from anyband.products import CATALOGUED, OPTICAL, SATELLITES
 from anyband.raster.access import gdal_env
@@ -74,6 +75,9 @@ def pair_site(
     drops: list[Drop] = []
     for product in (*CATALOGUED, *extra):
         scenes[product], more = parse_all(items[product], product, exclude)
+        drops += more
+    for product in (*SATELLITES, *extra):
+        scenes[product], more = in_zones_near(scenes[product], site)
         drops += more
     square = site_square(site, {scene.epsg for scene in scenes["sentinel2"]} or {site.utm_epsg})
     for product in (*SATELLITES, *extra):
@@ -178,7 +182,7 @@ def _unnamed(
     named |= {name for row in rows for product in items for name in str(row[product]).split()}
     left = []
     for product in items:
-        for name in sorted({str(item["id"]) for item in items[product]} - named):
+        for name in sorted({item_id(item) for item in items[product]} - named):
             if product in ("sentinel2", "landsat"):
                 left.append(
                     drop(product, name, "no partner", "no scene of the other sensor that goes with it is usable")
