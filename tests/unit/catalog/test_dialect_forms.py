@@ -10,62 +10,7 @@ from anyband.catalog.items.sentinel2 import BANDS
 from anyband.products import collection_of
 from anyband.raster.asset import UnusableItemError
 from anyband.sensors import Sensor, get_sensor
-from make_items import make_item
-
-LPDAAC = "https://data.lpdaac.earthdatacloud.nasa.gov/lp-prod-protected"
-
-
-def earth_search(*, collection="sentinel-2-l2a", baseline="05.09", flag=True, offset=-0.1):
-    """An item as Earth Search writes it, with an offset in `raster:bands` whatever was done to the pixels."""
-    assets = {
-        key: {
-            "href": f"https://sentinel-cogs.s3.us-west-2.amazonaws.com/S2A_31UFU_20230701_0_L2A/{band}.tif",
-            "proj:shape": [109_800 // pixel_m] * 2,
-            "proj:transform": [pixel_m, 0, 600_000, 0, -pixel_m, 5_800_020, 0, 0, 1],
-            "raster:bands": [{"nodata": 0, "data_type": "uint16", "scale": 1e-4, "offset": offset}],
-        }
-        for band, (pixel_m, key) in BANDS.items()
-    }
-    assets["scl"] = {"href": "https://sentinel-cogs.s3.us-west-2.amazonaws.com/S2A_31UFU_20230701_0_L2A/SCL.tif"}
-    assets["blue-jp2"] = {"href": "s3://sentinel-s2-l2a/tiles/31/U/FU/2023/7/1/0/R10m/B02.jp2"}
-    properties = {
-        "platform": "sentinel-2a",
-        "datetime": "2023-07-01T10:46:30.262000Z",
-        "proj:epsg": 32631,
-        "grid:code": "MGRS-31UFU",
-        "view:sun_elevation": 60.5,
-        "view:sun_azimuth": 158.0,
-        "s2:product_type": "S2MSI2A",
-        "s2:processing_baseline": baseline,
-        "s2:datatake_id": "GS2A_20230701T103631_041904_N05.09",
-        "s2:generation_time": "2023-07-01T20:00:58.000000Z",
-        "earthsearch:payload_id": "roda-sentinel2/workflow-sentinel2-to-stac/0",
-    }
-    if flag is not None:
-        properties["earthsearch:boa_offset_applied"] = flag
-    geometry = {"type": "Polygon", "coordinates": [[[4.4, 52], [6, 52], [6, 51], [4.4, 51], [4.4, 52]]]}
-    return {
-        "type": "Feature", "stac_version": "1.0.0", "id": "S2A_31UFU_20230701_0_L2A", "collection": collection,
-        "geometry": geometry, "properties": properties, "assets": assets, "links": [],
-    }  # fmt: skip
-
-
-def lpdaac(kind="L30", tile="55HDT"):
-    """An item as LP DAAC makes it: neither grid nor satellite nor encoding, and no media types."""
-    name = f"HLS.{kind}.T{tile}.2023243T235621.v2.0"
-    bands = ["B01", "B02", "B03", "B04", "B05", "B06", "B07", "B09", "B10", "B11"]
-    bands += ["B08", "B8A", "B12"] if kind == "S30" else []
-    assets = {
-        band: {"href": f"{LPDAAC}/HLS{kind}.020/{name}/{name}.{band}.tif", "roles": ["data"]}
-        for band in [*bands, "Fmask"]
-    }
-    assets |= {f"s3_{band}": {"href": f"s3://lp-prod-protected/{name}.{band}.tif"} for band in bands}
-    times = dict.fromkeys(("datetime", "start_datetime", "end_datetime"), "2023-08-31T23:56:21.312Z")
-    geometry = {"type": "Polygon", "coordinates": [[[144, -36], [145, -36], [145, -37], [144, -37], [144, -36]]]}
-    return {
-        "type": "Feature", "stac_version": "1.1.0", "id": name, "collection": f"HLS{kind}_2.0", "geometry": geometry,
-        "properties": times | {"eo:cloud_cover": 12, "storage:schemes": {}}, "assets": assets, "links": [],
-    }  # fmt: skip
+from make_items import LPDAAC, earth_search, lpdaac, make_item
 
 
 @pytest.mark.parametrize(

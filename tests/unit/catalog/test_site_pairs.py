@@ -21,26 +21,9 @@ from anyband.products import CATALOGUED
 from anyband.raster.asset import ContradictionError, UnusableItemError
 from anyband.raster.write import hls_crs
 from anyband.runtime import UserError
-from make_items import NOON, NORTH, make_item, quality_raster, square
+from make_items import NOON, NORTH, make_item, quality_raster, site_items, square
 
 SOUTH = Site("elder", 148.862, -34.958, 3840)
-
-
-def site_items(folder, site, cloudy=None, **changes):
-    """Raw items of one date, by product, with files on disk; `cloudy` is the clouded share by product."""
-    utm = site.utm_epsg
-    north = 32600 + utm % 100
-    ring = square(site.longitude, site.latitude)
-    items = {}
-    for product, qa in (("sentinel2", "SCL"), ("landsat", "qa_pixel")):
-        epsg = utm if product == "sentinel2" else north
-        file = quality_raster(folder / f"{product}.tif", site, product, epsg, (cloudy or {}).get(product, 0.0))
-        items[product] = make_item(product, site=site.name, epsg=epsg, assets={qa: file}, footprint=ring, **changes)
-        items[product]["assets"][qa]["href"] = file.path
-    for product in ("hls_s30", "hls_l30", "label"):
-        epsg = {"epsg": north} if product != "label" else {}
-        items[product] = make_item(product, site=site.name, footprint=ring, **epsg, **changes)
-    return {product: [item] for product, item in items.items()}
 
 
 @pytest.mark.parametrize("site", [NORTH, SOUTH], ids=["north", "south"])
