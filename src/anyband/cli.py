@@ -12,7 +12,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from anyband.runtime import UserError, step_main
+from anyband.runtime import UserError, own_files, step_main
 
 app = typer.Typer(
     help="Maps scenes with trained models, and looks at results of the anyband workflow.",
@@ -58,7 +58,7 @@ def verify(
     """Read chips from their sources again, by another reader, and compare every pixel; status 1 when one differs."""
     from anyband.chips.verify import verify_store
 
-    stores = sorted((results / "chips" / dataset).glob("*.zarr"))
+    stores = own_files(results / "chips" / dataset, "*.zarr")
     if not stores:
         raise UserError(f"{results / 'chips' / dataset} has no chips: run the workflow first, or name another dataset")
     archive = results / "archive" / dataset

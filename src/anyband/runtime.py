@@ -215,6 +215,12 @@ def write_csv(path: Path, frame: "pd.DataFrame") -> bool:
     return write_text(path, frame.to_csv(index=False, lineterminator="\n"))
 
 
+def own_files(folder: Path, pattern: str) -> list[Path]:
+    """What steps wrote below a folder, sorted; not what desktops leave there: `._x.csv`, `.DS_Store`, `x (1).csv`."""
+    found = ((path, path.relative_to(folder).parts) for path in folder.glob(pattern))
+    return sorted(path for path, parts in found if not any(part.startswith(".") or " " in part for part in parts))
+
+
 def read_own(path: Path) -> str:
     """Text that a step wrote, whole lines of UTF-8.
 

@@ -3,6 +3,7 @@
 Imported while Snakemake reads its rules, so what is heavy is imported where it is needed.
 """
 
+import codecs
 import csv
 import json
 import math
@@ -28,7 +29,8 @@ LEAST_DISTANCE_M = 30_000.0  # more than the diagonal of a block of 20 km, so no
 ROUNDS = 50
 
 _BOTTOM, _TOP = (math.sin(math.radians(latitude)) for latitude in (SOUTH, NORTH))
-_FIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # a dot would make one site's table look like another one's
+_FIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")  # a dot would make one site's table look like another one's
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _CRS84 = re.compile(r"urn:ogc:def:crs:OGC:[\d.]*:CRS84")
 
 
@@ -71,9 +73,9 @@ def load_sites(
     """Positions by name, in the order of the file or from north to south.
 
     Args:
-        spec: path of a CSV with the columns site, longitude, latitude (others are ignored, `#` starts a comment), or of
-            a GeoJSON FeatureCollection of points or polygons named by their property site, name or id; or
-            `{draw: N, seed: S}`.
+        spec: path of a CSV with the columns site, longitude, latitude (others are ignored, `#` starts a comment;
+            numbers between semicolons or tabs may have a decimal comma), or of a GeoJSON FeatureCollection of points or
+            polygons named by their property site, name or id; or `{draw: N, seed: S}`.
         root: where a relative path is looked for when it is not below the working directory.
         dataset_name: key of the dataset, for messages.
         extent_m: side of the squares around the sites, m; sites nearer than that are a mistake.
@@ -85,9 +87,13 @@ def load_sites(
         return draw_sites(int(spec["draw"]), int(spec["seed"]))
     path = Path(spec) if Path(spec).is_file() else root / spec
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: is not UTF-8 text: save it as UTF-8") from None
+        content = path.read_bytes()
+        wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        text = content.decode("utf-16" if wide else "utf-8-sig")
+        if "\0" in text:
+            raise ValueError("bytes of zero")
+    except ValueError:
+        raise UserError(f"{path}: is not UTF-8 text: save it as CSV or GeoJSON in UTF-8") from None
     except OSError as error:
         reason = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
         raise UserError(f"datasets.{dataset_name}.sites: {spec} {reason}: name a CSV or a GeoJSON file") from None
@@ -107,10 +113,15 @@ def load_sites(
 def _read_csv(path: Path, text: str) -> Iterator[_Row]:
     """Rows of a table; `where` counts the lines of the file from 1, comments included."""
     columns: list[str] | None = None
+    between = ","
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        cells = [cell.strip() for cell in next(csv.reader([line]))]
+        if columns is None:
+            between = next((mark for mark in ",;\t" if set(COLUMNS) <= set(_divide(line, mark))), ",")
+        cells = _divide(line, between)
+        if not any(cells):
+            continue
         where = f"{path}, line {number}"
         if columns is None:
             columns = cells
@@ -118,11 +129,18 @@ def _read_csv(path: Path, text: str) -> Iterator[_Row]:
             if missing:
                 found = ",".join(columns)
                 raise UserError(f"{where}: column {missing[0]} is missing: write {','.join(COLUMNS)}, not {found[:80]}")
+            if twice := [name for name in COLUMNS if columns.count(name) > 1]:
+                raise UserError(f"{where}: column {twice[0]} comes twice: keep one")
             continue
         if len(cells) != len(columns):
-            raise UserError(f"{where}: has {len(cells)} cells for {len(columns)} columns: write one per column")
-        named = dict(zip(columns, cells, strict=True))
-        yield _Row(where, *(named[name] for name in COLUMNS))
+            found = f"{len(cells)} cells for {len(columns)} columns"
+            raise UserError(f"{where}: has {found}: write one per column, and decimals with a point")
+        name, *position = (cells[columns.index(name)] for name in COLUMNS)
+        yield _Row(where, name, *(text if between == "," else text.replace(",", ".") for text in position))
+
+
+def _divide(line: str, between: str) -> list[str]:
+    return [cell.strip() for cell in next(csv.reader([line], delimiter=between))]
 
 
 def _read_geojson(path: Path, text: str) -> Iterator[_Row]:
@@ -140,7 +158,8 @@ def _read_geojson(path: Path, text: str) -> Iterator[_Row]:
     for number, feature in enumerate(features, 1):
         where = f"{path}, feature {number}"
         fields = feature if isinstance(feature, dict) else {}
-        properties = {"id": fields.get("id")} | dict(fields.get("properties") or {})
+        given = fields.get("properties")
+        properties = {"id": fields.get("id")} | (given if isinstance(given, dict) else {})
         name = next((properties[key] for key in NAMES if properties.get(key) not in (None, "")), None)
         if name is None:
             raise UserError(f"{where}: has no name: give it a property site")
@@ -183,17 +202,18 @@ def _check_name(row: _Row, taken: Set[str]) -> None:
 
 def _position(row: _Row) -> Position:
     """The position of a row as numbers on the land-cover map."""
-    values = []
+    values: list[float] = []
     for name, text, (least, most) in (
         ("longitude", row.longitude, (-180.0, 180.0)),
         ("latitude", row.latitude, LATITUDES),
     ):
-        try:
-            value = float(text)
-        except (TypeError, ValueError):
-            raise UserError(f"{row.where}: {name} is {text!r}: write a number of degrees") from None
+        if isinstance(text, bool) or not (isinstance(text, (int, float)) or _NUMBER.fullmatch(str(text))):
+            raise UserError(f"{row.where}: {name} is {text!r}: write a number of degrees, as -12.5")
+        value = float(text)
         if not least <= value <= most:
-            raise UserError(f"{row.where}: {name} is {value:g}: write degrees from {least:g} to {most:g}")
+            swapped = name == "latitude" and abs(value) <= 180 and LATITUDES[0] <= values[0] <= LATITUDES[1]
+            hint = " (are longitude and latitude swapped?)" if swapped else ""
+            raise UserError(f"{row.where}: {name} is {value:g}: write degrees from {least:g} to {most:g}{hint}")
         values.append(value)
     return values[0], values[1]
 

@@ -28,7 +28,7 @@ from anyband.report.topics import (
     timing,
     uncertainty,
 )
-from anyband.runtime import write_text
+from anyband.runtime import own_files, write_text
 from anyband.statistics.protocol import MAJORITY
 
 TOPICS = (
@@ -129,7 +129,7 @@ def _key_figures(entry: Compared) -> list[tuple[str, str, str]]:
 def _evidence_files(compared: Sequence[Compared], data: Mapping[str, DataRecord], results: Path) -> list[Path]:
     files = [results / "splits" / f"{name}{suffix}" for name in data for suffix in (".csv", ".leakage.json")]
     files += [results / "audit" / f"{name}.json" for name in data]
-    return files + [path for entry in compared for path in entry.folder.glob("*.csv")]
+    return files + [path for entry in compared for path in own_files(entry.folder, "*.csv")]
 
 
 def _foot(origin: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from anyband.report.cells import Cell, Column, named, text, wrapped
 from anyband.report.content import Section, Table
 from anyband.report.page import Head, render
 from anyband.report.read import records
-from anyband.runtime import UserError, read_csv, read_json, write_text
+from anyband.runtime import UserError, own_files, read_csv, read_json, write_text
 
 Change = tuple[str | Cell, str | Cell, str | Cell]
 COLUMNS = [text("What", lambda row: row[0]), text("First", lambda row: row[1]), text("Second", lambda row: row[2])]
@@ -78,7 +78,7 @@ def _read(folder: Path) -> Recorded:
         if not (data / name).is_file():
             raise UserError(f"{data / name} is missing: name a results folder with a report, or its report_data")
     origin, config, claims = (read_json(data / f"{name}.json") for name in ("provenance", "config", "claims"))
-    tables = {path.parent.name: read_csv(path, "reference") for path in sorted(data.glob("comparison/*/general.csv"))}
+    tables = {path.parent.name: read_csv(path, "reference") for path in own_files(data, "comparison/*/general.csv")}
     return Recorded(folder.as_posix(), origin, config, claims, tables)
 
 

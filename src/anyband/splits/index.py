@@ -1,6 +1,7 @@
 """What the split has to know about the chips of a dataset: where, which classes, which scenes, which pixels."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from anyband.catalog.pairs.selection import Drop
+from anyband.catalog.pairs.site_pairs import DROP_COLUMNS
+from anyband.catalog.pairs.why_none import advise, causes, list_reasons
 from anyband.chips.store import band_groups, chip_entries, open_site, read_array, read_parts
 from anyband.ground import Array
 from anyband.landcover import LABEL_PIXEL_M, NO_LABEL
 from anyband.products import OPTICAL, PRODUCTS
-from anyband.runtime import UserError
+from anyband.runtime import UserError, read_csv
 from anyband.splits.spatial import Positions
 
 
@@ -75,7 +79,7 @@ def survey_stores(stores: Sequence[Path], codes: Sequence[int], chip_m: int) -> 
     """
     sites = [found for path in stores if (found := _survey_site(path, codes, chip_m))]
     if not sites:
-        raise UserError("no chip in any store (all scenes cloudy?): widen the dates, lower min_clear or chip_min_clear")
+        raise UserError(_why_empty(stores))
     entries = [entry for site in sites for entry in site.entries]
     names, count = np.unique([str(entry["chip"]) for entry in entries], return_counts=True)
     if count.max() > 1:
@@ -96,6 +100,21 @@ def survey_stores(stores: Sequence[Path], codes: Sequence[int], chip_m: int) -> 
         digests=[digest for site in sites for digest in site.digests],
         mosaics=[site.mosaic for site in sites],
     )
+
+
+def _why_empty(stores: Sequence[Path]) -> str:
+    """One line on stores without chips: what pairing left out where a site has no pairs, what cutting did elsewhere."""
+    counts: Counter[str] = Counter()
+    every: list[Drop] = []
+    for path in stores:
+        found = [Drop("", "", entry["reason"], entry.get("detail", "")) for entry in open_site(path).attrs["dropped"]]
+        table = path.parents[2] / "pairs" / path.parent.name / f"{path.stem}.dropped.csv"
+        if not found and table.is_file():
+            rows = read_csv(table).fillna("").loc[:, list(DROP_COLUMNS)]
+            found = [Drop(*map(str, row)) for row in rows.itertuples(index=False)]
+        counts += causes(found)
+        every += found
+    return f"no chip in any store ({list_reasons(counts) or 'no pairs of scenes'}): {advise(counts, every)}"
 
 
 def _survey_site(path: Path, codes: Sequence[int], chip_m: int) -> _Site | None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from anyband.config import ComparisonSettings
 from anyband.evaluation.run_columns import CONFUSION
-from anyband.runtime import UserError, read_csv
+from anyband.runtime import TEXT, UserError, read_csv
 from anyband.statistics.protocol import MAJORITY, PRIMARY, endpoint, label
 
 # methods, seeds, conditions, blocks, classes
@@ -103,6 +103,9 @@ def build_cube(
     for column in CONFUSION:
         if column not in table:
             raise UserError(f"confusion table of experiment {settings.name}: column {column!r} is missing")
+        if column not in TEXT and not pd.api.types.is_integer_dtype(table[column]):
+            where = f"confusion table of experiment {settings.name}: column {column!r}"
+            raise UserError(f"{where} has a value that is no whole number: delete the damaged one and evaluate again")
     known = [method for method in settings.experiment.methods if method in set(table["method"])]
     if not known:
         raise UserError(f"experiment {settings.name}: no confusion table of any of its methods was given")

@@ -5,7 +5,8 @@ from dataclasses import asdict
 
 from anyband.catalog.manifests import read_manifest
 from anyband.catalog.pairs.scene_pair import pairs_as_json
-from anyband.catalog.pairs.site_pairs import DROP_COLUMNS, as_csv, pair_columns, pair_site, why_none
+from anyband.catalog.pairs.site_pairs import DROP_COLUMNS, as_csv, pair_columns, pair_site
+from anyband.catalog.pairs.why_none import why_none
 from anyband.catalog.sites import Site
 from anyband.config import Dataset
 from anyband.products import CATALOGUED

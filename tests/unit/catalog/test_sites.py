@@ -51,16 +51,41 @@ HEAD = "site,longitude,latitude\n"
 
 
 @pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        (HEAD + "007,11.5,47.1\nNone,-59.9,-36.8\n", "utf-16"),
+        (HEAD + "007,11.5,47.1\nNone,-59.9,-36.8\n", "utf-8-sig"),
+        ("site;longitude;latitude;note, free\n007;11,5;47,1;\nNone;-59,9;-36,8;dry, flat\n", "utf-8"),
+        ("site\tlongitude\tlatitude\n007\t+11.5\t4.71e1\nNone\t-59.9\t-36.8\n", "utf-8"),
+        (HEAD.replace("\n", "\r\n") + "\r\n,,\r\n007,11.5,47.1\r\n\r\nNone,-59.9,-36.8", "utf-8"),
+        ('"site","longitude","latitude"\n"007","11.5","47.1"\n"None","-59.9","-36.8"\n', "utf-8"),
+    ],
+    ids=["utf-16", "byte-order-mark", "semicolons", "tabs", "windows", "quotes"],
+)
+def test_a_table_as_spreadsheets_save_it(tmp_path, text, encoding):
+    (tmp_path / "a.csv").write_bytes(text.encode(encoding))
+    assert load_sites("a.csv", tmp_path, "main") == {"007": (11.5, 47.1), "None": (-59.9, -36.8)}
+
+
+@pytest.mark.parametrize(
     ("text", "line"),
     [
         ("", "a.csv: has no sites"),
         (HEAD, "a.csv: has no sites"),
-        ("# note\nsite;longitude;latitude\n", "a.csv, line 2: column site is missing"),
+        ("# note\nsite;longitude\n", "a.csv, line 2: column site is missing: write .*, not site;longitude"),
+        ("site,longitude,latitude,site\n", "a.csv, line 1: column site comes twice"),
         ("site,lon,lat\na,1,2\n", "a.csv, line 1: column longitude is missing: write .*, not site,lon,lat"),
         (HEAD + "a,1\n", "a.csv, line 2: has 2 cells for 3 columns"),
         (HEAD + "a,1,2\n#\nb,x,2\n", "a.csv, line 4: longitude is 'x': write a number"),
         (HEAD + "a,1,\n", "a.csv, line 2: latitude is '': write a number"),
-        (HEAD + "a,1,nan\n", "a.csv, line 2: latitude is nan: write degrees from -60 to 84"),
+        (HEAD + "a,1,nan\n", "a.csv, line 2: latitude is 'nan': write a number"),
+        (HEAD + "a,1_0,2\n", "a.csv, line 2: longitude is '1_0': write a number"),
+        (HEAD + 'a,"11,5",2\n', "a.csv, line 2: longitude is '11,5': write a number"),
+        (HEAD + "a,11,5,47,1\n", "a.csv, line 2: has 5 cells for 3 columns: .* decimals with a point"),
+        (HEAD + "a,11\u00b030',47\n", "a.csv, line 2: longitude is .11\u00b030.*: write a number"),
+        (HEAD + "a,-59.9,-136.8\n", "a.csv, line 2: latitude is -136.8: .*swapped"),
+        (HEAD + "a b,1,2\n", "a.csv, line 2: site 'a b' is no file name"),
+        (HEAD + "a" * 101 + ",1,2\n", "a.csv, line 2: site 'a+' is no file name"),
         (HEAD + "a,1,-60.1\n", "a.csv, line 2: latitude is -60.1: write degrees from -60 to 84"),
         (HEAD + "a,181,2\n", "a.csv, line 2: longitude is 181: write degrees from -180 to 180"),
         (HEAD + "a,1,2\nA,3,4\n", "a.csv, line 3: site 'A' comes twice"),
@@ -86,9 +111,10 @@ def test_a_missing_file_and_a_file_that_is_no_text_are_one_line(tmp_path):
         load_sites("no.csv", tmp_path, "main")
     with pytest.raises(UserError, match=r"^datasets.main.sites: [^\n]* cannot be read [^\n]*$"):
         load_sites(".", tmp_path, "main")
-    (tmp_path / "a.csv").write_bytes(b"site,longitude,latitude\n\xfc,1,2\n")
-    with pytest.raises(UserError, match=r"a.csv: is not UTF-8 text: save it as UTF-8$"):
-        load_sites("a.csv", tmp_path, "main")
+    for content in (b"site,longitude,latitude\n\xfc,1,2\n", HEAD.encode("utf-16-le"), b"\xff\xfea"):
+        (tmp_path / "a.csv").write_bytes(content)
+        with pytest.raises(UserError, match=r"a.csv: is not UTF-8 text: save it as CSV or GeoJSON in UTF-8$"):
+            load_sites("a.csv", tmp_path, "main")
 
 
 def collection(*features, **more):
@@ -127,6 +153,11 @@ def test_points_and_polygons_by_their_names(tmp_path):
         (collection(feature({"type": "LineString"}, site="a")), "a.geojson, feature 1: has no place"),
         (collection(feature({"type": "Polygon", "coordinates": []}, site="a")), "a.geojson, feature 1: has no place"),
         (collection(feature({"type": "Point", "coordinates": ["x", 1]}, site="a")), "a.geojson, feature 1: longitude"),
+        (
+            collection(feature({"type": "Point", "coordinates": [True, 1]}, site="a")),
+            "a.geojson, feature 1: longitude is True: write a number",
+        ),
+        (collection(feature(POINT) | {"properties": ["a"]}), "a.geojson, feature 1: has no name"),
         (
             collection(feature(POINT, site="a"), crs={"properties": {"name": "urn:ogc:def:crs:EPSG::32632"}}),
             "a.geojson: its crs is urn:ogc:def:crs:EPSG::32632: save it in longitude and latitude",

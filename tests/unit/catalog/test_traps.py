@@ -21,7 +21,8 @@ from anyband.catalog.manifests import site_query
 from anyband.catalog.pairs import site_pairs
 from anyband.catalog.pairs.clear import project
 from anyband.catalog.pairs.coverage import near
-from anyband.catalog.pairs.site_pairs import pair_site, why_none
+from anyband.catalog.pairs.site_pairs import pair_site
+from anyband.catalog.pairs.why_none import why_none
 from anyband.catalog.sites import Site
 from anyband.products import CATALOGUED
 from anyband.providers import sources

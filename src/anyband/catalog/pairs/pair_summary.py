@@ -1,6 +1,7 @@
 """What pairing left of a dataset, read from its tables: for people who choose dates, sites and thresholds."""
 
 import csv
+import io
 import json
 import re
 from collections import Counter
@@ -10,7 +11,7 @@ from pathlib import Path
 from statistics import median
 
 from anyband.catalog.pairs.site_pairs import DROP_COLUMNS, NOT_NEEDED, PAIR_COLUMNS
-from anyband.runtime import UserError
+from anyband.runtime import UserError, own_files, read_own
 
 _CLOUDY = re.compile(r"clear in both [\d.]+ < ([\d.]+) \(Sentinel-2 ([\d.]+), Landsat ([\d.]+)\)")
 
@@ -43,7 +44,7 @@ def read_dataset(results: Path, dataset: str | None) -> tuple[str, list[SitePair
     Raises:
         UserError: no such dataset, several to choose from, or a table that is not one of ours.
     """
-    known = sorted(folder.name for folder in (results / "pairs").glob("*") if any(folder.glob("*.csv")))
+    known = sorted({path.parent.name for path in own_files(results / "pairs", "*/*.csv")})
     if dataset is None and len(known) > 1:
         raise UserError(f"{results} has pairs of several datasets: name one of {', '.join(known)}")
     if not known or (dataset or known[0]) not in known:
@@ -52,7 +53,7 @@ def read_dataset(results: Path, dataset: str | None) -> tuple[str, list[SitePair
             f"{results} has no {what}: run the workflow first" + (f", known: {', '.join(known)}" if known else "")
         )
     name = dataset or known[0]
-    tables = sorted(path for path in (results / "pairs" / name).glob("*.csv") if not path.stem.endswith(".dropped"))
+    tables = [path for path in own_files(results / "pairs" / name, "*.csv") if not path.stem.endswith(".dropped")]
     return name, [_read_site(results, name, table) for table in tables]
 
 
@@ -63,14 +64,9 @@ def _read_site(results: Path, dataset: str, table: Path) -> SitePairs:
 
 
 def _read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            missing = set(columns) - set(reader.fieldnames or ())
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path} cannot be read ({type(error).__name__}): run the pairing again") from None
-    if missing:
+    reader = csv.DictReader(io.StringIO(read_own(path), newline=""))
+    rows = list(reader)
+    if missing := set(columns) - set(reader.fieldnames or ()):
         raise UserError(f"{path} has no column {min(missing)}: run the pairing again")
     return rows
 

@@ -2,7 +2,6 @@
 
 import csv
 import io
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -103,14 +102,6 @@ def _scenes(number: int, pair: Pair, labels: Sequence[Acquisition]) -> ScenePair
     l30 = replace(match.hls_l30, platform=match.landsat.platform)
     scenes = {"sentinel2": match.sentinel2, "landsat": match.landsat, "hls_s30": s30, "hls_l30": l30, **match.extra}
     return ScenePair(number, {product: scenes[product] for product in OPTICAL if product in scenes}, tuple(labels))
-
-
-def why_none(site: Site, drops: Sequence[Drop]) -> str:
-    """One line on a site that is left without pairs."""
-    counts = Counter(entry.reason for entry in drops if entry.reason != NOT_NEEDED)
-    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items(), key=lambda c: (-c[1], c[0])))
-    advice = "widen the dates or max_day_gap, or lower min_clear, to keep it"
-    return f"site {site.name}: no pair of scenes is left ({reasons or 'no scenes'}), so it gives no chips; {advice}"
 
 
 def _find_matches(

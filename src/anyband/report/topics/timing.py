@@ -10,6 +10,7 @@ from anyband.report import formatting as form
 from anyband.report.cells import Cell, Column, count, share, text
 from anyband.report.content import Section, Table
 from anyband.report.read import Compared
+from anyband.runtime import UserError, own_files, read_own
 
 ORDER = ("simulate", "search", "pair", "extract", "audit", "split", "trial", "ledger", "train", "evaluate", "compare")
 OF_EXPERIMENTS = ("trial", "ledger", "train", "evaluate", "compare")
@@ -24,11 +25,14 @@ def read_benchmarks(results: Path, config: Config) -> pd.DataFrame:
     stop at the last sample, up to half a minute before a job's end.
     """
     rows = []
-    for path in sorted((results / "benchmarks").rglob("*.jsonl")):
+    for path in own_files(results / "benchmarks", "**/*.jsonl"):
         rule, name, method = (*path.relative_to(results / "benchmarks").with_suffix("").parts[:3], "", "")[:3]
         if not _of_config(rule, name, method, config):
             continue
-        lines = [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+        try:
+            lines = [json.loads(line) for line in read_own(path).splitlines() if line.strip()]
+        except ValueError:
+            raise UserError(f"{path} is not a benchmark of Snakemake: delete it") from None
         names = {"rule": rule, "name": name, "method": method}
         rows += [names | {key: line.get(key) for key in ("s", "max_rss")} for line in lines]
     table = pd.DataFrame(rows, columns=["rule", "name", "method", "s", "max_rss"])
