@@ -9,7 +9,7 @@ from typing import Any
 from anyband.archive.item_index import Item
 from anyband.archive.item_properties import SIMULATED
 from anyband.archive.stac_items import BASE
-from anyband.testing.dialects import ADDRESS, Published, api_links, moment, within_180, written_item
+from anyband.testing.provider_items import ADDRESS, Published, api_links, moment, within_180, written_item
 
 API = "lpcloud"
 BUCKET, PUBLIC = "lp-prod-protected", "lp-prod-public"

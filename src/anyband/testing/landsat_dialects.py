@@ -12,7 +12,7 @@ from typing import Any
 from anyband.archive.item_index import Item
 from anyband.archive.item_properties import SIMULATED
 from anyband.archive.stac_items import BASE
-from anyband.testing.dialects import Published, api_links, centroid, moment, template, within_180, written_item
+from anyband.testing.provider_items import Published, api_links, centroid, moment, template, within_180, written_item
 
 LOGIN = "https://landsatlook.usgs.gov/data/"
 KEPT = """datetime eo:cloud_cover view:sun_azimuth view:sun_elevation landsat:cloud_cover_land landsat:wrs_path

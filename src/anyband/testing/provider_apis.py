@@ -12,8 +12,8 @@ from anyband.archive.item_index import Item, ItemIndex, RequestError, bad_reques
 from anyband.archive.stac_api import LISTS, SENSORS, STAC, Api
 from anyband.testing import hls_dialects, landsat_dialects, sentinel2_dialects, traps
 from anyband.testing.changes import site_of, stored_part
-from anyband.testing.dialects import ADDRESS, STAC_1_1, Published, as_stored, in_new_form
 from anyband.testing.faults import AZURE_HOST, CALM, Faults
+from anyband.testing.provider_items import ADDRESS, STAC_1_1, Published, as_stored, in_new_form
 
 Dialect = Callable[[Item], Published]
 

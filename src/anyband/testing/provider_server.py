@@ -27,7 +27,6 @@ from anyband.archive.stac_api import not_found
 from anyband.archive.stac_items import BASE, HOST
 from anyband.testing import traps as trap_tables
 from anyband.testing.changes import FILES, MADE, make, stored_part
-from anyband.testing.dialects import ADDRESS
 from anyband.testing.faults import (
     AZURE_HOST,
     CALM,
@@ -42,6 +41,7 @@ from anyband.testing.faults import (
     lasting_faults,
 )
 from anyband.testing.provider_apis import APIS, OTHER_SENSORS
+from anyband.testing.provider_items import ADDRESS
 
 S3_HOST = "s3.anyband.test"
 FAKE_KEYS = {"AWS_ACCESS_KEY_ID": "anyband", "AWS_SECRET_ACCESS_KEY": "no-secret"}

@@ -15,7 +15,7 @@ from typing import Any
 
 from anyband.archive.item_index import Item
 from anyband.archive.item_properties import SIMULATED
-from anyband.testing.dialects import (
+from anyband.testing.provider_items import (
     ADDRESS,
     Published,
     api_links,

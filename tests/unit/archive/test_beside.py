@@ -45,13 +45,13 @@ def refuses(proxy_url):
 
 def test_the_command_reaches_the_archive_under_its_stable_address(archive):
     process = serve(archive, "--", sys.executable, "-c", FETCH)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (0, "2\n", "")
 
 
 def test_the_exit_code_of_a_failing_command_is_handed_on_and_the_server_ends(archive):
     process = serve(archive, "--", "sh", "-c", "echo $http_proxy; exit 7")
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 7
     assert err == ""
     assert refuses(out)
@@ -59,7 +59,7 @@ def test_the_exit_code_of_a_failing_command_is_handed_on_and_the_server_ends(arc
 
 def test_a_command_killed_by_a_signal_is_a_failure(archive):
     process = serve(archive, "--", "sh", "-c", "kill -9 $$")
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGKILL
 
 
@@ -67,7 +67,7 @@ def test_sigterm_ends_the_command_and_the_server(archive):
     process = serve(archive, "--", sys.executable, "-c", WAIT)
     proxy_url = process.stdout.readline()
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM
     assert refuses(proxy_url)
 
@@ -97,7 +97,7 @@ def test_bad_input_gives_one_line(archive, arguments, line):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         names = {"ARCHIVE": str(archive), "TAKEN": str(taken.getsockname()[1])}
         process = serve(*(names.get(argument, argument) for argument in arguments))
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert out == ""
     assert err.count("\n") == 1
@@ -109,8 +109,8 @@ def test_plain_mode_serves_until_it_is_interrupted(archive):
     announced = process.stderr.readline()
     proxy_url = next(word for word in announced.split() if word.startswith("http_proxy=")).removeprefix("http_proxy=")
     environment = {"http_proxy": proxy_url, "PATH": os.environ["PATH"]}
-    answer = subprocess.run([sys.executable, "-c", FETCH], env=environment, capture_output=True, text=True, timeout=20)
+    answer = subprocess.run([sys.executable, "-c", FETCH], env=environment, capture_output=True, text=True, timeout=60)
     assert answer.stdout == "2\n"
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "ended\n")

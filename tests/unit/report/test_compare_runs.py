@@ -46,8 +46,8 @@ def test_each_kind_of_change_stands_in_its_section(twice):
     change(second / "config.json", lambda content: content["experiments"]["main"]["training"].update(steps=77))
     change(second / "provenance.json", lambda content: content["datasets"]["main"]["item_ids"].pop())
     change(second / "provenance.json", lambda content: content.update(python="3.11.99"))
-    assert compare_runs(first, second, out) == [f"{name}: 1 change" for name in (
-        "Results", "Claims", "Configuration", "Data", "Code and software")]  # fmt: skip
+    sections = ("Results", "Claims", "Configuration", "Data", "Code and software")
+    assert compare_runs(first, second, out) == [f"{name}: 1 change" for name in sections]
     text = text_of(out)
     assert f"{form.points(before)} [" in text and f"{form.points(before + 0.021)} [" in text and "+2.1" in text
     assert "experiments.main.training.steps 1250 77" in text

@@ -11,7 +11,7 @@ ASK = "import urllib.request as u; print(u.urlopen('http://archive.anyband.test/
 def serve(tmp_path, *arguments):
     write_items(tmp_path, "aspen", [make_item("landsat"), make_item("hls_l30"), make_item("hls_s30")])
     command = [sys.executable, "-m", "anyband.testing", str(tmp_path), *arguments, "--", sys.executable, "-c", ASK]
-    return subprocess.run(command, capture_output=True, text=True, timeout=20)
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
 def test_a_command_may_meet_a_storm_and_traps(tmp_path):

@@ -12,8 +12,8 @@ from anyband.archive.item_properties import SIMULATED
 from anyband.catalog.items.dialects import parse_item
 from anyband.catalog.items.raw_item import RawItem
 from anyband.catalog.items.sentinel2 import has_offset
-from anyband.testing.dialects import within_180
 from anyband.testing.provider_apis import APIS
+from anyband.testing.provider_items import within_180
 from anyband.testing.sentinel2_dialects import as_stactools
 from make_items import NOON
 
@@ -204,9 +204,8 @@ def test_what_lp_daac_does_not_say(full_item):
     for asset in (asset for key, asset in item["assets"].items() if key != "metadata"):
         assert not {"type", "gsd", "eo:bands", "bands", "raster:bands"} & asset.keys()
     assert item["assets"]["s3_B8A"]["storage:refs"] == ["aws"]
-    assert [link["rel"] for link in item["links"]] == [
-        "self", "parent", "collection", "root", "provider", "via", "via",
-    ]  # fmt: skip
+    relations = ["self", "parent", "collection", "root", "provider", "via", "via"]
+    assert [link["rel"] for link in item["links"]] == relations
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
