@@ -79,9 +79,11 @@ def step_main(function: Callable[[], None]) -> None:
     except UserError as error:
         sys.exit(f"anyband: {error}")
     except OSError as error:
-        if error.errno == 28:  # ENOSPC
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             where = f" ({error.filename})" if error.filename else ""
             sys.exit(f"anyband: no space left on the disk{where}: free some and run again, nothing is half-written")
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) and error.filename:
+            sys.exit(f"anyband: {error.filename} is closed to you ({error.strerror}): change its permissions")
         raise
 
 
@@ -134,7 +136,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
     remove(temporary)
     try:
         yield temporary
-        if temporary.is_dir() and path.is_dir():
+        if path.exists() and temporary.is_dir() != path.is_dir():
+            kinds = ("a folder", "a file") if path.is_dir() else ("a file", "a folder")
+            raise UserError(f"{path} is {kinds[0]}, and {kinds[1]} is to be written there: move it away")
+        if path.is_dir():
             remove(path)
         temporary.replace(path)
     finally:

@@ -44,6 +44,19 @@ def test_folder_is_replaced_whole(tmp_path):
     assert names(path) == ["second"]
 
 
+def test_a_folder_where_a_file_should_be_is_one_line_and_stays(tmp_path):
+    path = tmp_path / "table.csv"
+    path.mkdir()
+    (path / "mine").touch()
+    with pytest.raises(runtime.UserError, match=r"table.csv is a folder, and a file is to be written there: move it"):
+        runtime.write_text(path, "a\n")
+    assert names(tmp_path) == ["table.csv"]
+    refused = pytest.raises(runtime.UserError, match=r"mine is a file, and a folder is to be written there")
+    with refused, runtime.atomic_path(path / "mine") as temporary:
+        temporary.mkdir()
+    assert names(path) == ["mine"]
+
+
 def test_killed_writer_leaves_no_output(tmp_path):
     script = (
         "import sys, time, pathlib; from anyband.runtime import atomic_path\n"
@@ -161,6 +174,8 @@ def test_a_damaged_table_is_one_line_that_names_it(tmp_path, content, words):
     [
         (runtime.UserError("site x: no scenes"), "anyband: site x: no scenes"),
         (OSError(errno.ENOSPC, "No space left on device", "chips.zarr"), "no space left on the disk (chips.zarr)"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded", "chips.zarr"), "no space left on the disk (chips.zarr)"),
+        (OSError(errno.EROFS, "Read-only file system", "a.csv"), "a.csv is closed to you (Read-only"),
     ],
 )
 def test_expected_failure_is_one_line(error, line):

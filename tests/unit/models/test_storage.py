@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 import torch
@@ -30,6 +31,23 @@ def test_files_are_the_same_for_the_same_weights(tmp_path, recipe):
         save(tmp_path / name, recipe, method)
     for file in ("model.safetensors", "settings.json"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+def test_others_may_read_a_model_as_the_umask_says(tmp_path, recipe):
+    before = os.umask(0o027)
+    try:
+        save(tmp_path, recipe, recipe.build())
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o640}
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "settings.json"])
+def test_a_file_that_was_cut_is_one_line(tmp_path, recipe, file):
+    save(tmp_path, recipe, recipe.build())
+    (tmp_path / file).write_bytes((tmp_path / file).read_bytes()[:200])
+    with pytest.raises(UserError, match=rf"^[^\n]*{file} is [^\n]*: delete it[^\n]*$"):
+        load(tmp_path)
 
 
 def test_weights_of_another_architecture_are_refused(tmp_path, recipe):

@@ -4,18 +4,18 @@ A model's class is imported when it is asked for.
 """
 
 import importlib
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as as_bytes
 
 from anyband.methods import MODELS, PRETRAINING
 from anyband.models.core.method import Method, union, within
 from anyband.models.core.normalisation import Statistics
-from anyband.runtime import UserError, atomic_path, write_json
+from anyband.runtime import UserError, atomic_path, read_json, write_json
 
 WEIGHTS = "model.safetensors"
 SETTINGS = "settings.json"
@@ -67,7 +67,7 @@ def read_recipe(directory: Path) -> Recipe:
     path = directory / SETTINGS
     if not path.is_file():
         raise UserError(f"{path} does not exist: train this run first")
-    document = json.loads(path.read_text(encoding="utf-8"))
+    document = read_json(path)
     return Recipe(**(document | {"classes": tuple(document["classes"])}))
 
 
@@ -83,7 +83,11 @@ def load(directory: Path) -> tuple[Recipe, Method]:
         raise UserError(f"{path} does not exist: train this run first")
     method = recipe.build()
     try:
-        method.load_state_dict(load_file(path))
+        weights = load_file(path)
+    except SafetensorError:
+        raise UserError(f"{path} is damaged: delete it and train this run again") from None
+    try:
+        method.load_state_dict(weights)
     except RuntimeError:
         raise UserError(f"{path} does not fit {directory / SETTINGS}: train this run again") from None
     return recipe, method.eval()
