@@ -131,7 +131,7 @@ def read_json(place: str) -> dict[str, Any]:
     for asset in item["assets"].values():
         if isinstance(asset, dict) and asset.get("href"):
             asset["href"] = _absolute(str(asset["href"]), place)
-    return item | {"id": str(item.get("id", Path(place).stem)), "properties": item.get("properties") or {}}
+    return {"id": Path(place).stem} | {name: value for name, value in item.items() if value is not None}
 
 
 def _read(path: Path) -> str:
@@ -386,5 +386,5 @@ def _speaks_of_clouds(fields: Mapping[str, Any]) -> bool:
 def _same_coding(decoder: str, fields: Mapping[str, Any], clear: tuple[int, ...]) -> bool:
     """Whether an item's own description of a layer of a known name says what its decoder knows."""
     classes = fields.get("classification:classes") or ()
-    listed = np.array([int(entry["value"]) for entry in classes] if classes else range(1 << BITS), np.uint16)
+    listed = np.array([int(entry["value"]) for entry in classes] if classes else range(1 << BITS))
     return bool((DECODERS[decoder](listed) == np.isin(listed, clear)).all())

@@ -100,11 +100,18 @@ class Catalogue:
         return found
 
     def _check(self, item: Mapping[str, Any], query: Mapping[str, Any]) -> None:
-        """Raise UserError when an item was not asked for, or cannot be told to have been."""
+        """Raise UserError when an item was not asked for, or is none.
+
+        A malformed one is left to pairing, which drops it and says why.
+        """
         try:
             outside = [name for name, matches in _CHECKS.items() if name in query and not matches(item, query[name])]
             name = item["id"]
+            if not isinstance(name, str):
+                raise TypeError(f"id {name!r}")
         except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
+            if isinstance(item, dict) and isinstance(item.get("id"), str):
+                return
             raise UserError(
                 f"catalogue {self.endpoint}: returned something that is no STAC item ({type(error).__name__}: {error})"
             ) from None
@@ -135,7 +142,9 @@ def _boxes(bbox: list[float]) -> list[list[float]]:
 
 def _version(item: Mapping[str, Any]) -> tuple[str, str]:
     """Order of two copies of an item, one of which may have been renewed while the pages were turned."""
-    return str(item["properties"].get("updated") or ""), json.dumps(item, sort_keys=True)
+    properties = item.get("properties")
+    updated = properties.get("updated") if isinstance(properties, dict) else None
+    return str(updated or ""), json.dumps(item, sort_keys=True)
 
 
 def _in_collections(item: Mapping[str, Any], collections: list[str]) -> bool:

@@ -109,6 +109,8 @@ def clear_values(classes: Sequence[Mapping[str, Any]], bitfields: Sequence[Mappi
     """
     if not bitfields:
         judged = {int(entry["value"]): is_clear_class(entry) for entry in classes}
+        if any(abs(value) >> 32 for value in judged):
+            raise ValueError("a class is no number of 32 bits")
         unknown = [value for value, clear in judged.items() if clear is None]
         if unknown or not any(judged.values()):
             raise ValueError(

@@ -39,7 +39,7 @@ def made(path, kind):
     return RasterAsset("x", "a", str(path), 32632, 10.0, dtype="uint16", nodata=0, count=None)
 
 
-KINDS = ("internal", "alpha", "other nodata", "nodata and mask")
+KINDS = ("internal", "msk", "alpha", "other nodata", "nodata and mask")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -153,7 +153,7 @@ def said_clear(item: RawItem, key: str, fields: Mapping[str, Any]) -> tuple[int,
     lists = [fields.get(f"classification:{name}") or [] for name in ("classes", "bitfields")]
     try:
         return clear_values(*lists)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise item.unusable(f"asset {key}: the meaning of its mask is not known ({error})") from None
 
 

@@ -30,18 +30,26 @@ _Objects = list[dict[str, Any]] | None
 _STRICT = ConfigDict(extra="ignore", strict=True)
 
 
-class _AssetForm(BaseModel):
-    """The parts of an asset whose form is relied upon."""
+class _CodedForm(BaseModel):
+    """What a band or an asset may say of the classes in it."""
 
     model_config = _STRICT
+    classes: _Objects = Field(None, alias="classification:classes")
+    bitfields: _Objects = Field(None, alias="classification:bitfields")
+
+
+_Bands = list[_CodedForm] | None
+
+
+class _AssetForm(_CodedForm):
+    """The parts of an asset whose form is relied upon."""
+
     href: str | None = None
     type: str | None = None
     roles: list[str] | None = None
-    bands: _Objects = None
-    eo_bands: _Objects = Field(None, alias="eo:bands")
-    raster_bands: _Objects = Field(None, alias="raster:bands")
-    classes: _Objects = Field(None, alias="classification:classes")
-    bitfields: _Objects = Field(None, alias="classification:bitfields")
+    bands: _Bands = None
+    eo_bands: _Bands = Field(None, alias="eo:bands")
+    raster_bands: _Bands = Field(None, alias="raster:bands")
     alternate: dict[str, dict[str, Any] | None] | None = None
 
 
