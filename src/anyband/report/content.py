@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from anyband.report.cells import Cell, Column
 from anyband.report.render import Sheet, Style, draw_pdf, draw_svg
-from anyband.statistics.latex import latex_table
+from anyband.statistics.comparison import latex_table
 
 
 @dataclass(frozen=True)

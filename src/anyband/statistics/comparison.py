@@ -14,7 +14,6 @@ from anyband.runtime import UserError, atomic_path, write_csv, write_json, write
 from anyband.statistics import calibration_scores, run_tables, score_tables, sensor_gains
 from anyband.statistics.claims import make_claim, sensor_claims, why_no_claims
 from anyband.statistics.cube import ConfusionCube, build_cube, read_runs
-from anyband.statistics.latex import latex_table
 from anyband.statistics.paired import Contrast
 from anyband.statistics.protocol import endpoint, label
 from anyband.statistics.ranking import general, pairwise
@@ -218,3 +217,43 @@ def _design(runs: FinishedRuns) -> dict[str, Any]:
         "notes": list(cube.notes),
         "trained_on": {method: sorted(products) for method, products in runs.trained.items()},
     }
+
+
+SPECIAL = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"$<$", ">": r"$>$", "−": "$-$", "±": r"$\pm$",
+    "–": "--", "·": r"$\cdot$", "×": r"$\times$", "²": r"$^2$", "→": r"$\to$", "…": r"\dots{}", "“": "``", "”": "''",
+    "\N{THIN SPACE}": r"\,", "\N{NO-BREAK SPACE}": "~",
+}  # fmt: skip
+
+
+def escape(text: str) -> str:
+    """Escape what LaTeX would read as a command."""
+    return "".join(SPECIAL.get(character, character) for character in text)
+
+
+def latex_table(frame: pd.DataFrame, caption: str) -> str:
+    """Write a frame as a `table` environment; numbers are right-aligned, missing values are dashes.
+
+    Args:
+        frame: one row per table row; cells may be numbers or text.
+        caption: plain text.
+    """
+    alignment = "".join("r" if pd.api.types.is_numeric_dtype(frame[name]) else "l" for name in frame.columns)
+    lines = [
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{escape(caption)}}}",
+        rf"\begin{{tabular}}{{{alignment}}}",
+        r"\toprule",
+        " & ".join(escape(str(name).replace("_", " ")) for name in frame.columns) + r" \\",
+        r"\midrule",
+    ]
+    lines += [" & ".join(_cell(value) for value in row) + r" \\" for row in frame.itertuples(index=False)]
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
+
+
+def _cell(value: object) -> str:
+    if value is None or (isinstance(value, float) and pd.isna(value)):
+        return "--"
+    return escape(f"{value:.4g}" if isinstance(value, float) else str(value))

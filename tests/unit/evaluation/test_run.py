@@ -12,8 +12,7 @@ from anyband.chips.dataset import load_split
 from anyband.conditions import CONDITIONS
 from anyband.config import MethodSettings, Run, Training
 from anyband.evaluation import evaluate_run as module
-from anyband.evaluation.evaluate_run import evaluate_run
-from anyband.evaluation.run_cost import multiply_accumulates_per_km2
+from anyband.evaluation.evaluate_run import evaluate_run, multiply_accumulates_per_km2, parameters, trainable_parameters
 from anyband.methods import MODELS
 from anyband.models.core.storage import build, load, training_products
 from anyband.runtime import UserError
@@ -83,12 +82,10 @@ def test_the_twins_are_scored_on_the_pixels_of_the_primary_conditions(dataset, r
 
 
 def test_frozen_weights_are_counted_but_not_as_trainable(runs):
-    from anyband.evaluation import run_cost
-
     _, method = load(runs["s2-only"])
-    everything = run_cost.parameters(method)
+    everything = parameters(method)
     frozen = sum(p.numel() for p in method.trunk.requires_grad_(False).parameters())
-    assert run_cost.trainable_parameters(method) == everything - frozen < run_cost.parameters(method) == everything
+    assert trainable_parameters(method) == everything - frozen < parameters(method) == everything
 
 
 def test_stored_maps_agree_with_the_confusion_table(dataset, runs):

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from anyband.evaluation.run_cost import parameters
+from anyband.evaluation.evaluate_run import parameters
 from anyband.models.baselines.feature_fusion import CrossAttention
 from anyband.models.core.band_stack import BandStack, resample
 from anyband.models.core.network import masked_cross_entropy, rotary_angles, rotate

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from anyband.conditions import CONDITIONS
+from anyband.evaluation.evaluate_run import parameters
 from anyband.evaluation.inference import answerable, watched
-from anyband.evaluation.run_cost import parameters
 from anyband.models.baselines.hls_unified import SHARED, HlsUnified, HlsUnifiedOptions, pooled_statistics
 from anyband.models.baselines.input_fusion import Sentinel2Only, StackOptions
 from anyband.observation import Observation, QueryGrid

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from anyband.evaluation.run_cost import parameters
+from anyband.evaluation.evaluate_run import parameters
 from anyband.models.baselines.input_fusion import Sentinel2Only, StackOptions
 from anyband.models.baselines.prediction_fusion import (
     RULES,

@@ -3,7 +3,7 @@ import yaml
 
 from anyband import config
 from anyband.config import MODEL_NAMES
-from anyband.evaluation.run_cost import parameters
+from anyband.evaluation.evaluate_run import parameters
 from anyband.methods import MODELS
 from anyband.models.core.storage import build, model_class
 from anyband.runtime import UserError

@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from anyband.evaluation.run_cost import parameters
+from anyband.evaluation.evaluate_run import parameters
 from anyband.models.core.storage import Recipe, build, load, save
 from anyband.models.rivals.satlas import SIZES, SatlasNet, landsat_channels, published_names, sentinel2_channels
 from anyband.observation import Observation, QueryGrid

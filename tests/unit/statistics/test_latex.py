@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from anyband.statistics.latex import latex_table
+from anyband.statistics.comparison import latex_table
 
 
 def test_special_characters_and_gaps():
@@ -13,8 +13,3 @@ def test_special_characters_and_gaps():
     assert r"\caption{Points $\pm$ 1 $-$2, p $<$0.001}" in text
     assert r"\begin{tabular}{lr}" in text
     assert text.isascii()
-
-
-def test_chosen_columns_get_their_headings():
-    text = latex_table(pd.DataFrame({"a": [1], "b": [2]}), "c", {"b": "Second"})
-    assert r"Second \\" in text and " 1 " not in text
