@@ -32,6 +32,7 @@ REFLECTIVE_NM = (400.0, 2500.0)
 PICTURES = {"thumbnail", "overview", "visual", "metadata"}
 """Roles of what is only looked at."""
 MASK_ROLES = {"data-mask", "cloud", "cloud-shadow", "cloud-mask", "mask"}
+NARROWEST_NM = 0.01
 NO_REFLECTANCE = MASK_ROLES | {
     "temperature", "emissivity", "saturation", "radiance", "toa", "toa-reflectance", "top-of-atmosphere", "dn",
     "brightness-temperature", "water-mask", "snow-ice", "land-water", "probability", "qa", "quality",
@@ -217,17 +218,17 @@ def describe(item: RawItem, ignore_mask: bool = False) -> OpticalItem:
             unused[key] = reason or "no bands with eo:center_wavelength and eo:full_width_half_max (micrometres)"
         names = [band.name for band in bands]
         for band in bands:
-            reason = _why_unused(band)
+            reason, label = _why_unused(band), key if len(bands) == 1 else f"{key} {band.name}"
             layer = None if reason else _described_layer(item, band, names)
             known = found.get(band.name)
             if layer and known and abs(known.response.centre_nm - layer.response.centre_nm) > SAME_BAND_NM:
                 layer, known = replace(layer, band=f"{key} {band.name}"), None  # another band, whatever its name
             if layer is None:
-                unused[f"{key} {band.name}"] = reason
+                unused[label] = reason
                 continue
             rank = not _is_surface(key, asset), layer.gsd_m or 0.0
             if known is not None and rank >= ranks[layer.band]:
-                unused[f"{key} {band.name}"] = f"the band is taken from {known.asset}"
+                unused[label] = f"the band is taken from {known.asset}"
                 continue
             if known is not None:  # the same band again, on a finer grid, or surely of surface reflectance
                 unused[f"{known.asset} {band.name}"] = f"the band is taken from {key}"
@@ -283,6 +284,8 @@ def _why_unused(band: BandDescription) -> str:
         return f"its unit is {band.unit}"
     if not REFLECTIVE_NM[0] <= band.centre_nm <= REFLECTIVE_NM[1]:
         return f"{band.centre_nm:g} nm is not between {REFLECTIVE_NM[0]:g} and {REFLECTIVE_NM[1]:g} nm"
+    if band.fwhm_nm < NARROWEST_NM:
+        return f"eo:full_width_half_max {band.fwhm_nm / 1000:g} is too narrow for micrometres"
     if band.fwhm_nm >= band.centre_nm:
         width, centre = band.fwhm_nm / 1000, band.centre_nm / 1000
         return f"eo:full_width_half_max {width:g} is wider than {centre:g} micrometres allow; in nanometres?"

@@ -152,6 +152,27 @@ def test_a_band_wider_than_its_wavelength_allows_is_left_out_and_said(item, seen
         seen(item)
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "line"),
+    [
+        ("full_width_half_max", 1e-9, "too narrow for micrometres"),
+        ("full_width_half_max", float("inf"), "full_width_half_max of band blue is inf, not a number"),
+        ("center_wavelength", "blue", "center_wavelength of band blue is 'blue', not a number"),
+        ("gsd", -10, "gsd of band blue is -10, not in metres"),
+    ],
+)
+def test_what_is_no_wavelength_never_reaches_a_model(item, field, value, line):
+    for band in item["assets"]["sr"]["eo:bands"]:
+        band[field] = value
+    with pytest.raises(UserError, match=line):
+        describe(RawItem(item))
+
+
+def test_an_asset_of_bands_without_any_wavelength_is_left_out_and_said(item, seen):
+    item["assets"]["AOT_10m"] = {"href": item["assets"]["sr"]["href"], "bands": [{"name": "AOT"}], "roles": ["data"]}
+    assert "AOT_10m (no bands with eo:center_wavelength" in seen(item)[3]
+
+
 def test_fields_of_stac_1_1_on_the_asset_itself_are_its_band(item, seen, tmp_path):
     for number, (name, centre) in enumerate(CENTRES.items()):
         item["assets"][name] = {

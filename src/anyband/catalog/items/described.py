@@ -20,7 +20,7 @@ from anyband.raster.quality_layers import FILL, MASK_CLEAR, clear_values
 from anyband.sensors import get_sensor
 from anyband.sensors.platforms import products
 
-WAVELENGTH = "center_wavelength"
+WAVELENGTH, WIDTH = "center_wavelength", "full_width_half_max"
 SAME_BAND_NM = 2.0
 """What a published centre may be off the registry's; narrow bands are sampled every few nanometres."""
 
@@ -75,8 +75,9 @@ def band_fields(item: RawItem, key: str) -> list[dict[str, Any]]:
 
 
 def is_described(asset: Mapping[str, Any]) -> bool:
-    """Whether anything says of what wavelengths an asset is."""
-    return bool(asset.get("bands") or asset.get("eo:bands")) or any(name.endswith(WAVELENGTH) for name in asset)
+    """Whether anything says of what wavelengths an asset is, be it of some of its bands."""
+    said = (asset, *asset.get("bands", ()), *asset.get("eo:bands", ()))
+    return any(name.endswith((WAVELENGTH, WIDTH)) for fields in said for name in fields)
 
 
 def classification(fields: Mapping[str, Any]) -> bool:
@@ -106,8 +107,8 @@ def described_bands(item: RawItem, key: str) -> list[BandDescription]:
                 index=number,
                 count=len(listed),
                 centre_nm=1000 * _micrometres(item, key, name, fields, WAVELENGTH),
-                fwhm_nm=1000 * _micrometres(item, key, name, fields, "full_width_half_max"),
-                gsd_m=item.as_number(gsd, f"asset {key}: gsd of band {name}") if gsd else None,
+                fwhm_nm=1000 * _micrometres(item, key, name, fields, WIDTH),
+                gsd_m=_length(item, key, name, gsd) if gsd else None,
                 scale=_number(item, key, fields, "scale"),
                 offset=_number(item, key, fields, "offset"),
                 nodata=_number(item, key, fields, "nodata"),
@@ -126,6 +127,14 @@ def _micrometres(item: RawItem, key: str, name: str, fields: Mapping[str, Any], 
     number = item.as_number(value, what)
     if not 0 < number < (100 if field == WAVELENGTH else math.inf):
         raise item.unusable(f"{what} is {value}, not in micrometres")
+    return number
+
+
+def _length(item: RawItem, key: str, name: str, value: Any) -> float:
+    what = f"asset {key}: gsd of band {name}"
+    number = item.as_number(value, what)
+    if number <= 0:
+        raise item.unusable(f"{what} is {value}, not in metres")
     return number
 
 
