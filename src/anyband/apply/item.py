@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import unquote, urljoin
 
 import numpy as np
 
@@ -18,8 +18,10 @@ from anyband.catalog.items.dialects import find_dialect, parse_item
 from anyband.catalog.items.hls import with_platform
 from anyband.catalog.items.raw_item import RawItem
 from anyband.observation import scene_row
+from anyband.raster.access import file_path
 from anyband.raster.asset import QualityAsset, RasterAsset, UnusableItemError
 from anyband.raster.quality_layers import BITS, DECODERS
+from anyband.raster.trust import certificates, is_untrusted, untrusted_line
 from anyband.runtime import UserError
 from anyband.sensors import SpectralResponse, get_sensor
 
@@ -122,6 +124,7 @@ def read_json(place: str) -> dict[str, Any]:
     Raises:
         UserError: nothing is there, or it is no STAC item.
     """
+    place = file_path(place)
     try:
         item = json.loads(_fetch(place) if REMOTE.match(place) else _read(Path(place)))
     except ValueError:
@@ -147,9 +150,11 @@ def _fetch(address: str) -> str:
     import requests
 
     try:
-        answer = requests.get(address, timeout=TIMEOUT_S)
+        answer = requests.get(address, timeout=TIMEOUT_S, verify=certificates() or True)
         answer.raise_for_status()
     except requests.RequestException as error:
+        if is_untrusted(str(error)):
+            raise UserError(f"item {address.split('?')[0]} cannot be read: {untrusted_line()}") from None
         status = f"status {error.response.status_code}" if error.response is not None else type(error).__name__
         raise UserError(f"item {address.split('?')[0]} cannot be read ({status})") from None
     return answer.text
@@ -157,11 +162,13 @@ def _fetch(address: str) -> str:
 
 def _absolute(href: str, place: str) -> str:
     """An address or a path that can be opened from anywhere; relative ones count from the item."""
-    if href.startswith("file://"):
-        return href.removeprefix("file://")
+    href = file_path(href)
     if REMOTE.match(href) or href.startswith("/"):
         return href
-    return urljoin(place, href) if REMOTE.match(place) else str((Path(place).parent / href).resolve())
+    if REMOTE.match(place):
+        return urljoin(place, href)
+    paths = [(Path(place).parent / name).resolve() for name in (href, unquote(href))]  # with blanks as %20, or not
+    return str(next((path for path in paths if path.exists()), paths[0]))
 
 
 def from_acquisition(acquisition: Acquisition) -> OpticalItem:

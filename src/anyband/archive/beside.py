@@ -16,6 +16,8 @@ from anyband.archive.stac_items import BASE
 from anyband.runtime import UserError
 
 PARENT_CHECK_S = 0.5
+GDAL_PROXIES = ("GDAL_HTTP_PROXY", "GDAL_HTTPS_PROXY")
+"""Variables of a company's proxy, which GDAL would ask in place of the archive."""
 
 
 def serve_from_command_line(
@@ -49,7 +51,8 @@ def run_beside(server: ArchiveServer, command: list[str]) -> int:
         UserError: the command cannot be started.
     """
     try:
-        child = subprocess.Popen(command, env=os.environ | server.environment)
+        others = {name: value for name, value in os.environ.items() if name not in GDAL_PROXIES}
+        child = subprocess.Popen(command, env=others | server.environment)
     except OSError as error:
         raise UserError(f"cannot start {command[0]}: {error.strerror}") from None
 

@@ -120,7 +120,7 @@ def sign(href: str) -> str:
     if scheme in STORES:
         return f"/{STORES[scheme]}/{rest}"
     if scheme == "file":
-        return unquote(rest.removeprefix("localhost"))
+        return file_path(href)
     if scheme in ("http", "https"):
         path, mark, query = rest.partition("?")
         href = f"{scheme}://{quote(_STRAY_PERCENT.sub('%25', path), safe=_PATH)}{mark}{query.replace(' ', '%20')}"
@@ -133,6 +133,12 @@ def sign(href: str) -> str:
         # A header for this address alone: as a general GDAL option it would go to every other provider too.
         return f"/vsicurl?header_file={quote(_header_file(token).name)}&url={quote(href, safe='')}"
     return href
+
+
+def file_path(place: str) -> str:
+    """The path of a `file://` address, anything else as it is."""
+    scheme, _, rest = place.partition("://")
+    return unquote(rest.removeprefix("localhost")) if scheme.lower() == "file" and rest else place
 
 
 def read_raster(href: str, action: Callable[[Any], T], name: str) -> T:

@@ -1,5 +1,7 @@
 """Items of sensors that no dialect is known for."""
 
+import json
+
 import numpy as np
 import pytest
 import rasterio
@@ -192,3 +194,13 @@ def test_real_items_of_known_and_unknown_dialects_are_read(realdata):
     assert scene.product == "described"
     assert scene.quality.decoder == "qa_pixel"
     assert [layer.scale for layer in scene.layers] == [2.75e-5] * 7
+
+
+def test_items_and_files_are_found_by_path_and_by_file_address_with_blanks(tmp_path):
+    folder = tmp_path / "my scenes"
+    folder.mkdir()
+    (folder / "a b.tif").touch()
+    for href in ("a b.tif", "./a%20b.tif", f"file://{folder}/a%20b.tif".replace(" ", "%20"), str(folder / "a b.tif")):
+        (folder / "item.json").write_text(json.dumps({"type": "Feature", "id": "a", "assets": {"x": {"href": href}}}))
+        for place in (str(folder / "item.json"), f"FILE://{folder}/item.json".replace(" ", "%20")):
+            assert read_json(place)["assets"]["x"]["href"] == str(folder / "a b.tif")
