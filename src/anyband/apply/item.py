@@ -115,7 +115,8 @@ def read_item(place: str, ignore_mask: bool = False) -> OpticalItem:
     found = from_acquisition(with_platform(acquisition))
     used = {layer.asset for layer in found.layers} | ({found.quality.asset} if found.quality else set())
     others = [key for key, asset in item.assets.items() if _is_raster(asset) and key not in used]
-    return replace(found, unused=dict.fromkeys(others, f"no surface reflectance of {found.product}"))
+    unused = {", ".join(others): f"no surface reflectance of {found.product}"} if others else {}
+    return replace(found, unused=unused)
 
 
 def read_json(place: str) -> dict[str, Any]:
