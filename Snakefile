@@ -29,6 +29,7 @@ include: "workflow/rules/models.smk"
 include: "workflow/rules/tuning.smk"
 include: "workflow/rules/comparison.smk"
 include: "workflow/rules/targets.smk"
+include: "workflow/rules/cluster.smk"
 
 
 rule all:

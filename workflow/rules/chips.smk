@@ -8,7 +8,7 @@ rule extract:
         "results/logs/extract/{dataset}/{site}.log",
     benchmark:
         "results/benchmarks/extract/{dataset}/{site}.jsonl"
-    retries: 2
+    retries: TRIES_AGAIN
     threads: 4
     resources:
         mem_mb=1000,

@@ -68,6 +68,10 @@ CORES = named_cores()
 ONE_CORE = max(1, round(CORES / visible_cores()))
 
 
+# After a provider did not answer. Not in the Snakemake of a cluster's job: the first one tries again.
+TRIES_AGAIN = 2 if workflow.is_main_process else 0
+
+
 # Steps run in Snakemake's own environment, activated or not.
 # PASSIVE: waiting threads sleep instead of spinning, which costs several times the speed on a busy machine.
 # `step LOG COMMAND` keeps what a command prints in its log; at a terminal it is shown too, with its progress bars,
@@ -75,7 +79,8 @@ ONE_CORE = max(1, round(CORES / visible_cores()))
 shell.prefix(
     f"export PATH='{Path(sys.executable).parent}':\"$PATH\" PYTHONPATH='{ROOT}/src' OMP_WAIT_POLICY=PASSIVE "
     f"ANYBAND_CORES={CORES} ANYBAND_SCHEDULER='{CONFIG.extract.scheduler}'; "
-    'step() {{ local log="$1"; shift; if [ -t 2 ]; then "$@" 2>&1 | tee "$log" >&2; return; fi; '
+    # Bash waits for the step when it is told to stop: a training then saves its state.
+    'trap : TERM; step() {{ local log="$1"; shift; if [ -t 2 ]; then "$@" 2>&1 | tee "$log" >&2; return; fi; '
     '"$@" >"$log" 2>&1 || {{ local code=$?; tail -n 3 "$log" >&2; return "$code"; }}; }}; '
 )
 

@@ -10,7 +10,7 @@ rule search:
         "results/logs/search/{dataset}/{site}.log",
     benchmark:
         "results/benchmarks/search/{dataset}/{site}.jsonl"
-    retries: 2
+    retries: TRIES_AGAIN
     params:
         settings=dataset_settings("catalog", "start", "end", "extent_m"),
         place=coordinates,
@@ -54,7 +54,7 @@ rule pair:
         "results/logs/pair/{dataset}/{site}.log",
     benchmark:
         "results/benchmarks/pair/{dataset}/{site}.jsonl"
-    retries: 2
+    retries: TRIES_AGAIN
     params:
         settings=dataset_settings(
             "catalog", "simulation", "extent_m", "exclude", "max_day_gap", "min_clear"

@@ -1,0 +1,98 @@
+"""The SLURM profile on a real SLURM of one node: `make test-servers`, as root, on Debian."""
+
+import os
+import re
+import shutil
+import subprocess
+import time
+
+import pytest
+import yaml
+
+from tiny_workflow import environment
+
+pytestmark = pytest.mark.servers
+RUN = "results/runs/main/s2-only/seed-0"
+QUICK = ["--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "10"]
+LIMITS = ["--default-resources", "mem_mb=min(1000 * attempt, 4000)", "runtime=30"]
+
+
+def start(slurm, workflow, *arguments, target="all", change=None):
+    """Start the workflow with the SLURM profile."""
+    configs = []
+    if change is not None:
+        configs = [workflow.folder / "change.yaml"]
+        configs[0].write_text(yaml.safe_dump(change))
+    profile = workflow.root / "workflow/profiles/slurm"
+    command = workflow.command("--workflow-profile", str(profile), *QUICK, *arguments, configs=configs, target=target)
+    command = [word for word in command if word not in ("--cores", "8")]
+    return subprocess.Popen(
+        command,
+        cwd=workflow.folder,
+        env=environment() | slurm.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--default-resources", "slurm_partition=nosuch", "runtime=10"], "SLURM has no partition nosuch"),
+        (["--default-resources", "runtime=90"], "90 minutes"),
+        (["--set-threads", "search=9"], "9 CPUs"),
+    ],
+)
+def test_what_slurm_could_never_start_is_one_line_before_anything_is_sent(slurm, local, tmp_path, options, said):
+    limits = options if "--default-resources" in options else [*options, *LIMITS]
+    fresh = type(local)(tmp_path)
+    printed = start(slurm, fresh, *limits, target="results/scenes/main/aspen/label.json").communicate(timeout=300)[0]
+    last = [line for line in printed.splitlines() if line.strip()][-1]
+    assert last.startswith("anyband: SLURM ") and said in last
+    assert "submitted" not in printed and not (tmp_path / ".snakemake/locks").is_dir() or not any(
+        (tmp_path / ".snakemake/locks").iterdir()
+    )
+
+
+def test_a_training_gets_the_signal_before_its_time_ends_and_saves(slurm, local, tmp_path):
+    """SLURM tracks jobs by control groups here and tells only Snakemake; it hands the signal on."""
+    workflow = local.copy(tmp_path / "signal")
+    shutil.rmtree(workflow.folder / "results/runs")
+    change = {"experiments": {"main": {"training": {"steps": 20000, "validations": 1}}}}
+    limits = ["--set-resources", "train:runtime=2", "train:slurm_extra='--signal=TERM@60'", "train:mem_mb=2000"]
+    process = start(
+        slurm,
+        workflow,
+        *(*LIMITS, *limits, "--retries", "0", "--rerun-triggers", "mtime"),
+        target=f"{RUN}/model.safetensors",
+        change=change,
+    )
+    printed = process.communicate(timeout=500)[0]
+    assert process.returncode == 1
+    said = (workflow.folder / "results/logs/train/main/s2-only/seed-0.log").read_text()
+    assert re.search(r"anyband: training s2-only seed-0 was told to stop after step \d+ of 20000", said), said[-2000:]
+    assert (workflow.folder / RUN / "last.ckpt").is_file()
+    assert "was told to stop" in printed
+
+
+def test_a_cancelled_job_is_seen_and_sent_again_and_all_results_are_those_of_this_machine(slurm, local, tmp_path):
+    workflow = type(local)(tmp_path)
+    process = start(slurm, workflow, *LIMITS)
+    deadline = time.monotonic() + 300
+    while not (jobs := slurm.run("squeue", "--noheader", "--states=RUNNING", "--format=%i").split()):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.5)
+    slurm.run("scancel", jobs[0])
+    printed = process.communicate(timeout=3600)[0]
+    assert process.returncode == 0, printed[-3000:]
+    assert "CANCELLED" in printed
+    names = [path.relative_to(local.folder / "results") for path in (local.folder / "results").rglob("*")]
+    kept = ("model.safetensors", "confusion.csv", "calibration.csv")
+    compared = [name for name in names if name.name in kept or name.parts[0] in ("pairs", "splits", "audit")]
+    assert len(compared) > 10
+    for name in compared:
+        if (local.folder / "results" / name).is_file():
+            mine, theirs = ((run.folder / "results" / name).read_bytes() for run in (local, workflow))
+            assert mine == theirs, name
+    assert (workflow.folder / "results/report.html").is_file() and os.listdir(workflow.folder / "results/logs/slurm")
