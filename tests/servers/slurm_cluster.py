@@ -68,7 +68,7 @@ class SlurmCluster:
         (folder / "slurm.conf").write_text(text)
         (folder / "cgroup.conf").write_text("CgroupAutomount=no\nConstrainRAMSpace=no\n")
         # Snakemake's plugin takes all SLURM_ variables from a job, and with them where the settings are.
-        srun = f"#!/bin/sh\nSLURM_CONF={folder / 'slurm.conf'} exec {shutil.which('srun')} \"$@\"\n"
+        srun = f'#!/bin/sh\nSLURM_CONF={folder / "slurm.conf"} exec {shutil.which("srun")} "$@"\n'
         (folder / "bin/srun").write_text(srun)
         (folder / "bin/srun").chmod(0o755)
         (folder / "munge.key").write_bytes(os.urandom(128))

@@ -43,7 +43,9 @@ class Cluster:
     def start(self, module: str, *arguments: str) -> subprocess.Popen:
         log = (self.folder / f"{len(self.processes)}.log").open("w")
         command = [sys.executable, "-m", f"distributed.cli.{module}", *arguments]
-        self.processes.append(subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log))
+        reach = ("http_proxy", "HTTP_PROXY", "ANYBAND_ARCHIVE")  # of the archive's server: the job has it, workers do not
+        mine = {name: value for name, value in os.environ.items() if name not in reach}
+        self.processes.append(subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, env=mine))
         return self.processes[-1]
 
     def worker(self) -> subprocess.Popen:
@@ -96,7 +98,8 @@ def served(tmp_path, monkeypatch):
             monkeypatch.setenv(name, value)
         place = [str(value) for value in (scenes.longitude, scenes.latitude, scenes.extent_m)]
         sent.clear()
-        yield lambda out: [sys.executable, "-c", EXTRACT, str(pairs), str(out), *place], sent
+        monkeypatch.chdir(tmp_path)  # the workers stand elsewhere, and the command names its output as Snakemake does
+        yield lambda out: [sys.executable, "-c", EXTRACT, str(pairs), str(out.relative_to(tmp_path)), *place], sent
 
 
 def start(command: list[str], scheduler: str) -> subprocess.Popen:

@@ -146,9 +146,11 @@ class ArchiveServer(ThreadingHTTPServer):
     def environment(self) -> dict[str, str]:
         """Variables with which a process reaches the archive under its stable address.
 
-        curl and GDAL read the lower-case name of the proxy, other clients either; `no_proxy` might exempt a host.
+        curl and GDAL read the lower-case name of the proxy, other clients either; `no_proxy` might exempt a host. The
+        last is for dask workers (`chips.workers`), which do not share the environment.
         """
-        return {"http_proxy": self.proxy_url, "HTTP_PROXY": self.proxy_url, "no_proxy": "", "NO_PROXY": ""}
+        proxies = dict.fromkeys(("http_proxy", "HTTP_PROXY", "ANYBAND_ARCHIVE"), self.proxy_url)
+        return proxies | {"no_proxy": "", "NO_PROXY": ""}
 
     def answer(self, request: ClientRequest) -> Answer:
         """Answer a request, through the hook if there is one.

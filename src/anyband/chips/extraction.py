@@ -63,6 +63,7 @@ def extract_site(site: ChipSite, pairs: Sequence[ScenePair], path: Path) -> None
     Raises:
         UserError: access is refused, the provider stays out of reach, no class at the site, or workers are lost.
     """
+    path = path.absolute()  # workers of a cluster may stand in another folder
     footprints = {
         epsg: site_footprints(project(site.longitude, site.latitude, epsg), epsg, site.extent_m, site.chip_m)
         for epsg in sorted({pair.epsg for pair in pairs})

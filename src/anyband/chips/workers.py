@@ -1,10 +1,11 @@
 """Who computes dask graphs: threads of this process, or dask workers, by the environment variable `ANYBAND_SCHEDULER`.
 
 `threads` (default), `processes` (a local cluster, one thread a process), or the address of a dask scheduler whose
-workers see the same folders (`tcp://host:8786`). The graphs are the same, and so are the stores.
+workers see the same folders under the same paths (`tcp://host:8786`). The graphs are the same, and so are the stores.
 """
 
 import os
+import socket
 from asyncio import CancelledError
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -19,6 +20,12 @@ VARIABLE = "ANYBAND_SCHEDULER"
 PATIENCE = "10s"
 """How long a scheduler may take to answer."""
 
+WORKER_PATIENCE_S = 120.0
+"""How long a scheduler may be without any worker."""
+
+ARCHIVE_VARIABLE = "ANYBAND_ARCHIVE"
+"""Holds the address of the embedded archive's server on this machine, for workers whose environment lacks it."""
+
 
 def task(function: Callable[..., Any], *arguments: Any) -> Any:
     """A delayed function with its first arguments, taken as they are.
@@ -27,7 +34,20 @@ def task(function: Callable[..., Any], *arguments: Any) -> Any:
     """
     import dask
 
-    return dask.delayed(partial(function, *arguments), pure=False, traverse=False)  # type: ignore[attr-defined]
+    call = partial(_on_worker, os.environ.get(ARCHIVE_VARIABLE), function, *arguments)
+    return dask.delayed(call, pure=False, traverse=False)  # type: ignore[attr-defined]
+
+
+def _on_worker(archive: str | None, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function wherever it runs; `archive` is the proxy to the embedded archive, if there is one."""
+    import rasterio
+
+    try:
+        with rasterio.Env(**{"GDAL_HTTP_PROXY": archive} if archive else {}):
+            return function(*arguments)
+    except UserError as error:
+        _bare(error)
+        raise
 
 
 def attempt(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -35,7 +55,13 @@ def attempt(function: Callable[..., Any], *arguments: Any) -> Any:
     try:
         return function(*arguments)
     except UnusableItemError as error:
-        return error
+        return _bare(error)
+
+
+def _bare(error: UserError) -> UserError:
+    """The error without what led to it: errors of GDAL cannot be sent from process to process."""
+    error.__cause__ = error.__context__ = None
+    return error
 
 
 @dataclass(frozen=True)
@@ -49,7 +75,7 @@ class Workers:
         """The results of delayed tasks, in order.
 
         Raises:
-            UserError: raised by a task; or the workers or their scheduler are lost.
+            UserError: raised by a task; or all workers or their scheduler are lost.
         """
         import dask
 
@@ -61,7 +87,9 @@ class Workers:
         from distributed.comm.core import CommClosedError
 
         try:
-            return list(self.client.gather(self.client.compute(list(tasks))))
+            futures = self.client.compute(list(tasks))
+            self._wait(futures)
+            return list(self.client.gather(futures))
         except KilledWorker as error:
             raise UserError(
                 f"dask workers die again and again of the same task ({error}): give them more memory"
@@ -69,6 +97,32 @@ class Workers:
         except (CommClosedError, CancelledError, FutureCancelledError) as error:
             address = self.client.scheduler.address
             raise UserError(f"the dask scheduler at {address} is gone ({type(error).__name__}): run again") from None
+
+    def _wait(self, futures: Sequence[Any]) -> None:
+        """Until all is computed, as long as there is somebody who computes."""
+        from distributed import wait
+
+        while True:
+            try:
+                wait(futures, timeout=WORKER_PATIENCE_S / 4)  # type: ignore[no-untyped-call]
+                return
+            except TimeoutError:
+                _need_workers(self.client)
+
+
+def _need_workers(client: Any) -> None:
+    """Wait for a worker where there is none.
+
+    Raises:
+        UserError: none came.
+    """
+    try:
+        client.wait_for_workers(1, timeout=WORKER_PATIENCE_S)
+    except TimeoutError:
+        waited = f"for {WORKER_PATIENCE_S:.0f} s"
+        raise UserError(
+            f"the dask scheduler at {client.scheduler.address} has had no worker {waited}: start some and run again"
+        ) from None
 
 
 @contextmanager
@@ -97,6 +151,16 @@ def _client(kind: str, threads: int) -> AbstractContextManager[Any]:
     if kind == "processes":
         return Client(n_workers=threads, threads_per_worker=1, processes=True, dashboard_address=None)  # type: ignore[no-untyped-call]
     try:
-        return Client(kind, timeout=PATIENCE)  # type: ignore[no-untyped-call]
+        client = Client(kind, timeout=PATIENCE)  # type: ignore[no-untyped-call]
     except OSError as error:
         raise UserError(f"{VARIABLE}: no dask scheduler answers at {kind} ({type(error).__name__})") from None
+    _need_workers(client)
+    if ARCHIVE_VARIABLE in os.environ:
+        elsewhere = set(client.run(socket.gethostname).values()) - {socket.gethostname()}
+        if elsewhere:
+            client.close()  # type: ignore[no-untyped-call]
+            raise UserError(
+                f"dask workers on {', '.join(sorted(elsewhere))} cannot reach the embedded archive, which is served on "
+                f"{socket.gethostname()} alone: start them there, or set extract.scheduler to threads"
+            )
+    return client
