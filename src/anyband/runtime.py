@@ -321,10 +321,10 @@ def usable_threads(requested: int) -> int:
 
 
 def set_threads(requested: int) -> int:
-    """Limit torch to the job's share of the machine and return that number."""
+    """Limit torch to the job's share of the machine, divided by the processes of `torchrun`, and return that number."""
     import torch
 
-    threads = usable_threads(requested)
+    threads = max(1, usable_threads(requested) // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
     torch.set_num_threads(threads)
     return threads
 

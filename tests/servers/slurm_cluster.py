@@ -34,8 +34,8 @@ AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/none
 ReturnToService=2
 KillWait=30
-NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 CPUs=4 RealMemory=8000
-PartitionName=normal Nodes=n1 Default=YES MaxTime=60
+NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 CPUs=4 RealMemory=8000
+PartitionName=normal Nodes={node} Default=YES MaxTime=60
 """
 
 
@@ -64,7 +64,10 @@ class SlurmCluster:
         for name in ("state", "spool", "bin"):
             (folder / name).mkdir(parents=True)
         folder.chmod(0o755)
-        text = CONFIG.format(folder=folder, host=socket.gethostname(), ports=free_ports(2), proctrack=proctrack)
+        self.node = f"n{os.getpid()}"  # control groups carry its name
+        text = CONFIG.format(
+            folder=folder, node=self.node, host=socket.gethostname(), ports=free_ports(2), proctrack=proctrack
+        )
         (folder / "slurm.conf").write_text(text)
         (folder / "cgroup.conf").write_text("CgroupAutomount=no\nConstrainRAMSpace=no\n")
         # Snakemake's plugin takes all SLURM_ variables from a job, and with them where the settings are.
@@ -81,7 +84,7 @@ class SlurmCluster:
         self.start("munged", "--foreground", "--force", *named)
         self.wait(lambda: (folder / "munge.socket").exists(), "munged does not start")
         self.start("slurmctld", "-D", "-c")
-        self.start("slurmd", "-D", "-N", "n1")
+        self.start("slurmd", "-D", "-N", self.node)
         self.wait(lambda: "idle" in self.run("sinfo", "-h", "-o", "%t"), "the node does not become idle")
         return self
 

@@ -60,8 +60,9 @@ def test_a_training_gets_the_signal_before_its_time_ends_and_saves(slurm, local,
     """SLURM tracks jobs by control groups here and tells only Snakemake; it hands the signal on."""
     workflow = local.copy(tmp_path / "signal")
     shutil.rmtree(workflow.folder / "results/runs")
-    change = {"experiments": {"main": {"training": {"steps": 20000, "validations": 1}}}}
-    limits = ["--set-resources", "train:runtime=2", "train:slurm_extra='--signal=TERM@60'", "train:mem_mb=2000"]
+    shutil.rmtree(workflow.folder / "results/logs")
+    change = {"experiments": {"main": {"training": {"steps": 200000, "validations": 1}}}}
+    limits = ["--set-resources", "train:runtime=4", "train:slurm_extra='--signal=TERM@60'", "train:mem_mb=2000"]
     process = start(
         slurm,
         workflow,
@@ -69,31 +70,27 @@ def test_a_training_gets_the_signal_before_its_time_ends_and_saves(slurm, local,
         target=f"{RUN}/model.safetensors",
         change=change,
     )
-    printed = process.communicate(timeout=500)[0]
+    printed = process.communicate(timeout=900)[0]
     assert process.returncode == 1
     said = (workflow.folder / "results/logs/train/main/s2-only/seed-0.log").read_text()
-    assert re.search(r"anyband: training s2-only seed-0 was told to stop after step \d+ of 20000", said), said[-2000:]
+    assert re.search(r"anyband: training s2-only seed-0 was told to stop after step \d+ of 200000", said), said[-2000:]
     assert (workflow.folder / RUN / "last.ckpt").is_file()
     assert "was told to stop" in printed
 
 
-def test_a_cancelled_job_is_seen_and_sent_again_and_all_results_are_those_of_this_machine(slurm, local, tmp_path):
-    workflow = type(local)(tmp_path)
-    process = start(slurm, workflow, *LIMITS)
+def test_a_cancelled_job_is_seen_and_sent_again_and_the_bytes_are_those_of_this_machine(slurm, local, tmp_path):
+    workflow = local.copy(tmp_path / "cancel")
+    shutil.rmtree(workflow.folder / RUN)
+    process = start(slurm, workflow, *LIMITS, "--rerun-triggers", "mtime", target=f"{RUN}/confusion.csv")
     deadline = time.monotonic() + 300
     while not (jobs := slurm.run("squeue", "--noheader", "--states=RUNNING", "--format=%i").split()):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.5)
     slurm.run("scancel", jobs[0])
-    printed = process.communicate(timeout=3600)[0]
+    printed = process.communicate(timeout=1200)[0]
     assert process.returncode == 0, printed[-3000:]
     assert "CANCELLED" in printed
-    names = [path.relative_to(local.folder / "results") for path in (local.folder / "results").rglob("*")]
-    kept = ("model.safetensors", "confusion.csv", "calibration.csv")
-    compared = [name for name in names if name.name in kept or name.parts[0] in ("pairs", "splits", "audit")]
-    assert len(compared) > 10
-    for name in compared:
-        if (local.folder / "results" / name).is_file():
-            mine, theirs = ((run.folder / "results" / name).read_bytes() for run in (local, workflow))
-            assert mine == theirs, name
-    assert (workflow.folder / "results/report.html").is_file() and any((workflow.folder / "results/logs/slurm").iterdir())
+    for name in ("model.safetensors", "confusion.csv", "calibration.csv"):
+        mine, theirs = ((run.folder / RUN / name).read_bytes() for run in (local, workflow))
+        assert mine == theirs, name
+    assert any((workflow.folder / "results/logs/slurm").iterdir())

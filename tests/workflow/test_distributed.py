@@ -43,7 +43,11 @@ class Cluster:
     def start(self, module: str, *arguments: str) -> subprocess.Popen:
         log = (self.folder / f"{len(self.processes)}.log").open("w")
         command = [sys.executable, "-m", f"distributed.cli.{module}", *arguments]
-        reach = ("http_proxy", "HTTP_PROXY", "ANYBAND_ARCHIVE")  # of the archive's server: the job has it, workers do not
+        reach = (
+            "http_proxy",
+            "HTTP_PROXY",
+            "ANYBAND_ARCHIVE",
+        )  # the job's alone, not the workers'
         mine = {name: value for name, value in os.environ.items() if name not in reach}
         self.processes.append(subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, env=mine))
         return self.processes[-1]

@@ -7,15 +7,17 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from moto.server import ThreadedMotoServer
 from safetensors.numpy import load_file
 
 from submitter import commands, generic, lines, outputs
-from tiny_workflow import environment
+from tiny_workflow import environment, jobs
 
 FORCED = ("--rerun-triggers", "mtime", "--force")
 RUN = "results/runs/main/s2-only/seed-0/model.safetensors"
@@ -39,9 +41,9 @@ STUBS = {
     "sacct": '#!/bin/sh\ncd "$(dirname "$0")"\nfor f in *.state; do echo "${f%.state}|$(cat $f)"; done\n',
     "srun": '#!/bin/bash\nwhile [[ "$1" == -* ]]; do shift; done\nexec "$@"\n',
     "sacctmgr": "#!/bin/sh\necho project\n",
-    "sinfo": "#!/bin/sh\necho gpu\n",
+    "sinfo": "#!/bin/sh\necho 'gpu|16|64000|gpu:a100:2|infinite'\necho 'normal*|16|64000|(null)|1-00:00:00'\n",
     "scontrol": "#!/bin/sh\necho 'MinJobAge = 300 sec'\n",
-    "squeue": "#!/bin/sh\n",
+    "squeue": '#!/bin/sh\ncd "$(dirname "$0")"\nfor f in *.state; do echo "${f%.state}|$(cat $f)"; done\n',
     "scancel": "#!/bin/sh\n",
 }
 
@@ -83,8 +85,9 @@ def test_slurm_is_told_time_gpu_and_more_memory_the_second_time(root, tmp_path, 
     run(workflow, ["--workflow-profile", str(profile), *quick, *FORCED], RUN, stubs)
     submitted = lines(stubs)
     assert len(submitted) == 2
-    for line, memory, minutes in zip(submitted, (16000, 32000), (480, 960), strict=True):
-        for words in (f"--mem {memory} ", f"-t {minutes} ", "-A project ", "-p gpu ", "--gpus=1", "=8"):
+    for line, memory, minutes in zip(submitted, (2000, 4000), (60, 120), strict=True):
+        asked = ("-A project ", "-p gpu ", "--gpus=1", "=1", "--no-requeue", "--signal=TERM@60")
+        for words in (f"--mem {memory} ", f"-t {minutes} ", *asked):
             assert words in line, words
         assert "rule_train" in line
     after = load_file(workflow.folder / RUN)
@@ -97,7 +100,7 @@ def test_slurm_is_told_time_gpu_and_more_memory_the_second_time(root, tmp_path, 
 def test_without_a_word_of_gpus_none_is_asked_for(root, tmp_path, tiny_run):
     workflow = copy_of(tiny_run, tmp_path)
     stubs = commands(tmp_path / "slurm", STUBS)
-    profile = root / "workflow/profiles/slurm"
+    profile = root / "workflow/profiles/slurm-paper"
     (stubs / "0.line").write_text("so that no job is killed")
     quick = ["--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "2"]
     evaluated = RUN.replace("model.safetensors", "confusion.csv")
@@ -126,7 +129,94 @@ def test_any_scheduler_gets_the_resources_and_gives_the_same_table(root, tmp_pat
     assert pairs.read_bytes() == before
 
 
-@pytest.mark.parametrize("name", ["local", "slurm", "kubernetes"])
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--set-resources", "train:slurm_partition=nosuch"], "no partition nosuch"),
+        (
+            ["--set-resources", "train:runtime=900 * attempt"],
+            "0 GPUs, 2700 minutes, and a job in partition (the default)",
+        ),
+        (["--set-resources", "train:gpu=4", "train:slurm_partition=gpu"], "4 GPUs"),
+        (["--set-threads", "train=40"], "40 CPUs"),
+    ],
+)
+def test_a_request_that_slurm_can_never_meet_is_one_line(root, tmp_path, tiny_run, options, said):
+    stubs = commands(tmp_path / "slurm", STUBS)
+    command = [word for word in tiny_run.command(target=RUN) if word not in ("--cores", "8")]
+    command += ["--workflow-profile", str(root / "workflow/profiles/slurm"), "--nolock", *options, *FORCED]
+    paths = os.pathsep.join((str(stubs), os.environ["PATH"]))
+    done = subprocess.run(
+        command, cwd=tiny_run.folder, env=environment() | {"PATH": paths}, capture_output=True, text=True
+    )
+    last = done.stderr.strip().splitlines()[-1]
+    assert done.returncode == 1 and last.startswith("anyband: SLURM ") and said in last
+    assert "rule train" in last and not lines(stubs)
+
+
+PROFILES = ["local", "slurm", "slurm-paper", "kubernetes"]
+KEYS = ("SNAKEMAKE_STORAGE_S3_ACCESS_KEY", "SNAKEMAKE_STORAGE_S3_SECRET_KEY")
+
+
+def plan(root, folder, name, *options, **variables):
+    """A dry run of every target at once with a profile: (exit status, everything printed)."""
+    targets = ["all", "rivals", "ablations", "unseen", "tuning"]
+    files = ["--configfile", str(root / "config.yaml"), str(root / "tests/workflow/tiny.yaml")]
+    command = [sys.executable, "-m", "snakemake", *targets, "--snakefile", str(root / "Snakefile"), "--dry-run", *files]
+    command += ["--workflow-profile", str(root / "workflow/profiles" / name), "--directory", str(folder), *options]
+    done = subprocess.run(command, env=environment() | variables, capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_every_target_is_planned_with_every_profile(root, tmp_path, name):
+    """All rules that make something are in this plan, so one that a profile forgets is seen here."""
+    options, variables, server = ["--cores", "8"] if name == "local" else [], {}, None
+    if name == "kubernetes":
+        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        server.start()
+        url = "http://{}:{}".format(*server.get_host_and_port())
+        options = ["--default-storage-prefix", "s3://mine/anyband", "--storage-s3-endpoint-url", url]
+        variables = dict.fromkeys(KEYS, "key")
+    status, printed = plan(root, tmp_path, name, *options, **variables)
+    if server:
+        server.stop()
+    assert status == 0, printed[-2000:]
+    planned = jobs(printed)
+    makers = [path.read_text() for path in (root / "workflow/rules").glob("*.smk")]
+    local = re.search(r"localrules:\n((?: +\w+,\n)+)", "".join(makers))[1].replace(",", " ").split()
+    rules = set(re.findall(r"^(?:use rule \w+ as|rule) (\w+)(?: with)?:", "".join(makers), re.M)) - set(local)
+    assert rules <= set(planned)
+
+
+@pytest.mark.parametrize("name", PROFILES[1:])
+def test_a_profile_gives_every_rule_more_memory_when_it_comes_back(root, name):
+    """What a rule asks for itself does not grow; whatever trains has its lines of a GPU."""
+    profile = yaml.safe_load((root / "workflow/profiles" / name / "profile.yaml").read_text())
+    for path in (root / "workflow/rules").glob("*.smk"):
+        for rule, body in re.findall(r"^rule (\w+):\n((?: .*\n|\n)+)", path.read_text(), re.M):
+            if "mem_mb=" in body:
+                assert "attempt" in profile["set-resources"][rule]["mem_mb"], rule
+            if "launcher" in body and name.startswith("slurm"):
+                assert "--signal=TERM" in profile["set-resources"][rule]["slurm_extra"], rule
+    assert "groups" not in profile, "a failed step would throw its site away, and what sbatch says is lost"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "s3://BUCKET/anyband is a placeholder"),
+        (["--default-storage-prefix", "s3://mine/x"], "no keys for s3://mine/x"),
+    ],
+)
+def test_kubernetes_without_bucket_or_keys_is_one_line(root, tmp_path, options, said):
+    nothing = {"AWS_EC2_METADATA_DISABLED": "true", "HOME": str(tmp_path), "AWS_CONFIG_FILE": "", "AWS_PROFILE": ""}
+    status, printed = plan(root, tmp_path, "kubernetes", *options, **nothing)
+    assert status == 1 and any(line.startswith("anyband: ") and said in line for line in printed.splitlines())
+    assert len(printed.strip().splitlines()) < 5
+
+
+@pytest.mark.parametrize("name", PROFILES)
 def test_a_profile_holds_only_keys_that_snakemake_and_its_plugins_know(root, tmp_path, name):
     """With GPUs switched on, too: commented lines rot unseen."""
     from snakemake.cli import parse_args
@@ -137,10 +227,10 @@ def test_a_profile_holds_only_keys_that_snakemake_and_its_plugins_know(root, tmp
         _, arguments = parse_args(["all", "--workflow-profile", str(profile), "--cores", "1"])
         for key in given:
             assert hasattr(arguments, key.replace("-", "_")), key
-        assert (arguments.executor or "local") == {"local": "local"}.get(name, name)
+        assert (arguments.executor or "local") == name.removesuffix("-paper")
 
 
-@pytest.mark.parametrize("name", ["slurm", "kubernetes"])
+@pytest.mark.parametrize("name", PROFILES[1:])
 def test_a_profile_names_only_rules_that_exist(root, name):
     """Snakemake ignores resources of a rule that it does not know."""
     profile = yaml.safe_load((root / "workflow/profiles" / name / "profile.yaml").read_text())

@@ -1,5 +1,6 @@
 """Where the pixels of a split are held: in memory, or beyond the budget in files that are written once and mapped."""
 
+import hashlib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -14,6 +15,17 @@ from anyband.runtime import atomic_path, check_disk, file_lock, remove
 
 MEMORY_SHARE = 0.5
 """A split is held in memory up to this share of the memory available, times the job's share of the cores."""
+
+
+CACHE_VARIABLE = "ANYBAND_CACHE"
+
+
+def cache_folder(chips: Path) -> Path:
+    """Where the mapped files of a dataset lie: beside its stores, or below `ANYBAND_CACHE`, on the node's own disk."""
+    own = os.environ.get(CACHE_VARIABLE)
+    if not own:
+        return chips / ".cache"
+    return Path(own) / f"{chips.name}-{hashlib.sha256(str(chips.resolve()).encode()).hexdigest()[:12]}"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from anyband.chips.cache import hold_arrays
+from anyband.chips.cache import cache_folder, hold_arrays
 from anyband.chips.chip_selection import (
     BandGrid,
     Selection,
@@ -188,7 +188,7 @@ def load_split(
     classes: Mapping[int, str],
     blocks: Collection[str] | None = None,
 ) -> ChipDataset:
-    """Read one split of a dataset into memory, or map it from `{chips}/.cache` when it does not fit.
+    """Read one split of a dataset into memory, or map it from files when it does not fit (`cache.cache_folder`).
 
     Args:
         chips: folder of the sites' stores, `{site}.zarr`.
@@ -222,7 +222,7 @@ def load_split(
         plans += [values_plan(sites, grid, chip_m), clear_plan(sites, grid, chip_m)]
     key = content_key(sites, codes)
     # Parts of a split have files of their own, or runs side by side would remove each other's.
-    label, *pixels = hold_arrays(plans, chips / ".cache", split if blocks is None else f"{split}-{key}", key)
+    label, *pixels = hold_arrays(plans, cache_folder(chips), split if blocks is None else f"{split}-{key}", key)
     layers = (_layer(sites, grid, *pixels[2 * i : 2 * i + 2]) for i, grid in enumerate(grids))
     return ChipDataset(
         site=ordered["site"].to_numpy(str),

@@ -199,6 +199,6 @@ def _data(one: Recorded, other: Recorded) -> Table:
 
 def _code(one: Recorded, other: Recorded) -> Table:
     """Versions of this software, of Python and of packages."""
-    kept = ("anyband", "git_commit", "python", "machine", "packages", "seeds")
+    kept = ("anyband", "git_commit", "python", "machine", "packages", "threads", "seeds")
     table = _flat_changes("code", *({key: run.origin.get(key) for key in kept} for run in (one, other)))
     return replace(table, title="Software that changed", caption="Versions and commits of each run.")

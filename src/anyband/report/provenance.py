@@ -40,6 +40,7 @@ def collect(config: Config, data: Sequence[DataRecord], files: Iterable[Path], r
         "machine": f"{platform.system()} {platform.machine()}",
         "packages": {name: version for name in PACKAGES.split() if (version := _version(name))},
         "config_sha256": hashlib.sha256(config.as_json().encode()).hexdigest(),
+        "threads": {name: _threads(results / "runs" / name) for name in config.experiments},
         "seeds": {name: experiment.seeds for name, experiment in config.experiments.items()},
         "endpoint": {name: _endpoint(results / "runs" / name) for name in config.experiments},
         "datasets": {record.name: _dataset(record) for record in data},
@@ -49,6 +50,12 @@ def collect(config: Config, data: Sequence[DataRecord], files: Iterable[Path], r
             if path.is_file()
         },
     }
+
+
+def _threads(runs: Path) -> list[int]:
+    """Numbers of threads that trainings of an experiment ran with, as far as their settings are at hand."""
+    documents = [json.loads(path.read_text(encoding="utf-8")) for path in runs.glob("*/seed-*/settings.json")]
+    return sorted({threads for document in documents if (threads := document.get("threads"))})
 
 
 def _endpoint(runs: Path) -> dict[str, Any]:
@@ -130,6 +137,7 @@ def provenance_tables(content: Mapping[str, Any]) -> list[Table]:
         "Configuration": f"SHA-256 {content['config_sha256']}",
     }
     rows |= {f"Seeds, {name}": ", ".join(map(str, seeds)) for name, seeds in content["seeds"].items()}
+    rows |= {f"Threads of a training, {name}": ", ".join(map(str, n)) for name, n in content["threads"].items() if n}
     rows |= {f"Endpoint, {name}": _endpoint_words(entry) for name, entry in content["endpoint"].items()}
     rows |= {f"Dataset {name}": _dataset_words(entry) for name, entry in content["datasets"].items()}
     columns = [text("What", lambda row: str(row[0])), text("Value", lambda row: wrapped(row[1]))]

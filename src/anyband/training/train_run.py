@@ -3,6 +3,7 @@
 import ctypes
 import hashlib
 import math
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -56,6 +57,7 @@ def train_run(
         statistics=_statistics(table, products, pretrained),
         training=settings.training.model_dump(mode="json"),
         seed=seed,
+        threads=torch.get_num_threads() * int(os.environ.get("WORLD_SIZE", 1)),
     )
     torch.manual_seed(seed)
     method = recipe.build()

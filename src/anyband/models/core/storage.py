@@ -34,6 +34,7 @@ class Recipe:
         training: settings of the training loop.
         seed: of weights, batches and augmentation.
         note: what training started from besides random weights; empty for most methods.
+        threads: of the training, times its processes; another number sums in another order. 0: not known.
     """
 
     method: str
@@ -44,6 +45,7 @@ class Recipe:
     training: dict[str, Any]
     seed: int
     note: str = ""
+    threads: int = 0
 
     def build(self) -> Method:
         """The model with fresh weights."""
