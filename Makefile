@@ -2,7 +2,7 @@
 # make test   the offline tests in the same environment
 SHELL := /bin/bash
 .DEFAULT_GOAL := all
-.PHONY: all smoke test quick test-all lint lock clean check
+.PHONY: all smoke test quick test-all test-servers lint lock clean check
 
 CORES ?= 8
 VERSIONS := 3.13 3.12 3.11
@@ -43,6 +43,10 @@ quick: check
 
 test-all: $(READY)
 	$(BIN)/pytest --numprocesses=2 --dist=loadgroup -m ""
+
+# A real SLURM of one node (Debian, as root; installs slurm-wlm and munge): started and stopped by the tests.
+test-servers: $(READY)
+	$(BIN)/pytest -n 0 -m servers tests/servers
 
 lint: $(READY)
 	$(BIN)/ruff check .

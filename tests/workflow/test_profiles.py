@@ -210,7 +210,7 @@ def test_a_profile_gives_every_rule_more_memory_when_it_comes_back(root, name):
     ],
 )
 def test_kubernetes_without_bucket_or_keys_is_one_line(root, tmp_path, options, said):
-    nothing = {"AWS_EC2_METADATA_DISABLED": "true", "HOME": str(tmp_path), "AWS_CONFIG_FILE": "", "AWS_PROFILE": ""}
+    nothing = {"AWS_EC2_METADATA_DISABLED": "true", "HOME": str(tmp_path)}
     status, printed = plan(root, tmp_path, "kubernetes", *options, **nothing)
     assert status == 1 and any(line.startswith("anyband: ") and said in line for line in printed.splitlines())
     assert len(printed.strip().splitlines()) < 5

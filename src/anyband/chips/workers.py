@@ -154,13 +154,20 @@ def _client(kind: str, threads: int) -> AbstractContextManager[Any]:
         client = Client(kind, timeout=PATIENCE)  # type: ignore[no-untyped-call]
     except OSError as error:
         raise UserError(f"{VARIABLE}: no dask scheduler answers at {kind} ({type(error).__name__})") from None
-    _need_workers(client)
-    if ARCHIVE_VARIABLE in os.environ:
-        elsewhere = set(client.run(socket.gethostname).values()) - {socket.gethostname()}
-        if elsewhere:
-            client.close()  # type: ignore[no-untyped-call]
-            raise UserError(
-                f"dask workers on {', '.join(sorted(elsewhere))} cannot reach the embedded archive, which is served on "
-                f"{socket.gethostname()} alone: start them there, or set extract.scheduler to threads"
-            )
+    try:
+        _need_workers(client)
+        _need_archive(client)
+    except UserError:
+        client.close()  # type: ignore[no-untyped-call]
+        raise
     return client
+
+
+def _need_archive(client: Any) -> None:
+    """Raise UserError where workers are on other machines than the embedded archive's server, if it is in use."""
+    here = socket.gethostname()
+    if ARCHIVE_VARIABLE in os.environ and (elsewhere := set(client.run(socket.gethostname).values()) - {here}):
+        raise UserError(
+            f"dask workers on {', '.join(sorted(elsewhere))} cannot reach the embedded archive, which is on {here} "
+            "alone: start them there, or set extract.scheduler to threads"
+        )

@@ -12,6 +12,7 @@ import rasterio
 
 from anyband.chips.extraction import ChipSite, extract_site
 from anyband.chips.store import band_groups, open_site, read_array
+from anyband.chips.workers import dask_workers, task
 from anyband.runtime import UserError
 from anyband.testing.faults import CALM, Faults
 from anyband.testing.provider_apis import APIS
@@ -337,6 +338,33 @@ def test_scheduler_that_is_not_there_is_one_line(tmp_path, monkeypatch, kind, wo
     with pytest.raises(UserError, match=words) as error:
         extract(scenes)
     assert "\n" not in str(error.value)
+
+
+def test_no_worker_is_one_line_after_a_patience(tmp_path, monkeypatch):
+    from distributed import LocalCluster
+
+    scenes = two_pairs(tmp_path)
+    monkeypatch.setattr("anyband.chips.workers.WORKER_PATIENCE_S", 1.0)
+    with LocalCluster(n_workers=0, processes=False, protocol="tcp://", dashboard_address=None) as cluster:
+        monkeypatch.setenv("ANYBAND_SCHEDULER", cluster.scheduler_address)
+        with pytest.raises(UserError, match="has had no worker for 1 s"):
+            extract(scenes)
+
+
+def refuse():
+    class Local(Exception):
+        """Cannot be sent to another process."""
+
+    try:
+        raise Local("of GDAL")
+    except Local as error:
+        raise UserError("item X: is refused") from error
+
+
+def test_what_a_worker_says_arrives_as_it_is(monkeypatch):
+    monkeypatch.setenv("ANYBAND_SCHEDULER", "processes")
+    with dask_workers(1) as workers, pytest.raises(UserError, match="^item X: is refused$"):
+        workers.compute([task(refuse)()])
 
 
 def test_small_batches_and_parts_change_nothing(tmp_path, monkeypatch):
