@@ -83,7 +83,7 @@ class Workers:
             found = dask.compute(*tasks, scheduler="threads", num_workers=self.threads)  # type: ignore
             return list(found)
         from distributed import KilledWorker
-        from distributed.client import FutureCancelledError
+        from distributed.client import FutureCancelledError, FuturesCancelledError
         from distributed.comm.core import CommClosedError
 
         try:
@@ -94,7 +94,7 @@ class Workers:
             raise UserError(
                 f"dask workers die again and again of the same task ({error}): give them more memory"
             ) from None
-        except (CommClosedError, CancelledError, FutureCancelledError) as error:
+        except (CommClosedError, CancelledError, FutureCancelledError, FuturesCancelledError) as error:
             address = self.client.scheduler.address
             raise UserError(f"the dask scheduler at {address} is gone ({type(error).__name__}): run again") from None
 
