@@ -72,7 +72,7 @@ def check_requests():
             nodes = known.get(partition)
             if nodes is None and partition:
                 sys.exit(
-                    f"anyband: SLURM has no partition {partition}, which rule {name} asks for; it has {', '.join(filter(None, known))}"
+                    f"anyband: SLURM has no partition {partition}, which {name} asks for; it has {', '.join(filter(None, known))}"
                 )
             if nodes and not any(
                 all(map(lambda need, has: need <= has, wanted, node)) for node in nodes
@@ -80,7 +80,7 @@ def check_requests():
                 words = "{} CPUs, {} MB, {} GPUs, {} minutes".format
                 most = words(*(max(values) for values in zip(*nodes)))
                 sys.exit(
-                    f"anyband: SLURM could never start rule {name} (try {attempt}): it asks for {words(*wanted)}, and a job in "
+                    f"anyband: SLURM could never start {name} (try {attempt}): it asks for {words(*wanted)}, and a job in "
                     f"partition {partition or '(the default)'} can have {most}: lower set-threads or set-resources in the profile"
                 )
 
