@@ -30,9 +30,10 @@ def made(path, kind):
     }  # fmt: skip
     profile |= {"nodata": 7} if kind == "other nodata" else {"nodata": 0} if kind == "nodata and mask" else {}
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=kind != "msk"), rasterio.open(path, "w", **profile) as target:
+        if kind == "alpha":  # before any pixel, or it goes into a sidecar file, where GDAL may be told to write none
+            target.colorinterp = [ColorInterp.gray, ColorInterp.alpha]
         target.write(np.where(INVALID, 7, PIXELS) if kind == "other nodata" else PIXELS, 1)
         if kind == "alpha":
-            target.colorinterp = [ColorInterp.gray, ColorInterp.alpha]
             target.write(np.where(INVALID, 0, 65535).astype(np.uint16), 2)
         elif kind in ("internal", "msk", "nodata and mask"):
             target.write_mask(~INVALID)

@@ -30,7 +30,8 @@ from typing import Any
 
 from anyband.catalog.items import described, hls, landsat, sentinel2, worldcover
 from anyband.catalog.items.acquisition import Acquisition
-from anyband.catalog.items.raw_item import RawItem
+from anyband.catalog.items.raw_item import RawItem, item_id
+from anyband.raster.asset import UnusableItemError
 
 Dialect = Callable[[RawItem], Acquisition]
 """Turns an item of one form into an acquisition; raises UnusableItemError for those that cannot be used."""
@@ -59,14 +60,18 @@ def parse_item(content: Mapping[str, Any]) -> Acquisition:
         UnusableItemError: no dialect for it, or it lacks an asset or a property, has another form than items have,
             or contradicts what is known of its product.
     """
+    version = content.get("stac_version") if isinstance(content, Mapping) else None
+    if isinstance(version, str) and not _RELEASED.fullmatch(version):  # first: its form is another
+        raise UnusableItemError(
+            f"item {item_id(content)}: STAC version {version}, items of release 1.0 or later are needed"
+        )
     item = RawItem(content)
     dialect = find_dialect(item)
     if dialect is None:
         name = f"collection {content.get('collection')!r}"
         raise item.unusable(f"no dialect for {name}, see anyband.catalog.items.dialects for the known ones")
-    version = str(content.get("stac_version"))
-    if not _RELEASED.fullmatch(version):
-        raise item.unusable(f"STAC version {version}, items of release 1.0 or later are needed")
+    if version is None:
+        raise item.unusable("property stac_version is missing")
     acquisition = dialect(item)
     item.check_level()
     return acquisition
