@@ -10,10 +10,10 @@ from urllib.parse import urlencode
 
 from anyband.archive.item_index import Item, ItemIndex, RequestError, bad_request
 from anyband.archive.stac_api import LISTS, SENSORS, STAC, Api
-from anyband.testing import hls_dialects, landsat_dialects, sentinel2_dialects, traps
+from anyband.testing import provider_dialects, traps
 from anyband.testing.changes import site_of, stored_part
 from anyband.testing.faults import AZURE_HOST, CALM, Faults
-from anyband.testing.provider_items import ADDRESS, STAC_1_1, Published, as_stored, in_new_form
+from anyband.testing.provider_dialects import ADDRESS, STAC_1_1, Published, as_stored, in_new_form
 
 Dialect = Callable[[Item], Published]
 
@@ -142,8 +142,8 @@ APIS = {
             "Earth Search",
             COLLECTIONS,
             dialects={
-                "sentinel-2-l2a": sentinel2_dialects.sentinel2_l2a,
-                "landsat-c2-l2": landsat_dialects.earth_search_landsat,
+                "sentinel-2-l2a": provider_dialects.sentinel2_l2a,
+                "landsat-c2-l2": provider_dialects.earth_search_landsat,
             },
             **_EARTH_SEARCH,
         ),
@@ -152,24 +152,23 @@ APIS = {
             "Earth Search (Collection 1) and USGS",
             COLLECTIONS | {"sentinel2": "sentinel-2-c1-l2a", "landsat": "landsat-c2l2-sr"},
             dialects={
-                "sentinel-2-l2a": sentinel2_dialects.sentinel2_c1,
-                "landsat-c2-l2": landsat_dialects.usgs_landsat,
+                "sentinel-2-l2a": provider_dialects.sentinel2_c1,
+                "landsat-c2-l2": provider_dialects.usgs_landsat,
             },
             **_EARTH_SEARCH,
         ),
         ProviderApi(
-            hls_dialects.API,
+            "lpcloud",
             "LP DAAC",
             COLLECTIONS | {"hls_s30": "HLSS30_2.0", "hls_l30": "HLSL30_2.0"},
-            dialects={"hls2-s30": hls_dialects.hls, "hls2-l30": hls_dialects.hls},
+            dialects={"hls2-s30": provider_dialects.hls, "hls2-l30": provider_dialects.hls},
             **_LP_DAAC,
         ),
         ProviderApi(
             STAC_1_1,
             "a catalogue in STAC 1.1",
             COLLECTIONS | {"sentinel2": "sentinel-2-c1-l2a"},
-            dialects={collection: in_new_form() for collection in COLLECTIONS.values()}
-            | {"sentinel-2-l2a": in_new_form(sentinel2_dialects.as_stactools)},
+            dialects=dict.fromkeys(COLLECTIONS.values(), in_new_form),
         ),
     )
 }

@@ -41,7 +41,7 @@ from anyband.testing.faults import (
     lasting_faults,
 )
 from anyband.testing.provider_apis import APIS, OTHER_SENSORS
-from anyband.testing.provider_items import ADDRESS
+from anyband.testing.provider_dialects import ADDRESS
 
 S3_HOST = "s3.anyband.test"
 FAKE_KEYS = {"AWS_ACCESS_KEY_ID": "anyband", "AWS_SECRET_ACCESS_KEY": "no-secret"}

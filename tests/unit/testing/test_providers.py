@@ -13,8 +13,7 @@ from anyband.catalog.items.dialects import parse_item
 from anyband.catalog.items.raw_item import RawItem
 from anyband.catalog.items.sentinel2 import has_offset
 from anyband.testing.provider_apis import APIS
-from anyband.testing.provider_items import within_180
-from anyband.testing.sentinel2_dialects import as_stactools
+from anyband.testing.provider_dialects import as_stactools, within_180
 from make_items import NOON
 
 PERCENTAGES = """s2:cloud_shadow_percentage s2:dark_features_percentage s2:degraded_msi_data_percentage
