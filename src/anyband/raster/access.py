@@ -12,6 +12,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -147,9 +148,11 @@ def read_raster(href: str, action: Callable[[Any], T], name: str) -> T:
     def open_and_act(address: str) -> T:
         import rasterio
 
-        # Masks and statistics beside a file of this machine (.msk, .aux.xml) are of it, and cost no request.
-        beside = {} if "://" in href or href.startswith("/vsi") else {"GDAL_DISABLE_READDIR_ON_OPEN": "TRUE"}
-        with rasterio.Env(**beside), rasterio.open(address) as source:
+        # Masks and statistics beside a file of this machine (.msk, .aux.xml) are of it, and cost no request. An
+        # environment of its own for every remote file would ask boto3 for the same keys each time.
+        remote = "://" in href or href.startswith("/vsi")
+        beside = nullcontext() if remote else rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="TRUE")
+        with beside, rasterio.open(address) as source:
             return action(source)
 
     return with_retries(href, open_and_act, name)
