@@ -22,11 +22,15 @@ ATTEMPTS = 3  # as the rules have it: `retries: 2`
 SETTINGS = Simulation(seed=2022)  # a seed of its own: with this one the southern place has reflectance below zero
 
 
-def simulate(root, *names, extent_m=960):
+NORTH = load_places()[0]
+SOUTH = next(place for place in load_places() if place.southern)
+
+
+def simulate(root, *names, extent_m=960, settings=SETTINGS):
     """Write the scenes of some places below `root`."""
     for place in load_places():
         if place.name in names:
-            simulate_place(place, SETTINGS, root / place.name, extent_m)
+            simulate_place(place, settings, root / place.name, extent_m)
     return root
 
 

@@ -248,7 +248,7 @@ class Holdings:
     @cached_property
     def items(self) -> list[Item]:
         """All items as stored."""
-        return [json.loads(path.read_bytes()) for path in sorted(self.root.glob("[!.]*/items/*/*.json"))]
+        return [json.loads(path.read_bytes()) for path in sorted(self.root.glob("[!.]*/items/[!.]*/[!.]*.json"))]
 
     def index(self, api: Api) -> ItemIndex:
         """The items of one API; made at the first request that needs them."""

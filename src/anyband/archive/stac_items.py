@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anyband.archive.item_properties import (
     PERCENTAGES,
@@ -28,7 +28,9 @@ from anyband.archive.item_properties import (
 )
 from anyband.products import collection_of
 from anyband.sensors import Sensor
-from anyband.simulation.grids import PixelGrid
+
+if TYPE_CHECKING:  # what serves items stays quick to start
+    from anyband.simulation.grids import PixelGrid
 
 HOST = "archive.anyband.test"
 BASE = f"http://{HOST}"
@@ -170,7 +172,7 @@ def described_id(info: ItemDescription, sensor: Sensor) -> str:
     return f"{sensor.platform}_{info.datetime:%Y%m%dT%H%M%S}_{mgrs_tile(*info.centre)}_{info.site}"
 
 
-def described_item(info: ItemDescription, sensor: Sensor, grid: PixelGrid) -> dict[str, Any]:
+def described_item(info: ItemDescription, sensor: Sensor, grid: "PixelGrid") -> dict[str, Any]:
     """The item of a scene of an extra sensor whose files exist.
 
     STAC 1.1 with `bands` (eo v2, raster v2, projection v2), in no provider's own dialect: wavelengths, scale, grid and
@@ -195,7 +197,7 @@ def described_item(info: ItemDescription, sensor: Sensor, grid: PixelGrid) -> di
     }
 
 
-def _described_properties(info: ItemDescription, sensor: Sensor, grid: PixelGrid) -> dict[str, Any]:
+def _described_properties(info: ItemDescription, sensor: Sensor, grid: "PixelGrid") -> dict[str, Any]:
     scene = replace(
         info, platform=sensor.platform, assets={"image": AssetFile("", grid.epsg, grid.transform, grid.shape)}
     )

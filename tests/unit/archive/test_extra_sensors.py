@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from anyband.archive.place import config_hash, hidden_grid, simulate_place, surface_seed
+from anyband.archive.place import config_hash, hidden_grid, surface_seed
 from anyband.archive.publish import mask_values
 from anyband.archive.stac_items import DESCRIBED_MASK
 from anyband.config import Simulation
@@ -21,19 +21,18 @@ from anyband.simulation.grids import Sampler, sentinel2_grid
 from anyband.simulation.instrument import HiddenWorld
 from anyband.simulation.land.landscape import build_landscape
 from anyband.simulation.land.surface import compose
-from anyband.simulation.places import load_places, plan
+from anyband.simulation.places import plan
+from archive_run import NORTH, simulate
 
-EXTENT = 960
-PLACE = load_places()[0]
+PLACE, EXTENT = NORTH, 960
 ALL = Simulation(extra_sensors=list(EXTRA))
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory) -> dict[str, Path]:
-    root = tmp_path_factory.mktemp("archive")
-    for name, settings in (("without", Simulation()), ("with", ALL)):
-        simulate_place(PLACE, settings, root / name / PLACE.name, EXTENT, "tiny")
-    return {name: root / name / PLACE.name for name in ("without", "with")}
+def folders(archive, tmp_path_factory) -> dict[str, Path]:
+    """The first place of the shared archive, and once more with all extra sensors."""
+    root = tmp_path_factory.mktemp("extra")
+    return {"without": archive / PLACE.name, "with": simulate(root, PLACE.name, settings=ALL) / PLACE.name}
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +55,7 @@ def test_default_archive_is_the_one_before_extra_sensors_existed():
 
 
 def test_extra_sensors_change_no_pixel_of_any_other_product(folders):
+    """The same place gives the same bytes, with them or without."""
     without, with_them = pixels(folders["without"]), pixels(folders["with"])
     assert without.items() <= with_them.items()
     added = {name.split("/")[0] for name in with_them.keys() - without.keys()}

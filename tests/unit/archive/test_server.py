@@ -28,7 +28,7 @@ START = datetime(2022, 1, 1, 10, 0, tzinfo=UTC)
 PRODUCTS = ("sentinel2", "landsat", "hls_s30", "label")
 
 
-def synthetic_items(number=200, seed=3):
+def synthetic_items(number=80, seed=3):
     """Items all over two zones and a year."""
     dice = random.Random(seed)
     items = []
@@ -114,7 +114,7 @@ def test_everything_is_found_once_over_many_pages(client, items):
     assert set(found(client, limit=17)) == expected(items, lambda item: True)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(3))
 def test_bbox(client, items, seed):
     dice = random.Random(seed)
     west, south = dice.uniform(6, 17), dice.uniform(40, 49)
@@ -128,7 +128,7 @@ def test_bbox_across_the_antimeridian_is_not_the_rest_of_the_world(client, items
     assert set(found(client, bbox=[12, 40, -170, 60])) == everywhere
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_intersects(client, items, seed):
     dice = random.Random(seed)
     triangle = shape(
@@ -195,7 +195,7 @@ def test_next_link_of_a_post_holds_the_whole_body(proxy):
     link = next(link for link in page["links"] if link["rel"] == "next")
     assert link["method"] == "POST"
     assert link["body"] == body | {"token": link["body"]["token"]}
-    assert page["numberMatched"] == 50
+    assert page["numberMatched"] == 20
     assert page["numberReturned"] == 10
 
 
@@ -217,7 +217,7 @@ def test_links_lead_to_themselves_and_to_the_description_and_a_limit_is_cut(prox
     description = requests.get(described["href"], timeout=5)
     assert "/collections" in description.json()["paths"]
     assert description.headers["Content-Type"] == described["type"]
-    assert requests.get(f"{ROOT}/search?limit=1000000", timeout=5).json()["numberReturned"] == 200
+    assert requests.get(f"{ROOT}/search?limit=1000000", timeout=5).json()["numberReturned"] == 80
 
 
 def test_collections_and_single_items(client, items):
@@ -377,7 +377,7 @@ def test_two_servers_side_by_side(root, tmp_path):
     write_items(tmp_path, "other", [make_item("landsat")])
     with ArchiveServer(root) as first, ArchiveServer(tmp_path) as second:
         assert first.server_port != second.server_port
-        for server, number in ((first, 200), (second, 1)):
+        for server, number in ((first, 80), (second, 1)):
             answer = requests.get(f"{ROOT}/search", proxies={"http": server.proxy_url}, timeout=5)
             assert answer.json()["numberMatched"] == number
 
