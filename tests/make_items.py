@@ -11,7 +11,7 @@ import rasterio
 from anyband.archive.item_properties import AssetFile, ItemDescription
 from anyband.archive.stac_items import build_item
 from anyband.catalog.items.sentinel2 import BANDS
-from anyband.catalog.pairs.clear import project
+from anyband.catalog.pairs.coverage import project
 from anyband.catalog.sites import Site
 
 LONGITUDE, LATITUDE, EPSG = 10.32, 46.02, 32632

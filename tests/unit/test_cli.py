@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from datetime import datetime
 from itertools import combinations
 from pathlib import Path
 
@@ -93,10 +94,9 @@ def test_the_threshold_is_the_one_that_pairing_applied():
     """The figure reads what pairing writes: if one changes its words, the other must."""
     ids = type("Scene", (), {"item_id": "s"}), type("Scene", (), {"item_id": "l"})
     for scene in ids:
-        scene.platform, scene.datetime = "", 0
+        scene.platform, scene.datetime = "", datetime(2022, 5, 10)
     ids[1].platform = "other"
-    match = Match(*ids, *ids, 0)
-    _, (drop,) = select_pairs([match], {("s", "l"): Clarity(0.12, 0.5, 0.25)}, 0.3)
+    _, (drop,) = select_pairs([Match(*ids, *ids, Clarity(0.12, 0.5, 0.25))], 0.3)
     site = type("Site", (), {"drops": [dropped(drop.reason, drop.detail)]})
     assert cloudy_matches([site]) == ([(0.5, 0.25)], 0.3)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from anyband.apply.item import describe
 from anyband.catalog.items.dialects import parse_item
 from anyband.catalog.items.raw_item import RawItem
-from anyband.catalog.pairs.coverage import find_coverage, site_square
+from anyband.catalog.pairs.coverage import covers, site_square
 from anyband.catalog.pairs.selection import parse_all
 from anyband.catalog.pairs.site_pairs import pair_site
 from anyband.raster.asset import UnusableItemError
@@ -43,6 +43,9 @@ SELF_DESCRIBED = {
 }  # fmt: skip
 
 
+SQUARE = site_square(NORTH, {NORTH.utm_epsg})
+
+
 def paths(value, prefix=()):
     """Every place in an item."""
     entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
@@ -71,7 +74,7 @@ def test_an_odd_value_anywhere_is_one_line_or_a_scene_that_can_be_compared(data)
     for entry in drops:
         assert "\n" not in entry.detail and entry.detail.startswith("item ")
     for scene in kept:
-        find_coverage(site_square(NORTH, {NORTH.utm_epsg}))(scene)
+        covers(SQUARE, scene)
 
 
 @settings(max_examples=300, deadline=None)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from anyband.catalog.items.dialects import parse_item
 from anyband.catalog.pairs.coverage import covering_labels, site_square
-from anyband.catalog.pairs.pairing import Clarity, HlsVersions, Match, day_gap, find_candidates, select_pairs
+from anyband.catalog.pairs.pairing import Clarity, Match, Reading, find_candidates, find_hls, select_pairs
 from anyband.catalog.pairs.selection import find_passes, parse_all, select_scenes
 from anyband.catalog.sites import Site
 from anyband.raster.asset import UnusableItemError
@@ -24,29 +24,24 @@ def everywhere(found):
     return True
 
 
-def match_all(sentinel2, landsat, max_day_gap=3):
-    """The preferred candidate for each two passes, with any HLS; and what was dropped."""
+def match_all(sentinel2, landsat, max_day_gap=3, **clarity):
+    """The preferred candidate for each two passes, with any HLS; and what was dropped.
+
+    `clarity` is that of the matches of some Sentinel-2 scenes, by id.
+    """
     groups, drops = find_candidates(sentinel2, landsat, max_day_gap)
     hls = BASE["hls_s30"], BASE["hls_l30"]
-    return [Match(*group[0], *hls, day_gap(*group[0])) for group in groups], drops
+    clear = Clarity(0.9, 0.9, 0.9)
+    return [Match(*group[0], *hls, clarity.get(group[0][0].item_id, clear)) for group in groups], drops
 
 
-def found(product, candidates, scene=None, identify=None):
-    """What `HlsVersions` finds for a scene, by default the base scene of the sensor."""
-    versions = HlsVersions(candidates, identify or same)
-    return versions.find(scene or BASE[product], "32TPR"), versions.drops
-
-
-def same(scene):
-    return scene
-
-
-def clear(matches, share=0.9):
-    return {(m.sentinel2.item_id, m.landsat.item_id): Clarity(share, share, share) for m in matches}
+def found(candidates, scene=BASE["landsat"]):
+    """The HLS version of a Landsat scene, by default the base one."""
+    return find_hls(scene, "32TPR", candidates, Reading(lambda version: version))
 
 
 def ids(pairs):
-    return [(pair.match.sentinel2.item_id, pair.match.landsat.item_id) for pair in pairs]
+    return [pair.ids for pair in pairs]
 
 
 def test_items_that_cannot_be_used_are_dropped_with_the_reason_of_the_dialect():
@@ -169,8 +164,8 @@ def test_hls_is_of_the_same_acquisition_not_the_nearest_in_time():
     next_orbit = scene("hls_l30", "next orbit", 99 / 1440)
     right = scene("hls_l30", "right", -0.005)
     candidates = [other_platform, other_tile, next_orbit, right]
-    assert found("landsat", candidates)[0] is right
-    assert found("landsat", candidates[:3])[0] is None
+    assert found(candidates) is right
+    assert found(candidates[:3]) is None
 
 
 def test_hls_of_an_acquisition_around_midnight_is_found():
@@ -178,7 +173,7 @@ def test_hls_of_an_acquisition_around_midnight_is_found():
     landsat = scene("landsat", "l", 0.5727)
     l30 = scene("hls_l30", "h", 0.5727 - 24 / 86_400)
     assert landsat.datetime.date() != l30.datetime.date()
-    assert found("landsat", [l30], landsat)[0] is l30
+    assert found([l30], landsat) is l30
 
 
 def test_the_satellite_of_hls_is_read_for_candidates_only_and_once():
@@ -194,41 +189,40 @@ def test_the_satellite_of_hls_is_read_for_candidates_only_and_once():
         scene("hls_l30", name, days, platform="", tile=tile)
         for name, days, tile in (("right", 0, "32TPR"), ("gone", 0, "32TPR"), ("day", 1, "32TPR"), ("tile", 0, "32TPS"))
     ]
-    versions = HlsVersions(silent, identify)
+    identified = Reading(identify)
     for _ in range(2):
-        l30 = versions.find(BASE["landsat"], "32TPR")
+        l30 = find_hls(BASE["landsat"], "32TPR", silent, identified)
         assert (l30.item_id, l30.platform) == ("right", "landsat-9")
     assert sorted(opened) == ["gone", "right"]
-    assert [(drop.landsat, drop.reason) for drop in versions.drops] == [("gone", "unusable")]
+    assert [(drop.landsat, drop.reason) for drop in identified.drops] == [("gone", "unusable")]
 
 
 def test_cloudy_matches_are_dropped_with_their_shares():
-    matches, _ = match_all([scene("sentinel2", "s")], [scene("landsat", "l")])
-    pairs, (drop,) = select_pairs(matches, {("s", "l"): Clarity(0.2, 0.5, 0.4)}, 0.3)
+    matches, _ = match_all([scene("sentinel2", "s")], [scene("landsat", "l")], s=Clarity(0.2, 0.5, 0.4))
+    pairs, (drop,) = select_pairs(matches, 0.3)
     assert pairs == []
     assert (drop.reason, drop.detail) == ("cloudy", "clear in both 0.200 < 0.3 (Sentinel-2 0.500, Landsat 0.400)")
 
 
 def test_scenes_without_data_are_not_called_cloudy():
-    matches, _ = match_all([scene("sentinel2", "s")], [scene("landsat", "l")])
-    _, (drop,) = select_pairs(matches, {("s", "l"): Clarity(0.1, 0.1, 1.0, seen=0.1)}, 0.3)
+    matches, _ = match_all([scene("sentinel2", "s")], [scene("landsat", "l")], s=Clarity(0.1, 0.1, 1.0, seen=0.1))
+    _, (drop,) = select_pairs(matches, 0.3)
     assert (drop.reason, drop.detail[:25]) == ("no data", "data in both 0.100 < 0.3,")
 
 
 def test_the_smaller_gap_wins_then_the_clearer_sky():
-    matches, _ = match_all([scene("sentinel2", "s1"), scene("sentinel2", "s2", 2)], [scene("landsat", "l", 2)])
-    pairs, (drop,) = select_pairs(matches, clear(matches), 0.3)
+    scenes = [scene("sentinel2", "s1"), scene("sentinel2", "s2", 2)]
+    pairs, (drop,) = select_pairs(match_all(scenes, [scene("landsat", "l", 2)])[0], 0.3)
     assert ids(pairs) == [("s2", "l")]
     assert (drop.sentinel2, drop.landsat, drop.reason) == ("s1", "l", "scene used")
-    matches, _ = match_all([scene("sentinel2", "s1"), scene("sentinel2", "s2", 2)], [scene("landsat", "l", 1)])
-    shares = clear(matches) | {("s2", "l"): Clarity(0.95, 1, 1)}
-    assert ids(select_pairs(matches, shares, 0.3)[0]) == [("s2", "l")]
+    matches, _ = match_all(scenes, [scene("landsat", "l", 1)], s2=Clarity(0.95, 1, 1))
+    assert ids(select_pairs(matches, 0.3)[0]) == [("s2", "l")]
 
 
 def test_a_cloudy_match_does_not_use_up_its_scenes():
-    matches, _ = match_all([scene("sentinel2", "s1"), scene("sentinel2", "s2", 2)], [scene("landsat", "l", 2)])
-    shares = clear(matches) | {("s2", "l"): Clarity(0.1, 0.1, 1)}
-    assert ids(select_pairs(matches, shares, 0.3)[0]) == [("s1", "l")]
+    scenes = [scene("sentinel2", "s1"), scene("sentinel2", "s2", 2)]
+    matches, _ = match_all(scenes, [scene("landsat", "l", 2)], s2=Clarity(0.1, 0.1, 1))
+    assert ids(select_pairs(matches, 0.3)[0]) == [("s1", "l")]
 
 
 days = st.lists(st.integers(0, 40), min_size=1, max_size=8, unique=True)
@@ -243,15 +237,15 @@ def test_every_scene_is_in_one_pair_at_most_or_dropped_whatever_the_order(s2_day
         dice.shuffle(sentinel2)
         dice.shuffle(landsat)
         matches, drops = match_all(sentinel2, landsat, max_gap)
-        pairs, more = select_pairs(matches, clear(matches), 0.3)
+        pairs, more = select_pairs(matches, 0.3)
         tables.append((ids(pairs), sorted(map(str, [*drops, *more]))))
     assert tables[0] == tables[1]
     used = [name for pair in ids(pairs) for name in pair]
     assert len(used) == len(set(used))
-    assert all(pair.match.day_gap <= max_gap for pair in pairs)
+    assert all(pair.day_gap <= max_gap for pair in pairs)
     named = set(used) | {name for drop in [*drops, *more] for name in (drop.sentinel2, drop.landsat)}
     assert {found.item_id for found in (*sentinel2, *landsat)} <= named
-    times = [pair.match.sentinel2.datetime for pair in pairs]
+    times = [pair.sentinel2.datetime for pair in pairs]
     assert times == sorted(times)
 
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anyband.catalog.items.dialects import parse_item
-from anyband.catalog.pairs.clear import Look, look_at, project, site_corners, site_points
+from anyband.catalog.pairs.coverage import Look, look_at, project, site_corners, site_points
 from anyband.catalog.pairs.site_pairs import DROP_COLUMNS, PAIR_COLUMNS, as_csv, pair_site
 from anyband.catalog.pairs.why_none import why_none
 from anyband.catalog.sites import Site

@@ -19,8 +19,7 @@ from anyband.catalog.api import Catalogue
 from anyband.catalog.items.dialects import parse_item
 from anyband.catalog.manifests import site_query
 from anyband.catalog.pairs import site_pairs
-from anyband.catalog.pairs.clear import project
-from anyband.catalog.pairs.coverage import near
+from anyband.catalog.pairs.coverage import near, project
 from anyband.catalog.pairs.site_pairs import pair_site
 from anyband.catalog.pairs.why_none import why_none
 from anyband.catalog.sites import Site

@@ -7,7 +7,7 @@ import rasterio
 from rasterio.errors import RasterioError
 
 from anyband.catalog.items.dialects import parse_item
-from anyband.catalog.pairs.clear import look_at
+from anyband.catalog.pairs.coverage import look_at
 from anyband.raster import access
 from anyband.raster.access import gdal_env, read_raster, sign, why_unreadable, with_retries, without_secrets
 from anyband.raster.asset import UnusableItemError

@@ -5,7 +5,7 @@ import pytest
 import rasterio
 from rasterio.enums import ColorInterp
 
-from anyband.catalog.pairs.clear import _sample
+from anyband.catalog.pairs.coverage import _sample
 from anyband.ground import Footprint
 from anyband.products import Encoding
 from anyband.raster.asset import RasterAsset

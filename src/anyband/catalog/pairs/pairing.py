@@ -6,38 +6,22 @@ Landsat pass show the same ground, so they are alternatives: the best one that c
 at most once, best match first. Whatever is left out is recorded with its reason.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from anyband.catalog.items.acquisition import Acquisition
 from anyband.catalog.pairs.selection import SAME_PASS, Drop, drop, find_passes
 from anyband.raster.asset import UnusableItemError
 
+T = TypeVar("T")
 SECONDS_PER_DAY = 86_400
 SAME_MOMENT = timedelta(minutes=1)
 """What an extra sensor's scene may be off the Sentinel-2 scene that it goes with."""
 
-
-@dataclass(frozen=True)
-class Match:
-    """Scenes that belong together, whatever the sky; `day_gap` is the time between them in days, rounded.
-
-    `extra` has scenes of other sensors at the time of the Sentinel-2 scene, by product.
-    """
-
-    sentinel2: Acquisition
-    landsat: Acquisition
-    hls_s30: Acquisition
-    hls_l30: Acquisition
-    day_gap: int
-    extra: Mapping[str, Acquisition] = field(default_factory=dict)
-
-    @property
-    def ids(self) -> tuple[str, str]:
-        """Item ids of Sentinel-2 and Landsat."""
-        return self.sentinel2.item_id, self.landsat.item_id
+Candidate = tuple[Acquisition, Acquisition]
+"""A Sentinel-2 and a Landsat scene."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +35,47 @@ class Clarity:
 
 
 @dataclass(frozen=True)
-class Pair:
-    """A match that is used."""
+class Match:
+    """Scenes that belong together, and what they show of the site.
 
-    match: Match
+    `extra` has scenes of other sensors at the time of the Sentinel-2 scene, by product.
+    """
+
+    sentinel2: Acquisition
+    landsat: Acquisition
+    hls_s30: Acquisition
+    hls_l30: Acquisition
     clarity: Clarity
+    extra: Mapping[str, Acquisition] = field(default_factory=dict)
+
+    @property
+    def ids(self) -> tuple[str, str]:
+        """Item ids of Sentinel-2 and Landsat."""
+        return self.sentinel2.item_id, self.landsat.item_id
+
+    @property
+    def day_gap(self) -> int:
+        """Time between the two in days, rounded."""
+        return day_gap(self.sentinel2, self.landsat)
 
 
-Candidate = tuple[Acquisition, Acquisition]
-"""A Sentinel-2 and a Landsat scene."""
+class Reading(Generic[T]):
+    """What is read from files of scenes: once each, and only where needed. What cannot be used is among `drops`."""
+
+    def __init__(self, read: Callable[[Acquisition], T]) -> None:
+        """Take what reads; it raises UnusableItemError for a scene that cannot be used."""
+        self._read, self._found = read, dict[str, T | None]()
+        self.drops: list[Drop] = []
+
+    def of(self, scene: Acquisition) -> T | None:
+        """What is read of a scene, None if it cannot be used."""
+        if scene.item_id not in self._found:
+            self._found[scene.item_id] = None
+            try:
+                self._found[scene.item_id] = self._read(scene)
+            except UnusableItemError as error:
+                self.drops.append(drop(scene.product, scene.item_id, error.reason, str(error)))
+        return self._found[scene.item_id]
 
 
 def find_candidates(
@@ -102,77 +118,49 @@ def day_gap(first: Acquisition, second: Acquisition) -> int:
     return round(abs((first.datetime - second.datetime).total_seconds()) / SECONDS_PER_DAY)
 
 
-class HlsVersions:
-    """HLS scenes of a site, whose satellites may have to be read from their files: once, and only where needed."""
-
-    def __init__(self, scenes: Sequence[Acquisition], identify: Callable[[Acquisition], Acquisition]) -> None:
-        """Take the scenes of one product, and what adds the satellite to one that does not name it."""
-        self._by_tile: dict[str, list[Acquisition]] = {}
-        for scene in scenes:
-            self._by_tile.setdefault(scene.tile, []).append(scene)
-        self._identify = identify
-        self._identified: dict[str, Acquisition | None] = {}
-        self.drops: list[Drop] = []
-
-    def find(self, scene: Acquisition, tile: str) -> Acquisition | None:
-        """HLS version of `scene` in an MGRS tile: of the same pass of the same satellite, not the nearest in time."""
-        near = [c for c in self._by_tile.get(tile, ()) if abs(c.datetime - scene.datetime) <= SAME_PASS]
-        found = [known for c in near if (known := self._with_platform(c)) and known.platform == scene.platform]
-        return min(found, key=lambda known: (abs(known.datetime - scene.datetime), known.item_id), default=None)
-
-    def _with_platform(self, scene: Acquisition) -> Acquisition | None:
-        if scene.platform:
-            return scene
-        if scene.item_id not in self._identified:
-            try:
-                self._identified[scene.item_id] = self._identify(scene)
-            except UnusableItemError as error:
-                self._identified[scene.item_id] = None
-                self.drops.append(drop(scene.product, scene.item_id, error.reason, str(error)))
-        return self._identified[scene.item_id]
+def nearest_in_time(scene: Acquisition, others: Iterable[Acquisition], within: timedelta) -> Acquisition | None:
+    """The scene nearest in time to `scene`, then by id; None where all are farther away than `within`."""
+    near = [other for other in others if abs(other.datetime - scene.datetime) <= within]
+    return min(near, key=lambda other: (abs(other.datetime - scene.datetime), other.item_id), default=None)
 
 
-def find_extra(
-    scene: Acquisition, extra: Mapping[str, Sequence[Acquisition]]
-) -> tuple[dict[str, Acquisition], str | None]:
-    """By product, the extra sensors' scenes of the time of a Sentinel-2 scene; and the first product without one."""
-    found = {}
-    for product, scenes in extra.items():
-        near = [other for other in scenes if abs(other.datetime - scene.datetime) <= SAME_MOMENT]
-        if not near:
-            return {}, product
-        found[product] = min(near, key=lambda other: (abs(other.datetime - scene.datetime), other.item_id))
-    return found, None
+def find_hls(
+    scene: Acquisition, tile: str, versions: Iterable[Acquisition], identified: Reading[Acquisition]
+) -> Acquisition | None:
+    """HLS version of `scene` in an MGRS tile: of the same pass of the same satellite, not just the nearest in time.
+
+    The satellite of a version may have to be read from its file, which `identified` does.
+    """
+    near = [one for one in versions if one.tile == tile and abs(one.datetime - scene.datetime) <= SAME_PASS]
+    known = [one for one in map(identified.of, near) if one and one.platform == scene.platform]
+    return nearest_in_time(scene, known, SAME_PASS)
 
 
-def select_pairs(
-    matches: Sequence[Match], clarity: Mapping[tuple[str, str], Clarity], min_clear: float
-) -> tuple[list[Pair], list[Drop]]:
+def select_pairs(matches: Sequence[Match], min_clear: float) -> tuple[list[Match], list[Drop]]:
     """Use each pass at most once: smallest day gap first, then clearest, then by id; pairs come in order of time.
 
     Args:
         matches: one for each two passes.
-        clarity: by ids of the Sentinel-2 and the Landsat scene.
         min_clear: least share of the site that must be clear in both scenes.
     """
 
     def rank(match: Match) -> tuple[Any, ...]:
-        return match.day_gap, -clarity[match.ids].joint, *match.ids
+        return match.day_gap, -match.clarity.joint, *match.ids
 
-    pairs: list[Pair] = []
+    pairs: list[Match] = []
     drops: list[Drop] = []
     used: set[str] = set()
     names = find_passes({scene.item_id: scene for m in matches for scene in (m.sentinel2, m.landsat)}.values())
     for match in sorted(matches, key=rank):
-        passes, seen = {names[item_id] for item_id in match.ids}, clarity[match.ids]
-        if seen.joint < min_clear:
-            drops.append(Drop(*match.ids, *_too_little(seen, min_clear)))
+        passes = {names[item_id] for item_id in match.ids}
+        if match.clarity.joint < min_clear:
+            drops.append(Drop(*match.ids, *_too_little(match.clarity, min_clear)))
         elif passes & used:
             drops.append(Drop(*match.ids, "scene used", "one of the two belongs to a better pair"))
         else:
             used |= passes
-            pairs.append(Pair(match, seen))
-    return sorted(pairs, key=lambda pair: (pair.match.sentinel2.datetime, pair.match.sentinel2.item_id)), drops
+            pairs.append(match)
+    return sorted(pairs, key=lambda pair: (pair.sentinel2.datetime, pair.sentinel2.item_id)), drops
 
 
 def _too_little(clarity: Clarity, min_clear: float) -> tuple[str, str]:

@@ -4,21 +4,21 @@ import csv
 import io
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from anyband.catalog.items.acquisition import Acquisition
 from anyband.catalog.items.hls import with_platform
 from anyband.catalog.items.raw_item import item_id
-from anyband.catalog.pairs.clear import Look, look_at
-from anyband.catalog.pairs.coverage import covering_labels, find_coverage, site_square
+from anyband.catalog.pairs.coverage import Look, covering_labels, covers, look_at, site_square
 from anyband.catalog.pairs.pairing import (
+    SAME_MOMENT,
     Clarity,
-    HlsVersions,
     Match,
-    Pair,
-    day_gap,
+    Reading,
     find_candidates,
-    find_extra,
+    find_hls,
+    nearest_in_time,
     select_pairs,
 )
 from anyband.catalog.pairs.scene_pair import ScenePair
@@ -26,7 +26,6 @@ from anyband.catalog.pairs.selection import Drop, drop, in_zones_near, parse_all
 from anyband.catalog.sites import Site
 from anyband.products import CATALOGUED, OPTICAL, SATELLITES
 from anyband.raster.access import gdal_env
-from anyband.raster.asset import UnusableItemError
 from anyband.runtime import UserError
 
 NOT_NEEDED = "not needed"
@@ -78,26 +77,25 @@ def pair_site(
     for product in (*SATELLITES, *extra):
         scenes[product], more = in_zones_near(scenes[product], site)
         drops += more
-    square = site_square(site, {scene.epsg for scene in scenes["sentinel2"]} or {site.utm_epsg})
-    for product in (*SATELLITES, *extra):
-        scenes[product], more = select_scenes(scenes[product], find_coverage(square))
-        drops += more
-    labels = covering_labels(scenes["label"], square)
-    if not labels:
-        found = len(scenes["label"])
-        raise UserError(f"site {site.name}: label missing, none of {found} label items covers the whole site")
     with rasterio.Env(**gdal_env()):
-        matches, clarity, more = _find_matches(site, scenes, max_day_gap, extra)
-    pairs, unclear = select_pairs(matches, clarity, min_clear)
+        square = site_square(site, {scene.epsg for scene in scenes["sentinel2"]} or {site.utm_epsg})
+        for product in (*SATELLITES, *extra):
+            scenes[product], more = select_scenes(scenes[product], partial(covers, square))
+            drops += more
+        labels = covering_labels(scenes["label"], square)
+        if not labels:
+            found = len(scenes["label"])
+            raise UserError(f"site {site.name}: label missing, none of {found} label items covers the whole site")
+        matches, more = _find_matches(site, scenes, max_day_gap, extra)
+    pairs, unclear = select_pairs(matches, min_clear)
     drops += more + unclear
     rows = [_row(number, pair, labels) for number, pair in enumerate(pairs)]
     kept = [_scenes(number, pair, labels) for number, pair in enumerate(pairs)]
     return rows, drops + _unnamed(items, rows, drops), kept
 
 
-def _scenes(number: int, pair: Pair, labels: Sequence[Acquisition]) -> ScenePair:
+def _scenes(number: int, match: Match, labels: Sequence[Acquisition]) -> ScenePair:
     """What extraction needs of a pair; HLS scenes, matched as of the same pass, have their partners' satellites."""
-    match = pair.match
     s30 = replace(match.hls_s30, platform=match.sentinel2.platform)
     l30 = replace(match.hls_l30, platform=match.landsat.platform)
     scenes = {"sentinel2": match.sentinel2, "landsat": match.landsat, "hls_s30": s30, "hls_l30": l30, **match.extra}
@@ -106,13 +104,11 @@ def _scenes(number: int, pair: Pair, labels: Sequence[Acquisition]) -> ScenePair
 
 def _find_matches(
     site: Site, scenes: Mapping[str, Sequence[Acquisition]], max_day_gap: int, extra: Collection[str]
-) -> tuple[list[Match], dict[tuple[str, str], Clarity], list[Drop]]:
-    """One match for each two passes, with what it shows of the site: the first candidate that can be read."""
+) -> tuple[list[Match], list[Drop]]:
+    """One match for each two passes: the first candidate that can be read."""
     groups, drops = find_candidates(scenes["sentinel2"], scenes["landsat"], max_day_gap)
-    s30, l30 = (HlsVersions(scenes[product], with_platform) for product in ("hls_s30", "hls_l30"))
-    looks = Looks(site)
+    identified, looks = Reading(with_platform), Reading(lambda scene: look_at(scene, site))
     matches: list[Match] = []
-    clarity: dict[tuple[str, str], Clarity] = {}
     for group in groups:
         taken: Match | None = None
         for sentinel2, landsat in group:
@@ -120,42 +116,23 @@ def _find_matches(
             if taken is not None:
                 drops.append(Drop(*ids, "same pass", f"{taken.ids[0]} and {taken.ids[1]} are used instead"))
                 continue
-            versions = s30.find(sentinel2, sentinel2.tile), l30.find(landsat, sentinel2.tile)
-            if versions[0] is None or versions[1] is None:
-                missing = "S30" if versions[0] is None else "L30"
-                detail = f"no {missing} of the same acquisition in tile {sentinel2.tile}"
+            s30 = find_hls(sentinel2, sentinel2.tile, scenes["hls_s30"], identified)
+            l30 = find_hls(landsat, sentinel2.tile, scenes["hls_l30"], identified)
+            if s30 is None or l30 is None:
+                detail = f"no {'S30' if s30 is None else 'L30'} of the same acquisition in tile {sentinel2.tile}"
                 drops.append(Drop(*ids, "no HLS", detail))
                 continue
-            others, lacking = find_extra(sentinel2, {product: scenes[product] for product in extra})
-            if lacking is not None:
+            others = {product: nearest_in_time(sentinel2, scenes[product], SAME_MOMENT) for product in extra}
+            found = {product: scene for product, scene in others.items() if scene is not None}
+            if len(found) < len(others):
+                lacking = next(product for product in others if product not in found)
                 drops.append(Drop(*ids, "no extra sensor", f"no {lacking} scene at the time of {sentinel2.item_id}"))
                 continue
-            first, second = looks.at(sentinel2), looks.at(landsat)
+            first, second = looks.of(sentinel2), looks.of(landsat)
             if first is not None and second is not None:
-                taken = Match(sentinel2, landsat, versions[0], versions[1], day_gap(sentinel2, landsat), others)
-                clarity[ids] = _clarity(first, second)
+                taken = Match(sentinel2, landsat, s30, l30, _clarity(first, second), found)
                 matches.append(taken)
-    return matches, clarity, drops + s30.drops + l30.drops + looks.drops
-
-
-class Looks:
-    """Looks at the quality layers of scenes, each read once; those that cannot be used are kept as drops."""
-
-    def __init__(self, site: Site) -> None:
-        """Start without any."""
-        self._site = site
-        self._found: dict[str, Look | None] = {}
-        self.drops: list[Drop] = []
-
-    def at(self, scene: Acquisition) -> Look | None:
-        """What a scene shows of the site, None if its quality layer cannot be used."""
-        if scene.item_id not in self._found:
-            try:
-                self._found[scene.item_id] = look_at(scene, self._site)
-            except UnusableItemError as error:
-                self._found[scene.item_id] = None
-                self.drops.append(drop(scene.product, scene.item_id, error.reason, str(error)))
-        return self._found[scene.item_id]
+    return matches, drops + identified.drops + looks.drops
 
 
 def _clarity(sentinel2: Look, landsat: Look) -> Clarity:
@@ -183,10 +160,9 @@ def _unnamed(
     return left
 
 
-def _row(number: int, pair: Pair, labels: Sequence[Acquisition]) -> dict[str, Any]:
+def _row(number: int, match: Match, labels: Sequence[Acquisition]) -> dict[str, Any]:
     """One row of the table of pairs; several label items are joined by a space."""
-    match, clarity = pair.match, pair.clarity
-    sentinel2, landsat = match.sentinel2, match.landsat
+    sentinel2, landsat, clarity = match.sentinel2, match.landsat, match.clarity
     values = (
         number, sentinel2.item_id, landsat.item_id, match.hls_s30.item_id, match.hls_l30.item_id,
         " ".join(label.item_id for label in labels),
