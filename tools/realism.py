@@ -18,7 +18,7 @@ from anyband.config import Simulation
 from anyband.landcover import SCORED
 from anyband.runtime import UserError, step_main, write_text
 from anyband.sensors import get_sensor
-from anyband.sensors.hls_bandpass import MSI_TO_OLI
+from anyband.sensors.platforms import MSI_TO_OLI
 from anyband.simulation.land.landscape import build_landscape
 from anyband.simulation.land.surface import compose
 from anyband.simulation.places import load_places

@@ -11,10 +11,9 @@ from urllib.parse import unquote, urljoin
 
 import numpy as np
 
-from anyband.catalog.items import landsat
 from anyband.catalog.items.acquisition import ANGLES, Acquisition
 from anyband.catalog.items.described import SAME_BAND_NM, BandDescription, described_bands, mask_bands, said_clear
-from anyband.catalog.items.dialects import find_dialect, parse_item
+from anyband.catalog.items.dialects import find_dialect, parse_item, parse_landsat
 from anyband.catalog.items.hls import with_platform
 from anyband.catalog.items.raw_item import RawItem
 from anyband.observation import scene_row
@@ -107,7 +106,7 @@ def read_item(place: str, ignore_mask: bool = False) -> OpticalItem:
     content = read_json(place)
     item = RawItem(content)
     dialect = find_dialect(item)
-    if dialect is None or (dialect is landsat.parse and not item.satellite.endswith(("-8", "-9"))):
+    if dialect is None or (dialect is parse_landsat and not item.satellite.endswith(("-8", "-9"))):
         return describe(item, ignore_mask)
     acquisition = parse_item(content)
     if acquisition.product == "label":

@@ -15,6 +15,7 @@ Format, shown with one band of each kind::
 A band of reflectance without a concept gets the nearest one by wavelength (`nearest_concept`).
 """
 
+import csv
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,7 @@ import numpy as np
 import yaml
 
 from anyband.runtime import UserError
-from anyband.sensors.band import REFLECTANCE, Band, Sensor, nearest_concept
-from anyband.sensors.response import SpectralResponse
+from anyband.sensors.band import REFLECTANCE, Band, Sensor, SpectralResponse, nearest_concept
 
 DATA = Path(__file__).parent / "data"
 
@@ -130,3 +130,20 @@ def products(platform: str) -> tuple[str, ...]:
 def platforms(product: str) -> tuple[str, ...]:
     """Platforms that deliver `product`, sorted."""
     return tuple(sorted(p for p, q in _registry() if q == product))
+
+
+def _read_bandpass() -> dict[str, dict[str, tuple[float, float]]]:
+    lines: dict[str, dict[str, tuple[float, float]]] = {}
+    with (DATA / "hls-bandpass.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            line = float(row["slope"]), float(row["offset"])
+            lines.setdefault(row["platform"], {})[row["concept"]] = line
+    return lines
+
+
+MSI_TO_OLI = _read_bandpass()
+"""The bandpass adjustment of HLS: slope and offset by platform and concept of the band, OLI = slope * MSI + offset.
+
+Bands that are not named stay as they are. Source: HLS V2.0 User Guide, table 5 (Claverie et al. 2018, Remote Sensing of
+Environment 219).
+"""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 
 from anyband.sensors import get_sensor
-from anyband.sensors.hls_bandpass import MSI_TO_OLI
+from anyband.sensors.platforms import MSI_TO_OLI
 from anyband.simulation.atmosphere import Field, remove_adjacency, to_surface
 from anyband.simulation.brdf import c_factor
 from anyband.simulation.cloud_masks import COVER_THRESHOLD

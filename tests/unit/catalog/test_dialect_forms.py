@@ -4,12 +4,10 @@ import copy
 
 import pytest
 
-from anyband.catalog.items import raw_item
 from anyband.catalog.items.dialects import parse_item
 from anyband.catalog.items.sentinel2 import BANDS
 from anyband.products import collection_of
 from anyband.raster.asset import UnusableItemError
-from anyband.sensors import Sensor, get_sensor
 from make_items import LPDAAC, earth_search, lpdaac, make_item
 
 
@@ -178,11 +176,3 @@ def test_a_footprint_that_is_cut_elsewhere_stays_as_it_is():
     item["geometry"] = None
     with pytest.raises(UnusableItemError, match="geometry is missing"):
         parse_item(item)
-
-
-def test_a_band_without_wavelength_is_named_with_its_item_and_asset(monkeypatch):
-    sensor = get_sensor("sentinel-2a", "sentinel2")
-    without = Sensor(sensor.product, sensor.platform, tuple(b for b in sensor.bands if b.name != "B8A"), "")
-    monkeypatch.setattr(raw_item, "get_sensor", lambda platform, product: without)
-    with pytest.raises(UnusableItemError, match="^item S2A_31UFU.*: asset nir08: no wavelength is known for band B8A"):
-        parse_item(earth_search())

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from anyband.models.proposed.codes import CODE_SIZE, BandCodes, BandWeights, angular_frequencies, spectral_code
 from anyband.sensors import Band, SpectralResponse, get_sensor
-from anyband.sensors.response import superpose
+from anyband.sensors.band import superpose
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from anyband.sensors import get_sensor
-from anyband.sensors.hls_bandpass import MSI_TO_OLI
+from anyband.sensors.platforms import MSI_TO_OLI
 from anyband.simulation import processors
 from anyband.simulation.atmosphere import Geometry
 from anyband.simulation.grids import area_means, hls_grid, landsat_grid

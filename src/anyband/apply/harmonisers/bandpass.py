@@ -12,7 +12,7 @@ from anyband.apply.harmonisers import HarmoniseTask
 from anyband.apply.harmonisers.resample import resample
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
-from anyband.sensors.hls_bandpass import MSI_TO_OLI
+from anyband.sensors.platforms import MSI_TO_OLI
 
 OLI = dict.fromkeys(MSI_TO_OLI["sentinel-2a"], (1.0, 0.0))
 

@@ -47,8 +47,6 @@ def parse(item: RawItem) -> Acquisition:
         raise item.unusable(f"not of the form HLS.{kind}.T32TQM.2022123T101559.v2.0")
     kind, product = name["kind"], f"hls_{name['kind'].lower()}"
     satellite = item.platform(PLATFORMS[kind]) if item.satellite else ""
-    for known in (satellite,) if satellite else PLATFORMS[kind]:
-        item.check_wavelengths(product, known, {band: band for band in BANDS[kind]})
     epsg, encoding = 32600 + int(name["zone"]), PRODUCTS[product].encoding
     return item.acquisition(
         product,

@@ -14,8 +14,6 @@ from anyband.ground import Affine6
 from anyband.products import Encoding
 from anyband.raster.asset import BandAsset, QualityAsset, UnusableItemError
 from anyband.raster.quality_layers import DTYPES, FILL
-from anyband.runtime import UserError
-from anyband.sensors import get_sensor
 
 Fields = Mapping[str, Any]
 # processing:level, s2:product_type, product:type, landsat:correction and their like, and what they say of Level 1:
@@ -295,22 +293,6 @@ class RawItem:
                         f"asset {key} publishes {name} {published}, expected {expected}; "
                         "another processing than this dialect knows"
                     )
-
-    def check_wavelengths(self, product: str, satellite: str, keys: Mapping[str, str]) -> None:
-        """Make sure that the registry describes every band, since the catalogue's own wavelengths are never used.
-
-        Args:
-            product: product of the registry.
-            satellite: platform of the registry.
-            keys: asset key of each band of the registry.
-        """
-        try:
-            known = get_sensor(satellite, product).names
-        except UserError as error:
-            raise self.unusable(str(error)) from None
-        for band, key in keys.items():
-            if band not in known:
-                raise self.unusable(f"asset {key}: no wavelength is known for band {band} of {satellite}")
 
     def acquisition(
         self,

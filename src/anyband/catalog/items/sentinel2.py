@@ -85,7 +85,6 @@ def _parse(
     if kind != "S2MSI2A":
         raise item.unusable(f"product type {kind}, surface reflectance (S2MSI2A) is needed")
     satellite = item.platform(PLATFORMS)
-    item.check_wavelengths("sentinel2", satellite, keys)
     epsg, shift = item.require_epsg(keys["B02"]), 0 if encoding == WITH_ADDED else ADDED_DN
     return item.acquisition(
         "sentinel2",

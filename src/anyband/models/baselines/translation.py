@@ -24,7 +24,7 @@ from anyband.models.core.normalisation import BandMoments, Statistics
 from anyband.models.core.regrid import FeatureMap, observed
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
-from anyband.sensors.hls_bandpass import MSI_TO_OLI
+from anyband.sensors.platforms import MSI_TO_OLI
 
 # Sentinel-2 band: its Landsat twin, and the concept of both.
 LIKE = {

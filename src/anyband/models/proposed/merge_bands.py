@@ -21,8 +21,7 @@ from anyband.models.core.band_stack import some_bands
 from anyband.models.proposed.codes import SHORTEST_PERIOD
 from anyband.observation import BandGroup
 from anyband.sensors import Band, BandSet
-from anyband.sensors.band import REFLECTANCE
-from anyband.sensors.response import superpose
+from anyband.sensors.band import REFLECTANCE, superpose
 
 Runs = tuple[tuple[int, ...], ...]
 SAME = 0.9

@@ -32,7 +32,7 @@ from anyband.models.core.normalisation import Statistics
 from anyband.models.rivals.channels import BandTokens, ChannelAttention, Channels, groups_of, on_chip_grid
 from anyband.observation import BandGroup, Observation, QueryGrid
 from anyband.sensors import Band, SpectralResponse
-from anyband.sensors.response import superpose
+from anyband.sensors.band import superpose
 
 EDGES_NM = np.arange(300.0, 2601.0, 10.0)
 BINS = len(EDGES_NM) - 1
