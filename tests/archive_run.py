@@ -3,8 +3,6 @@
 import csv
 import json
 import os
-import subprocess
-import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +15,7 @@ from anyband.chips.store import chip_entries
 from anyband.config import Simulation
 from anyband.simulation.places import load_places
 from anyband.testing.provider_server import ProviderServer
+from step_process import run_step
 
 ATTEMPTS = 3  # as the rules have it: `retries: 2`
 SETTINGS = Simulation(seed=2022)  # a seed of its own: with this one the southern place has reflectance below zero
@@ -83,14 +82,13 @@ class Steps:
         place = next(place for place in load_places() if place.name == self.site)
         settings = {"catalog": f"http://archive.anyband.test/{self.catalog}", "extent_m": self.extent_m}
         settings |= {"min_clear": 0.0, "chip_min_clear": 0.0} | self.settings
-        command = [sys.executable, "-m", f"anyband.steps.{name}", f"--site={self.site}"]
-        command += [f"--longitude={place.longitude}", f"--latitude={place.latitude}"]
-        command += [f"--settings={json.dumps(settings)}", *arguments]
+        options = [f"--site={self.site}", f"--longitude={place.longitude}", f"--latitude={place.latitude}"]
+        options += [f"--settings={json.dumps(settings)}", *arguments]
         environment = os.environ | self.server.environment
         environment |= {"XDG_CACHE_HOME": str(self.folder / "cache"), "HOME": str(self.folder)}
         for attempt in range(1, ATTEMPTS + 1):
-            done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
-            self.printed += done.stdout + done.stderr
+            done = run_step(name, options, environment)
+            self.printed += done.stderr
             self.attempts[name] = attempt
             if done.returncode == 0:
                 return
