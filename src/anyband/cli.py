@@ -39,12 +39,10 @@ def pairs(
     plot: Annotated[Optional[Path], typer.Option(help="Figure to write: .png, .svg or .pdf.")] = None,  # noqa: UP045
 ) -> None:
     """Show how many pairs of scenes each site has, and why others were dropped."""
-    from anyband.catalog.pairs.pair_summary import format_table, read_dataset
+    from anyband.catalog.pairs.pair_summary import format_table, read_dataset, write_figure
 
     name, sites = read_dataset(results, dataset)
     if plot is not None:
-        from anyband.catalog.pairs.pair_figure import write_figure
-
         write_figure(plot, name, sites)
     sys.stdout.write(format_table(name, sites))
 

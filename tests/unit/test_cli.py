@@ -12,8 +12,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from typer.testing import CliRunner
 
-from anyband.catalog.pairs.pair_figure import STYLE, draw
-from anyband.catalog.pairs.pair_summary import cloudy_matches, read_dataset
+from anyband.catalog.pairs.pair_summary import STYLE, cloudy_matches, draw, read_dataset
 from anyband.catalog.pairs.pairing import Clarity, Match, select_pairs
 from anyband.catalog.pairs.site_pairs import DROP_COLUMNS, NOT_NEEDED, PAIR_COLUMNS, as_csv
 from anyband.cli import app, main
