@@ -13,19 +13,11 @@ from typing import Any
 import numpy as np
 
 from anyband import open_chips
-from anyband.audit.limits import (
-    IMPROVED_GEOLOCATION,
-    MIN_QUALITY,
-    STOP,
-    SYSTEMATIC_PAIRS,
-    expected_table,
-)
+from anyband.audit.hypotheses import IMPROVED_GEOLOCATION, MIN_QUALITY, STOP, SYSTEMATIC_PAIRS, WARN
 from anyband.audit.measure import measure
 from anyband.audit.mosaic import PairImages, damaged, pairs_of
 from anyband.audit.verdict import CONTRADICTION, judge, moved
 from anyband.runtime import UserError
-
-__all__ = ["audit_stores", "stop_line"]
 
 KEPT = ("bias", "rmse", "r", "rma_slope")
 
@@ -50,11 +42,9 @@ def audit_stores(stores: Sequence[Path], chip_m: int) -> dict[str, Any]:
             raise UserError(f"{path} holds chips of {side} m, the settings say {chip_m} m: extract again")
         pairs = [audit_pair(pair) for pair in pairs_of(tree)]
         sites[str(tree.attrs["site"])] = {"pairs": pairs} | ({} if pairs else {"note": "no pairs, nothing to audit"})
-    summary = _summarise(name, sites)
-    document: dict[str, Any] = _rounded(
-        {"dataset": summary, "expected": expected_table(), "limits": STOP, "sites": sites}
-    )
-    return document
+    expected = [entry._asdict() for entry in WARN]
+    document = {"dataset": _summarise(name, sites), "expected": expected, "limits": STOP, "sites": sites}
+    return {key: _rounded(value) for key, value in document.items()}
 
 
 def audit_pair(pair: PairImages) -> dict[str, Any]:

@@ -1,12 +1,72 @@
-"""Does the metadata fit the pixels? Each question is answered by comparing what would be seen if it did not."""
+"""Does the metadata fit the pixels? What is compared, the limits, and the answer to each question.
+
+Each question is answered by comparing what would be seen if the metadata did not fit.
+"""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
+import yaml
 
-from anyband.audit.limits import STOP, VARIATION
 from anyband.ground import Array
+
+MIN_CELLS = 200
+"""Clear cells (60 m) below which nothing is said about a pair: less than one chip of 960 m."""
+MIN_STABLE = 80
+MIN_SHIFT_PIXELS = 900
+"""Jointly clear 30 m pixels below which no shift is measured: less than one chip."""
+MIN_QUALITY = 0.5
+"""Quality of a shift below which it says nothing."""
+VARIATION = 0.01
+"""Standard deviation of a band, reflectance, below which correlation and slope say nothing."""
+IMPROVED_GEOLOCATION = "2021-08-23"
+"""Sentinel-2 scenes from this day on use the global reference image."""
+SYSTEMATIC_PAIRS = 4
+
+
+class Expected(NamedTuple):
+    """A range of one statistic on good pairs; `source` says where it comes from."""
+
+    statistic: str
+    comparison: str
+    low: float | None
+    high: float | None
+    source: str
+
+    def holds(self, value: float) -> bool:
+        """Whether the value lies in the range."""
+        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+
+
+_LIMITS = yaml.safe_load(Path(__file__).with_name("limits.yaml").read_text(encoding="utf-8"))
+WARN = tuple(Expected(**entry) for entry in _LIMITS["warn"])
+STOP: dict[str, float] = _LIMITS["stop"]
+
+
+class ComparedBands(NamedTuple):
+    """Two products and their bands that show the same part of the spectrum.
+
+    Attributes:
+        first, second: the products.
+        bands: name in the first to name in the second.
+        sharp: bands, by their names in the first, that the shift is measured with; B01 of Sentinel-2 has 60 m.
+    """
+
+    first: str
+    second: str
+    bands: Mapping[str, str]
+    sharp: Sequence[str]
+
+    @property
+    def name(self) -> str:
+        """As in the audit's file."""
+        return f"{self.first}-{self.second}"
+
+
+COMPARISONS = tuple(ComparedBands(**entry) for entry in _LIMITS["comparisons"])
+"""S30 and L30 are made from the acquisitions of the other two, so a fault shows in every comparison of its product."""
 
 OFFSETS = {"as read": 0.0, "+0.1": 0.1, "-0.1": -0.1}
 """What would have to be added to Sentinel-2 reflectance. +0.1: the offset of baseline 04.00 was taken off although the

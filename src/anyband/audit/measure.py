@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from anyband.audit import hypotheses
-from anyband.audit.limits import COMPARISONS, MIN_CELLS, MIN_SHIFT_PIXELS, MIN_STABLE, ComparedBands
+from anyband.audit.hypotheses import COMPARISONS, MIN_CELLS, MIN_SHIFT_PIXELS, MIN_STABLE, ComparedBands
 from anyband.audit.mosaic import PairImages, area_means
 from anyband.audit.shift import find_shift
 from anyband.ground import Array
@@ -35,7 +35,7 @@ def measure(pair: PairImages) -> dict[str, Any]:
             products[product][band] = levels(clear)
             cells[product, band] = area_means(clear, grid, pair.cells).astype(np.float32)
             for c in compared:
-                if any((product, band) in ((c.first, x), (c.second, y)) for x, y in c.bands):
+                if any((product, band) in ((c.first, x), (c.second, y)) for x, y in c.bands.items()):
                     target = pair.quality_grids[c.second]
                     fine[c.name][product, band] = area_means(clear, grid, target).astype(np.float32)
     found = {c.name: _compare(c, pair, fine[c.name]) | {"shift": _shift(c, pair, fine[c.name])} for c in compared}
@@ -49,7 +49,7 @@ def measure(pair: PairImages) -> dict[str, Any]:
 
 def _stacks(c: ComparedBands, images: Images, wanted: Iterable[str]) -> tuple[list[str], Array, Array]:
     """Both products' bands (band, rows, cols) and their names in the first; bands without any pixel are left out."""
-    keys = {x: ((c.first, x), (c.second, y)) for x, y in c.bands if x in wanted}
+    keys = {x: ((c.first, x), (c.second, y)) for x, y in c.bands.items() if x in wanted}
     names = [x for x, both in keys.items() if all(key in images and np.isfinite(images[key]).any() for key in both)]
     if not names:
         nothing = np.empty((0, 0, 0))
@@ -69,7 +69,7 @@ def _compare(c: ComparedBands, pair: PairImages, images: Images) -> dict[str, An
         `difference` = median of second - first on stable cells), `line` of all bands together, `highest_r`,
         `exchanged` and `lone` bands.
     """
-    names, *fine = _stacks(c, images, dict(c.bands))
+    names, *fine = _stacks(c, images, c.bands)
     if not names:
         return {"cells": 0, "stable_cells": 0}
     grid = pair.quality_grids[c.second]

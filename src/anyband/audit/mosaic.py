@@ -164,13 +164,9 @@ def area_means(values: Array, source: MosaicGrid, target: MosaicGrid) -> Array:
 @lru_cache(maxsize=64)
 def _overlap(start: float, count: int, step: float, target_start: float, target_count: int, target_step: float) -> Any:
     """Sparse (target, source) matrix: the share of every target interval that lies in every source interval."""
-    from scipy.sparse import coo_array
+    from scipy.sparse import csr_array
 
-    reach = int(target_step / step) + 2
-    lower = target_start + target_step * np.arange(target_count)[:, None]
-    index = np.floor((lower - start) / step + 1e-9).astype(np.int64) + np.arange(reach)
-    left = start + step * index
-    share = (np.minimum(left + step, lower + target_step) - np.maximum(left, lower)) / target_step
-    used = (share > 0) & (index >= 0) & (index < count)
-    rows = np.broadcast_to(np.arange(target_count)[:, None], index.shape)
-    return coo_array((share[used], (rows[used], index[used])), shape=(target_count, count)).tocsr()
+    pixels = start + step * np.arange(count)
+    targets = (target_start + target_step * np.arange(target_count))[:, None]
+    shared = np.minimum(pixels + step, targets + target_step) - np.maximum(pixels, targets)
+    return csr_array(np.maximum(shared / target_step, 0))

@@ -1,10 +1,10 @@
 """From figures to findings: what is explainable (warn), and where metadata and pixels contradict each other."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from anyband.audit.limits import COMPARISONS, IMPROVED_GEOLOCATION, MIN_QUALITY, STOP, VARIATION, WARN, Expected
+from anyband.audit.hypotheses import COMPARISONS, IMPROVED_GEOLOCATION, MIN_QUALITY, STOP, VARIATION, WARN
 from anyband.products import PRODUCTS
 
 BY_NAME = {comparison.name: comparison for comparison in COMPARISONS}
@@ -30,27 +30,28 @@ class Finding:
     cause: str
 
 
-def culprits(off: set[str], measured: set[str]) -> tuple[str, ...]:
+def culprits(off: Collection[str], measured: Collection[str]) -> tuple[str, ...]:
     """Products to blame when the comparisons `off` are off and the others of `measured` are not.
 
     S30 belongs to Sentinel-2 and L30 to Landsat: S30 - Sentinel-2 - Landsat - L30 is a chain, and a fault of one
     product breaks all its links and no other.
     """
-    products = sorted({product for name in measured for product in name.split("-")})
-    fitting = [p for p in products if {name for name in measured if p in name.split("-")} == off]
-    if fitting:
-        return tuple(fitting)
-    return tuple(sorted({product for name in off for product in name.split("-")}))
+    links: dict[str, set[str]] = {}
+    for name in measured:
+        for product in name.split("-"):
+            links.setdefault(product, set()).add(name)
+    fitting = [product for product, names in links.items() if names == set(off)]
+    return tuple(sorted(fitting or {product for name in off for product in name.split("-")}))
+
+
+def listed(products: Collection[str], between: str = " and ") -> str:
+    """Products in words."""
+    return between.join(PRODUCTS[product].heading for product in products)
 
 
 def pretty(name: str) -> str:
     """The two products of a comparison in words."""
-    return " - ".join(PRODUCTS[product].heading for product in name.split("-"))
-
-
-def listed(products: Iterable[str]) -> str:
-    """Products in words."""
-    return " and ".join(PRODUCTS[product].heading for product in products)
+    return listed(name.split("-"), " - ")
 
 
 def moved(shift: Mapping[str, float]) -> str:
@@ -68,8 +69,10 @@ def judge(figures: Mapping[str, Any], day: str) -> tuple[str, list[Finding]]:
         day: of the Sentinel-2 scene, YYYY-MM-DD.
     """
     measured = {name: found for name, found in figures["comparisons"].items() if "bands" in found}
-    findings = [*_same_pixels(figures), *_metadata(measured, figures["offset"])]
-    findings += _shifts(figures["comparisons"], day, findings)
+    ground = list(_other_ground(measured))
+    findings = [*_same_pixels(figures), *(ground or _metadata(measured, figures["offset"]))]
+    if not ground:
+        findings += _shifts(figures["comparisons"], day)
     if not findings:
         findings = unusual(figures["comparisons"], figures["products"])
     if any(finding.verdict == CONTRADICTION for finding in findings):
@@ -79,31 +82,27 @@ def judge(figures: Mapping[str, Any], day: str) -> tuple[str, list[Finding]]:
     return (WARNING if findings else PASS), findings
 
 
+def _other_ground(measured: Mapping[str, Any]) -> Iterator[Finding]:
+    """Products that do not show the same place; this hides everything else about the metadata."""
+    rs = {name: found["highest_r"] for name, found in measured.items()}
+    off = sorted(name for name, r in rs.items() if r is not None and r < STOP["common_r"])
+    if off:
+        shown = ", ".join(f"{rs[name]:.2f} ({pretty(name)})" for name in off)
+        found = f"highest correlation of all bands only {shown}: the products do not show the same ground"
+        cause = "a CRS of the wrong hemisphere or zone, or a grid that is not the file's"
+        yield Finding("ground", CONTRADICTION, culprits(off, measured), found, cause)
+
+
 def _metadata(measured: Mapping[str, Any], offset: Mapping[str, Any]) -> list[Finding]:
-    """Other ground, exchanged bands, offset, scale: the first that holds, for each hides the next."""
-    ground = {name for name, found in measured.items() if _no_common_ground(found)}
-    if ground:
-        rs = ", ".join(f"{measured[name]['highest_r']:.2f} ({pretty(name)})" for name in sorted(ground))
-        return [
-            Finding(
-                "ground",
-                CONTRADICTION,
-                culprits(ground, set(measured)),
-                f"highest correlation of all bands only {rs}: the products do not show the same ground",
-                "a CRS of the wrong hemisphere or zone, or a grid that is not the file's",
-            )
-        ]
+    """Exchanged bands, offset, scale, one band: the first that holds, for each hides the next."""
+    telling = {name: found for name, found in measured.items() if found["highest_r"] is not None}
     return (
         list(_exchanged(measured))
-        or _offset(offset)
-        or _scale(measured)
-        or list(_lone(measured))
+        or list(_offset(offset))
+        or list(_scale(telling, measured))
+        or list(_lone(telling, measured))
         or list(_undecided(measured, offset))
     )
-
-
-def _no_common_ground(found: Mapping[str, Any]) -> bool:
-    return found["highest_r"] is not None and found["highest_r"] < STOP["common_r"]
 
 
 def _exchanged(measured: Mapping[str, Any]) -> Iterator[Finding]:
@@ -112,7 +111,7 @@ def _exchanged(measured: Mapping[str, Any]) -> Iterator[Finding]:
     if not seen:
         return
     name, bands = next(iter(seen.items()))
-    guilty = culprits(set(seen), set(seen) | {other for other in measured if _has_both(other, name, bands)})
+    guilty = culprits(seen, {*seen, *(other for other in measured if _has_both(other, name, bands))})
     own = _translated(name, bands, guilty[0])
     where = f"between {listed(guilty)}"
     if len(guilty) == 1:
@@ -126,50 +125,45 @@ def _exchanged(measured: Mapping[str, Any]) -> Iterator[Finding]:
 def _translated(name: str, bands: tuple[str, ...], product: str) -> list[str]:
     """Bands of the first product of a comparison by their names in one of its two products."""
     comparison = BY_NAME[name]
-    if product != comparison.second:
-        return list(bands)
-    return [dict(comparison.bands)[band] for band in bands]
+    return [comparison.bands[band] if product == comparison.second else band for band in bands]
 
 
 def _has_both(other: str, name: str, bands: tuple[str, ...]) -> bool:
     """Whether another comparison, of a product of this one, has both bands as well."""
-    column = {BY_NAME[other].first: 0, BY_NAME[other].second: 1}
-    shared = column.keys() & {BY_NAME[name].first, BY_NAME[name].second}
+    known: dict[str, Collection[str]] = {
+        BY_NAME[other].first: BY_NAME[other].bands.keys(),
+        BY_NAME[other].second: BY_NAME[other].bands.values(),
+    }
     return any(
-        set(_translated(name, bands, product)) <= {pair[column[product]] for pair in BY_NAME[other].bands}
-        for product in shared
+        set(_translated(name, bands, shared)) <= {*known[shared]} for shared in name.split("-") if shared in known
     )
 
 
-def _offset(offset: Mapping[str, Any]) -> list[Finding]:
+def _offset(offset: Mapping[str, Any]) -> Iterator[Finding]:
     """The offset of baseline 04.00 of Sentinel-2."""
     texts = {
         "+0.1": ("0.1 too low", "the offset of -0.1 is applied although the pixels do not hold it"),
         "-0.1": ("0.1 too high", "the pixels hold the offset of baseline 04.00 and it is not taken off"),
     }
-    if offset["decision"] not in texts:
-        return []
-    how, cause = texts[offset["decision"]]
-    witnesses = [name for name, twin in offset["twins"].items() if twin["decision"] == offset["decision"]]
-    found = f"Sentinel-2 is {how} in all bands against {listed(witnesses)}"
-    return [Finding("offset", CONTRADICTION, ("sentinel2",), found, cause)]
+    if offset["decision"] in texts:
+        how, cause = texts[offset["decision"]]
+        witnesses = [name for name, twin in offset["twins"].items() if twin["decision"] == offset["decision"]]
+        found = f"Sentinel-2 is {how} in all bands against {listed(witnesses)}"
+        yield Finding("offset", CONTRADICTION, ("sentinel2",), found, cause)
 
 
-def _scale(measured: Mapping[str, Any]) -> list[Finding]:
+def _scale(telling: Mapping[str, Any], measured: Mapping[str, Any]) -> Iterator[Finding]:
     """Scale or offset of a whole product: one line through all bands is far from 1:1."""
-    telling = {
-        name: found["line"] for name, found in measured.items() if found["line"] and found["highest_r"] is not None
-    }
-    off = {name for name, line in telling.items() if _off_line(line)}
-    if not off:
-        return []
-    lines = "; ".join(_line_text(name, measured[name]["line"]) for name in sorted(off))
-    guilty = culprits(off, set(measured))
-    if _explained(off, measured):
-        cause = "snow, haze, flood or harvest between the acquisitions"
-        return [Finding("change", WARNING, guilty, f"all bands follow {lines}", cause)]
-    found = f"all bands follow {lines}"
-    return [Finding("scale", CONTRADICTION, guilty, found, "scale or offset is not that of the pixels")]
+    lines = {name: found["line"] for name, found in telling.items() if found["line"] and _off_line(found["line"])}
+    if lines:
+        shown = "; ".join(_line_text(name, line) for name, line in sorted(lines.items()))
+        yield _change_or(
+            "scale",
+            lines,
+            measured,
+            f"all bands follow {shown}",
+            ("snow, haze, flood or harvest between the acquisitions", "scale or offset is not that of the pixels"),
+        )
 
 
 def _line_text(name: str, line: Mapping[str, float]) -> str:
@@ -179,35 +173,31 @@ def _line_text(name: str, line: Mapping[str, float]) -> str:
 
 
 def _off_line(line: Mapping[str, float]) -> bool:
-    if abs(line["intercept"]) > STOP["line_intercept"]:
-        return True
-    return not STOP["line_slope_low"] <= line["slope"] <= STOP["line_slope_high"]
+    along = STOP["line_slope_low"] <= line["slope"] <= STOP["line_slope_high"]
+    return abs(line["intercept"]) > STOP["line_intercept"] or not along
 
 
-def _lone(measured: Mapping[str, Any]) -> Iterator[Finding]:
+def _lone(telling: Mapping[str, Any], measured: Mapping[str, Any]) -> Iterator[Finding]:
     """One band far off while the others agree."""
-    off = {name for name, found in measured.items() if found["lone"] and found["highest_r"] is not None}
-    if not off:
-        return
-    guilty = culprits(off, set(measured))
-    found = [
-        f"{band} differs by {measured[name]['bands'][band]['difference']:+.3f} ({pretty(name)})"
-        for name in sorted(off)
-        for band in measured[name]["lone"]
-    ]
-    explained = _explained(off, measured)
-    yield Finding(
-        "change" if explained else "bands",
-        WARNING if explained else CONTRADICTION,
-        guilty,
-        ", ".join(found),
-        "haze or change between the acquisitions" if explained else "the asset of another band under this name",
-    )
+    off = {name: found for name, found in telling.items() if found["lone"]}
+    if off:
+        shown = ", ".join(
+            f"{band} differs by {found['bands'][band]['difference']:+.3f} ({pretty(name)})"
+            for name, found in sorted(off.items())
+            for band in found["lone"]
+        )
+        causes = "haze or change between the acquisitions", "the asset of another band under this name"
+        yield _change_or("bands", off, measured, shown, causes)
 
 
-def _explained(off: set[str], measured: Mapping[str, Any]) -> bool:
-    """Whether each of Sentinel-2 and Landsat agrees with the HLS product of its acquisition: no item is misread."""
-    return len(measured) == 3 and off == {"sentinel2-landsat"}
+def _change_or(
+    kind: str, off: Collection[str], measured: Mapping[str, Any], found: str, causes: tuple[str, str]
+) -> Finding:
+    """A change of the ground where both items agree with the HLS product of their acquisition; else a contradiction."""
+    guilty = culprits(off, measured)
+    if len(measured) == 3 and set(off) == {"sentinel2-landsat"}:
+        return Finding("change", WARNING, guilty, found, causes[0])
+    return Finding(kind, CONTRADICTION, guilty, found, causes[1])
 
 
 def _undecided(measured: Mapping[str, Any], offset: Mapping[str, Any]) -> Iterator[Finding]:
@@ -223,23 +213,22 @@ def _same_pixels(figures: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding("bands", CONTRADICTION, (product,), found, "one asset taken for two bands")
 
 
-def _shifts(comparisons: Mapping[str, Any], day: str, earlier: list[Finding]) -> Iterator[Finding]:
+def _shifts(comparisons: Mapping[str, Any], day: str) -> Iterator[Finding]:
     """Products that do not lie on each other."""
-    if any(finding.kind == "ground" for finding in earlier):
-        return
     improved = day >= IMPROVED_GEOLOCATION
-    warn = next(entry.high for entry in WARN if entry.statistic == "shift_m")
+    warn = next(entry for entry in WARN if entry.statistic == "shift_m")
     shifts = {n: c["shift"] for n, c in comparisons.items() if c["shift"] and c["shift"]["quality"] >= MIN_QUALITY}
-    # L30 is Landsat's own pixels on another grid: no registration lies between them, whatever the date.
-    own = {name for name in shifts if improved or name == "landsat-hls_l30"}
-    off = {name for name, shift in shifts.items() if shift["distance_m"] > STOP["shift_m"]}
-    far = off & own | {name for name in off if shifts[name]["distance_m"] > STOP["shift_before_m"]}
-    some = {name for name, shift in shifts.items() if warn is not None and shift["distance_m"] > warn}
+    metres = {name: shift["distance_m"] for name, shift in shifts.items()}
+    some = {name for name in shifts if not warn.holds(metres[name])}
     if not some:
         return
+    off = {name for name in shifts if metres[name] > STOP["shift_m"]}
+    # L30 is Landsat's own pixels on another grid: no registration lies between them, whatever the date.
+    far = {name for name in off if improved or name == "landsat-hls_l30" or metres[name] > STOP["shift_before_m"]}
     found = "; ".join(
-        f"{listed(name.split('-')[1:])} has to move {moved(shifts[name])} to lie on {listed(name.split('-')[:1])}"
+        f"{listed([second])} has to move {moved(shifts[name])} to lie on {listed([first])}"
         for name in sorted(far or some)
+        for first, second in [name.split("-")]
     )
     if far:
         cause = "a grid that was snapped or announced off the file's (Landsat's edges lie at odd multiples of 15 m)"
@@ -248,7 +237,7 @@ def _shifts(comparisons: Mapping[str, Any], day: str, earlier: list[Finding]) ->
     else:
         cause = f"registration before the improved geolocation of {IMPROVED_GEOLOCATION}"
     # Where registration may explain one of the shifts, the others do not tell which product is off.
-    guilty = culprits(far or some, set(shifts) if far in (off, set()) else far)
+    guilty = culprits(far or some, shifts if far in (off, set()) else far)
     yield Finding("shift", CONTRADICTION if far else WARNING, guilty, found, cause)
 
 
@@ -260,57 +249,36 @@ def unusual(comparisons: Mapping[str, Any], products: Mapping[str, Any]) -> list
         products: levels by product and band.
     """
     measured = {name: found for name, found in comparisons.items() if "bands" in found}
-    few = [_few(name) for name in comparisons if name not in measured and measured]
-    return [*few, *_flat(measured), *_statistics(measured), *_levels(products)]
-
-
-def _few(name: str) -> Finding:
-    found = f"{pretty(name)}: too few pixels clear in both, so these two are not compared"
-    return Finding("few", WARNING, tuple(name.split("-")), found, "clouds, and margins around them")
-
-
-def _flat(measured: Mapping[str, Any]) -> Iterator[Finding]:
-    for name, found in measured.items():
-        if found["highest_r"] is None:
-            text = f"{pretty(name)}: fewer than two bands vary, so ground and bands cannot be told"
-            yield Finding("flat", WARNING, tuple(name.split("-")), text, "water, sand or snow throughout")
-
-
-def _statistics(measured: Mapping[str, Any]) -> Iterator[Finding]:
-    """Statistics outside the range of good pairs; slopes and correlations only of bands that vary."""
-    for name, found in measured.items():
-        for entry in (e for e in WARN if e.comparison == name):
-            off = {
-                band: figures["stable"][entry.statistic]
-                for band, figures in found["bands"].items()
-                if _varies(figures["stable"]) or entry.statistic in ("bias", "rmse")
-                if not entry.holds(figures["stable"].get(entry.statistic, entry.low or 0.0))
-            }
-            if off:
-                yield _warning(entry, tuple(name.split("-")), f"{pretty(name)}: {entry.statistic}", off)
-
-
-def _varies(figures: Mapping[str, float]) -> bool:
-    return min(figures["std_first"], figures["std_second"]) >= VARIATION
-
-
-def _levels(products: Mapping[str, Any]) -> Iterator[Finding]:
+    findings = []
+    for name in comparisons if measured else ():
+        if name not in measured:
+            found = f"{pretty(name)}: too few pixels clear in both, so these two are not compared"
+            findings.append(Finding("few", WARNING, tuple(name.split("-")), found, "clouds, and margins around them"))
+    for name in measured:
+        if measured[name]["highest_r"] is None:
+            found = f"{pretty(name)}: fewer than two bands vary, so ground and bands cannot be told"
+            findings.append(Finding("flat", WARNING, tuple(name.split("-")), found, "water, sand or snow throughout"))
+    for name in measured:
+        stable = {band: figures["stable"] for band, figures in measured[name]["bands"].items()}
+        findings += _outside(name, name.split("-"), stable)
     for product, bands in products.items():
-        for entry in (e for e in WARN if e.comparison == "levels"):
-            off = {
-                band: figures[entry.statistic]
-                for band, figures in bands.items()
-                if figures["pixels"] and not entry.holds(figures[entry.statistic])
-            }
-            if off:
-                yield _warning(entry, (product,), f"{PRODUCTS[product].heading}: {entry.statistic}", off)
+        findings += _outside("levels", [product], {band: found for band, found in bands.items() if found["pixels"]})
+    return findings
 
 
-def _warning(entry: Expected, products: tuple[str, ...], what: str, off: Mapping[str, float]) -> Finding:
-    values = ", ".join(f"{band} {value:.3g}" for band, value in off.items())
-    span = f"{entry.low} to {entry.high}"
-    if entry.low is None or entry.high is None:
-        span = f"at most {entry.high}" if entry.low is None else f"at least {entry.low}"
-    return Finding(
-        "statistic", WARNING, products, f"{what} {values}, expected {span}", "haze, change, dark or flat ground"
-    )
+def _outside(comparison: str, products: Collection[str], bands: Mapping[str, Mapping[str, float]]) -> Iterator[Finding]:
+    """Statistics outside the range of good pairs; slopes and correlations only of bands that vary."""
+    for entry in (e for e in WARN if e.comparison == comparison):
+        if entry.statistic in ("r", "rma_slope"):
+            varying = [b for b, found in bands.items() if min(found["std_first"], found["std_second"]) >= VARIATION]
+        else:
+            varying = list(bands)
+        values = {band: bands[band][entry.statistic] for band in varying}
+        off = {band: value for band, value in values.items() if not entry.holds(value)}
+        if off:
+            shown = ", ".join(f"{band} {value:.3g}" for band, value in off.items())
+            span = f"{entry.low} to {entry.high}"
+            if entry.low is None or entry.high is None:
+                span = f"at most {entry.high}" if entry.low is None else f"at least {entry.low}"
+            found = f"{listed(products, ' - ')}: {entry.statistic} {shown}, expected {span}"
+            yield Finding("statistic", WARNING, tuple(products), found, "haze, change, dark or flat ground")

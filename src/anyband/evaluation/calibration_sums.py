@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from anyband.chips.dataset import ChipDataset
+from anyband.evaluation.confusion import BY_CLASS, OVERALL
 from anyband.evaluation.inference import Change, evenly_spaced, logits_of
-from anyband.evaluation.run_columns import BY_CLASS, OVERALL
 from anyband.models.baselines.prediction_fusion import fit_log_temperature
 from anyband.models.core.method import Method
 from anyband.runtime import UserError
@@ -72,44 +72,30 @@ class CalibrationSums:
         log_probability = (pixels / self.temperature).log_softmax(dim=0)
         probability = log_probability.exp().numpy()
         predicted = prediction.reshape(-1)[scored]
-        nll = -log_probability.numpy()[truth, np.arange(len(truth))]
-        self._add_overall(block, probability, predicted, truth, nll)
-        self._add_by_class(block, probability, truth)
-
-    def _add_overall(
-        self, block: Integers, probability: Floats, predicted: Integers, truth: Integers, nll: Floats
-    ) -> None:
-        columns = np.arange(len(truth))
-        confidence = probability[predicted, columns]
-        brier = np.square(probability).sum(axis=0) - 2 * probability[truth, columns] + 1
+        every, (blocks, classes) = np.arange(len(truth)), self.by_class.shape[:2]
+        confidence = probability[predicted, every]
+        nll = -log_probability.numpy()[truth, every]
+        brier = np.square(probability).sum(axis=0) - 2 * probability[truth, every] + 1
         cell = block * BINS + bin_of(confidence)
         for column, weight in enumerate((None, confidence, predicted == truth, nll, brier)):
-            counted = np.bincount(cell, weight, minlength=len(self.blocks) * BINS)
-            self.overall[..., column] += counted.reshape(-1, BINS)
-
-    def _add_by_class(self, block: Integers, probability: Floats, truth: Integers) -> None:
-        blocks, classes = self.by_class.shape[:2]
+            self.overall[..., column] += np.bincount(cell, weight, minlength=blocks * BINS).reshape(-1, BINS)
         cell = (block + np.arange(classes)[:, None] * blocks) * BINS + bin_of(probability)  # (classes, n)
-        true_cell = cell[truth, np.arange(len(truth))]
-        for column, (where, weight) in enumerate(((cell, None), (cell, probability.ravel()), (true_cell, None))):
+        for column, (where, weight) in enumerate(
+            ((cell, None), (cell, probability.ravel()), (cell[truth, every], None))
+        ):
             counted = np.bincount(where.ravel(), weight, minlength=blocks * classes * BINS)
             self.by_class[..., column] += counted.reshape(classes, blocks, BINS).swapaxes(0, 1)
 
     def overall_table(self) -> pd.DataFrame:
         """Columns block, bin and those of `OVERALL`, with every bin."""
         block, index = np.indices(self.overall.shape[:2])
-        keys = {"block": self.blocks[block.ravel()], "bin": index.ravel()}
-        return _table(keys, self.overall, OVERALL)
+        return _table({"block": self.blocks[block.ravel()], "bin": index.ravel()}, self.overall, OVERALL)
 
     def class_table(self, codes: Sequence[int]) -> pd.DataFrame:
         """Columns block, class (label code), bin and those of `BY_CLASS`, without empty bins."""
         block, index, place = np.indices(self.by_class.shape[:3])
-        keys = {
-            "block": self.blocks[block.ravel()],
-            "class": np.asarray(codes)[index.ravel()],
-            "bin": place.ravel(),
-        }
-        table = _table(keys, self.by_class, BY_CLASS)
+        name, code = self.blocks[block.ravel()], np.asarray(codes)[index.ravel()]
+        table = _table({"block": name, "class": code, "bin": place.ravel()}, self.by_class, BY_CLASS)
         return table[table["count"] > 0]
 
 

@@ -1,4 +1,4 @@
-"""Integer confusion matrices, the atom of every table, and their scores. Imports no torch.
+"""Integer confusion matrices, the atom of every table, their scores, and the columns of a run's tables. Without torch.
 
 Rows are reference classes, columns are predicted classes. Scores take counts `(..., K, K)` and work on the last two
 axes. A class without reference pixels has no score (NaN) and does not enter a mean; it is never scored 0. A class with
@@ -13,6 +13,19 @@ from numpy.typing import NDArray
 Integers = NDArray[np.int64]
 Counts = NDArray[np.int64] | NDArray[np.float64]
 Scores = NDArray[np.float64]
+
+
+CONFUSION = ("method", "seed", "condition", "block", "reference", "prediction", "count")
+"""`confusion.csv`: rows of the matrix are the reference, codes of classes."""
+
+OVERALL = ("count", "confidence_sum", "correct", "nll_sum", "brier_sum")
+"""Sums in each bin of `calibration.csv`."""
+
+BY_CLASS = ("count", "probability_sum", "positives")
+"""Sums in each bin of `class_calibration.csv`."""
+
+IMAGES = ("rmse", "psnr_db", "ssim", "ergas", "sam_deg")
+"""Scores of each band in `image_scores.csv`."""
 
 
 def confusion_matrix(reference: NDArray[np.integer], prediction: NDArray[np.integer], classes: int) -> Integers:
@@ -34,19 +47,10 @@ def by_block(
 
 def tidy(matrices: dict[str, Integers], codes: tuple[int, ...]) -> pd.DataFrame:
     """Columns block, reference, prediction, count; all K * K rows of each block, with class codes."""
-    count = len(codes)
-    frames = [
-        pd.DataFrame(
-            {
-                "block": name,
-                "reference": np.repeat(codes, count),
-                "prediction": np.tile(codes, count),
-                "count": matrix.ravel(),
-            }
-        )
-        for name, matrix in matrices.items()
-    ]
-    return pd.concat(frames, ignore_index=True)
+    cells = pd.MultiIndex.from_product([list(matrices), codes, codes], names=["block", "reference", "prediction"])
+    return pd.DataFrame(
+        {"count": np.concatenate([matrix.ravel() for matrix in matrices.values()])}, cells
+    ).reset_index()
 
 
 def class_iou(counts: Counts) -> Scores:

@@ -3,8 +3,7 @@
 import resource
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,15 +16,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from anyband.chips.dataset import ChipDataset, load_split
 from anyband.conditions import CONDITIONS, PRIMARY_CONDITIONS, TWINS
-from anyband.evaluation import confusion
 from anyband.evaluation.calibration_sums import CalibrationSums, fit_temperature
+from anyband.evaluation.confusion import BY_CLASS, CONFUSION, OVERALL, by_block, tidy
 from anyband.evaluation.image_scores import score_images
 from anyband.evaluation.inference import Change, label_grid, logits_of
-from anyband.evaluation.run_columns import BY_CLASS, CONFUSION, OVERALL
 from anyband.evaluation.views import View, views
 from anyband.models.core.method import Method, UnsupportedInputError
 from anyband.models.core.storage import load
-from anyband.runtime import UserError, atomic_path, progress, write_csv, write_json
+from anyband.runtime import UserError, atomic_path, progress, read_csv, write_csv, write_json
 
 
 @dataclass(frozen=True)
@@ -74,10 +72,23 @@ def evaluate_run(directory: Path, chips: Path, splits: Path, conditions: tuple[s
     maps = map_conditions(method, table, wanted, validation, f"evaluating {recipe.method} seed-{recipe.seed}")
     if not maps:
         raise nothing
-    names = {"method": recipe.method, "seed": recipe.seed}
-    write_csv(directory / "confusion.csv", _confusions(table, maps, names))
-    write_csv(directory / "calibration.csv", _calibrations(maps, names))
-    write_csv(directory / "class_calibration.csv", _class_calibrations(table, maps, names))
+    names: dict[str, Any] = {"method": recipe.method, "seed": recipe.seed}
+    confusions = [
+        tidy(by_block(table.label, result.prediction, table.block, len(table.classes)), table.classes).assign(
+            **names, condition=condition
+        )
+        for condition, result in maps.items()
+    ]
+    write_csv(directory / "confusion.csv", pd.concat(confusions, ignore_index=True)[list(CONFUSION)])
+    looks = [(sums, names | about) for sums, about in _looks(maps)]
+    columns = ["method", "seed", "condition", "block", "scaled"]
+    overall = _calibrations(looks, CalibrationSums.overall_table, [*columns, "temperature", "bin", *OVERALL])
+    write_csv(directory / "calibration.csv", overall)
+    undisturbed = [(sums, about) for sums, about in looks if about["condition"] in CONDITIONS]
+    by_class = _calibrations(
+        undisturbed, lambda sums: sums.class_table(table.classes), [*columns, "class", "bin", *BY_CLASS]
+    )
+    write_csv(directory / "class_calibration.csv", by_class)
     note = {"note": recipe.note} if recipe.note else {}
     write_json(directory / "cost.json", _costs(method, table, wanted, maps, directory) | note)
     write_csv(directory / "image_scores.csv", score_images(method, table, products).round(5))
@@ -137,29 +148,14 @@ def score_maps(method: Method, table: ChipDataset, view: View, temperature: floa
     return ScoredMaps(prediction, as_predicted, scaled, seconds)
 
 
-def _confusions(table: ChipDataset, maps: dict[str, ScoredMaps], names: dict[str, Any]) -> pd.DataFrame:
-    frames = []
-    for condition, result in maps.items():
-        matrices = confusion.by_block(table.label, result.prediction, table.block, len(table.classes))
-        frames.append(confusion.tidy(matrices, table.classes).assign(**names, condition=condition))
-    return pd.concat(frames, ignore_index=True)[list(CONFUSION)]
-
-
-def _calibrations(maps: dict[str, ScoredMaps], names: dict[str, Any]) -> pd.DataFrame:
-    """Binned confidences of every condition, and of undisturbed ones a second time after temperature scaling."""
-    frames = [sums.overall_table().assign(**about) for sums, about in _looks(maps)]
-    columns = ["condition", "block", "scaled", "temperature", "bin", *OVERALL]
-    return pd.concat(frames, ignore_index=True).assign(**names)[["method", "seed", *columns]]
-
-
-def _class_calibrations(table: ChipDataset, maps: dict[str, ScoredMaps], names: dict[str, Any]) -> pd.DataFrame:
-    """Binned probabilities of each class under undisturbed conditions, as predicted and after temperature scaling."""
-    found = {key: result for key, result in maps.items() if key in CONDITIONS}
-    frames = [sums.class_table(table.classes).assign(**about) for sums, about in _looks(found)]
-    columns = ["method", "seed", "condition", "block", "scaled", "class", "bin", *BY_CLASS]
-    if not frames:
-        return pd.DataFrame(columns=columns)
-    return pd.concat(frames, ignore_index=True).assign(**names)[columns]
+def _calibrations(
+    looks: Iterable[tuple[CalibrationSums, dict[str, Any]]],
+    table: Callable[[CalibrationSums], pd.DataFrame],
+    columns: list[str],
+) -> pd.DataFrame:
+    """The tables of binned probabilities, one below the other, with what tells them apart."""
+    frames = [table(sums).assign(**about) for sums, about in looks]
+    return pd.concat(frames, ignore_index=True)[columns] if frames else pd.DataFrame(columns=columns)
 
 
 def _looks(maps: dict[str, ScoredMaps]) -> Iterator[tuple[CalibrationSums, dict[str, Any]]]:
@@ -186,22 +182,17 @@ def _costs(
         "endpoint_conditions": list(TWINS if method.endpoint_twins else PRIMARY_CONDITIONS),
         "trained_on": sorted(method.training_products),
         "parameters": parameters(method),
-        "trainable_parameters": trainable_parameters(method),
+        "trainable_parameters": parameters(method, trainable=True),
         "macs_per_km2": multiply_accumulates_per_km2(method, table, view.products, view.change(table)),
-        "train_seconds": read_train_seconds(directory / "history.csv"),
+        "train_seconds": float(read_csv(directory / "history.csv")["seconds"].iloc[-1]),
         "inference_km2_per_s": round(area_km2 / maps[condition].seconds, 2),
         "peak_memory_mb": peak_memory_mb(),
     }
 
 
-def parameters(method: Method) -> int:
-    """Number of values that a trained method keeps."""
-    return sum(p.numel() for p in method.parameters())
-
-
-def trainable_parameters(method: Method) -> int:
-    """Of these, the number that gradients change: none in a forest, not all in a network that is partly frozen."""
-    return sum(p.numel() for p in method.parameters() if p.requires_grad)
+def parameters(method: Method, trainable: bool = False) -> int:
+    """Number of values that a trained method keeps, or of those that gradients change: none of a forest, for one."""
+    return sum(p.numel() for p in method.parameters() if p.requires_grad or not trainable)
 
 
 def multiply_accumulates_per_km2(
@@ -211,38 +202,20 @@ def multiply_accumulates_per_km2(
     observation = table.observation([0], products)
     if change is not None:
         observation = change(np.array([0]), observation)
+    # The counter fails on a layer that is given a parameter as its input, if that asks for gradients.
+    weights = {name: parameter.detach() for name, parameter in method.named_parameters()}
     # The fused attention kernel is not in the counter's table on a CPU; the plain one does the same arithmetic.
     with (
-        _no_gradients(method),
         torch.inference_mode(),
         torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH),
         FlopCounterMode(display=False) as counter,
     ):
-        method(observation, label_grid(table))
+        torch.func.functional_call(method, weights, (observation, label_grid(table)))
     operations: int = counter.get_total_flops()
     return round(operations / 2 / (table.chip_m / 1000) ** 2)
-
-
-@contextmanager
-def _no_gradients(method: Method) -> Iterator[None]:
-    """No parameter asks for gradients: the counter fails on a layer that is given one as its input."""
-    asking = [parameter for parameter in method.parameters() if parameter.requires_grad]
-    for parameter in asking:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in asking:
-            parameter.requires_grad_(True)
 
 
 def peak_memory_mb() -> float:
     """Largest resident memory of this process so far, MB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / 1e6 if sys.platform == "darwin" else peak / 1e3, 1)
-
-
-def read_train_seconds(history: Path) -> float:
-    """Wall time of the training loop, from the last row of its history."""
-    last = history.read_text(encoding="utf-8").strip().splitlines()[-1]
-    return float(last.rsplit(",", 1)[1])

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import correlate1d
+from scipy.ndimage import gaussian_filter, minimum_filter
 
 from anyband.chips.dataset import ChipDataset
+from anyband.evaluation.confusion import IMAGES
 from anyband.evaluation.inference import BATCH, label_grid
-from anyband.evaluation.run_columns import IMAGES
 from anyband.models.baselines.translation import Translation
 from anyband.models.core.method import Method
 
@@ -22,18 +22,14 @@ Mask = NDArray[np.bool_]
 SSIM_RADIUS, SSIM_SIGMA = 5, 1.5
 
 
+def _band_means(values: Images) -> NDArray[np.float64]:
+    """Means (B,) of the spectra (n, B), NaN without any."""
+    return values.mean(axis=0) if len(values) else np.full(values.shape[1], np.nan)
+
+
 def rmse(reference: Images, estimate: Images, valid: Mask) -> NDArray[np.float64]:
     """Root of the mean squared error per band (B,), in the unit of the images."""
-    difference = (estimate[valid] - reference[valid]).astype(np.float64)
-    if not len(difference):
-        return np.full(reference.shape[-1], np.nan)
-    return np.asarray(np.sqrt((difference**2).mean(axis=0)))
-
-
-def psnr(reference: Images, estimate: Images, valid: Mask, peak: float = 1.0) -> NDArray[np.float64]:
-    """Peak signal-to-noise ratio per band (B,), dB: 20 log10(peak / RMSE); infinite where the images agree."""
-    with np.errstate(divide="ignore"):
-        return 20 * np.log10(peak / rmse(reference, estimate, valid))
+    return np.asarray(np.sqrt(_band_means((estimate[valid] - reference[valid]).astype(np.float64) ** 2)))
 
 
 def ssim(reference: Images, estimate: Images, valid: Mask, peak: float = 1.0) -> NDArray[np.float64]:
@@ -42,42 +38,24 @@ def ssim(reference: Images, estimate: Images, valid: Mask, peak: float = 1.0) ->
     Wang et al. 2004, IEEE Transactions on Image Processing 13(4), eq. 13, with K1 = 0.01 and K2 = 0.03. With a peak of
     1 the constants are large for dark bands, so values of different bands do not compare.
     """
-    whole = whole_windows(valid)
+    whole = minimum_filter(valid, 2 * SSIM_RADIUS + 1, axes=(1, 2), mode="constant", cval=0)
     total = np.zeros(reference.shape[-1])
     for i in range(len(reference)):  # one chip at a time, as a split fills the memory several times over
-        chip = slice(i, i + 1)
-        x, y = (
-            np.where(valid[chip, ..., None], image[chip], 0.0).astype(np.float64) for image in (reference, estimate)
-        )
-        total += similarity(x, y, peak)[whole[chip]].sum(axis=0)
+        x, y = (np.where(valid[i, ..., None], image[i], 0.0).astype(np.float64) for image in (reference, estimate))
+        total += _similarity(x, y, peak)[whole[i]].sum(axis=0)
     return total / whole.sum() if whole.any() else np.full(len(total), np.nan)
 
 
-def similarity(x: NDArray[np.float64], y: NDArray[np.float64], peak: float) -> NDArray[np.float64]:
-    """Structural similarity of the windows around all pixels (N, H, W, B)."""
-    mean_x, mean_y = smooth(x), smooth(y)
-    var_x, var_y = smooth(x * x) - mean_x**2, smooth(y * y) - mean_y**2
-    covariance = smooth(x * y) - mean_x * mean_y
+def _similarity(x: NDArray[np.float64], y: NDArray[np.float64], peak: float) -> NDArray[np.float64]:
+    """Structural similarity of the windows around all pixels (H, W, B)."""
+    mean_x, mean_y, square_x, square_y, product = (
+        gaussian_filter(image, SSIM_SIGMA, radius=SSIM_RADIUS, axes=(0, 1), mode="constant")
+        for image in (x, y, x * x, y * y, x * y)
+    )
     c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2
-    likeness = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
-    return np.asarray(likeness / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2)))
-
-
-def smooth(images: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Gaussian mean around every pixel; windows that leave the image see zeros."""
-    offset = np.arange(-SSIM_RADIUS, SSIM_RADIUS + 1)
-    weight = np.exp(-(offset**2) / (2 * SSIM_SIGMA**2))
-    weight /= weight.sum()
-    rows = correlate1d(images, weight, axis=1, mode="constant")
-    return np.asarray(correlate1d(rows, weight, axis=2, mode="constant"))
-
-
-def whole_windows(valid: Mask) -> Mask:
-    """Where the window around a pixel (N, H, W) lies inside the image and is valid throughout."""
-    ones = np.ones(2 * SSIM_RADIUS + 1)
-    count = correlate1d(valid.astype(np.float64), ones, axis=1, mode="constant")
-    count = correlate1d(count, ones, axis=2, mode="constant")
-    return np.asarray(count > (2 * SSIM_RADIUS + 1) ** 2 - 0.5)
+    likeness = (2 * mean_x * mean_y + c1) * (2 * (product - mean_x * mean_y) + c2)
+    spread = square_x - mean_x**2 + square_y - mean_y**2 + c2
+    return np.asarray(likeness / ((mean_x**2 + mean_y**2 + c1) * spread))
 
 
 def sam(reference: Images, estimate: Images, valid: Mask) -> float:
@@ -90,35 +68,26 @@ def sam(reference: Images, estimate: Images, valid: Mask) -> float:
     return float(np.degrees(np.arccos(np.clip((x * y).sum(axis=-1) / size, -1, 1))).mean())
 
 
-def ergas_terms(reference: Images, estimate: Images, valid: Mask, ratio: float = 1 / 3) -> NDArray[np.float64]:
-    """What each band (B,) adds to ERGAS: 100 ratio RMSE / mean; ERGAS is the quadratic mean over bands.
+def tidy(
+    reference: Images, estimate: Images, valid: Mask, bands: tuple[str, ...], ratio: float = 1 / 3
+) -> pd.DataFrame:
+    """One row per band, and a row "all": RMSE over all values, PSNR of that, mean SSIM, ERGAS and spectral angle.
 
-    Wald 2000, "Quality of high resolution synthesised images: is there a simple criterion?". `ratio` is the pixel size
-    of the translated image over that of its source: 10 m / 30 m.
+    PSNR is 20 log10(1 / RMSE), dB. ERGAS is the quadratic mean over bands of 100 ratio RMSE / mean, 0 is perfect: Wald
+    2000, "Quality of high resolution synthesised images: is there a simple criterion?". `ratio` is the pixel size of
+    the translated image over that of its source: 10 m / 30 m.
     """
-    if not valid.any():
-        return np.full(reference.shape[-1], np.nan)
-    mean = reference[valid].astype(np.float64).mean(axis=0)
-    return np.asarray(100 * ratio * rmse(reference, estimate, valid) / mean)
-
-
-def ergas(reference: Images, estimate: Images, valid: Mask, ratio: float = 1 / 3) -> float:
-    """Relative global error, dimensionless; 0 is perfect."""
-    return float(np.sqrt((ergas_terms(reference, estimate, valid, ratio) ** 2).mean()))
-
-
-def tidy(reference: Images, estimate: Images, valid: Mask, bands: tuple[str, ...]) -> pd.DataFrame:
-    """One row per band, and a row "all": RMSE over all values, PSNR of that, mean SSIM, ERGAS and spectral angle."""
     errors, likeness = (score(reference, estimate, valid) for score in (rmse, ssim))
-    total = np.sqrt((errors**2).mean())
+    relative = 100 * ratio * errors / _band_means(reference[valid].astype(np.float64))
+    with_all = np.append(errors, np.sqrt((errors**2).mean()))
     with np.errstate(divide="ignore"):
-        decibel = -20 * np.log10(total)
+        decibel = 20 * np.log10(1 / with_all)
     columns = {
         "band": [*bands, "all"],
-        "rmse": [*errors, total],
-        "psnr_db": [*psnr(reference, estimate, valid), decibel],
-        "ssim": [*likeness, likeness.mean()],
-        "ergas": [*ergas_terms(reference, estimate, valid), ergas(reference, estimate, valid)],
+        "rmse": with_all,
+        "psnr_db": decibel,
+        "ssim": np.append(likeness, likeness.mean()),
+        "ergas": np.append(relative, np.sqrt((relative**2).mean())),
         "sam_deg": [*(float("nan") for _ in bands), sam(reference, estimate, valid)],
     }
     return pd.DataFrame(columns, columns=["band", *IMAGES])

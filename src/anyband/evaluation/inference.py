@@ -1,6 +1,7 @@
 """Logits of the chips of a split, batch by batch: every map of an evaluation, and the score that a training reports."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -75,6 +76,28 @@ def validation_score(method: Method, table: ChipDataset) -> float:
             known[products] = float(mean_iou(matrix))
         scores.append(known[products])
     return float(np.mean(scores))
+
+
+@torch.inference_mode()
+def explained(method: Any, table: ChipDataset) -> float:
+    """The score of a pretraining: mean over ordered pairs of products, and the bands of the second, of 1 - error.
+
+    The error is the squared one over the variance. On evenly spaced validation chips; the two acquisitions are up to
+    some days apart, so 1 is out of reach.
+
+    Args:
+        method: a `Reconstruction`.
+        table: validation chips.
+    """
+    method.eval()
+    products = method.training_products
+    observation, query = table.observation(evenly_spaced(len(table), CHIPS), products), label_grid(table)
+    shares: list[float] = []
+    for source in sorted(products):
+        spectra = method(observation.only(frozenset({source})), query)
+        for group in (group for group in observation.groups if group.product != source):
+            shares += method.explained(spectra, query, group)
+    return float(np.mean(shares)) if shares else float("nan")
 
 
 def answerable(method: Method, conditions: Sequence[str]) -> dict[str, frozenset[str]]:

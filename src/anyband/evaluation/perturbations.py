@@ -99,12 +99,8 @@ def _drop_random(groups: Groups, values: tuple[str, ...], chips: Chips) -> Group
 
 def select(groups: Groups, wanted: Callable[[Band], bool]) -> Groups:
     """The groups with only the bands that are wanted; groups without any are left out."""
-    result = []
-    for group in groups:
-        channels = tuple(c for c, band in enumerate(group.band_sets[0]) if wanted(band))
-        if channels:
-            result.append(group if len(channels) == len(group.band_sets[0]) else group.select_bands(channels))
-    return tuple(result)
+    channels = [tuple(c for c, band in enumerate(group.band_sets[0]) if wanted(band)) for group in groups]
+    return tuple(group.select_bands(chosen) for group, chosen in zip(groups, channels, strict=True) if chosen)
 
 
 def _duplicate(groups: Groups, values: tuple[str, ...], chips: Chips) -> Groups:
@@ -113,36 +109,37 @@ def _duplicate(groups: Groups, values: tuple[str, ...], chips: Chips) -> Groups:
     for group in groups:
         count = len(group.band_sets[0])
         extra = tuple(c for c, band in enumerate(group.band_sets[0]) if band.concept in FAMILIES[values[0]])
-        longer = group.select_bands((*range(count), *extra))
-        sets = tuple(
-            BandSet(s.platform, s.bands[:count] + tuple(replace(b, name=f"{b.name}-again") for b in s.bands[count:]))
-            for s in longer.band_sets
-        )
-        result.append(replace(longer, band_sets=sets))
+        result.append(_renamed(group.select_bands((*range(count), *extra)), "{}-again", count))
     return tuple(result)
+
+
+def _renamed(group: BandGroup, form: str, start: int = 0) -> BandGroup:
+    """The group with other names of its bands from `start` on."""
+    sets = []
+    for band_set in group.band_sets:
+        renamed = (replace(band, name=form.format(band.name)) for band in band_set.bands[start:])
+        sets.append(BandSet(band_set.platform, (*band_set.bands[:start], *renamed)))
+    return replace(group, band_sets=tuple(sets))
 
 
 def _merged(groups: Groups, values: tuple[str, ...], chips: Chips) -> Groups:
     """One acquisition, called like the first product, with the bands of all; the others' names say where from."""
     first = groups[0].product
-    result = []
-    for group in groups:
-        prefix = "" if group.product == first else f"{group.product}."
-        sets = tuple(
-            BandSet(s.platform, tuple(replace(band, name=prefix + band.name) for band in s)) for s in group.band_sets
-        )
-        result.append(replace(group, product=first, band_sets=sets))
-    return tuple(sorted(result, key=lambda group: group.pixel_m))
+    others = (g if g.product == first else _renamed(g, f"{g.product}.{{}}") for g in groups)
+    return tuple(sorted((replace(group, product=first) for group in others), key=lambda group: group.pixel_m))
 
 
 def _gsd(groups: Groups, values: tuple[str, ...], chips: Chips) -> Groups:
-    target, stated = values
-    coarse = coarsen(groups, float(target), stated)
-    return hide_distances(coarse) if stated == "absent" else coarse
+    """Coarser pixels; where the distance is absent, bands all state the same one."""
+    coarse = coarsen(groups, float(values[0]), values[1])
+    return describe(coarse, lambda _, band: replace(band, gsd_m=UNSTATED_GSD_M)) if values[1] == "absent" else coarse
 
 
 def _srf(groups: Groups, values: tuple[str, ...], chips: Chips) -> Groups:
-    return hide_responses(groups) if values[0] == "absent" else swap_responses(groups)
+    """Responses of other bands, or flat ones over the whole range of their quantity, and no concept."""
+    if values[0] == "wrong":
+        return swap_responses(groups)
+    return describe(groups, lambda _, band: replace(band, response=_FLAT[band.quantity], concept="unknown"))
 
 
 def _scene(groups: Groups, values: tuple[str, ...], chips: Chips) -> Groups:
@@ -213,27 +210,14 @@ def _as(groups: Groups, values: tuple[str, ...], chips: Chips) -> Groups:
     return tuple(result)
 
 
-def describe(groups: Groups, change: Callable[[int, BandSet, Band], Band]) -> Groups:
-    """The groups with every band's description changed; `change` gets the index of the band set, the set, the band."""
-    return tuple(
-        replace(
-            group,
-            band_sets=tuple(
-                BandSet(s.platform, tuple(change(i, s, band) for band in s)) for i, s in enumerate(group.band_sets)
-            ),
-        )
-        for group in groups
-    )
-
-
-def hide_responses(groups: Groups) -> Groups:
-    """Bands with a flat response over the whole range of their quantity, the same for all, and no concept."""
-    return describe(groups, lambda i, s, band: replace(band, response=_FLAT[band.quantity], concept="unknown"))
-
-
-def hide_distances(groups: Groups) -> Groups:
-    """Bands that all state the same sampling distance."""
-    return describe(groups, lambda i, s, band: replace(band, gsd_m=UNSTATED_GSD_M))
+def describe(groups: Groups, change: Callable[[int, Band], Band]) -> Groups:
+    """The groups with every band's description changed; `change` gets the index of the band set and the band."""
+    result = []
+    for group in groups:
+        sets = enumerate(group.band_sets)
+        changed = tuple(BandSet(s.platform, tuple(change(index, band) for band in s)) for index, s in sets)
+        result.append(replace(group, band_sets=changed))
+    return tuple(result)
 
 
 def swap_responses(groups: Groups) -> Groups:
@@ -242,17 +226,19 @@ def swap_responses(groups: Groups) -> Groups:
     In order of wavelength and among bands of one quantity, each takes those of the band half the row further on. The
     only band of a quantity keeps its own.
     """
-    described: dict[tuple[int, str], Band] = {}
     bands = [band for group in groups for band in group.band_sets[0]]
     donor: dict[str, str] = {}
     for quantity in {band.quantity for band in bands}:
         row = sorted((b for b in bands if b.quantity == quantity), key=lambda b: (b.response.centre_nm, b.name))
         donor |= {band.name: row[(i + len(row) // 2) % len(row)].name for i, band in enumerate(row)}
-    for group in groups:
-        for index, band_set in enumerate(group.band_sets):
-            described |= {(index, band.name): band for band in band_set}
+    described = {
+        (index, band.name): band
+        for group in groups
+        for index, band_set in enumerate(group.band_sets)
+        for band in band_set
+    }
 
-    def change(index: int, band_set: BandSet, band: Band) -> Band:
+    def change(index: int, band: Band) -> Band:
         name = donor[band.name]
         other = described.get((index, name), described[0, name])
         return replace(band, response=other.response, concept=other.concept)
@@ -313,12 +299,9 @@ def cover(groups: tuple[BandGroup, ...], percent: float, names: tuple[str, ...])
     side_m = max(n * group.pixel_m for group in groups for n in group.values.shape[2:])
     inside = round(side_m / STEP_M)
     whole = np.arange(inside) % SIZE
-    clouds = []
-    for name in names:
-        field = cloud_field(name, groups[0].product)
-        clouds.append(field > np.quantile(field[np.ix_(whole, whole)], 1 - percent / 100))
-    sky = torch.from_numpy(np.stack(clouds))
-    return tuple(_hide(group, sky) for group in groups)
+    fields = [cloud_field(name, groups[0].product) for name in names]
+    clouds = [field > np.quantile(field[np.ix_(whole, whole)], 1 - percent / 100) for field in fields]
+    return tuple(_hide(group, torch.from_numpy(np.stack(clouds))) for group in groups)
 
 
 def _hide(group: BandGroup, sky: Tensor) -> BandGroup:

@@ -50,24 +50,12 @@ class Survey:
     positions: Positions
     counts: Array
     windows: dict[str, Windows]
-    digests: list[frozenset[str]]
+    digests: list[set[str]]
     mosaics: list[Array]
 
     def __len__(self) -> int:
         """Number of chips."""
         return len(self.chip)
-
-
-@dataclass(frozen=True)
-class _Site:
-    """The same of one store; `offsets` (n, 2) by band group."""
-
-    name: str
-    entries: list[dict[str, Any]]
-    counts: Array
-    digests: list[frozenset[str]]
-    mosaic: Array
-    offsets: dict[str, Array]
 
 
 def survey_stores(stores: Sequence[Path], codes: Sequence[int], chip_m: int) -> Survey:
@@ -77,28 +65,40 @@ def survey_stores(stores: Sequence[Path], codes: Sequence[int], chip_m: int) -> 
         UserError: a missing or unfinished store, stores of another chip side, a chip that occurs twice,
             or no chip at all.
     """
-    sites = [found for path in stores if (found := _survey_site(path, codes, chip_m))]
-    if not sites:
+    entries: list[dict[str, Any]] = []
+    counts, mosaics, digests = [], [], []
+    offsets: dict[str, dict[str, Array]] = {}  # (n, 2) of each store, by band group
+    for path in stores:
+        group = open_site(path)
+        if int(group.attrs["chip_m"]) != chip_m:
+            found = f"{path} holds chips of {group.attrs['chip_m']} m, the settings say {chip_m} m"
+            raise UserError(f"{found}: extract again")
+        if chips := chip_entries(group):
+            label, name = read_array(group, "label"), str(group.attrs["site"])
+            entries += [entry | {"site": name} for entry in chips]
+            counts.append(_count(np.where(read_array(group, "clear") == 1, label, NO_LABEL), codes))
+            mosaics.append(_mosaic(label, chips, chip_m))
+            digests += _digests(group, len(chips))
+            for product in _products(group):
+                for pixel_m, _ in band_groups(group, product):
+                    layer = f"{product}/{pixel_m}m"
+                    offsets.setdefault(layer, {})[name] = read_array(group, f"{layer}/offset_m")
+    if not entries:
         raise UserError(_why_empty(stores))
-    entries = [entry for site in sites for entry in site.entries]
     names, count = np.unique([str(entry["chip"]) for entry in entries], return_counts=True)
     if count.max() > 1:
         raise UserError(f"chip {names[count.argmax()]} occurs twice: name every store once")
-    half = chip_m / 2
-    positions = Positions(
-        x=np.array([entry["x0"] + half for entry in entries]),
-        y=np.array([entry["y0"] - half for entry in entries]),
-        epsg=np.array([entry["epsg"] for entry in entries]),
-        side_m=float(chip_m),
-    )
+    half, x0, y0, epsg = chip_m / 2, *(np.array([entry[key] for entry in entries]) for key in ("x0", "y0", "epsg"))
+    positions = Positions(x0 + half, y0 - half, epsg, float(chip_m))
+    site = np.array([entry["site"] for entry in entries])
     return Survey(
-        site=np.array([site.name for site in sites for _ in site.entries]),
+        site=site,
         chip=np.array([str(entry["chip"]) for entry in entries]),
         positions=positions,
-        counts=np.concatenate([site.counts for site in sites]),
-        windows=_windows(sites, positions),
-        digests=[digest for site in sites for digest in site.digests],
-        mosaics=[site.mosaic for site in sites],
+        counts=np.concatenate(counts),
+        windows=dict(_windows(entries, site, positions, offsets)),
+        digests=digests,
+        mosaics=mosaics,
     )
 
 
@@ -117,43 +117,21 @@ def _why_empty(stores: Sequence[Path]) -> str:
     return f"no chip in any store ({list_reasons(counts) or 'no pairs of scenes'}): {advise(counts, every)}"
 
 
-def _survey_site(path: Path, codes: Sequence[int], chip_m: int) -> _Site | None:
-    """One store, or None when it holds no chip."""
-    group = open_site(path)
-    if int(group.attrs["chip_m"]) != chip_m:
-        raise UserError(f"{path} holds chips of {group.attrs['chip_m']} m, the settings say {chip_m} m: extract again")
-    chips = chip_entries(group)
-    if not chips:
-        return None
-    label = read_array(group, "label")
-    return _Site(
-        name=str(group.attrs["site"]),
-        entries=chips,
-        counts=_count(np.where(read_array(group, "clear") == 1, label, NO_LABEL), codes),
-        digests=_digests(group, len(chips)),
-        mosaic=_mosaic(label, chips, chip_m),
-        offsets={
-            f"{product}/{pixel_m}m": read_array(group, f"{product}/{pixel_m}m/offset_m")
-            for product in _products(group)
-            for pixel_m, _ in band_groups(group, product)
-        },
-    )
-
-
 def _products(group: Any) -> Iterator[str]:
     return (product for product in OPTICAL if product in group)
 
 
-def _windows(sites: Sequence[_Site], positions: Positions) -> dict[str, Windows]:
+def _windows(
+    entries: Sequence[dict[str, Any]], site: Array, positions: Positions, offsets: dict[str, dict[str, Array]]
+) -> Iterator[tuple[str, Windows]]:
+    """Source pixels by band group; nothing and the chip's own corner where a store lacks the group."""
     half = positions.side_m / 2
-    corner = np.stack([positions.x - half, positions.northing + half], axis=1)
-    found = {}
-    for layer in dict.fromkeys(name for site in sites for name in site.offsets):
-        product = layer.split("/")[0]
-        shift = [site.offsets.get(layer, np.zeros((len(site.entries), 2))) for site in sites]
-        items = [str(entry["items"].get(product, "")) for site in sites for entry in site.entries]
-        found[layer] = Windows(np.array(items), corner + np.concatenate(shift) * (1, -1))
-    return found
+    for layer, by_site in offsets.items():
+        corner = np.stack([positions.x - half, positions.northing + half], axis=1)
+        for name, shift in by_site.items():
+            corner[site == name] += shift * (1, -1)
+        items = [str(entry["items"].get(layer.split("/")[0], "")) for entry in entries]
+        yield layer, Windows(np.array(items), corner)
 
 
 def _count(label: Array, codes: Sequence[int]) -> Array:
@@ -162,7 +140,7 @@ def _count(label: Array, codes: Sequence[int]) -> Array:
     return np.stack([(flat == code).sum(axis=1) for code in codes], axis=1)
 
 
-def _digests(group: Any, count: int) -> list[frozenset[str]]:
+def _digests(group: Any, count: int) -> list[set[str]]:
     """Hashes of the finest pixels of every product, chip by chip; chips without a single valid pixel have none."""
     found: list[set[str]] = [set() for _ in range(count)]
     for product in _products(group):
@@ -171,7 +149,7 @@ def _digests(group: Any, count: int) -> list[frozenset[str]]:
             for chip, pixels in zip(chips, np.ascontiguousarray(values), strict=True):
                 if (pixels != PRODUCTS[product].encoding.nodata).any():
                     found[chip].add(hashlib.sha1(pixels.data, usedforsecurity=False).hexdigest())
-    return [frozenset(hashes) for hashes in found]
+    return found
 
 
 def _mosaic(label: Array, chips: Sequence[dict[str, Any]], chip_m: int) -> Array:

@@ -62,8 +62,8 @@ def certify(survey: Survey, block: Array, split: Array, classes: Mapping[int, st
     return certificate | {"violations": violations, "passes": not violations}
 
 
-def _union(sets: list[frozenset[str]], members: Array) -> frozenset[str]:
-    return frozenset().union(*(sets[index] for index in members))
+def _union(sets: list[set[str]], members: Array) -> set[str]:
+    return set().union(*(sets[index] for index in members))
 
 
 def _items(survey: Survey, members: Array) -> set[str]:
@@ -84,21 +84,12 @@ def _overlaps(windows: Windows, ours: Array, theirs: Array, side_m: float) -> se
     from scipy.spatial import cKDTree
 
     found = set()
-    mine, yours = _by_item(windows.item, ours), _by_item(windows.item, theirs)
-    for item in mine.keys() & yours.keys() - {""}:
-        trees = (cKDTree(windows.corner[members]) for members in (mine[item], yours[item]))
-        first, second = trees
-        for index, near in zip(mine[item], first.query_ball_tree(second, side_m - 1, p=np.inf), strict=True):
-            found |= {(int(index), int(yours[item][other])) for other in near}
+    for item in {*windows.item[ours]} & {*windows.item[theirs]} - {""}:
+        mine, yours = (members[windows.item[members] == item] for members in (ours, theirs))
+        first, second = (cKDTree(windows.corner[members]) for members in (mine, yours))
+        for index, near in zip(mine, first.query_ball_tree(second, side_m - 1, p=np.inf), strict=True):
+            found |= {(int(index), int(yours[other])) for other in near}
     return found
-
-
-def _by_item(item: Array, members: Array) -> dict[str, Array]:
-    """Members by their item."""
-    names, number = np.unique(item[members], return_inverse=True)
-    order = np.argsort(number, kind="stable")
-    parts = np.split(members[order], np.cumsum(np.bincount(number, minlength=len(names)))[:-1])
-    return dict(zip(names.tolist(), parts, strict=True))
 
 
 def _class_pixels(survey: Survey, members: Mapping[str, Array], classes: Mapping[int, str]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from anyband.ground import EARTH_RADIUS_M, FALSE_NORTHING_M, Array
 from anyband.landcover import LABEL_PIXEL_M, NO_LABEL
 
-_SEMI_MAJOR_M, _ECCENTRICITY_SQUARED = 6_378_137.0, 6.694379990141e-3  # WGS84
+_ECCENTRICITY_SQUARED = 6.694379990141e-3  # WGS84
 _ROUND = ((-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5))
 _LATITUDE_BANDS = "CDEFGHJKLMNPQRSTUVWX"
 
@@ -32,8 +32,7 @@ class Positions:
     @cached_property
     def corners(self) -> Array:
         """(N, 4, 3) metres in the Earth-centred frame of WGS84, at height 0."""
-        points = [self.degrees(across * self.side_m, along * self.side_m) for across, along in _ROUND]
-        return np.stack([geocentric(longitude, latitude) for longitude, latitude in points], axis=1)
+        return np.stack([self.moved(right * self.side_m, up * self.side_m, 4978) for right, up in _ROUND], axis=1)
 
     @cached_property
     def centres(self) -> Array:
@@ -45,15 +44,20 @@ class Positions:
         """Metres by which the distance of two centres may exceed that of the chips."""
         return 2 * float(np.linalg.norm(self.corners - self.centres[:, None], axis=2).max())
 
-    def degrees(self, dx: float = 0.0, dy: float = 0.0) -> tuple[Array, Array]:
-        """Longitude and latitude (N,) of the points `dx`, `dy` metres from the centres."""
+    def moved(self, dx: float, dy: float, crs: int) -> Array:
+        """(N, 3) coordinates in EPSG:`crs` of the points `dx`, `dy` metres from the centres, at height 0."""
         from pyproj import Transformer
 
-        longitude, latitude = np.empty(len(self.x)), np.empty(len(self.x))
+        points = np.stack([self.x + dx, self.y + dy, np.zeros(len(self.x))], axis=1)
         for epsg in np.unique(self.epsg):
             here = self.epsg == epsg
-            to_degrees = Transformer.from_crs(int(epsg), 4326, always_xy=True)
-            longitude[here], latitude[here] = to_degrees.transform(self.x[here] + dx, self.y[here] + dy)
+            into = Transformer.from_crs(int(epsg), crs, always_xy=True)
+            points[here] = np.stack(into.transform(*points[here].T), axis=1)
+        return points
+
+    def degrees(self) -> tuple[Array, Array]:
+        """Longitude and latitude (N,) of the centres."""
+        longitude, latitude, _ = self.moved(0, 0, 4326).T
         return longitude, latitude
 
     def grid_zones(self) -> Array:
@@ -111,20 +115,6 @@ def _tangent_plane(point: Array) -> Array:
     east = np.cross([0.0, 0.0, 1.0], up)
     east /= np.linalg.norm(east, axis=1, keepdims=True)
     return np.stack([east, np.cross(up, east)], axis=-1)
-
-
-def geocentric(longitude: Array, latitude: Array) -> Array:
-    """(N, 3) metres in the Earth-centred frame from degrees on the WGS84 ellipsoid."""
-    lon, lat = np.radians(longitude), np.radians(latitude)
-    normal = _SEMI_MAJOR_M / np.sqrt(1 - _ECCENTRICITY_SQUARED * np.sin(lat) ** 2)
-    return np.stack(
-        [
-            normal * np.cos(lat) * np.cos(lon),
-            normal * np.cos(lat) * np.sin(lon),
-            normal * (1 - _ECCENTRICITY_SQUARED) * np.sin(lat),
-        ],
-        axis=-1,
-    )
 
 
 def block_names(site: Array, positions: Positions, block_m: float) -> Array:

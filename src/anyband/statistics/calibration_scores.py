@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from anyband.config import ComparisonSettings
-from anyband.evaluation.run_columns import BY_CLASS, OVERALL
+from anyband.evaluation.confusion import BY_CLASS, OVERALL
 from anyband.statistics.cube import ConfusionCube
 from anyband.statistics.jackknife import Array, Statistic, average, estimate, replicate
 from anyband.statistics.protocol import LEVEL, label

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from anyband.config import ComparisonSettings
-from anyband.evaluation.run_columns import CONFUSION
+from anyband.evaluation.confusion import CONFUSION
 from anyband.runtime import TEXT, UserError, read_csv
 from anyband.statistics.protocol import MAJORITY, PRIMARY, endpoint, label
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from anyband.conditions import PRIMARY_CONDITIONS
-from anyband.evaluation.run_columns import IMAGES
+from anyband.evaluation.confusion import IMAGES
 from anyband.runtime import UserError, read_csv, read_json
 from anyband.statistics.cube import read_runs
 from anyband.statistics.protocol import label

@@ -10,7 +10,7 @@ def main() -> None:
     arguments = parse_options(__doc__, "seed", "split", "chips", "threads", "out", settings=Run)
     set_threads(arguments.threads)
 
-    from anyband.evaluation.pretraining_score import explained
+    from anyband.evaluation.inference import explained
     from anyband.training.train_run import train_run
 
     run: Run = arguments.settings

@@ -1,7 +1,6 @@
 """Statistics of the training pixels, computed once and kept with the model."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -12,20 +11,11 @@ from anyband.models.core.normalisation import BandMoments, Statistics
 from anyband.models.core.regrid import apply_separable, moment_weights
 from anyband.observation import BandGroup
 from anyband.runtime import UserError
+from anyband.sensors import Band
 
 CELL_M = 60.0
 """Ground on which bands of all pixel sizes meet for their covariance: the coarsest pixel of Sentinel-2."""
 COVERED = 0.99  # share of a cell that every band must have seen
-
-
-@dataclass
-class _Sums:
-    """Running sums of one band (count, sum, sum of squares), or of all bands together."""
-
-    parts: list[Tensor] = field(default_factory=list)
-
-    def total(self) -> Tensor:
-        return torch.stack(self.parts).sum(dim=0)
 
 
 def measure(table: ChipDataset, products: Iterable[str]) -> Statistics:
@@ -37,9 +27,9 @@ def measure(table: ChipDataset, products: Iterable[str]) -> Statistics:
     Raises:
         UserError: a band without one valid pixel, or no cell that all bands saw.
     """
-    sums: dict[tuple[str, str], _Sums] = {}
-    groups: dict[tuple[str, str], tuple[BandGroup, int]] = {}
-    joint = _Sums()
+    sums: dict[tuple[str, str], list[Tensor]] = {}  # of every batch: count, sum, sum of squares
+    known: dict[tuple[str, str], Band] = {}
+    joint: list[Tensor] = []
     wanted = sorted(products, reverse=True)  # sentinel2 before landsat, and stable
     for indices in table.ordered_batches(64):
         observation = table.observation(indices, set(wanted))
@@ -49,20 +39,21 @@ def measure(table: ChipDataset, products: Iterable[str]) -> Statistics:
             values = group.values.double() * valid
             moments = torch.stack([m.sum(dim=(0, 2, 3)) for m in (valid, values, values**2)])
             for channel, band in enumerate(group.band_sets[0]):
-                groups.setdefault((group.product, band.name), (group, channel))
-                sums.setdefault((group.product, band.name), _Sums()).parts.append(moments[:, channel])
-        joint.parts.append(_products(ordered, table.chip_m))
+                known.setdefault((group.product, band.name), band)
+                sums.setdefault((group.product, band.name), []).append(moments[:, channel])
+        joint.append(_products(ordered, table.chip_m))
     bands = []
-    for (product, name), (group, channel) in groups.items():
-        count, first, second = sums[product, name].total().tolist()
+    for (product, name), band in known.items():
+        count, first, second = torch.stack(sums[product, name]).sum(dim=0).tolist()
         if count == 0:
             raise UserError(f"{product} band {name} has no valid pixel in the training split")
         mean = first / count
-        band = group.band_sets[0].bands[channel]
         std = max(second / count - mean**2, 0.0) ** 0.5
         bands.append(BandMoments(product, name, band.response.centre_nm, band.quantity, mean, std))
     counts = np.bincount(table.label[table.label >= 0].ravel(), minlength=len(table.classes))
-    return Statistics(tuple(bands), tuple(int(count) for count in counts), _covariance(joint.total(), wanted))
+    return Statistics(
+        tuple(bands), tuple(int(count) for count in counts), _covariance(torch.stack(joint).sum(dim=0), wanted)
+    )
 
 
 def _products(groups: list[BandGroup], chip_m: float) -> Tensor:

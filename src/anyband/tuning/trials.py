@@ -4,7 +4,7 @@ import importlib.util
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,15 +86,11 @@ def _inline(value: dict[str, Any] | str) -> str:
 
 def format_ledger(ledger: pd.DataFrame) -> str:
     """The ledger as a table for the terminal, a line per trial; the chosen ones have a star."""
-    lines = [("method", "trial", "learning rate", "weight decay", "options", "validation mIoU", "seconds", "")]
-    for row in ledger.sort_values(["method", "trial"]).to_dict("records"):
-        loop = ["-" if pd.isna(row[name]) else f"{row[name]:g}" for name in SPACE]
-        options = ", ".join(f"{key} {value}" for key, value in json.loads(row["options"]).items()) or "-"
-        score, star = f"{row['validation_miou']:.4f}", "*" if row["chosen"] else ""
-        lines.append((row["method"], str(row["trial"]), *loop, options, score, f"{row['seconds']:.0f}", star))
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    text = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
-    return "\n".join(text) + "\n"
+    shown = ledger.sort_values(["method", "trial"]).replace({"chosen": {True: "*", False: ""}})
+    numbers = {"learning_rate": "{:g}", "weight_decay": "{:g}", "validation_miou": "{:.4f}", "seconds": "{:.0f}"}
+    formats: dict[str, Callable[[Any], str]] = {name: form.format for name, form in numbers.items()}
+    formats["options"] = lambda text: ", ".join(f"{key} {value}" for key, value in json.loads(text).items()) or "-"
+    return shown.to_string(index=False, na_rep="-", formatters=formats) + "\n"
 
 
 CONFIG = Path("config.yaml")

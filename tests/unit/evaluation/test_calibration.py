@@ -17,8 +17,8 @@ from anyband.evaluation.calibration_sums import (
     bin_of,
     fit_temperature,
 )
+from anyband.evaluation.confusion import BY_CLASS, OVERALL
 from anyband.evaluation.inference import evenly_spaced
-from anyband.evaluation.run_columns import BY_CLASS, OVERALL
 from anyband.runtime import UserError
 
 CLASSES = 4
@@ -97,6 +97,7 @@ def test_nothing_scored_is_nothing_counted():
     assert sums.class_table(range(CLASSES)).empty
 
 
+@settings(max_examples=20)
 @given(seed=st.integers(0, 10**6), temperature=st.floats(0.05, 20.0))
 def test_scaling_never_changes_which_pixels_are_right(seed, temperature):
     logits, label = planted(seed, chips=2, size=8)
@@ -131,9 +132,9 @@ def fitted(monkeypatch, logits, label):
     return fit_temperature(None, Table(label=label), frozenset())
 
 
-@pytest.mark.parametrize("planted_temperature", [0.3, 1.0, 4.0])
+@pytest.mark.parametrize("planted_temperature", [0.3, 4.0])
 def test_a_planted_temperature_is_recovered(monkeypatch, planted_temperature):
-    logits, label = planted(0, chips=40)
+    logits, label = planted(0, chips=12)
     found = fitted(monkeypatch, logits * planted_temperature, label)
     assert found == pytest.approx(planted_temperature, rel=0.05)
     assert found == fitted(monkeypatch, logits * planted_temperature, label)

@@ -1,5 +1,6 @@
 """Every condition of the preset, from end to end, with freshly made models on a made-up split."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import yaml
 from anyband.chips.dataset import load_split
 from anyband.conditions import CONDITIONS, KINDS, parse
 from anyband.config import Experiment
-from anyband.evaluation.evaluate_run import evaluate_run
+from anyband.evaluation.evaluate_run import evaluate_run, multiply_accumulates_per_km2
 from anyband.evaluation.inference import logits_of
 from anyband.evaluation.views import other_date, views
 from anyband.methods import MODELS
@@ -35,9 +36,9 @@ def dataset(tmp_path_factory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def preset(request) -> tuple[str, ...]:
-    path = Path(__file__).parents[3] / "workflow/presets/robustness.yaml"
-    return tuple(yaml.safe_load(path.read_text())["experiments"]["main"]["conditions"])
+def preset(root) -> tuple[str, ...]:
+    document = yaml.safe_load((root / "workflow/presets/robustness.yaml").read_text())
+    return tuple(document["experiments"]["main"]["conditions"])
 
 
 @pytest.fixture(scope="module")
@@ -129,25 +130,33 @@ def test_another_date_is_of_the_same_place(dataset):
     assert torch.equal(group.values, now.values)
 
 
+# Bands that go or come twice, other pixel sizes, grids and descriptions, pixels that are not valid.
 ONE_OF_EACH = (
-    "S2/keep-rgb-nir", "S2/drop-random-50", "S2+L9/merged", "S2/duplicate-swir", "S2/gsd-30-absent", "S2/srf-absent",
-    "L9/srf-wrong", "L9/gsd-60", "S2+L9/offset-15", "S2+L9/moved-60", "S2+L9/cloudy-50", "S2+L9/late@S2",
+    "S2/drop-random-50", "S2+L9/merged", "S2/duplicate-swir", "S2/gsd-30-absent", "L9/srf-wrong", "S2+L9/moved-60",
+    "S2+L9/late@S2",
 )  # fmt: skip
+
+
+@cache
+def measured(dataset, products):
+    return measure(load_split(*dataset, "train", products, CLASSES), products)
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_maps_a_disturbed_input_or_says_that_it_cannot(dataset, name):
     torch.set_num_threads(1)
-    products = ["sentinel2", "landsat", "hls_s30", "hls_l30"]
-    model = model_class(name)
-    statistics = measure(load_split(*dataset, "train", products, CLASSES), training_products(name, {}))
-    options = {key: value for key, value in SMALL.items() if key in model.options_type.__dataclass_fields__}
-    options |= {"size": "ci"} if name == "satlas" else {}
-    method = build(name, options, statistics, len(CLASSES)).eval()
-    table = load_split(*dataset, "test", products, CLASSES)
+    products = training_products(name, {})
+    known = model_class(name).options_type.__dataclass_fields__
+    options = {key: value for key, value in (SMALL | {"size": "ci"}).items() if key in known}
+    method = build(name, options, measured(dataset, products), len(CLASSES)).eval()
+    table = load_split(*dataset, "test", sorted(products | {"sentinel2", "landsat"}), CLASSES)
     for view in views(method, ONE_OF_EACH).values():
         try:
             (found,) = logits_of(method, table, view.products, np.array([0, 5]), view.change(table))
         except UnsupportedInputError:
             continue
         assert found[1].isfinite().all()
+    # Layers with a parameter as input stopped the evaluation of three front ends when all maps were made.
+    asking = [parameter.requires_grad for parameter in method.parameters()]
+    assert multiply_accumulates_per_km2(method, table, products) > 0
+    assert [parameter.requires_grad for parameter in method.parameters()] == asking

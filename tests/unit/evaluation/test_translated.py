@@ -27,19 +27,14 @@ def test_a_translation_is_scored_as_an_image_too(dataset, tmp_path):
     assert np.isfinite(scores[["rmse", "psnr_db", "ssim", "ergas"]]).all().all()
     assert 0 < scores.loc["all", "sam_deg"] < 90
     assert list(pd.read_csv(folder / "confusion.csv")["condition"].unique()) == ["S2", "L9", "S2+L9"]
-
-
-def test_without_landsat_there_is_nothing_to_translate(dataset, tmp_path):
-    folder = trained("translation", SMALL | {"blocks": 1, "channels": 8}, dataset, tmp_path)
     evaluate_run(folder, *dataset, ("S2",))
-    scores = pd.read_csv(folder / "image_scores.csv")
-    assert scores.empty and list(scores) == ["band", "rmse", "psnr_db", "ssim", "ergas", "sam_deg"]
+    nothing = pd.read_csv(folder / "image_scores.csv")
+    assert nothing.empty and list(nothing) == ["band", "rmse", "psnr_db", "ssim", "ergas", "sam_deg"]
 
 
 def test_settings_say_what_a_published_network_started_from(dataset, tmp_path):
     folder = trained("satlas", {"size": "ci"}, dataset, tmp_path)
     note = json.loads((folder / "settings.json").read_text())["note"]
     assert note == "sentinel2: random weights; landsat: random weights"
-    evaluate_run(folder, *dataset, ("S2", "L9", "S2+L9"))
-    assert list(pd.read_csv(folder / "confusion.csv")["condition"].unique()) == ["S2", "L9", "S2+L9"]
+    evaluate_run(folder, *dataset, ("L9",))
     assert json.loads((folder / "cost.json").read_text())["note"] == note

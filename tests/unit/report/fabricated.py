@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from anyband.config import ComparisonSettings, Config, Dataset, Experiment, MethodSettings
-from anyband.evaluation.run_columns import BY_CLASS, OVERALL
+from anyband.evaluation.confusion import BY_CLASS, OVERALL
 from anyband.products import CATALOGUED, collection_of
 from anyband.report.palette import method_colours
 from anyband.report.read import Compared

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anyband.audit.limits import MIN_QUALITY
+from anyband.audit.hypotheses import MIN_QUALITY
 from anyband.report.read import DataRecord, read_data
 from anyband.report.render import Sheet
 from anyband.report.topics.scenes import ABSENT, MIN_SHIFT_QUALITY, PANELS, draw_pair_quality, pair_table

@@ -1,8 +1,6 @@
 """The split keeps its promises, or says which one it cannot keep."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -16,13 +14,23 @@ from anyband.chips.store import open_site, read_array
 from anyband.config import Split
 from anyband.ground import project, site_footprints, utm_epsg
 from anyband.runtime import UserError
+from anyband.splits import division
 from anyband.splits.division import split_chips, split_table
 from anyband.splits.index import Survey, survey_stores
 from anyband.splits.leakage import certify
+from anyband.steps import split as step
 from fabricate import fabricate_store
 from small_split import make_survey, survey_of
 
 CLASSES = {10: "tree cover", 40: "cropland", 80: "permanent water"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_trials():
+    """Every trial takes the same road."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(division, "TRIALS", 100)
+        yield
 
 
 def settings(**changes):
@@ -71,10 +79,15 @@ def test_too_few_blocks_say_how_many_there_are():
         split_chips(make_survey(blocks=6), CLASSES, settings())
 
 
+def touching():
+    """Blocks of one site side by side."""
+    survey = make_survey(blocks=12, per_block=8, spacing_m=8 * 960.0)
+    return Survey(**{**survey.__dict__, "site": np.array(["one"] * len(survey))})
+
+
 def test_chips_inside_the_buffer_leave_val_and_test_only():
     """Blocks that touch: every held-out chip that is left is at least the buffer away from all other splits."""
-    survey = make_survey(blocks=12, per_block=8, spacing_m=8 * 960.0)
-    survey = Survey(**{**survey.__dict__, "site": np.array(["one"] * len(survey))})
+    survey = touching()
     rules = settings(block_m=7_680, buffer_m=1_000)
     block, split = split_chips(survey, CLASSES, rules)
     assert (split == "buffer").any()
@@ -84,10 +97,8 @@ def test_chips_inside_the_buffer_leave_val_and_test_only():
 
 
 def test_buffer_wider_than_the_blocks_is_refused():
-    survey = make_survey(blocks=12, per_block=8, spacing_m=8 * 960.0)
-    survey = Survey(**{**survey.__dict__, "site": np.array(["one"] * len(survey))})
     with pytest.raises(UserError, match="buffer"):
-        split_chips(survey, CLASSES, settings(block_m=7_680, buffer_m=9_000))
+        split_chips(touching(), CLASSES, settings(block_m=7_680, buffer_m=9_000))
 
 
 CENTRE = st.tuples(st.floats(11.9, 12.1), st.floats(-0.1, 0.1))
@@ -133,7 +144,7 @@ def geodesic(survey, first, second, steps=4):
 
 
 @pytest.mark.parametrize("regime", ["blocks", "regions"])
-@examples(max_examples=25)
+@examples(max_examples=10)
 @given(
     centres=st.lists(CENTRE, min_size=2, max_size=8),
     latitude=st.sampled_from([0.0, 47.0]),
@@ -174,12 +185,9 @@ def _near(survey, split, buffer_m):
 def test_layouts_of_the_property_test_do_have_a_buffer():
     """Two places 3 km apart on two sides of the zone border: the buffer has work to do."""
     survey = scattered([(11.98, 0.0), (12.02, 0.0)], 47.0, 1)
-    found = [
-        split_chips(survey, CLASSES, settings(test_blocks=3, val_blocks=1, block_m=20_000, buffer_m=500, seed=s))[1]
-        for s in range(6)
-    ]
+    rules = [settings(test_blocks=3, val_blocks=1, block_m=20_000, buffer_m=500, seed=seed) for seed in range(6)]
     assert {int(epsg) for epsg in survey.positions.epsg[:18]} == {32632, 32633}
-    assert any((split == "buffer").any() for split in found)
+    assert any((split_chips(survey, CLASSES, rule)[1] == "buffer").any() for rule in rules)
 
 
 def test_regions_are_held_out_whole_and_as_near_to_the_blocks_asked_for_as_they_can():
@@ -217,33 +225,25 @@ def stores(tmp_path_factory):
     ]
 
 
-def run_step(stores, folder, **split):
+def run_step(stores, folder, monkeypatch, **split):
     dataset = {"classes": {str(code): name for code, name in CLASSES.items()}, "split": split}
-    command = [
-        sys.executable,
-        "-m",
-        "anyband.steps.split",
-        "--settings",
-        json.dumps(dataset),
-        "--chips",
-        *map(str, stores),
-    ]
-    command += ["--out", str(folder / "main.csv"), "--certificate", str(folder / "main.leakage.json")]
-    return subprocess.run(command, capture_output=True, text=True)
+    options = ["--settings", json.dumps(dataset), "--chips", *map(str, stores), "--out", str(folder / "main.csv")]
+    monkeypatch.setattr("sys.argv", ["split", *options, "--certificate", str(folder / "main.leakage.json")])
+    step.main()
 
 
-def test_step_writes_table_and_certificate(stores, tmp_path):
-    done = run_step(stores, tmp_path, test_blocks=2, val_blocks=2)
-    assert done.returncode == 0 and "label autocorrelation range" in done.stderr
+def test_step_writes_table_and_certificate(stores, tmp_path, monkeypatch, capsys):
+    run_step(stores, tmp_path, monkeypatch, test_blocks=2, val_blocks=2)
+    assert "label autocorrelation range" in capsys.readouterr().err
     table = pd.read_csv(tmp_path / "main.csv")
     assert list(table.columns) == ["site", "chip", "block", "split", "x", "y", "epsg"]
     assert len(table) == 18 and table.loc[0, "x"] == 300_480 and table.loc[0, "y"] == 5_199_540
     assert json.loads((tmp_path / "main.leakage.json").read_text())["passes"] is True
 
 
-def test_step_fails_with_one_line_and_no_files(stores, tmp_path):
-    failed = run_step([*stores[:5], stores[0]], tmp_path, test_blocks=2, val_blocks=2)
-    assert failed.returncode == 1 and "twice" in failed.stderr and failed.stderr.count("\n") == 1
+def test_step_fails_and_leaves_no_files(stores, tmp_path, monkeypatch):
+    with pytest.raises(UserError, match="twice"):
+        run_step([*stores[:5], stores[0]], tmp_path, monkeypatch, test_blocks=2, val_blocks=2)
     assert not list(tmp_path.iterdir())
 
 
@@ -268,8 +268,8 @@ def test_survey_knows_which_source_pixels_were_read(stores):
     assert survey.windows["landsat/30m"].item[0] == "s0-landsat-0"
 
 
-def test_random_regime_writes_what_leaks_and_goes_on(stores, tmp_path):
-    done = run_step(stores, tmp_path, test_blocks=2, val_blocks=2, regime="random")
-    assert done.returncode == 0 and "regime random leaks: train-val chips 0 m apart" in done.stderr
+def test_random_regime_writes_what_leaks_and_goes_on(stores, tmp_path, monkeypatch, capsys):
+    run_step(stores, tmp_path, monkeypatch, test_blocks=2, val_blocks=2, regime="random")
+    assert "regime random leaks: train-val chips 0 m apart" in capsys.readouterr().err
     certificate = json.loads((tmp_path / "main.leakage.json").read_text())
     assert certificate["passes"] is False and certificate["violations"]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anyband.evaluation.run_columns import BY_CLASS, OVERALL
+from anyband.evaluation.confusion import BY_CLASS, OVERALL
 from anyband.statistics.calibration_scores import (
     binned_error,
     calibration,

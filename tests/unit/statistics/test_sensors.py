@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from anyband.config import ComparisonSettings, Experiment
-from anyband.evaluation.run_columns import BY_CLASS, OVERALL
+from anyband.evaluation.confusion import BY_CLASS, OVERALL
 from anyband.products import BY_SHORT_NAME, OPTICAL
 from anyband.statistics import comparison, run_tables
 from anyband.statistics.claims import sensor_claims

@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anyband import config
@@ -19,12 +19,12 @@ SCORES = {"pixel": [0.2, 0.4, 0.4], "random-forest": [0.3, 0.1, 0.2]}
 def write_trial(folder, method, trial, scores, options=None):
     here = folder / method / f"trial-{trial}"
     here.mkdir(parents=True)
-    settings = {
+    made = {
         "model": method,
         "options": options or {},
         "training": {"learning_rate": 0.001 * (trial + 1), "weight_decay": 0.01, "steps": 20},
     }
-    (here / "settings.json").write_text(json.dumps(settings))
+    (here / "settings.json").write_text(json.dumps(made))
     rows = [f"{step},0.5,{'' if score is None else score},{step * 1.5}" for step, score in enumerate(scores, 1)]
     (here / "history.csv").write_text("\n".join(["step,loss,val_miou,seconds", *rows]) + "\n")
     return here
@@ -59,6 +59,7 @@ def test_of_equal_scores_the_first_is_chosen(folder):
     assert list(zip(chosen["method"], chosen["trial"], strict=True)) == [("pixel", 1), ("random-forest", 0)]
 
 
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.one_of(st.none(), st.integers(0, 3))), min_size=1))
 def test_one_trial_of_every_method_is_chosen_and_none_is_better(rows):
     trials = pd.DataFrame(
@@ -89,8 +90,7 @@ def test_the_preset_makes_the_comparison_train_what_was_chosen(folder):
     assert "learning_rate" not in preset["methods"]["random-forest"]
 
 
-@pytest.mark.parametrize("file", ["settings.json", "history.csv"])
-@pytest.mark.parametrize("content", [None, "", "{}"])
+@pytest.mark.parametrize(("file", "content"), [("settings.json", "{}"), ("history.csv", None), ("history.csv", "")])
 def test_a_missing_or_broken_trial_is_one_line_and_no_shorter_ledger(folder, file, content):
     path = folder / "pixel/trial-2" / file
     path.unlink() if content is None else path.write_text(content)

@@ -15,7 +15,7 @@ from anyband.models.core.band_stack import on_stack_grid, resample, some_bands, 
 from anyband.models.core.method import DenseMethod
 from anyband.models.core.network import CellTokens, Trunk, linear, rotary_angles
 from anyband.models.core.normalisation import Statistics
-from anyband.models.core.regrid import read_group
+from anyband.models.core.regrid import FeatureMap, read_group
 from anyband.observation import BandGroup, Observation, QueryGrid
 from anyband.sensors import Band
 
@@ -79,25 +79,24 @@ def describe(group: BandGroup, number: Callable[[Band], Sequence[float]]) -> Ten
 
 def on_chip_grid(groups: tuple[BandGroup, ...], query: QueryGrid, statistics: Statistics) -> Channels:
     """All bands, interpolated to the 10 m grid that covers the query's extent."""
-    return _standardise(groups, [resample(group, stack_grid(query), linear=True) for group in groups], statistics)
+    return standardise(groups, [resample(group, stack_grid(query), linear=True) for group in groups], statistics)
 
 
 def interpolate_to_finest(groups: tuple[BandGroup, ...], statistics: Statistics) -> Channels:
-    """All bands, interpolated to the grid of the first group, which is the finest."""
-    return _standardise(groups, [_interpolate(group, groups[0]) for group in groups], statistics)
+    """All bands at the pixel centres of the first group, which is the finest; invalid pixels do not enter."""
+    parts = []
+    for group in groups:
+        valid = group.valid.float()
+        both = torch.cat((group.values * valid, valid), dim=1).permute(0, 2, 3, 1)
+        if group is not groups[0]:
+            both = read_group(both, group, groups[0], linear=True)
+        total, weight = both.chunk(2, dim=-1)
+        parts.append((total / weight.clamp_min(1e-6), weight > 0.5))
+    return standardise(groups, parts, statistics)
 
 
-def _interpolate(group: BandGroup, finest: BandGroup) -> tuple[Tensor, Tensor]:
-    """Values and validity (B, h, w, c) at the pixel centres of `finest`; invalid pixels do not enter."""
-    valid = group.valid.float()
-    both = torch.cat((group.values * valid, valid), dim=1).permute(0, 2, 3, 1)
-    if group is not finest:
-        both = read_group(both, group, finest, linear=True)
-    total, weight = both.chunk(2, dim=-1)
-    return total / weight.clamp_min(1e-6), weight > 0.5
-
-
-def _standardise(groups: tuple[BandGroup, ...], parts: list[tuple[Tensor, Tensor]], statistics: Statistics) -> Channels:
+def standardise(groups: tuple[BandGroup, ...], parts: list[tuple[Tensor, Tensor]], statistics: Statistics) -> Channels:
+    """The bands of `groups` from values and validity (B, H, W, c) of each, about what is expected there."""
     values, valid = (torch.cat(kind, dim=-1) for kind in zip(*parts, strict=True))
     levels = torch.cat([describe(group, statistics.at) for group in groups], dim=1)
     mean, std = levels[:, None, None].unbind(-1)
@@ -171,6 +170,28 @@ class ChannelAttention(nn.Module):
         """Scaled products (..., heads) of the query with the keys of tokens (..., E)."""
         keys: Tensor = self.key(tokens).unflatten(-1, (self.heads, -1))
         return (keys * self.query).sum(dim=-1) / math.sqrt(self.query.shape[1])
+
+
+class BandPixels(DenseMethod):
+    """Bands of a pixel on the 10 m grid become its features at once: the shared part of two front ends.
+
+    Subclasses call `add_pixels` after building what `read` needs.
+    """
+
+    def add_pixels(self, width: int) -> None:
+        """Build the layer behind the `width` features of a pixel, and the summary of cells."""
+        self.mix = nn.Sequential(nn.ReLU(), linear(width, width), nn.ReLU())
+        self.add_summary(width)
+
+    def read(self, channels: Channels) -> Tensor:
+        """What is read of the bands of each pixel, (B, H, W, E)."""
+        raise NotImplementedError
+
+    def features(self, observation: Observation, query: QueryGrid) -> FeatureMap:
+        """Features on the 10 m grid."""
+        groups = groups_of(observation, self.training, getattr(self.options, "channel_sampling", 0.0))
+        channels = on_chip_grid(groups, query, self.statistics)
+        return on_stack_grid(self.mix(self.read(channels)), channels.any_seen)
 
 
 class BandTokens(DenseMethod):

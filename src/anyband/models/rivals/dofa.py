@@ -19,13 +19,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from anyband.models.core.band_stack import on_stack_grid
-from anyband.models.core.method import DenseMethod, Options
+from anyband.models.core.method import Options
 from anyband.models.core.network import Block, linear
 from anyband.models.core.normalisation import Statistics
-from anyband.models.core.regrid import FeatureMap
-from anyband.models.rivals.channels import groups_of, on_chip_grid, sinusoid
-from anyband.observation import Observation, QueryGrid
+from anyband.models.rivals.channels import BandPixels, Channels, sinusoid
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,7 @@ class KernelGenerator(nn.Module):
         return self.kernel(tokens[:, :bands]), self.bias(tokens[:, -1])
 
 
-class Dofa(DenseMethod):
+class Dofa(BandPixels):
     """One dynamic layer for any bands."""
 
     label = "DOFA style"
@@ -92,14 +89,11 @@ class Dofa(DenseMethod):
     def __init__(self, options: DofaOptions, statistics: Statistics, classes: int) -> None:
         """Build the hyper-network and what follows it."""
         super().__init__(options, statistics, classes)
-        width = options.features
-        self.generator = KernelGenerator(width, options.hyper, options.weight_tokens)
-        self.mix = nn.Sequential(nn.ReLU(), linear(width, width), nn.ReLU())
-        self.add_summary(width)
+        self.generator = KernelGenerator(options.features, options.hyper, options.weight_tokens)
+        self.add_pixels(options.features)
 
-    def features(self, observation: Observation, query: QueryGrid) -> FeatureMap:
-        """Features on the 10 m grid."""
-        channels = on_chip_grid(groups_of(observation, self.training, 0.0), query, self.statistics)
+    def read(self, channels: Channels) -> Tensor:
+        """The mean of the weighted bands."""
         kernel, bias = self.generator(channels.centres_nm())
-        mean = torch.einsum("bhwc,bce->bhwe", channels.values * channels.share, kernel)
-        return on_stack_grid(self.mix(mean + bias[:, None, None]), channels.any_seen)
+        read: Tensor = torch.einsum("bhwc,bce->bhwe", channels.values * channels.share, kernel) + bias[:, None, None]
+        return read

@@ -17,15 +17,11 @@ Not to be claimed: that these are the authors' results; that bandwidth or sampli
 
 from dataclasses import dataclass
 
-from torch import nn
+from torch import Tensor
 
-from anyband.models.core.band_stack import on_stack_grid
-from anyband.models.core.method import DenseMethod, Options
-from anyband.models.core.network import linear
+from anyband.models.core.method import Options
 from anyband.models.core.normalisation import Statistics
-from anyband.models.core.regrid import FeatureMap
-from anyband.models.rivals.channels import ChannelAttention, groups_of, on_chip_grid, sinusoid
-from anyband.observation import Observation, QueryGrid
+from anyband.models.rivals.channels import BandPixels, ChannelAttention, Channels, sinusoid
 
 
 @dataclass(frozen=True)
@@ -43,7 +39,7 @@ class PanopticonOptions(Options):
     channel_sampling: float = 0.3
 
 
-class Panopticon(DenseMethod):
+class Panopticon(BandPixels):
     """Bands become features by attention over them."""
 
     label = "Panopticon style"
@@ -67,14 +63,10 @@ class Panopticon(DenseMethod):
     def __init__(self, options: PanopticonOptions, statistics: Statistics, classes: int) -> None:
         """Build the attention over bands and what follows it."""
         super().__init__(options, statistics, classes)
-        width = options.features
-        self.attention = ChannelAttention(width, options.channel_heads)
-        self.mix = nn.Sequential(nn.ReLU(), linear(width, width), nn.ReLU())
-        self.add_summary(width)
+        self.attention = ChannelAttention(options.features, options.channel_heads)
+        self.add_pixels(options.features)
 
-    def features(self, observation: Observation, query: QueryGrid) -> FeatureMap:
-        """Features on the 10 m grid."""
-        groups = groups_of(observation, self.training, self.options.channel_sampling)
-        channels = on_chip_grid(groups, query, self.statistics)
-        code = sinusoid(channels.centres_nm(), self.options.features)
-        return on_stack_grid(self.mix(self.attention(channels, code)), channels.any_seen)
+    def read(self, channels: Channels) -> Tensor:
+        """What the query reads of the bands, coded by their wavelengths."""
+        read: Tensor = self.attention(channels, sinusoid(channels.centres_nm(), self.options.features))
+        return read

@@ -21,7 +21,6 @@ A model of several images has the backbone of one image, trained under that pool
 
 import hashlib
 import math
-import sys
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -114,13 +113,9 @@ class Satlas(Method):
         Raises:
             UserError: a file is missing or is not of this architecture; one line that names the first key.
         """
-        notes = []
-        files = (self.options.checkpoint, self.options.checkpoint_landsat)
-        for product, file in zip(self.products, files, strict=True):
-            notes.append(
-                f"{product}: " + (load_checkpoint(self.nets[product], Path(file)) if file else "random weights")
-            )
-        return "; ".join(notes)
+        files = zip(self.products, (self.options.checkpoint, self.options.checkpoint_landsat), strict=True)
+        started = [f"{name}: {load_checkpoint(self.nets[name], file) or 'random weights'}" for name, file in files]
+        return "; ".join(started)
 
     def train(self, mode: bool = True) -> "Satlas":
         """Frozen networks stay in evaluation mode: no block is dropped at random."""
@@ -229,19 +224,15 @@ def torchvision_modules() -> tuple[Any, Any]:
         UserError: torchvision is not there.
     """
     try:
-        try:
-            ops = import_module("torchvision.ops")
-        except RuntimeError:
-            # Its operators are compiled for another build of torch, a CUDA one beside a CPU one. None is used here, but
-            # its import asks for the names of two.
-            for name in ("nms", "qnms"):
-                torch.library.define(f"torchvision::{name}", "(Tensor boxes, Tensor scores, float threshold) -> Tensor")
-            for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
-                del sys.modules[name]
-            ops = import_module("torchvision.ops")
-        return import_module("torchvision.models.swin_transformer"), ops
+        import_module("torchvision")
     except ModuleNotFoundError:
         raise UserError("satlas needs torchvision: pip install 'anyband[models]'") from None
+    except RuntimeError:
+        # Its operators are compiled for another build of torch, a CUDA one beside a CPU one. None is used here, but its
+        # import asks for the names of two.
+        for name in ("nms", "qnms"):
+            torch.library.define(f"torchvision::{name}", "(Tensor boxes, Tensor scores, float threshold) -> Tensor")
+    return import_module("torchvision.models.swin_transformer"), import_module("torchvision.ops")
 
 
 class SatlasNet(nn.Module):
@@ -301,8 +292,8 @@ def upsampling() -> nn.Sequential:
     return nn.Sequential(double(), double())
 
 
-def load_checkpoint(net: nn.Module, path: Path) -> str:
-    """Load published weights into `net`, every key of it, and say what was loaded.
+def load_checkpoint(net: nn.Module, file: str) -> str:
+    """Load published weights into `net`, every key of it, and say what was loaded; nothing when no file is named.
 
     The published files differ in three harmless ways, which are undone: models of several images have one more
     `backbone.` in front, old ones lack a `.0` in the pyramid's names, and all end with heads of their own tasks.
@@ -311,9 +302,10 @@ def load_checkpoint(net: nn.Module, path: Path) -> str:
     Raises:
         UserError: no such file, not a file of weights, or a key missing, unexpected or of another shape.
     """
+    if not file:
+        return ""
+    path, wanted, upsample = Path(file), net.state_dict(), "up-sampling included"
     state = published_names(read_weights(path))
-    upsample = "up-sampling included"
-    wanted = net.state_dict()
     if not any(name.startswith("intermediates.1.") for name in state):
         state |= {name: value for name, value in wanted.items() if name.startswith("intermediates.1.")}
         upsample = "up-sampling random"
@@ -326,8 +318,8 @@ def load_checkpoint(net: nn.Module, path: Path) -> str:
         if name not in wanted:
             raise UserError(f"{path} has {name}, which this size does not")
     net.load_state_dict(state)
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
     return f"weights of {path.name} (sha256 {digest[:12]}), {upsample}"
 
 
