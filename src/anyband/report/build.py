@@ -2,30 +2,26 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from anyband.config import Config
 from anyband.report import formatting as form
 from anyband.report import provenance
-from anyband.report.content import Section
+from anyband.report.content import Section, fill, head_words
 from anyband.report.export import write_data
-from anyband.report.page import Head, fill, render
+from anyband.report.page import Head, render
 from anyband.report.read import Compared, DataRecord, read_comparisons, read_data
 from anyband.report.render import Style
 from anyband.report.topics import (
     classes,
     cost_and_tuning,
-    degradation,
     headline,
     map_panels,
     reliability,
-    scenes,
     sensor_to_sensor,
     sensors_at_hand,
     split_tables,
-    timing,
     uncertainty,
 )
 from anyband.runtime import own_files, write_text
@@ -37,8 +33,8 @@ TOPICS = (
     sensors_at_hand.SENSORS,
     sensor_to_sensor.TRANSFER,
     sensor_to_sensor.UNSEEN,
-    degradation.ROBUSTNESS,
-    degradation.IMAGES,
+    sensors_at_hand.ROBUSTNESS,
+    sensors_at_hand.IMAGES,
     classes.CLASSES,
     uncertainty.UNCERTAINTY,
     map_panels.MAPS,
@@ -68,29 +64,28 @@ def write_report(config: Config, results: Path, out: Path, data_folder: Path) ->
         *(section for entry in compared for section in experiment_sections(entry, several=len(compared) > 1)),
         *(data_section(record, compared[0].style, several=len(data) > 1) for record in data.values()),
         Section("methods", "Methods", (), [words for entry in compared for words in methods_text(entry)]),
-        *timing.time_sections(results, config),
-        Section("provenance", "Versions and hashes", provenance.provenance_tables(origin)),
+        cost_and_tuning.TIME.section(cost_and_tuning.read_benchmarks(results, config), compared[0].style),
+        provenance.PROVENANCE.section(origin, compared[0].style),
     ]
+    sections = [section for section in sections if section.items or section.key == "methods"]
     heads = [_head(entry, len(compared) > 1) for entry in compared]
-    page = render(heads, sections, list(compared[0].style.colours), _foot(origin))
+    page = render(heads, sections, list(compared[0].style.colours), head_words("foot", origin=origin))
     write_data(data_folder, sections, compared, origin)
     write_text(out, page)
 
 
 def experiment_sections(entry: Compared, several: bool) -> list[Section]:
-    """The sections about one experiment that have anything to show; `several`: its name stands in the headings."""
+    """The sections about one experiment; `several`: its name stands in the headings."""
     name = entry.name
     title = f"{name}: {{}}" if several else "{}"
-    sections = [topic.section(entry, entry.style, f"section-{name}-{{}}", title, f"{name}-{{}}") for topic in TOPICS]
-    return [section for section in sections if section.items]
+    return [topic.section(entry, entry.style, f"section-{name}-{{}}", title, f"{name}-{{}}") for topic in TOPICS]
 
 
 def data_section(record: DataRecord, style: Style, several: bool) -> Section:
     """The section about one dataset."""
     name = record.name
-    patterns = (f"{{}}-{name}", f"{{}}: {name}" if several else "{}", f"{{}}-{name}")
-    first, second = (topic.section(record, style, *patterns) for topic in (scenes.SCENES, split_tables.SPLITS))
-    return replace(first, items=[*first.items, *second.items])
+    title = f"{{}}: {name}" if several else "{}"
+    return split_tables.DATA.section(record, style, f"{{}}-{name}", title, f"{{}}-{name}")
 
 
 def _head(entry: Compared, several: bool) -> Head:
@@ -98,11 +93,10 @@ def _head(entry: Compared, several: bool) -> Head:
     rivals = sum(method not in (entry.proposed, MAJORITY) for method in entry.design["methods"])
     against = form.in_words(rivals, "other method")
     title = f"{entry.label(entry.proposed)} against {against} for land cover from Sentinel-2 and Landsat"
-    notice = simulated_notice(entry.data)
     return Head(
         title=f"{entry.design['experiment']}: {title}" if several else title,
         compared=what_was_compared(entry),
-        notices=[notice] if notice else [],
+        notices=[head_words("simulated", entry=entry.data)] if entry.data.simulated else [],
         outcome=outcome(entry),
         figures=_key_figures(entry),
         notes=[*entry.design["notes"], *([entry.claims["reason"]] if entry.claims["reason"] else [])],
@@ -132,38 +126,12 @@ def _evidence_files(compared: Sequence[Compared], data: Mapping[str, DataRecord]
     return files + [path for entry in compared for path in own_files(entry.folder, "*.csv")]
 
 
-def _foot(origin: Mapping[str, Any]) -> str:
-    commit = f", commit {origin['git_commit'][:12]}" if origin["git_commit"] else ""
-    return (
-        f"Written by anyband {origin['anyband']}{commit}; configuration {origin['config_sha256'][:12]}. Every table "
-        "and figure is also in report_data/ as CSV, LaTeX, SVG and PDF."
-    )
-
-
 def what_was_compared(entry: Compared) -> str:
     """One sentence: methods, data, seeds, blocks."""
-    design, data = entry.design, entry.data
-    trained = [m for m in design["methods"] if m != MAJORITY]
-    train, test = data.chips("train"), data.chips("test")
-    area = len(test) * (data.settings.chip_m / 1000) ** 2
-    return (
-        f"{form.in_words(len(trained), 'method').capitalize()}, each trained with the same "
-        f"{form.in_words(len(design['seeds']), 'seed')} on the same {form.plural(len(train), 'chip')} from "
-        f"{form.in_words(train['site'].nunique(), 'place')}, scored on "
-        f"{form.in_words(len(design['blocks']), 'held-out block')} ({form.plural(len(test), 'chip')}, "
-        f"{form.count(area)} km², {form.count(design['pixels'])} labelled pixels) by agreement with land-cover labels, "
-        f"with {form.listing(design['conditions'])} at test time."
-    )
-
-
-def simulated_notice(data: DataRecord) -> str:
-    """What must be said first when scenes are simulated; empty for real ones."""
-    if data.simulated is None:
-        return ""
-    return (
-        f"The scenes are simulated ({data.simulated}). Only comparisons between methods within this "
-        "simulator are claimed; no score on this page says how well a method maps real scenes."
-    )
+    chips = {split: entry.data.chips(split) for split in ("train", "test")}
+    trained = len([method for method in entry.design["methods"] if method != MAJORITY])
+    area = len(chips["test"]) * (entry.data.settings.chip_m / 1000) ** 2
+    return head_words("compared", entry=entry, trained=trained, area=area, **chips)
 
 
 def outcome(entry: Compared) -> str:

@@ -41,6 +41,9 @@ class Cell:
         return f"{self.value:.9g}" if isinstance(self.value, float) else str(self.value)
 
 
+EMPTY = Cell(form.DASH)
+
+
 def named(name: str, method: str = "", note: str = "") -> Cell:
     """A name that its column sorts by, with the mark of `method`."""
     return Cell(name, note, name, method=method)
@@ -56,9 +59,9 @@ def count(number: float) -> Cell:
     return Cell(form.count(number), value=float(number))
 
 
-def points(value: float) -> Cell:
-    """A score in [0, 1] as points."""
-    return Cell(form.points(value), value=value)
+def points(value: float, signed: bool = False) -> Cell:
+    """A score in [0, 1] as points, or a difference with its sign."""
+    return Cell((form.signed_points if signed else form.points)(value), value=value)
 
 
 def score(row: Row, name: str, css: str = "") -> Cell:
@@ -74,6 +77,11 @@ def change(row: Row, name: str, css: str = "") -> Cell:
 def share(value: float, bar: bool = False) -> Cell:
     """A share in whole percent, over a bar of its length if wanted."""
     return Cell(form.percent(value), value=value, bar=value if bar else None)
+
+
+def duration(seconds: float) -> Cell:
+    """A time, given in seconds."""
+    return Cell(form.duration(seconds), value=float(seconds))
 
 
 def p_value(value: float) -> Cell:
@@ -112,3 +120,7 @@ def spread(headings: Mapping[Key, str], cell: Callable[[Any, Key], Cell | str]) 
         return lambda record: cell(record, key)
 
     return [Column(heading, of_key(key)) for key, heading in headings.items()]
+
+
+METHOD = text("Method", lambda row: named(row["label"], row["method"]))
+"""The first column of tables whose records have the label of a method."""

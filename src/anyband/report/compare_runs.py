@@ -5,15 +5,15 @@ Reads only the `report_data/` folders that two reports left behind, so the runs 
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from anyband.report import formatting as form
-from anyband.report.cells import Cell, Column, named, text, wrapped
-from anyband.report.content import Section, Table
+from anyband.report.cells import EMPTY, Cell, Column, named, points, text, wrapped
+from anyband.report.content import Section, Table, worded
 from anyband.report.page import Head, render
 from anyband.report.read import records
 from anyband.runtime import UserError, own_files, read_csv, read_json, write_text
@@ -55,7 +55,7 @@ def compare_runs(first: Path, second: Path, out: Path) -> list[str]:
     }
     lines = [f"{title}: {form.plural(len(table.rows), 'change')}" for title, table in tables.items()]
     sections = [
-        Section(table.key, title, [table] if table.rows else [], [] if table.rows else ["Nothing changed."])
+        Section(table.key, title, *(([worded(table, "changes")],) if table.rows else ((), ["Nothing changed."])))
         for title, table in tables.items()
     ]
     head = Head(
@@ -100,20 +100,19 @@ def _changed_keys(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[s
 
 def _results(one: Recorded, other: Recorded) -> Table:
     """Endpoint of every method of the experiments that either run has; unchanged ones are left out."""
-    rows = []
-    for name in dict.fromkeys([*one.headlines, *other.headlines]):
-        tables = [run.headlines[name] for run in (one, other) if name in run.headlines]
-        first, second = (_by_method(run.headlines.get(name)) for run in (one, other))
-        for method in dict.fromkeys(method for table in tables for method in table["method"]):
-            before, after = first.get(method), second.get(method)
-            if before is None or after is None or _score(before) != _score(after):
-                rows.append((name, method, before, after))
+    before, after = (
+        {(name, row["method"]): row for name, table in run.headlines.items() for row in records(table)}
+        for run in (one, other)
+    )
+    rows = [
+        (*key, before.get(key), after.get(key))
+        for key in dict.fromkeys([*before, *after])
+        if _score(before.get(key)) != _score(after.get(key))
+    ]
 
     def change(row: Any) -> Cell:
-        before, after = row[2:]
-        if before is None or after is None:
-            return Cell(form.DASH)
-        return Cell(form.signed_points(after["miou"] - before["miou"]), value=after["miou"] - before["miou"])
+        known = row[2] is not None and row[3] is not None
+        return points(row[3]["miou"] - row[2]["miou"], signed=True) if known else EMPTY
 
     columns = [
         text("Method", lambda row: named(str((row[3] or row[2])["label"]), row[1])),
@@ -122,15 +121,7 @@ def _results(one: Recorded, other: Recorded) -> Table:
         Column("Second [95 %]", lambda row: _score(row[3])),
         Column("Change", change),
     ]
-    caption = (
-        "Endpoint, mIoU in points, of methods whose score or interval differs. The change carries no interval: seeds "
-        "of two runs are not paired."
-    )
-    return Table("results", "Scores that changed", caption, columns, rows)
-
-
-def _by_method(table: pd.DataFrame | None) -> dict[str, dict[str, Any]]:
-    return {} if table is None else {str(row["method"]): row for row in records(table)}
+    return Table("results", columns, rows)
 
 
 def _score(row: Mapping[str, Any] | None) -> str:
@@ -145,11 +136,11 @@ def _claims(one: Recorded, other: Recorded) -> Table:
         {claim["text"] for entry in run.claims.values() for claim in entry["claims"] + entry.get("sensor_claims", [])}
         for run in (one, other)
     )
-    rows = [(words, "first") for words in sorted(first - second)]
-    rows += [(words, "second") for words in sorted(second - first)]
+    rows = [
+        (words, "first" if words in first else "second") for words in (*sorted(first - second), *sorted(second - first))
+    ]
     columns = [text("Claim", lambda row: wrapped(row[0])), text("Only in", lambda row: row[1])]
-    caption = "Word for word, so another digit is another claim."
-    return Table("claims", "Claims that only one run makes", caption, columns, rows)
+    return Table("claims", columns, rows)
 
 
 def _flat_changes(key: str, first: Any, second: Any) -> Table:
@@ -160,7 +151,7 @@ def _flat_changes(key: str, first: Any, second: Any) -> Table:
         for path in dict.fromkeys([*left, *right])
         if left.get(path) != right.get(path)
     ]
-    return Table(key, "Settings that changed", "Path in the document, and its value in each run.", COLUMNS, rows)
+    return Table(key, COLUMNS, rows)
 
 
 def _leaves(path: str, value: Any) -> list[tuple[str, Any]]:
@@ -193,12 +184,10 @@ def _data(one: Recorded, other: Recorded) -> Table:
         if before.get(path) != after.get(path):
             digits = [_short((part.get(path) or "")[:16] or None) for part in (before, after)]
             rows.append((path, digits[0], digits[1]))
-    caption = "Scenes by their ids; files by the first digits of their SHA-256."
-    return Table("data", "Data that changed", caption, COLUMNS, rows)
+    return Table("data", COLUMNS, rows)
 
 
 def _code(one: Recorded, other: Recorded) -> Table:
     """Versions of this software, of Python and of packages."""
     kept = ("anyband", "git_commit", "python", "machine", "packages", "threads", "seeds")
-    table = _flat_changes("code", *({key: run.origin.get(key) for key in kept} for run in (one, other)))
-    return replace(table, title="Software that changed", caption="Versions and commits of each run.")
+    return _flat_changes("code", *({key: run.origin.get(key) for key in kept} for run in (one, other)))

@@ -2,15 +2,21 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import jinja2
 import pandas as pd
+import yaml
 from matplotlib.figure import Figure
 
+from anyband.report import formatting as form
 from anyband.report.cells import Cell, Column
 from anyband.report.render import Sheet, Style, draw_pdf, draw_svg
 from anyband.statistics.comparison import latex_table
+
+TEMPLATES = Path(__file__).parent / "template"
 
 
 @dataclass(frozen=True)
@@ -19,23 +25,25 @@ class Table:
 
     Attributes:
         key: file name in `report_data/tables/` and anchor on the page.
-        title: a few words.
-        caption: plain text after the title.
         columns: headings, and how a record fills them; the first heads its row.
         records: one for each row, in whatever form the columns read.
         css: class of a record's row ("proposed", "floor", ...).
+        title: a few words; that of `words.yaml` where there is one, as caption, notes and hints of columns.
+        caption: plain text after the title.
         notes: footnotes.
+        words: what the templates of `words.yaml` need.
         sortable: whether the page lets people sort it.
         dense: notes of cells stand under their text, to save width.
     """
 
     key: str
-    title: str
-    caption: str
     columns: Sequence[Column]
     records: Sequence[Any]
     css: Callable[[Any], str] = lambda _: ""
+    title: str = ""
+    caption: str = ""
     notes: Sequence[str] = ()
+    words: Mapping[str, Any] = field(default_factory=dict)
     sortable: bool = True
     dense: bool = False
 
@@ -64,18 +72,20 @@ class Graphic:
 
     Attributes:
         key: file name in `report_data/figures/` and anchor on the page.
-        title: a few words.
+        draw: draws it for a sheet.
+        title: a few words; that of `words.yaml` where there is one, as caption and label.
         caption: plain text after the title.
         label: one sentence that says what the figure shows, for screen readers.
-        draw: draws it for a sheet.
+        words: what the templates of `words.yaml` need.
         style: colours and names of methods; that of the page, which its topic sets.
     """
 
     key: str
-    title: str
-    caption: str
-    label: str
     draw: Callable[[Sheet], Figure]
+    title: str = ""
+    caption: str = ""
+    label: str = ""
+    words: Mapping[str, Any] = field(default_factory=dict)
     style: Style = Style({}, {})
 
     @cached_property
@@ -127,13 +137,15 @@ class PanelSet:
     """Maps of chips chosen by rule, with legend entries (colour, name)."""
 
     key: str
-    title: str
-    caption: str
     panels: Sequence[Panel]
     classes: Sequence[tuple[str, str]]
     difference: Sequence[tuple[str, str]]
+    title: str = ""
+    caption: str = ""
+    words: Mapping[str, Any] = field(default_factory=dict)
 
 
+Captioned = TypeVar("Captioned", bound=Table | Graphic | PanelSet)
 Item = Table | Graphic | PanelSet | Claims
 Subject = TypeVar("Subject")
 Maker = TypeVar("Maker", bound=Callable[..., Item | None])
@@ -155,7 +167,7 @@ class Topic(Generic[Subject]):
     """A section of the page about any subject; what is registered with `item` stands on it in that order.
 
     Attributes:
-        key: anchor.
+        key: anchor, and place of the items' words in `words.yaml`.
         title: heading.
         remark: a marked line at the top.
         paragraphs: text above the items; empty ones are left out.
@@ -173,16 +185,66 @@ class Topic(Generic[Subject]):
         self.makers.append(make)
         return make
 
-    def section(self, subject: Subject, style: Style, key: str, title: str, item_key: str) -> Section:
-        """The section about `subject`; `key`, `title` and `item_key` are patterns with a place for the own ones."""
+    def section(self, subject: Subject, style: Style, key: str = "{}", title: str = "{}", item: str = "{}") -> Section:
+        """The section about `subject`; `key`, `title` and `item` are patterns with a place for the own ones."""
         items: list[Item] = []
-        for make in self.makers:
-            item = make(subject)
-            if isinstance(item, Graphic):
-                items.append(replace(item, key=item_key.format(item.key), style=style))
-            elif isinstance(item, Claims):
-                items.append(item)
-            elif isinstance(item, PanelSet) or (item is not None and item.rows):
-                items.append(replace(item, key=item_key.format(item.key)))
+        for made in (make(subject) for make in self.makers):
+            if isinstance(made, Claims):
+                items.append(made)
+            elif made is not None and not (isinstance(made, Table) and len(made.records) == 0):
+                made = replace(made, style=style) if isinstance(made, Graphic) else made
+                items.append(replace(worded(made, self.key, subject), key=item.format(made.key)))
         words = [paragraph for paragraph in self.paragraphs(subject) if paragraph]
         return Section(key.format(self.key), title.format(self.title), items, words, self.remark(subject))
+
+
+def worded(item: Captioned, topic: str, entry: Any = None) -> Captioned:
+    """The item with its words from `words.yaml`, if it has any there; its own notes come after those."""
+
+    def filled(part: Any) -> Any:
+        if isinstance(part, str):
+            return compose(part, entry=entry, **item.words)
+        return (
+            {filled(key): filled(value) for key, value in part.items()}
+            if isinstance(part, dict)
+            else [*map(filled, part)]
+        )
+
+    said = filled(_words()[topic].get(item.key, {}))
+    if isinstance(item, Table):
+        hints = said.pop("hints", {})
+        said["columns"] = [replace(column, hint=hints.get(column.heading, column.hint)) for column in item.columns]
+        said["notes"] = [*said.get("notes", ()), *item.notes]
+    return replace(item, **said)
+
+
+@cache
+def _words() -> dict[str, dict[str, Any]]:
+    """Section -> item -> its words."""
+    words: dict[str, dict[str, Any]] = yaml.safe_load((TEMPLATES / "words.yaml").read_text(encoding="utf-8"))
+    return words
+
+
+def head_words(name: str, **words: Any) -> str:
+    """A sentence of the first screen or of the last line."""
+    return compose(_words()["head"][name], **words)
+
+
+def compose(template: str, **words: Any) -> str:
+    """Fill a template of `words.yaml`."""
+    if "{" not in template:
+        return template
+    return _environment(False).from_string(template).render(words, form=form, phrases=_words()["phrases"])
+
+
+def fill(template: str, **words: Any) -> str:
+    """Fill a template of this package; a name that it lacks is an error. Only HTML is escaped."""
+    return _environment(".html" in template).get_template(template).render(words)
+
+
+@cache
+def _environment(escape: bool) -> jinja2.Environment:
+    loader, strict = jinja2.FileSystemLoader(TEMPLATES), jinja2.StrictUndefined
+    made = jinja2.Environment(loader=loader, autoescape=escape, trim_blocks=True, lstrip_blocks=True, undefined=strict)
+    made.filters["kind"] = lambda item: type(item).__name__
+    return made

@@ -11,8 +11,7 @@ from typing import Any
 
 from anyband import __version__
 from anyband.methods import card
-from anyband.report.content import Graphic, Section, Table
-from anyband.report.page import fill
+from anyband.report.content import Graphic, Section, Table, fill
 from anyband.report.read import Compared, DataRecord
 from anyband.report.render import standalone
 from anyband.runtime import atomic_path, read_json, write_csv, write_json, write_text

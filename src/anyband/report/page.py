@@ -3,13 +3,9 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from anyband.report.content import Graphic, PanelSet, Section, Table
+from anyband.report.content import TEMPLATES, Graphic, PanelSet, Section, Table, fill
 from anyband.report.palette import CLASS_COLOURS, MARKERS, THEME, method_colours, method_markers, method_variable
-
-TEMPLATES = Path(__file__).parent / "template"
 
 
 @dataclass(frozen=True)
@@ -46,21 +42,6 @@ def render(heads: Sequence[Head], sections: Sequence[Section], methods: Sequence
     )
     # a number and its unit stay on one line
     return re.sub(r"(?<=\d) (?=%)", "\N{NO-BREAK SPACE}", page)
-
-
-def fill(template: str, **words: Any) -> str:
-    """Fill a template of this package; a name that it lacks is an error. Only HTML is escaped."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=".html" in template,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters["kind"] = lambda item: type(item).__name__
-    return environment.get_template(template).render(words)
 
 
 def number(sections: Sequence[Section]) -> dict[str, str]:

@@ -50,19 +50,6 @@ THEME = {
 
 PLACEHOLDERS = {"ink": "#010203", "muted": "#040506", "rule": "#070809", "band": "#0a0b0c", "paper": "#0d0e0f"}
 """What figures of the page are drawn with: name of a colour of `THEME` -> a colour that nothing else has."""
-MATPLOTLIB = {
-    "axes.edgecolor": "muted",
-    "axes.labelcolor": "ink",
-    "axes.titlecolor": "ink",
-    "grid.color": "rule",
-    "text.color": "ink",
-    "xtick.color": "muted",
-    "ytick.color": "muted",
-    "xtick.labelcolor": "ink",
-    "ytick.labelcolor": "ink",
-}
-"""Setting of matplotlib -> name of its colour."""
-
 HEAT = ("#e4ebf1", "#0b5a8f")
 """From the lowest score to the highest; numbers stand in every cell."""
 ON_PALE, ON_DEEP = "#1d1c1a", "#ffffff"

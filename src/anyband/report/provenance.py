@@ -15,7 +15,7 @@ from anyband.conditions import PRIMARY_CONDITIONS
 from anyband.config import Config
 from anyband.report import formatting as form
 from anyband.report.cells import Cell, text, wrapped
-from anyband.report.content import Table
+from anyband.report.content import Table, Topic
 from anyband.report.read import DataRecord
 
 ROOT = Path(__file__).parents[3]
@@ -127,13 +127,16 @@ def _dataset(record: DataRecord) -> dict[str, Any]:
     }
 
 
-def provenance_tables(content: Mapping[str, Any]) -> list[Table]:
-    """The same as two tables: software and inputs, and hashes of files."""
-    packages = ", ".join(f"{name} {version}" for name, version in content["packages"].items())
+PROVENANCE = Topic[Mapping[str, Any]]("provenance", "Versions and hashes")
+
+
+@PROVENANCE.item
+def software(content: Mapping[str, Any]) -> Table:
+    """The same as a table: software and inputs."""
     rows = {
         "anyband": f"{content['anyband']}, commit {content['git_commit'] or 'unknown (no repository)'}",
         "Python": f"{content['python']}, {content['machine']}",
-        "Packages": packages,
+        "Packages": ", ".join(f"{name} {version}" for name, version in content["packages"].items()),
         "Configuration": f"SHA-256 {content['config_sha256']}",
     }
     rows |= {f"Seeds, {name}": ", ".join(map(str, seeds)) for name, seeds in content["seeds"].items()}
@@ -141,15 +144,17 @@ def provenance_tables(content: Mapping[str, Any]) -> list[Table]:
     rows |= {f"Endpoint, {name}": _endpoint_words(entry) for name, entry in content["endpoint"].items()}
     rows |= {f"Dataset {name}": _dataset_words(entry) for name, entry in content["datasets"].items()}
     columns = [text("What", lambda row: str(row[0])), text("Value", lambda row: wrapped(row[1]))]
-    title, caption = "Software and inputs", "What made these numbers."
-    software = Table("software", title, caption, columns, list(rows.items()), sortable=False)
+    return Table("software", columns, list(rows.items()), sortable=False)
+
+
+@PROVENANCE.item
+def files(content: Mapping[str, Any]) -> Table:
+    """Hashes of files."""
     columns = [
         text("File", lambda row: str(row[0])),
         text("SHA-256 (first 16 digits)", lambda row: Cell(row[1][:16], css="hash")),
     ]
-    hashes = list(content["files_sha256"].items())
-    title, caption = "Files behind the numbers", "Full hashes are in report_data/provenance.json."
-    return [software, Table("files", title, caption, columns, hashes, sortable=False)]
+    return Table("files", columns, list(content["files_sha256"].items()), sortable=False)
 
 
 def _endpoint_words(entry: Mapping[str, Any]) -> str:

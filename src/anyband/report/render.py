@@ -8,7 +8,7 @@ page. Text stays text, so it can be searched and files stay small.
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from anyband.report.palette import MATPLOTLIB, PLACEHOLDERS, THEME, method_markers, method_variable, variable
+from anyband.report.palette import PLACEHOLDERS, THEME, method_markers, method_variable, variable
 
 WIDE, NARROW = 900, 360
 LOOK = Path(__file__).parent / "template" / "figure.mplstyle"
@@ -52,12 +52,16 @@ class Sheet:
     Attributes:
         wide: for a desktop or a paper, else for a phone.
         style: colours and names of methods.
-        colours: name without dashes of a colour of the page ("ink", "muted", "rule", "band", "paper") -> what to draw.
+        ink, muted, rule, band, paper: colours of text, of what is less important, of lines, of shaded ground, of paper.
     """
 
     wide: bool = True
     style: Style = Style({}, {})
-    colours: Mapping[str, str] = field(default_factory=lambda: PLACEHOLDERS)
+    ink: str = PLACEHOLDERS["ink"]
+    muted: str = PLACEHOLDERS["muted"]
+    rule: str = PLACEHOLDERS["rule"]
+    band: str = PLACEHOLDERS["band"]
+    paper: str = PLACEHOLDERS["paper"]
 
     def __call__(self, wide: Pick, narrow: Pick) -> Pick:
         """One of two, by the width: `sheet(4, 2)`."""
@@ -67,26 +71,6 @@ class Sheet:
     def width(self) -> int:
         """Pixels."""
         return self(WIDE, NARROW)
-
-    @property
-    def ink(self) -> str:
-        """Colour of text."""
-        return self.colours["ink"]
-
-    @property
-    def muted(self) -> str:
-        """Colour of what is less important."""
-        return self.colours["muted"]
-
-    @property
-    def band(self) -> str:
-        """Colour of shaded ground."""
-        return self.colours["band"]
-
-    @property
-    def paper(self) -> str:
-        """Colour of the page."""
-        return self.colours["paper"]
 
     def figure(
         self, height: float, margins: Margins, columns: int = 1, rows: int = 1, wspace: float = 0.2, hspace: float = 0.2
@@ -106,20 +90,24 @@ class Sheet:
 
     def legend(self, figure: Figure, methods: Sequence[str]) -> None:
         """Marks and names of methods above a figure."""
-        style = self.style
-        handles = [
-            Line2D([], [], color=style.colour(m), marker=style.marker(m), markersize=6.5, linewidth=1.8)
-            for m in methods
-        ]
-        sizes = {"handlelength": 1.5, "columnspacing": 1.4, "handletextpad": 0.5, "borderaxespad": 0.2}
-        place = (34 / self.width, 1.0)
-        names = style.names(methods)
-        figure.legend(handles, names, loc="upper left", ncols=self(4, 2), bbox_to_anchor=place, **sizes)
+        handles = [Line2D([], [], markersize=6.5, linewidth=1.8, **self.look(method)) for method in methods]
+        spacing = {"handlelength": 1.5, "columnspacing": 1.4, "handletextpad": 0.5, "borderaxespad": 0.2}
+        self.key(figure, handles, self.style.names(methods), ncols=self(4, 2), **spacing)
+
+    def key(self, figure: Figure, handles: Sequence[Line2D], names: Sequence[str], **spacing: Any) -> None:
+        """Marks and their names at the top left of a figure."""
+        place: Any = {"loc": "upper left", "bbox_to_anchor": (34 / self.width, 1.0)}
+        figure.legend(handles, names, **place, **spacing)
+
+    def look(self, method: str) -> Any:
+        """Colour and marker of a method."""
+        return {"color": self.style.colour(method), "marker": self.style.marker(method)}
 
     def settings(self) -> Any:
-        """Settings of matplotlib."""
-        colours = {key: self.colours[name] for key, name in MATPLOTLIB.items()}
-        return mpl.rc_params_from_file(LOOK, use_default_template=False) | colours
+        """Settings of matplotlib, in which the placeholders give way to the colours of the sheet."""
+        names = {colour: name for name, colour in PLACEHOLDERS.items()}
+        look = mpl.rc_params_from_file(LOOK, use_default_template=False)
+        return look | {key: getattr(self, names[value]) for key, value in look.items() if str(value) in names}
 
 
 Draw = Callable[[Sheet], Figure]
@@ -170,7 +158,7 @@ def draw_svg(draw: Draw, sheet: Sheet, key: str, label: str) -> str:
 
 def draw_pdf(draw: Draw, style: Style) -> bytes:
     """Draw a figure as PDF in the colours of the light page; equal figures give equal bytes."""
-    sheet = Sheet(style=style, colours={name: THEME[variable(name)][0] for name in PLACEHOLDERS})
+    sheet = Sheet(True, style, *(THEME[variable(name)][0] for name in PLACEHOLDERS))
     buffer = io.BytesIO()
     with mpl.rc_context(sheet.settings()):
         draw(sheet).savefig(buffer, format="pdf", metadata=dict.fromkeys(("CreationDate", "Creator", "Producer")))

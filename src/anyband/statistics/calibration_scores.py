@@ -57,11 +57,11 @@ SCORES: dict[str, tuple[Statistic, Literal["linear", "bounded"]]] = {
 }
 
 
-def calibration(table: pd.DataFrame, cube: ConfusionCube) -> pd.DataFrame:
+def calibration(sums: pd.DataFrame, cube: ConfusionCube) -> pd.DataFrame:
     """Temperature, and every one of `SCORES` before and after scaling, by method and condition.
 
     Args:
-        table: `calibration.csv` of all runs.
+        sums: `calibration.csv` of all runs.
         cube: says which seeds and blocks count.
 
     Returns:
@@ -69,7 +69,7 @@ def calibration(table: pd.DataFrame, cube: ConfusionCube) -> pd.DataFrame:
         `{score}_{when}_lower`, `{score}_{when}_upper`. No row for what states no probabilities.
     """
     values = [f"{score}_{when}{end}" for score in SCORES for when in WHEN for end in ("", "_lower", "_upper")]
-    groups, rows = _groups(table, cube), []
+    groups, rows = _groups(sums, cube), []
     for method, condition in _known(groups, cube):
         row: dict[str, Any] = {"method": method, "label": label(method), "condition": condition}
         temperature = groups[method, condition, WHEN["after"]].groupby("seed")["temperature"].first()
@@ -82,11 +82,11 @@ def calibration(table: pd.DataFrame, cube: ConfusionCube) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["method", "label", "condition", *TEMPERATURES, *values])
 
 
-def class_calibration(table: pd.DataFrame, cube: ConfusionCube, settings: ComparisonSettings) -> pd.DataFrame:
+def class_calibration(class_sums: pd.DataFrame, cube: ConfusionCube, settings: ComparisonSettings) -> pd.DataFrame:
     """Classwise ECE before and after scaling, on the primary endpoint and under each condition.
 
     Args:
-        table: `class_calibration.csv` of all runs.
+        class_sums: `class_calibration.csv` of all runs.
         cube: says which seeds, blocks and classes count.
         settings: name the classes.
 
@@ -95,7 +95,7 @@ def class_calibration(table: pd.DataFrame, cube: ConfusionCube, settings: Compar
         Also of classes that the test reference lacks: a probability of what is not there is an error like any other.
     """
     values = [f"ece_{when}{end}" for when in WHEN for end in ("", "_lower", "_upper")]
-    groups = _groups(table, cube)
+    groups = _groups(class_sums, cube)
     known = set(_known(groups, cube))
     frames = []
     for method, (name, conditions_of) in itertools.product(cube.methods, cube.targets()):
@@ -103,26 +103,26 @@ def class_calibration(table: pd.DataFrame, cube: ConfusionCube, settings: Compar
         if not chosen or not all((method, condition) in known for condition in chosen):
             continue
         names = [settings.classes[code] for code in cube.classes]
-        frame = pd.DataFrame({"class": cube.classes, "class_name": names})
+        rows = pd.DataFrame({"class": cube.classes, "class_name": names})
         for when, scaled in WHEN.items():
             parts = [replicate(_class_cells(groups[method, c, scaled], cube), binned_error) for c in chosen]
             result = estimate(average(parts), LEVEL)
-            frame[f"ece_{when}"] = result.value
-            frame[f"ece_{when}_lower"] = np.clip(result.lower, 0, 1)
-            frame[f"ece_{when}_upper"] = np.clip(result.upper, 0, 1)
-        frames.append(frame.assign(method=method, label=label(method), condition=name))
+            rows[f"ece_{when}"] = result.value
+            rows[f"ece_{when}_lower"] = np.clip(result.lower, 0, 1)
+            rows[f"ece_{when}_upper"] = np.clip(result.upper, 0, 1)
+        frames.append(rows.assign(method=method, label=label(method), condition=name))
     columns = ["method", "label", "condition", "class", "class_name", *values]
     return pd.concat(frames, ignore_index=True)[columns] if frames else pd.DataFrame(columns=columns)
 
 
-def reliability(table: pd.DataFrame) -> pd.DataFrame:
+def reliability(sums: pd.DataFrame) -> pd.DataFrame:
     """Mean confidence and share of right pixels in each bin, pooled over blocks and seeds, before and after scaling."""
     keys = ["method", "condition", "scaled", "bin"]
-    sums = table.groupby(keys, sort=True)[["count", "confidence_sum", "correct"]].sum()
-    sums = sums[sums["count"] > 0].reset_index()
-    sums["confidence"] = sums["confidence_sum"] / sums["count"]
-    sums["agreement"] = sums["correct"] / sums["count"]
-    return sums[[*keys, "count", "confidence", "agreement"]]
+    pooled = sums.groupby(keys, sort=True)[["count", "confidence_sum", "correct"]].sum()
+    pooled = pooled[pooled["count"] > 0].reset_index()
+    pooled["confidence"] = pooled["confidence_sum"] / pooled["count"]
+    pooled["agreement"] = pooled["correct"] / pooled["count"]
+    return pooled[[*keys, "count", "confidence", "agreement"]]
 
 
 def _groups(table: pd.DataFrame, cube: ConfusionCube) -> Groups:

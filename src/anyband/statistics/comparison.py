@@ -1,5 +1,6 @@
 """Everything one experiment's comparison writes: tables as CSV and LaTeX, claims and design as JSON."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -16,7 +17,6 @@ from anyband.statistics.claims import make_claim, sensor_claims, why_no_claims
 from anyband.statistics.cube import ConfusionCube, build_cube, read_runs
 from anyband.statistics.paired import Contrast
 from anyband.statistics.protocol import endpoint, label
-from anyband.statistics.ranking import general, pairwise
 from anyband.statistics.run_tables import Runs
 
 
@@ -48,9 +48,14 @@ class FinishedRuns:
         return self.full.undisturbed()
 
     @cached_property
-    def calibration(self) -> pd.DataFrame:
+    def sums(self) -> pd.DataFrame:
         """Calibration sums of inputs to which nothing was done."""
         return self.read("calibration.csv", self.cube.conditions)
+
+    @property
+    def class_sums(self) -> pd.DataFrame:
+        """The same class by class."""
+        return self.read("class_calibration.csv", self.cube.conditions)
 
     @cached_property
     def trained(self) -> sensor_gains.Trained:
@@ -60,7 +65,7 @@ class FinishedRuns:
     @cached_property
     def paired(self) -> tuple[pd.DataFrame, list[Contrast]]:
         """Differences of all pairs of methods, and the comparisons of the declared family."""
-        return pairwise(self.cube, self.settings)
+        return score_tables.pairwise(self.cube, self.settings)
 
     @property
     def pairs(self) -> pd.DataFrame:
@@ -72,6 +77,16 @@ class FinishedRuns:
         """Equivalence margin, fraction of mIoU."""
         return self.settings.experiment.equivalence_margin
 
+    @property
+    def proposed(self) -> str:
+        """Key of the proposed method."""
+        return self.settings.experiment.proposed
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A table of `FRAMES`."""
+        make = FRAMES[name].make
+        return make(**{parameter: getattr(self, parameter) for parameter in inspect.signature(make).parameters})
+
     def read(self, name: str, conditions: Sequence[str] | None = None) -> pd.DataFrame:
         """A table that every run has, all runs under each other; of some conditions only where they are given."""
         table = read_runs(list(self.folders.values()), name)
@@ -80,63 +95,39 @@ class FinishedRuns:
 
 @dataclass(frozen=True)
 class Frame:
-    """A table of the comparison: how it is made, and its caption as LaTeX where papers may want it."""
+    """A table of the comparison: how it is made, and its caption as LaTeX where papers may want it.
 
-    make: Callable[[FinishedRuns], pd.DataFrame]
+    The parameters of `make` are attributes of `FinishedRuns` by name.
+    """
+
+    make: Callable[..., pd.DataFrame]
     caption: str = ""
 
 
-FRAMES: dict[str, Frame] = {
-    "general": Frame(
-        lambda runs: general(runs.cube, runs.settings, runs.pairs),
-        "Primary endpoint of every method and its difference to the proposed one",
-    ),
-    "conditions": Frame(lambda runs: score_tables.conditions(runs.cube), "Scores under each test condition"),
-    "robustness": Frame(
-        lambda runs: score_tables.robustness(runs.full),
-        "Scores on inputs to which something was done, and their change",
-    ),
-    "per_class": Frame(lambda runs: score_tables.per_class(runs.cube, runs.settings), "IoU and F1 of each class"),
-    "pairwise": Frame(lambda runs: runs.pairs, "Paired differences between methods"),
-    "calibration": Frame(
-        lambda runs: calibration_scores.calibration(runs.calibration, runs.cube),
-        "Calibration before and after temperature scaling",
-    ),
+FRAMES = {
+    "general": Frame(score_tables.general, "Primary endpoint of every method and its difference to the proposed one"),
+    "conditions": Frame(score_tables.conditions, "Scores under each test condition"),
+    "robustness": Frame(score_tables.robustness, "Scores on inputs to which something was done, and their change"),
+    "per_class": Frame(score_tables.per_class, "IoU and F1 of each class"),
+    "pairwise": Frame(lambda pairs: pairs, "Paired differences between methods"),
+    "calibration": Frame(calibration_scores.calibration, "Calibration before and after temperature scaling"),
     "class_calibration": Frame(
-        lambda runs: calibration_scores.class_calibration(
-            runs.read("class_calibration.csv", runs.cube.conditions), runs.cube, runs.settings
-        ),
-        "Classwise calibration error before and after temperature scaling",
+        calibration_scores.class_calibration, "Classwise calibration error before and after temperature scaling"
     ),
-    "reliability": Frame(lambda runs: calibration_scores.reliability(runs.calibration)),
-    "cost": Frame(lambda runs: run_tables.cost(runs.costs), "Cost of training and use"),
-    "variance": Frame(
-        lambda runs: score_tables.variance(runs.cube, runs.pairs),
-        "Variance over test blocks and training seeds",
-    ),
-    "units": Frame(lambda runs: score_tables.units(runs.cube)),
-    "image_scores": Frame(lambda runs: run_tables.image_scores(runs.folders), "Scores of translated images"),
-    "fusion": Frame(
-        lambda runs: sensor_gains.fusion(runs.cube, runs.margin),
-        "Both sensors against the better one alone",
-    ),
+    "reliability": Frame(calibration_scores.reliability),
+    "cost": Frame(run_tables.cost, "Cost of training and use"),
+    "variance": Frame(score_tables.variance, "Variance over test blocks and training seeds"),
+    "units": Frame(score_tables.units),
+    "image_scores": Frame(run_tables.image_scores, "Scores of translated images"),
+    "fusion": Frame(sensor_gains.fusion, "Both sensors against the better one alone"),
     "gap_closed": Frame(
-        lambda runs: sensor_gains.gap_closed(runs.full, runs.trained, runs.margin),
-        "Share of the gap to the specialist that is closed on sensors never trained on",
+        sensor_gains.gap_closed, "Share of the gap to the specialist that is closed on sensors never trained on"
     ),
-    "transfer": Frame(
-        lambda runs: sensor_gains.transfer(runs.full, runs.trained),
-        "Scores by what was trained on and what was tested on",
-    ),
-    "decomposition": Frame(
-        lambda runs: sensor_gains.decomposition(runs.full, runs.trained),
-        "Difference between two sensors, one factor at a time",
-    ),
-    "confusions": Frame(lambda runs: score_tables.confusions(runs.cube)),
-    "block_differences": Frame(
-        lambda runs: score_tables.block_differences(runs.cube, runs.settings.experiment.proposed)
-    ),
-    "learning": Frame(lambda runs: run_tables.learning(runs.folders)),
+    "transfer": Frame(sensor_gains.transfer, "Scores by what was trained on and what was tested on"),
+    "decomposition": Frame(sensor_gains.decomposition, "Difference between two sensors, one factor at a time"),
+    "confusions": Frame(score_tables.confusions),
+    "block_differences": Frame(score_tables.block_differences),
+    "learning": Frame(run_tables.learning),
 }
 """Every table of a comparison: a key here is a file `{key}.csv`, with a caption also `{key}.tex`; the report reads all.
 
@@ -160,13 +151,13 @@ def write_comparison(settings: ComparisonSettings, runs: Path, out: Path) -> Non
     if not done:
         raise UserError(f"{runs}: no confusion.csv of any method or seed of experiment {settings.name}; evaluate first")
     finished = FinishedRuns(settings, done)
-    frames = {name: frame.make(finished) for name, frame in FRAMES.items()}
+    frames = {name: finished.table(name) for name in FRAMES}
     with atomic_path(out) as folder:
         folder.mkdir()
-        for name, frame in frames.items():
-            write_csv(folder / f"{name}.csv", frame.round(9))
+        for name, table in frames.items():
+            write_csv(folder / f"{name}.csv", table.round(9))
             if FRAMES[name].caption:
-                write_text(folder / f"{name}.tex", latex_table(frame, FRAMES[name].caption))
+                write_text(folder / f"{name}.tex", latex_table(table, FRAMES[name].caption))
         write_json(folder / "claims.json", _claims(finished, frames))
         write_json(folder / "design.json", _design(finished))
 

@@ -54,22 +54,22 @@ def trained_on(costs: Runs[Mapping[str, Any]]) -> dict[str, frozenset[str]]:
     }
 
 
-def cost(runs: Runs[Mapping[str, Any]]) -> pd.DataFrame:
+def cost(costs: Runs[Mapping[str, Any]]) -> pd.DataFrame:
     """Cost of each method: size and work of the model, median training time and mean speed and memory over its seeds.
 
     Where a run notes what it started from besides random weights, there is a column for it.
 
     Args:
-        runs: (method, seed) -> content of `cost.json`.
+        costs: (method, seed) -> content of `cost.json`.
     """
-    frame = pd.DataFrame([{"method": method, "seed": seed, **content} for (method, seed), content in runs.items()])
-    if frame.empty:
-        return frame
+    table = pd.DataFrame([{"method": method, "seed": seed, **content} for (method, seed), content in costs.items()])
+    if table.empty:
+        return table
     numbers = [
         "parameters", "trainable_parameters", "macs_per_km2", "train_seconds", "inference_km2_per_s", "peak_memory_mb",
     ]  # fmt: skip
-    noted = "note" in frame
-    runs_of = frame.reindex(columns=["method", "seed", *numbers, "note"]).groupby("method", sort=False)
+    noted = "note" in table
+    runs_of = table.reindex(columns=["method", "seed", *numbers, "note"]).groupby("method", sort=False)
     means = runs_of[numbers].mean()
     seconds = runs_of["train_seconds"]
     means = means.assign(

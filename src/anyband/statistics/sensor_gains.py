@@ -130,11 +130,11 @@ GAP_CLOSED = [
 ]  # fmt: skip
 
 
-def gap_closed(cube: ConfusionCube, trained: Trained, margin: float) -> pd.DataFrame:
+def gap_closed(full: ConfusionCube, trained: Trained, margin: float) -> pd.DataFrame:
     """One row per direction (source to target) and method that answers the target without having trained on it.
 
     Args:
-        cube: with the conditions `<target>/as-<source>`.
+        full: with the conditions `<target>/as-<source>`.
         trained: method -> products it was trained on.
         margin: equivalence margin in mIoU.
 
@@ -143,17 +143,17 @@ def gap_closed(cube: ConfusionCube, trained: Trained, margin: float) -> pd.DataF
         rows, of the paired gain over the naive mapping.
     """
     rows = []
-    for condition in cube.conditions:
+    for condition in full.conditions:
         target, _, change = condition.partition("/")
         source = change.removeprefix(AS)
         if not change.startswith(AS) or target not in BY_SHORT_NAME or source not in BY_SHORT_NAME:
             continue
-        sender, own = specialist(cube, trained, source), specialist(cube, trained, target)
-        if sender is None or own is None or not (cube.takes(sender, (condition,)) and cube.takes(own, (target,))):
+        sender, own = specialist(full, trained, source), specialist(full, trained, target)
+        if sender is None or own is None or not (full.takes(sender, (condition,)) and full.takes(own, (target,))):
             continue
         names = {"source": source, "target": target, "source_method": sender, "target_method": own}
-        for method in zero_shot(cube, trained, target):
-            rows.append(names | {"method": method, "label": label(method)} | _gap_row(cube, names, method, margin))
+        for method in zero_shot(full, trained, target):
+            rows.append(names | {"method": method, "label": label(method)} | _gap_row(full, names, method, margin))
     table = pd.DataFrame(rows, columns=GAP_CLOSED)
     return table.assign(p_adjusted=holm(table["p"].to_numpy(dtype=float)))
 
@@ -217,7 +217,7 @@ DECOMPOSITION = [
 ]  # fmt: skip
 
 
-def transfer(cube: ConfusionCube, trained: Trained) -> pd.DataFrame:
+def transfer(full: ConfusionCube, trained: Trained) -> pd.DataFrame:
     """Every method under every sensor alone, and its difference to the specialist of that sensor.
 
     A specialist of another sensor reads the nearest bands (`L9/as-S2`, column `mapped`) where that was evaluated;
@@ -225,21 +225,21 @@ def transfer(cube: ConfusionCube, trained: Trained) -> pd.DataFrame:
     were trained on.
     """
     rows = []
-    sensors = [c for c in cube.conditions if "/" not in c]
-    for method, condition in itertools.product(cube.methods, sensors):
-        used = _answered(cube, trained, method, condition)
+    sensors = [c for c in full.conditions if "/" not in c]
+    for method, condition in itertools.product(full.methods, sensors):
+        used = _answered(full, trained, method, condition)
         ignores = "+" in condition and len(trained.get(method, ())) == 1
         if method == MAJORITY or method not in trained or used is None or ignores:
             continue
-        own = score(cube, method, (used,))
+        own = score(full, method, (used,))
         level = estimate(own, LEVEL, "bounded")
         row: dict[str, Any] = {"method": method, "label": label(method), "trained_on": short_names(trained[method])}
         row |= {"condition": condition, "mapped": used != condition}
         row["seen"] = all(BY_SHORT_NAME[part].key in trained[method] for part in condition.split("+"))
         row |= level.columns("miou")
-        reference = specialist(cube, trained, condition) if condition in BY_SHORT_NAME else None
-        if reference is not None and reference != method and cube.takes(reference, (condition,)):
-            change = estimate(own - score(cube, reference, (condition,)), LEVEL)
+        reference = specialist(full, trained, condition) if condition in BY_SHORT_NAME else None
+        if reference is not None and reference != method and full.takes(reference, (condition,)):
+            change = estimate(own - score(full, reference, (condition,)), LEVEL)
             row |= {"reference": reference} | change.columns("change")
         rows.append(row)
     return pd.DataFrame(rows, columns=TRANSFER)
@@ -254,7 +254,7 @@ def _answered(cube: ConfusionCube, trained: Trained, method: str, condition: str
     return mapped if own in BY_SHORT_NAME and cube.takes(method, (mapped,)) else None
 
 
-def decomposition(cube: ConfusionCube, trained: Trained) -> pd.DataFrame:
+def decomposition(full: ConfusionCube, trained: Trained) -> pd.DataFrame:
     """Step by step from one sensor's score to another's.
 
     By the same method, for every one that answers both ends: steps whose condition was not evaluated, or that the
@@ -265,14 +265,14 @@ def decomposition(cube: ConfusionCube, trained: Trained) -> pd.DataFrame:
     Returns:
         No rows for a path of which only the two ends are there: that tells nothing apart.
     """
-    own = {condition: reader(cube, trained, condition) for condition, _ in THROUGH_HLS}
+    own = {condition: reader(full, trained, condition) for condition, _ in THROUGH_HLS}
     known = {condition: method for condition, method in own.items() if method is not None}
     rows = []
     if len(set(known.values())) > 1:  # a single model for all of them is that model's own path
-        rows += _path_rows(cube, (OWN_MODELS, "", "Models trained on each product"), known)
-    for path, method in itertools.product((DEGRADED, ONE_METHOD), cube.methods):
+        rows += _path_rows(full, (OWN_MODELS, "", "Models trained on each product"), known)
+    for path, method in itertools.product((DEGRADED, ONE_METHOD), full.methods):
         if method not in FLOORS:
-            rows += _path_rows(cube, (path, method, label(method)), dict.fromkeys(cube.conditions, method))
+            rows += _path_rows(full, (path, method, label(method)), dict.fromkeys(full.conditions, method))
     return pd.DataFrame(rows, columns=DECOMPOSITION)
 
 

@@ -1,7 +1,6 @@
 """A page in headless Chromium through the DevTools protocol: what it requests, what it complains of, how wide it is."""
 
 import asyncio
-import base64
 import itertools
 import json
 import shutil
@@ -30,23 +29,21 @@ class Visit:
     values: dict[str, object] = field(default_factory=dict)
 
 
-def visit(
-    page: Path, width: int, scripts: dict[str, str], *, dark=False, media="", picture=None, pdf=None, script_off=False
-):
-    """Open `page` at a width, evaluate JavaScript expressions and optionally keep a picture or a PDF."""
+def visit(page: Path, width: int, scripts: dict[str, str], *, dark=False, media="", script_off=False):
+    """Open `page` at a width and evaluate JavaScript expressions."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:  # its processes end a little later
         browser = subprocess.Popen(
             [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         try:
-            return asyncio.run(_visit(Path(profile), page, width, scripts, dark, media, picture, pdf, script_off))
+            return asyncio.run(_visit(Path(profile), page, width, scripts, dark, media, script_off))
         finally:
             browser.terminate()
             browser.wait(20)
 
 
-async def _visit(profile, page, width, scripts, dark, media, picture, pdf, script_off):
+async def _visit(profile, page, width, scripts, dark, media, script_off):
     port = await _port(profile)
     targets = json.load(urllib.request.urlopen(f"http://127.0.0.1:{port}/json"))  # the browser itself, this machine
     address = next(target["webSocketDebuggerUrl"] for target in targets if target["type"] == "page")
@@ -65,8 +62,7 @@ async def _visit(profile, page, width, scripts, dark, media, picture, pdf, scrip
     for domain in ("Page", "Runtime", "Log", "Network"):
         await call(f"{domain}.enable")
     await call("Emulation.setScriptExecutionDisabled", value=script_off)
-    await call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=2 if picture else 1,
-               mobile=width < 600)  # fmt: skip
+    await call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600)
     scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
     await call("Emulation.setEmulatedMedia", media=media, features=[scheme])
     await call("Page.navigate", url=page.resolve().as_uri())
@@ -78,19 +74,8 @@ async def _visit(profile, page, width, scripts, dark, media, picture, pdf, scrip
     for name, expression in scripts.items():
         answer = await call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         result.values[name] = answer["result"].get("value")
-    if picture:
-        await _picture(call, picture, width)
-    if pdf:
-        Path(pdf).write_bytes(base64.b64decode((await call("Page.printToPDF", preferCSSPageSize=True))["data"]))
     socket.close()
     return result
-
-
-async def _picture(call, picture, width):
-    size = await call("Page.getLayoutMetrics")
-    clip = {"x": 0, "y": 0, "width": width, "height": size["cssContentSize"]["height"], "scale": 0.5}
-    shot = await call("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)
-    Path(picture).write_bytes(base64.b64decode(shot["data"]))
 
 
 async def _port(profile):

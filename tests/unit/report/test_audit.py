@@ -6,10 +6,9 @@ from types import SimpleNamespace
 import pytest
 
 from anyband.audit.gate import audit_stores
+from anyband.report.read import read_data
 from anyband.report.topics.split_tables import audit
 from audit_ground import Scene, ground_store
-from unit.report.fabricated import fabricate_config, fabricate_results
-from unit.report.test_build import rebuild
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +48,8 @@ def test_nothing_is_shown_where_nothing_was_compared(tmp_path):
     assert audit(SimpleNamespace(audit=empty)) is None
 
 
-def test_page_has_the_table(document, tmp_path):
-    config = fabricate_config(seeds=(0, 1), methods=["s2-only", "input-fusion", "anyband"])
-    results = fabricate_results(tmp_path / "results", config, stores=False)
-    (results / "audit").mkdir()
-    (results / "audit/main.json").write_text(json.dumps(document))
-    assert "Radiometric and geometric audit" in rebuild(tmp_path, config, results)
-    assert (tmp_path / "data/tables/audit-main.csv").is_file()
+def test_report_reads_the_file(document, linked, config):
+    folder = linked()
+    (folder / "audit").mkdir()
+    (folder / "audit/main.json").write_text(json.dumps(document))
+    assert read_data(folder, "main", config.datasets["main"]).audit == json.loads(json.dumps(document))

@@ -7,7 +7,7 @@ import pytest
 
 from anyband.report.palette import SIGNS, SPLITS
 from anyband.report.render import Sheet
-from anyband.report.topics.study_sites import difference_places, draw_differences, draw_places, places
+from anyband.report.topics.scenes import difference_places, draw_differences, draw_places, places
 
 COLUMNS = ["site", "chip", "block", "split", "x", "y", "epsg"]
 CHIPS = [

@@ -3,39 +3,19 @@
 import json
 import re
 import shutil
-from html import unescape
+import xml.etree.ElementTree as ElementTree
 
 import pandas as pd
 import pytest
 
 from anyband.report import formatting as form
 from anyband.report.build import write_report
+from anyband.report.topics.sensors_at_hand import image_scores
 from anyband.runtime import UserError
-from unit.report.fabricated import compare_all, fabricate_config, fabricate_results
+from anyband.statistics import run_tables
+from unit.report.fabricated import entry_of, fabricate_config, rebuild, text_of
 
 SMALL = ["s2-only", "input-fusion", "anyband"]
-
-
-def text_of(page):
-    """Visible text without markup, white space collapsed, entities as a browser shows them."""
-    body = re.sub(r"<(style|script)>.*?</\1>", "", page.read_text(), flags=re.DOTALL)
-    return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).replace("\N{NO-BREAK SPACE}", " ").split())
-
-
-def rebuild(folder, config, results=None, **options):
-    """Fabricate or take results, compare, report; returns the page's text. Figures are not drawn."""
-    results = results or fabricate_results(folder / "results", config, **options)
-    compare_all(results, config)
-    write_undrawn(config, results, folder / "report.html", folder / "data")
-    return text_of(folder / "report.html")
-
-
-def write_undrawn(config, results, page, data):
-    """Write a report whose figures are empty, which takes a tenth of the time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("anyband.report.content.draw_svg", lambda *_: "<svg></svg>")
-        patch.setattr("anyband.report.content.draw_pdf", lambda *_: b"")
-        write_report(config, results, page, data)
 
 
 def test_first_lines_say_what_was_compared_and_that_scenes_are_simulated(report):
@@ -44,12 +24,6 @@ def test_first_lines_say_what_was_compared_and_that_scenes_are_simulated(report)
     assert "Twelve methods, each trained with the same five seeds" in start
     assert "twelve held-out blocks" in start
     assert "The scenes are simulated (simulator 1, configuration 3f9a). Only comparisons between methods" in start
-
-
-def test_real_scenes_are_not_called_simulated(tmp_path):
-    text = rebuild(tmp_path, fabricate_config(seeds=(0, 1), methods=SMALL), simulated=None, stores=False)
-    assert "simulated" not in text
-    assert "real scenes" in text
 
 
 def test_page_and_tables_show_the_numbers_of_the_comparison(report, results):
@@ -62,14 +36,12 @@ def test_page_and_tables_show_the_numbers_of_the_comparison(report, results):
     difference = f"{form.signed_points(rival.difference)} "
     difference += form.interval(rival.difference_lower, rival.difference_upper, signed=True)
     assert shown.loc["Input fusion", "anyband minus this [95 %]"] == difference
-    assert expected in text_of(page) and difference in text_of(page)
+    text = text_of(page)
+    assert expected in text and difference in text
+    assert text.index("Smallest difference this design can resolve") < text.index("Table 1.")
+    assert "left out for every method: bare / sparse" in text
     copied = pd.read_csv(data / "comparison/main/general.csv").set_index("method")
     pd.testing.assert_frame_equal(copied, general)
-
-
-def test_resolution_floor_stands_above_the_headline_table(report):
-    text = text_of(report[0])
-    assert text.index("Smallest difference this design can resolve") < text.index("Table 1.")
 
 
 def test_specialists_get_a_dash_for_the_endpoint_and_their_own_column(report):
@@ -79,10 +51,6 @@ def test_specialists_get_a_dash_for_the_endpoint_and_their_own_column(report):
     conditions = pd.read_csv(data / "tables/main-conditions.csv").set_index("Method")
     assert conditions.loc["Sentinel-2 specialist", "S2"][0].isdigit()
     assert conditions.loc["Sentinel-2 specialist", "S2+L9"] == form.DASH
-
-
-def test_absent_class_is_named(report):
-    assert "left out for every method: bare / sparse" in text_of(report[0])
 
 
 def test_claims_are_those_of_the_comparison_and_link_to_their_evidence(report, results):
@@ -97,43 +65,49 @@ def test_claims_are_those_of_the_comparison_and_link_to_their_evidence(report, r
     assert json.loads((data / "claims.json").read_text())["main"]["claims"] == claims
 
 
-def test_four_seeds_give_numbers_and_no_claims(tmp_path):
-    text = rebuild(tmp_path, fabricate_config(seeds=(0, 1, 2, 3), methods=SMALL), stores=False)
-    assert "No claims are made: the comparison has only 4 of the 5 required seeds." in text
-    assert "Holm-adjusted p" in text  # the numbers stand
-    assert "Conditions checked for" not in text
+def test_a_small_run_of_real_scenes(linked, tmp_path, monkeypatch):
+    """What there is only for simulated scenes, tuned settings or translated images is not there."""
+    monkeypatch.setattr("anyband.report.topics.cost_and_tuning.FROZEN", tmp_path / "none")
+    config, results = fabricate_config(seeds=(3,), methods=SMALL), linked("scenes")
+    for path in results.glob("scenes/*/*/*.json"):
+        path.write_text(path.read_text().replace("anyband:simulated", "real"))
+    entry = config.methods["anyband"].model_copy(update={"learning_rate": 0.008})
+    config = config.model_copy(update={"methods": config.methods | {"anyband": entry}})
+    text = rebuild(tmp_path, config, results)
+    assert "simulated" not in text and "real scenes" in text
+    assert "1 of the 5 required seeds" in text and "nan" not in text.lower().split()
+    assert "Settings of their own: anyband (learning rate 0.008)." in text
+    assert "Not tuned; settings as in the config." in text
+    assert not (tmp_path / "report_data/tables/main-image-scores.csv").exists() and "Translated images" not in text
+    (results / "comparison/main/variance.csv").unlink()
+    with pytest.raises(UserError, match="variance.csv is missing: run the comparison of main again"):
+        write_report(config, results, tmp_path / "r.html", tmp_path / "d")
 
 
-def test_single_seed_is_reported_without_a_seed_variance(tmp_path):
-    text = rebuild(tmp_path, fabricate_config(seeds=(3,), methods=SMALL), stores=False)
-    assert "1 of the 5 required seeds" in text
-    assert "nan" not in text.lower().split()
-
-
-def test_failed_method_and_failed_seed_are_named(tmp_path):
-    config = fabricate_config(methods=[*SMALL, "feature-fusion"])
-    results = fabricate_results(tmp_path / "results", config, stores=False)
+def test_failed_method_and_failed_seed_are_named(linked, tmp_path):
+    config, results = fabricate_config(methods=[*SMALL, "feature-fusion"]), linked("runs")
     shutil.rmtree(results / "runs/main/feature-fusion")
     shutil.rmtree(results / "runs/main/input-fusion/seed-4")
     text = rebuild(tmp_path, config, results)
     assert "Feature fusion has no results." in text
     assert "Input fusion lacks seed 4, left out for every method" in text
-    assert "4 of the 5 required seeds" in text
+    assert "No claims are made: the comparison has only 4 of the 5 required seeds." in text
+    assert "Holm-adjusted p" in text  # the numbers stand
+    assert "Conditions checked for" not in text
 
 
-def test_proposed_method_that_failed_leaves_a_true_report(tmp_path):
-    config = fabricate_config(seeds=(0, 1), methods=SMALL)
-    results = fabricate_results(tmp_path / "results", config, stores=False)
+def test_proposed_method_that_failed_leaves_a_true_report(linked, tmp_path):
+    results = linked("runs")
     shutil.rmtree(results / "runs/main/anyband")
-    text = rebuild(tmp_path, config, results)
+    text = rebuild(tmp_path, fabricate_config(seeds=(0, 1), methods=SMALL), results)
     assert "anyband has no results." in text
     assert "there is no headline" in text
 
 
-def test_each_experiment_gets_its_sections(tmp_path):
-    config = fabricate_config(seeds=(0, 1), methods=SMALL)
-    results = fabricate_results(tmp_path / "results", config, stores=False)
+def test_each_experiment_of_the_configuration_gets_its_sections_and_no_other_is_read(linked, tmp_path):
+    config, results = fabricate_config(seeds=(0, 1), methods=SMALL), linked("runs", "benchmarks")
     shutil.copytree(results / "runs/main", results / "runs/again")
+    shutil.copytree(results / "benchmarks/train/main", results / "benchmarks/train/again")
     twice = config.model_copy(update={"experiments": config.experiments | {"again": config.experiments["main"]}})
     rebuild(tmp_path, twice, results)
     html = (tmp_path / "report.html").read_text()
@@ -141,21 +115,20 @@ def test_each_experiment_gets_its_sections(tmp_path):
     assert html.count("<h1") == 1
     identifiers = re.findall(r' id="([^"]+)"', html)
     assert len(identifiers) == len(set(identifiers))
-
-
-def test_missing_comparison_is_one_clear_line(tmp_path, results, config):
-    copied = tmp_path / "results"
-    shutil.copytree(results, copied)
-    (copied / "comparison/main/variance.csv").unlink()
-    with pytest.raises(UserError, match="variance.csv is missing: run the comparison of main again"):
-        write_report(config, copied, tmp_path / "r.html", tmp_path / "d")
+    shutil.rmtree(results / "runs/main")
+    (results / "comparison/main/design.json").write_text("broken")
+    rebuild(tmp_path, config.model_copy(update={"experiments": {"again": config.experiments["main"]}}), results)
+    html = (tmp_path / "report.html").read_text()
+    assert 'id="again-headline"' in html and "main-headline" not in html
+    assert sorted(path.name for path in (tmp_path / "report_data/comparison").iterdir()) == ["again"]
+    assert pd.read_csv(tmp_path / "report_data/tables/timing.csv").set_index("Rule").loc["train", "Jobs"] == 15
 
 
 def test_same_results_give_the_same_bytes(tmp_path, results, config, report):
-    write_report(config, results, tmp_path / "again.html", tmp_path / "data")
-    assert (tmp_path / "again.html").read_bytes() == report[0].read_bytes()
-    for path in (tmp_path / "data").rglob("*.*"):
-        assert path.read_bytes() == (report[1] / path.relative_to(tmp_path / "data")).read_bytes(), path
+    rebuild(tmp_path, config, results)
+    assert (tmp_path / "report.html").read_bytes() == report[0].read_bytes()
+    for path in (tmp_path / "report_data").rglob("*.*"):
+        assert path.read_bytes() == (report[1] / path.relative_to(tmp_path / "report_data")).read_bytes(), path
 
 
 def test_ledger_counts_scenes_pairs_and_chips(report):
@@ -167,10 +140,8 @@ def test_ledger_counts_scenes_pairs_and_chips(report):
     assert losses["Count"].tolist() == [27, 3, 30, 15]
 
 
-def test_every_figure_is_a_valid_file_of_its_own(report):
-    import xml.etree.ElementTree as ElementTree
-
-    figures = sorted((report[1] / "figures").glob("*.svg"))
+def test_every_figure_is_a_valid_file_of_its_own(unseen):
+    figures = sorted((unseen[1] / "figures").glob("*.svg"))
     assert {"main-forest.svg", "main-units.svg", "pairs-main.svg"} <= {path.name for path in figures}
     for path in figures:
         assert ElementTree.parse(path).getroot().tag == "{http://www.w3.org/2000/svg}svg"
@@ -193,70 +164,39 @@ def test_the_endpoint_on_twins_is_said_beside_its_number(report):
     assert "No method was trained on" not in text
 
 
-def test_a_method_without_its_twins_has_dashes_and_no_note(tmp_path):
+def test_a_method_without_its_twins_has_dashes_and_no_note(linked, tmp_path):
     config = fabricate_config(seeds=(0, 1), methods=[*SMALL, "hls-unified"], conditions=["S2", "L9", "S2+L9", "S30"])
-    text = rebuild(tmp_path, config, stores=False)
-    row = pd.read_csv(tmp_path / "data/tables/main-headline.csv").set_index("Method").loc["HLS unified"]
+    text = rebuild(tmp_path, config, linked())
+    row = pd.read_csv(tmp_path / "report_data/tables/main-headline.csv").set_index("Method").loc["HLS unified"]
     assert row["mIoU [95 %]"] == form.DASH
     assert "on its HLS twins" not in text
 
 
-def test_a_baseline_that_reads_only_hls_still_gets_its_maps(tmp_path):
-    config = fabricate_config(seeds=(0, 1), methods=["hls-unified", "anyband"])
-    text = rebuild(tmp_path, config)
-    assert "HLS unified, S30+L30" in text and "Difference to HLS unified" in text
-
-
-def test_translated_images_stand_beside_their_plain_variant(tmp_path):
-    config = fabricate_config(seeds=(0, 1), methods=["translation", "translation-plain", "anyband"])
-    rebuild(tmp_path, config, stores=False)
-    table = pd.read_csv(tmp_path / "data/tables/main-image-scores.csv")
-    assert table["Method"].tolist()[:2] == ["Translation to S2", "translation-plain"]
-    assert table["Band"].tolist()[:3] == ["all bands", "all bands", "B02"]
-    assert table["RMSE × 100"].tolist()[:2] == [2.12, 3.42]
-
-
-def test_without_translation_there_is_no_table_of_images(tmp_path):
-    text = rebuild(tmp_path, fabricate_config(seeds=(0, 1), methods=SMALL), stores=False)
-    assert not (tmp_path / "data/tables/main-image-scores.csv").exists()
-    assert "Translated images" not in text
-
-
-def test_only_the_experiments_of_the_configuration_are_read(tmp_path):
-    config = fabricate_config(seeds=(0, 1), methods=SMALL)
-    results = fabricate_results(tmp_path / "results", config, stores=False)
-    shutil.copytree(results / "runs/main", results / "runs/rivals")
-    shutil.copytree(results / "benchmarks/train/main", results / "benchmarks/train/rivals")
-    both = config.model_copy(update={"experiments": config.experiments | {"rivals": config.experiments["main"]}})
-    compare_all(results, both)
-    (results / "comparison/main/design.json").write_text("broken")
-    only = config.model_copy(update={"experiments": {"rivals": config.experiments["main"]}})
-    write_undrawn(only, results, results / "rivals/report.html", results / "rivals/report_data")
-    html = (results / "rivals/report.html").read_text()
-    assert 'id="rivals-headline"' in html and "main-headline" not in html
-    assert sorted(path.name for path in (results / "rivals/report_data/comparison").iterdir()) == ["rivals"]
-    timing = pd.read_csv(results / "rivals/report_data/tables/timing.csv").set_index("Rule")
-    assert timing.loc["train", "Jobs"] == 6
-
-
-def test_tuning_is_told_with_its_ledger_or_said_not_to_be(tmp_path, monkeypatch):
-    monkeypatch.setattr("anyband.report.topics.cost_and_tuning.FROZEN", tmp_path / "none")
-    config = fabricate_config(seeds=(0, 1), methods=SMALL)
-    results = fabricate_results(tmp_path / "results", config, stores=False)
-    assert "Not tuned; settings as in the config." in rebuild(tmp_path, config, results)
-    rows = [(m, t, 0.005, 0.01, "{}", 0.4 + t / 100, 9.0, t == 1) for m in SMALL for t in (0, 1)]
+def test_a_baseline_that_reads_only_hls_still_gets_its_maps_and_trials_are_told(linked, tmp_path):
+    """With a ledger of the run's own."""
+    config, results = fabricate_config(seeds=(0, 1), methods=["hls-unified", "anyband"]), linked()
+    rows = [(m, t, 0.005, 0.01, "{}", 0.4, 9.0, t == 1) for m in ("hls-unified", "anyband") for t in (0, 1)]
     columns = ["method", "trial", "learning_rate", "weight_decay", "options", "validation_miou", "seconds", "chosen"]
     (results / "tuning/main").mkdir(parents=True)
     pd.DataFrame(rows, columns=columns).to_csv(results / "tuning/main/ledger.csv", index=False)
     text = rebuild(tmp_path, config, results)
+    assert "HLS unified, S30+L30" in text and "Difference to HLS unified" in text
     assert "Every method had the same number of tuning trials (2 trials)" in text
-    cost = pd.read_csv(tmp_path / "data/tables/main-cost.csv").set_index("Method")
+    cost = pd.read_csv(tmp_path / "report_data/tables/main-cost.csv").set_index("Method")
     assert set(cost["Tuning trials"]) == {2}
-    assert len(pd.read_csv(tmp_path / "data/tables/main-tuning.csv")) == 3
+    assert len(pd.read_csv(tmp_path / "report_data/tables/main-tuning.csv")) == 2
 
 
-def test_settings_of_a_method_of_its_own_are_in_the_methods_text(tmp_path):
-    config = fabricate_config(seeds=(0, 1), methods=SMALL)
-    entry = config.methods["anyband"].model_copy(update={"learning_rate": 0.008})
-    text = rebuild(tmp_path, config.model_copy(update={"methods": config.methods | {"anyband": entry}}), stores=False)
-    assert "Settings of their own: anyband (learning rate 0.008)." in text
+def test_translated_images_stand_beside_their_plain_variant(tmp_path):
+    folders = {}
+    for method, error in (("translation", 0.021), ("translation-plain", 0.034)):
+        folders[method, 0] = tmp_path / method
+        folders[method, 0].mkdir()
+        table = pd.DataFrame({"band": ["B02", "all"], "rmse": error, "psnr_db": 30, "ssim": 0.9, "ergas": 2})
+        table.assign(sam_deg=2.5).to_csv(tmp_path / method / "image_scores.csv", index=False)
+    labels = {"translation": "Translation to S2", "translation-plain": "translation-plain"}
+    entry = entry_of({"labels": labels, "methods": list(labels)}, image_scores=run_tables.image_scores(folders))
+    table = image_scores(entry).frame()
+    assert table["Method"].tolist()[:2] == ["Translation to S2", "translation-plain"]
+    assert table["Band"].tolist()[:3] == ["all bands", "all bands", "B02"]
+    assert table["RMSE × 100"].tolist()[:2] == ["2.10", "3.40"]

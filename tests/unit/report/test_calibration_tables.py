@@ -3,7 +3,7 @@
 import pandas as pd
 
 from anyband.report import formatting as form
-from unit.report.test_build import text_of
+from unit.report.fabricated import text_of
 
 
 def test_values_are_those_of_the_comparison(report, results):
@@ -40,10 +40,10 @@ def test_classes_and_other_sensors_have_tables_of_their_own(report):
     assert "→" in other.loc["anyband", "S30"] and "Input fusion" not in other.index
 
 
-def test_page_says_how_it_was_fitted_and_never_that_a_method_is_calibrated(report):
+def test_page_says_how_it_was_fitted_and_never_that_a_method_is_calibrated(report, unseen):
     text = text_of(report[0])
     assert "fitted to the validation chips under the same condition" in text
-    assert "After temperature scaling" in (report[1] / "figures/main-reliability.svg").read_text()
+    assert "After temperature scaling" in (unseen[1] / "figures/main-reliability.svg").read_text()
     assert "is calibrated" not in text and "well-calibrated" not in text
     assert (report[1] / "tables/main-calibration.tex").is_file()
     assert "guo2017" in (report[1] / "references.bib").read_text()

@@ -9,7 +9,7 @@ import pytest
 from anyband.report import formatting as form
 from anyband.report.compare_runs import compare_runs
 from anyband.runtime import UserError
-from unit.report.test_build import text_of
+from unit.report.fabricated import text_of
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from anyband.report import cells, content, read
 from anyband.report.render import Style
 from anyband.report.topics import headline
-from anyband.statistics import ranking
+from anyband.statistics import score_tables
 from unit.report.fabricated import entry_of
 
 ROWS = [("anyband", "anyband", "proposed", 0.7), ("pixel", "Pixel classifier", "floor", 0.4)]
@@ -20,10 +20,10 @@ def examples(root, monkeypatch):
     """Code of the section, run where its names are known; what it registers is gone after the test."""
     page = (root / "docs/extending.md").read_text()
     section = page.split("## A new table, figure or metric")[1].split("\n## ")[0]
-    monkeypatch.setattr(headline, "METRICS", ranking.METRICS | {})
-    monkeypatch.setattr(ranking, "METRICS", headline.METRICS)
+    monkeypatch.setattr(headline, "METRICS", score_tables.METRICS | {})
+    monkeypatch.setattr(score_tables, "METRICS", headline.METRICS)
     makers = list(headline.RESULT.makers)
-    names = vars(cells) | vars(content) | vars(read) | vars(headline) | {"np": np, "Metric": ranking.Metric}
+    names = vars(cells) | vars(content) | vars(read) | vars(headline) | {"np": np, "Metric": score_tables.Metric}
     for code in re.findall(r"```python\n(.*?)```", section, re.DOTALL):
         exec(code, names)
     yield
@@ -34,7 +34,7 @@ def examples(root, monkeypatch):
 def entry():
     """An experiment with two methods."""
     general = pd.DataFrame(ROWS, columns=["method", "label", "role", "miou"])
-    for name in ranking.METRICS:
+    for name in score_tables.METRICS:
         general = general.assign(**{name: general["miou"], f"{name}_lower": 0.3, f"{name}_upper": 0.8})
     return entry_of({"labels": {"anyband": "anyband", "pixel": "Pixel classifier"}}, general=general)
 
@@ -48,6 +48,6 @@ def test_a_new_table_is_one_function(examples, entry):
 
 
 def test_a_new_metric_is_one_entry(examples, entry):
-    assert "right_lower" in ranking.scores(None, "anyband", ())
-    assert ranking.METRICS["right"].score(np.array([[3, 1], [0, 4]])) == 7 / 8
+    assert "right_lower" in score_tables.scores(None, "anyband", ())
+    assert score_tables.METRICS["right"].score(np.array([[3, 1], [0, 4]])) == 7 / 8
     assert headline.secondary(entry).columns[-1].heading == "Share of right pixels"

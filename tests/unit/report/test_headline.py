@@ -9,7 +9,7 @@ import pytest
 from anyband.report import formatting as form
 from anyband.runtime import UserError
 from tools import headline
-from unit.report.test_build import text_of
+from unit.report.fabricated import text_of
 
 README = f"# Title\n\nWords.\n\n{headline.START}\nold\n{headline.END}\n\nMore words.\n"
 

@@ -5,7 +5,7 @@ import io
 
 import numpy as np
 import pandas as pd
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -26,6 +26,7 @@ def test_best_median_worst_and_one_at_random():
     assert chosen[3][0] == "drawn at random" and chosen[3][1] in ("b02", "b04")
 
 
+@settings(max_examples=25)
 @given(st.lists(st.floats(-0.4, 0.4), min_size=1, max_size=15), st.randoms())
 def test_choice_does_not_depend_on_the_order_of_rows_and_never_repeats(differences, random):
     differences = [value + index * 1e-6 for index, value in enumerate(differences)]  # no ties

@@ -6,7 +6,6 @@ import re
 import pytest
 
 from anyband.config import ComparisonSettings, Config, Dataset, Experiment, MethodSettings
-from anyband.report.build import write_report
 from anyband.report.compare_runs import compare_runs
 from anyband.runtime import UserError, read_csv
 from anyband.statistics.cube import build_cube, read_runs
@@ -34,9 +33,9 @@ def made(tmp_path_factory):
                   "benchmarks/train/main/._null.jsonl", "runs/main/null/.DS_Store", "scenes/main/.DS_Store",
                   "runs/main/null/seed-0/confusion (1).csv", "runs/main/null/seed-0/._confusion.csv"):  # fmt: skip
         (results / place).write_bytes(b"\x00\x05\x16\x07")
-    fabricated.compare_all(results, config)
+    fabricated.rebuild(results, config, results)
     (results / "comparison/main/._general.csv").write_bytes(b"\x00\x05")
-    write_report(config, results, results / "report.html", results / "report_data")
+    fabricated.rebuild(results, config, results, compare=False)
     return results
 
 

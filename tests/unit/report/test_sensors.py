@@ -5,29 +5,15 @@ import re
 import zlib
 
 import pandas as pd
-import pytest
 
 from anyband.report import formatting as form
-from anyband.report.build import write_report
 from anyband.report.palette import PLACEHOLDERS, THEME, rgb
-from anyband.report.topics.degradation import series
+from anyband.report.topics.sensors_at_hand import series
 from anyband.statistics.protocol import label
 from anyband.statistics.sensor_gains import ALL_TOGETHER, DEGRADED, ONE_METHOD, OWN_MODELS
-from unit.report.browser import CHROMIUM, visit
-from unit.report.fabricated import UNSEEN, compare_all, fabricate_results, fabricate_unseen
-from unit.report.test_build import rebuild, text_of
+from unit.report.fabricated import UNSEEN, fabricate_results, fabricate_unseen, rebuild, text_of
 
 INKS = (THEME["--ink"][0], *PLACEHOLDERS.values())
-
-
-@pytest.fixture(scope="module")
-def unseen(tmp_path_factory):
-    """Report of an experiment with unseen sensors: (page, data folder, comparison folder)."""
-    folder, config = tmp_path_factory.mktemp("unseen"), fabricate_unseen()
-    results = fabricate_results(folder / "results", config, stores=False, skill=UNSEEN)
-    compare_all(results, config)
-    write_report(config, results, folder / "report.html", folder / "data")
-    return folder / "report.html", folder / "data", results / "comparison/main"
 
 
 def test_gap_closed_is_shown_as_it_was_computed(unseen):
@@ -58,8 +44,8 @@ def test_without_a_declared_family_claims_about_sensors_still_stand(tmp_path):
     experiment = config.experiments["main"]
     methods = [method for method in experiment.methods if method != "input-fusion"]
     config = config.model_copy(update={"experiments": {"main": experiment.model_copy(update={"methods": methods})}})
-    text = rebuild(tmp_path, config, stores=False, skill=UNSEEN)
-    claims = json.loads((tmp_path / "data/claims.json").read_text())["main"]
+    text = rebuild(tmp_path, config, fabricate_results(tmp_path / "results", config, stores=False, skill=UNSEEN))
+    claims = json.loads((tmp_path / "report_data/claims.json").read_text())["main"]
     assert claims["claims"] == [] and "no baseline takes every input" in claims["reason"]
     assert len(claims["sensor_claims"]) == 3
     for sentence in (claims["reason"], *(claim["text"] for claim in claims["sensor_claims"])):
@@ -119,13 +105,3 @@ def test_a_method_that_cannot_take_a_disturbed_input_has_a_dash(unseen):
     shown = pd.read_csv(unseen[1] / "tables/main-robustness.csv").set_index("Input")
     assert shown.loc["S2/drop-random-25", "Sentinel-2 specialist"] == form.DASH
     assert shown.loc["S2/drop-random-25", "anyband"][0].isdigit()
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-@pytest.mark.parametrize(("width", "dark"), [(390, True), (1280, False)])
-def test_page_with_all_sections_neither_overflows_nor_asks_for_anything(unseen, width, dark):
-    wide = "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth + 1).length"
-    seen = visit(unseen[0], width, {"page": "document.documentElement.scrollWidth", "hidden": wide}, dark=dark)
-    assert seen.errors == [] and seen.values["page"] <= width
-    assert [url for url in seen.requests if not url.startswith("data:")] == [unseen[0].resolve().as_uri()]
-    assert width < 1280 or seen.values["hidden"] == 0

@@ -1,4 +1,4 @@
-"""Both steps as processes: what they write, what they import, how they fail."""
+"""Both steps: what they write, what they import, how they fail."""
 
 import os
 import subprocess
@@ -7,47 +7,54 @@ import sys
 import pytest
 
 from anyband.config import ComparisonSettings
+from anyband.runtime import step_main
+from anyband.statistics.comparison import write_comparison
+from anyband.steps import compare, report
+from unit.report.fabricated import fabricate_config
 
-
-def run(root, module, *arguments):
-    environment = os.environ | {"PYTHONPATH": str(root / "src")}
-    command = [sys.executable, "-m", f"anyband.steps.{module}", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+COMPARED = """
+import sys, anyband.steps.compare
+anyband.steps.compare.main()
+print({"torch", "matplotlib", "zarr", "jinja2", "scipy.stats"} & set(sys.modules))
+"""
 
 
 @pytest.fixture
-def comparison_json(config):
-    experiment = config.experiments["main"]
-    return ComparisonSettings(name="main", experiment=experiment, classes=config.datasets["main"].classes).as_json()
+def small():
+    """Settings of a comparison of two methods."""
+    config = fabricate_config(seeds=(0, 1), methods=["input-fusion", "anyband"])
+    dataset = config.datasets["main"]
+    return ComparisonSettings(name="main", experiment=config.experiments["main"], classes=dataset.classes)
 
 
-def test_compare_writes_what_the_report_reads(root, results, comparison_json, tmp_path):
-    out = tmp_path / "comparison"
-    done = run(root, "compare", f"--settings={comparison_json}", f"--runs={results / 'runs/main'}", f"--out={out}")
-    assert done.returncode == 0, done.stderr
-    expected = sorted(path.name for path in (results / "comparison/main").iterdir())
-    assert sorted(path.name for path in out.iterdir()) == expected
-    for name in expected:
-        assert (out / name).read_bytes() == (results / "comparison/main" / name).read_bytes(), name
+def run(monkeypatch, step, *arguments):
+    """Exit of a step in this process: what it would print as its last line."""
+    monkeypatch.setattr(sys, "argv", [step.__name__, *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        step_main(step.main)
+    assert "\n" not in stopped.value.code
+    return stopped.value.code
 
 
-def test_compare_without_runs_is_one_line_and_leaves_nothing(root, comparison_json, tmp_path):
-    out = tmp_path / "comparison"
-    done = run(root, "compare", f"--settings={comparison_json}", f"--runs={tmp_path}", f"--out={out}")
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1 and "no confusion.csv of any method or seed" in done.stderr
-    assert not out.exists() and list(tmp_path.iterdir()) == []
-
-
-def test_report_without_splits_is_one_line(root, config, tmp_path):
-    done = run(root, "report", f"--settings={config.as_json()}", f"--results={tmp_path}",
-               f"--out={tmp_path / 'report.html'}", f"--data={tmp_path / 'data'}")  # fmt: skip
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1 and "splits/main.csv is missing" in done.stderr
-
-
-def test_comparing_needs_neither_torch_nor_matplotlib(root):
-    code = "import sys, anyband.steps.compare; print({'torch', 'matplotlib', 'zarr', 'jinja2'} & set(sys.modules))"
+def test_a_process_writes_what_the_report_reads_and_needs_neither_torch_nor_matplotlib(root, results, small, tmp_path):
+    write_comparison(small, results / "runs/main", tmp_path / "here")
+    options = (f"--settings={small.as_json()}", f"--runs={results / 'runs/main'}", f"--out={tmp_path / 'there'}")
     environment = os.environ | {"PYTHONPATH": str(root / "src")}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
-    assert done.stdout.strip() == "set()"
+    done = subprocess.run([sys.executable, "-c", COMPARED, *options], capture_output=True, text=True, env=environment)
+    assert done.stdout.strip() == "set()", done.stderr
+    names = sorted(path.name for path in (tmp_path / "here").iterdir())
+    assert sorted(path.name for path in (tmp_path / "there").iterdir()) == names
+    for name in names:
+        assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes(), name
+
+
+def test_compare_without_runs_is_one_line_and_leaves_nothing(small, tmp_path, monkeypatch):
+    options = (f"--settings={small.as_json()}", f"--runs={tmp_path}", f"--out={tmp_path / 'comparison'}")
+    assert "no confusion.csv of any method or seed" in run(monkeypatch, compare, *options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_report_without_splits_is_one_line(config, tmp_path, monkeypatch):
+    out, data = tmp_path / "report.html", tmp_path / "data"
+    options = (f"--settings={config.as_json()}", f"--results={tmp_path}", f"--out={out}", f"--data={data}")
+    assert "splits/main.csv is missing" in run(monkeypatch, report, *options)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from anyband.report.topics.timing import read_benchmarks, training_memory
+from anyband.report.topics.cost_and_tuning import read_benchmarks, training_memory
 from unit.report.fabricated import entry_of, fabricate_config
 
 CONFIG = fabricate_config(methods=["anyband", "pixel"])

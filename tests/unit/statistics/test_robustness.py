@@ -5,8 +5,7 @@ import pytest
 
 from anyband.config import ComparisonSettings, Experiment
 from anyband.statistics.cube import build_cube
-from anyband.statistics.ranking import pairwise
-from anyband.statistics.score_tables import robustness
+from anyband.statistics.score_tables import pairwise, robustness
 
 FULL = {"S2": 0.8, "L9": 0.7, "S2+L9": 0.85, "S2/drop-swir": 0.6, "S2+L9/cloudy-50": 0.85}
 ACCURACY = {

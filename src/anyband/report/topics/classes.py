@@ -31,16 +31,16 @@ FEW_BLOCKS = 5
 @CLASSES.item
 def per_class(entry: Compared) -> Table:
     """T2: IoU of each class on the endpoint."""
-    return class_table(entry, "iou", "per-class", "Classes", "IoU")
+    return class_table(entry, "iou", "per-class", "IoU")
 
 
 @CLASSES.item
 def class_f1(entry: Compared) -> Table:
     """The same by F1."""
-    return class_table(entry, "f1", "class-f1", "F1 of the classes", "F1")
+    return class_table(entry, "f1", "class-f1", "F1")
 
 
-def class_table(entry: Compared, column: str, key: str, title: str, name: str) -> Table:
+def class_table(entry: Compared, column: str, key: str, name: str) -> Table:
     """A score of each class on the endpoint, a row per method, under the class's support."""
     table = entry.frames["per_class"]
     table = table[(table["condition"] == PRIMARY) & (table["method"] != MAJORITY)]
@@ -64,12 +64,8 @@ def class_table(entry: Compared, column: str, key: str, title: str, name: str) -
     columns += spread({code: info["name"] for code, info in entry.classes.items()}, cell)
     few = [info["name"] for info in entry.classes.values() if 0 < info["blocks"] < FEW_BLOCKS]
     notes = [f"In fewer than five test blocks, so the interval says little: {form.listing(few)}."] if few else []
-    caption = (
-        f"{name} on the endpoint, points [95 %], under the support in labelled pixels and in test blocks. A dash: a "
-        f"class without any. Exploratory: no correction for many classes. {entry.n}"
-    )
     rows = [*SUPPORT, *methods] if methods else []
-    return Table(key, title, caption, columns, rows, css, notes)
+    return Table(key, columns, rows, css, notes=notes, words={"score": name})
 
 
 @CLASSES.item
@@ -84,15 +80,7 @@ def confusions(entry: Compared) -> Graphic | None:
         words = " minus ".join(entry.label(method) for method in methods)
         last = f" The last matrix is {words}: blue is better, orange worse."
     names = {code: info["name"] for code, info in entry.classes.items()}
-    return Graphic(
-        "confusions",
-        "What is taken for what",
-        "Share of each reference class (row) that is mapped as each class (column), percent, summed over the "
-        f"conditions of the endpoint, seeds and test blocks.{last} A class absent from the reference has an empty row; "
-        f"cells that round to 0 carry no number. {entry.n}",
-        "Confusion matrices in percent of the reference; counts are in report_data",
-        lambda sheet: draw_confusions(table, methods, names, sheet),
-    )
+    return Graphic("confusions", lambda sheet: draw_confusions(table, methods, names, sheet), words={"last": last})
 
 
 def draw_confusions(table: pd.DataFrame, methods: Sequence[str], classes: Mapping[int, str], sheet: Sheet) -> Figure:
@@ -126,7 +114,7 @@ def _shares(rows: pd.DataFrame, classes: Sequence[int]) -> NDArray[np.float64]:
 
 def _matrix(panel: Axes, values: NDArray[np.float64], difference: bool, size: float) -> None:
     """Cells with their numbers. In a difference more on the diagonal is good, more off it is bad."""
-    scale = max(float(np.nanmax(np.abs(values))), 1e-9) if difference else 100.0
+    scale = np.nanmax(np.abs(values), initial=1e-9) if difference else 100.0
     for (y, x), value in np.ndenumerate(values):
         if np.isnan(value):
             continue

@@ -1,4 +1,7 @@
-"""What every method costs and how its settings were chosen, so that nobody has to take a fair comparison on trust."""
+"""What every method costs, how its settings were chosen, and where the time of the run went.
+
+So nobody has to take a fair comparison on trust.
+"""
 
 import json
 import math
@@ -9,14 +12,82 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from anyband.config import Config
 from anyband.report import formatting as form
-from anyband.report.cells import Cell, Column, Row, named, text, wrapped
+from anyband.report.cells import EMPTY, Cell, Column, Row, count, duration, named, share, text, wrapped
 from anyband.report.content import Graphic, Table, Topic
 from anyband.report.read import Compared, records
 from anyband.report.render import Sheet
-from anyband.report.topics.timing import megabytes, training_memory
-from anyband.runtime import read_csv
+from anyband.runtime import UserError, own_files, read_csv, read_own
 from anyband.statistics.protocol import FLOORS, MAJORITY
+
+ORDER = ("simulate", "search", "pair", "extract", "audit", "split", "trial", "ledger", "train", "evaluate", "compare")
+OF_EXPERIMENTS = ("trial", "ledger", "train", "evaluate", "compare")
+"""Rules whose files lie under the name of an experiment, and then of a method; others' under that of a dataset."""
+
+
+def read_benchmarks(results: Path, config: Config) -> pd.DataFrame:
+    """Wall seconds and peak memory (MB) of every job of the configuration: rule, name, method, s, max_rss.
+
+    Jobs of other experiments, methods and datasets, which earlier runs or other targets left, do not count.
+    Snakemake writes "NA" where a job was too short to be sampled; those become NaN. Its CPU times are left out: they
+    stop at the last sample, up to half a minute before a job's end.
+    """
+    rows = []
+    for path in own_files(results / "benchmarks", "**/*.jsonl"):
+        rule, name, method = (*path.relative_to(results / "benchmarks").with_suffix("").parts[:3], "", "")[:3]
+        if not _of_config(rule, name, method, config):
+            continue
+        try:
+            lines = [json.loads(line) for line in read_own(path).splitlines() if line.strip()]
+        except ValueError:
+            raise UserError(f"{path} is not a benchmark of Snakemake: delete it") from None
+        names = {"rule": rule, "name": name, "method": method}
+        rows += [names | {key: line.get(key) for key in ("s", "max_rss")} for line in lines]
+    table = pd.DataFrame(rows, columns=["rule", "name", "method", "s", "max_rss"])
+    return table.assign(**{name: pd.to_numeric(table[name], errors="coerce") for name in ("s", "max_rss")})
+
+
+def _of_config(rule: str, name: str, method: str, config: Config) -> bool:
+    if rule not in OF_EXPERIMENTS:
+        return not name or name in {experiment.dataset for experiment in config.experiments.values()}
+    experiment = config.experiments.get(name)
+    return experiment is not None and (not method or method in experiment.methods)
+
+
+def training_memory(entry: Compared) -> dict[str, float]:
+    """Method -> peak memory of its trainings, MB; NaN where all were too short to be sampled."""
+    table = read_benchmarks(entry.results, entry.config)
+    jobs = table[(table["rule"] == "train") & (table["name"] == entry.name)]
+    return {str(method): float(peak) for method, peak in jobs.groupby("method")["max_rss"].max().items()}
+
+
+def megabytes(value: float) -> Cell:
+    """Memory, given in MB."""
+    return Cell(f"{value:.0f} MB" if form.known(value) else form.DASH, value=float(value))
+
+
+TIME = Topic[pd.DataFrame]("time", "Time")
+
+
+@TIME.item
+def timing(jobs: pd.DataFrame) -> Table:
+    """Time and memory by rule, in the order of the pipeline."""
+    own = {str(rule): rows for rule, rows in jobs.groupby("rule")}
+    total = jobs["s"].sum()
+    columns = [
+        text("Rule", lambda rule: str(rule)),
+        Column("Jobs", lambda rule: count(len(own[rule]))),
+        Column("Time, all jobs", lambda rule: duration(own[rule]["s"].sum())),
+        Column("Share", lambda rule: share(float(own[rule]["s"].sum() / total) if total else 0.0, bar=True)),
+        Column("Longest job", lambda rule: duration(own[rule]["s"].max())),
+        Column("Peak memory", lambda rule: megabytes(own[rule]["max_rss"].max())),
+    ]
+    known = [rule for rule in ORDER if rule in own]
+    others = sorted(set(own) - set(known) - {"report"})
+    words = {"jobs": int((jobs["rule"] != "report").sum())}
+    return Table("timing", columns, [*known, *others], words=words)
+
 
 COST = Topic[Compared]("cost", "Cost and tuning", paragraphs=lambda entry: [fairness(entry, read_ledger(entry))])
 ALIKE = 0.05  # parameters within this share of the proposed method's count as the same size
@@ -39,45 +110,36 @@ def cost_table(entry: Compared, memory: Mapping[str, float], tried: Mapping[str,
         tried: method -> trials of its tuning; empty when nothing was tuned.
     """
 
-    def magnitude(heading: str, key: str, hint: str) -> Column:
-        return Column(heading, lambda row: Cell(form.magnitude(row[key]), value=float(row[key])), hint)
+    def magnitude(heading: str, key: str) -> Column:
+        return Column(heading, lambda row: Cell(form.magnitude(row[key]), value=float(row[key])))
 
     def memory_of(row: Row) -> Cell:
         return megabytes(memory.get(row["method"], float("nan")))
 
     def trials_of(row: Row) -> Cell:
         number = tried.get(row["method"])
-        return Cell(form.DASH) if number is None else Cell(str(number), value=float(number))
+        return EMPTY if number is None else Cell(str(number), value=float(number))
 
     columns = [
         text("Method", lambda row: named(entry.label(row["method"]), row["method"])),
-        magnitude("Parameters", "parameters", "values that the trained method keeps"),
-        magnitude("Trainable", "trainable_parameters", "of these, changed by gradient descent"),
-        magnitude("MACs per km²", "macs_per_km2", "multiply-accumulates of one forward pass"),
-        Column("Training, one seed", _duration, "median over seeds (range)"),
-        Column("Memory, training", memory_of, "largest of all seeds, sampled by Snakemake"),
-        Column(
-            "Memory, evaluation",
-            lambda row: megabytes(row["peak_memory_mb"]),
-            "largest resident memory, mean over seeds",
-        ),
+        magnitude("Parameters", "parameters"),
+        magnitude("Trainable", "trainable_parameters"),
+        magnitude("MACs per km²", "macs_per_km2"),
+        Column("Training, one seed", _duration),
+        Column("Memory, training", memory_of),
+        Column("Memory, evaluation", lambda row: megabytes(row["peak_memory_mb"])),
         Column(
             "km² per second",
             lambda row: Cell(form.decimal(row["inference_km2_per_s"], 1), value=float(row["inference_km2_per_s"])),
         ),
-        Column("Tuning trials", trials_of, "trainings that chose its settings, on validation data only"),
+        Column("Tuning trials", trials_of),
     ]
-    caption = (
-        "Multiply-accumulates (MACs) of one forward pass per km² with the most products a method takes; training time "
-        f"as median (range) over {entry.seeds}; times and memory as measured in this run on this machine. A dash: not "
-        "measured, or no such work: a forest multiplies nothing."
-    )
     table = entry.frames["cost"]
     no_work = table["macs_per_km2"] == 0  # no work that is counted is not work of 0
     own = {row["method"]: row for row in records(table.assign(macs_per_km2=table["macs_per_km2"].mask(no_work)))}
     rows = [own[method] for method in entry.ranked(table)]
     notes = [*_sizes(entry), *_starts(entry)]
-    return Table("cost", "Cost", caption, columns, rows, lambda row: entry.role(row["method"]), notes)
+    return Table("cost", columns, rows, lambda row: entry.role(row["method"]), notes=notes)
 
 
 def _duration(row: Row) -> Cell:
@@ -117,14 +179,7 @@ def cost_scores(entry: Compared) -> Graphic | None:
     table = table[~table["method"].isin(FLOORS)]
     if table.empty:
         return None
-    return Graphic(
-        "cost-figure",
-        "Score against cost",
-        "Endpoint mIoU with 95 % interval against multiply-accumulates per km² and against the training time of "
-        "one seed (median). Up and to the left is better. Floors are left out.",
-        "Endpoint score against work and time",
-        lambda sheet: draw_costs(table, sheet),
-    )
+    return Graphic("cost-figure", lambda sheet: draw_costs(table, sheet))
 
 
 def draw_costs(table: pd.DataFrame, sheet: Sheet) -> Figure:
@@ -192,31 +247,17 @@ def tuning_table(entry: Compared, ledger: pd.DataFrame) -> Table:
         Column("Learning rates tried", lambda method: _range(own[method]["learning_rate"])),
         Column("Weight decays tried", lambda method: _range(own[method]["weight_decay"])),
         text("Options tried", lambda method: wrapped(_options_tried(own[method]))),
-        Column(
-            "Best validation mIoU",
-            lambda method: _best(own[method]["validation_miou"].astype(float)),
-            "points; beside it the spread, lowest to highest of all trials",
-        ),
-        Column("Time", lambda method: _seconds(own[method]), "training of all trials"),
+        Column("Best validation mIoU", lambda method: _best(own[method]["validation_miou"].astype(float))),
+        Column("Time", lambda method: duration(own[method]["seconds"].sum())),
         text("Chosen", lambda method: wrapped(_chosen(own[method]))),
     ]
     other = [entry.label(method) for method, rows in own.items() if not _uses_chosen(rows, entry, method)]
     notes = [f"In this run other settings than the chosen ones are used by {form.listing(other)}."] if other else []
-    caption = (
-        "Trainings that chose the settings of each method: learning rate and weight decay from one search space for "
-        "all methods that are trained by gradients, and the method's own options where it has any; the first trial is "
-        "the config's. In brackets: lowest and highest score of all trials, no interval. Test data play no part."
-    )
-    return Table("tuning", "Tuning", caption, columns, list(own), notes=notes)
+    return Table("tuning", columns, list(own), notes=notes)
 
 
 def _best(scores: pd.Series) -> Cell:
     return Cell(form.points(scores.max()), form.interval(scores.min(), scores.max()), float(scores.max()))
-
-
-def _seconds(rows: pd.DataFrame) -> Cell:
-    seconds = float(rows["seconds"].sum())
-    return Cell(form.duration(seconds), value=seconds)
 
 
 def _range(values: pd.Series) -> str:
@@ -282,15 +323,7 @@ def learning(entry: Compared) -> Graphic | None:
     methods = [method for method in entry.ranked() if steps.get(method, 0) > 1]
     if not methods:
         return None
-    return Graphic(
-        "learning",
-        "Learning curves",
-        "Training loss by optimiser step, mean over seeds; the band runs from the lowest to the highest seed. Losses "
-        "of methods that train several networks, or on other inputs, do not compare; what matters is whether a curve "
-        f"is still falling at its end. n = {entry.seeds}.",
-        "Training loss of every method by step",
-        lambda sheet: draw_learning(table, methods, sheet),
-    )
+    return Graphic("learning", lambda sheet: draw_learning(table, methods, sheet))
 
 
 def draw_learning(table: pd.DataFrame, methods: Sequence[str], sheet: Sheet) -> Figure:

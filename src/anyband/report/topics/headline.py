@@ -10,13 +10,13 @@ from matplotlib.patches import Rectangle
 
 from anyband.conditions import PRIMARY_CONDITIONS
 from anyband.report import formatting as form
-from anyband.report.cells import Cell, Column, Row, change, named, p_value, points, score, spread, text
+from anyband.report.cells import METHOD, Cell, Column, Row, change, named, p_value, points, score, spread, text
 from anyband.report.content import Claims, Graphic, Table, Topic
 from anyband.report.palette import GAIN, HEAT, LOSS, ON_DEEP, ON_PALE, between
 from anyband.report.read import Compared, records
 from anyband.report.render import Sheet, matrix_axes, plain_rows
 from anyband.statistics.protocol import PRIMARY
-from anyband.statistics.ranking import METRICS
+from anyband.statistics.score_tables import METRICS
 
 HLS = {"S30", "L30"}
 
@@ -61,38 +61,22 @@ def headline(entry: Compared) -> Table:
     general = entry.frames["general"].merge(entry.frames["cost"][["method", "parameters"]], how="left", on="method")
     columns = [
         text("Method", lambda row: named(row["label"], row["method"], _tag(row, design["endpoint_twins"]))),
-        Column(
-            "mIoU [95 %]",
-            lambda row: score(row, "miou"),
-            "points, pooled over test blocks, mean over seeds and the endpoint's conditions",
-        ),
+        Column("mIoU [95 %]", lambda row: score(row, "miou")),
         Column(
             f"{proposed} minus this [95 %]",
             lambda row: change(row, "difference", "unresolved" if abs(row["difference"]) < row["resolution"] else ""),
-            "paired difference, points",
         ),
-        Column("Holm p", lambda row: p_value(row["p_holm"]), "declared family only"),
-        text("Ties", _ties, "methods that share a letter are not shown to differ; ranks left open"),
-        Column("P(better)", _improvement, f"probability that {proposed} is better on a test block with a seed"),
-        text("Inputs", lambda row: products(row["inputs"]), "products the method can take at test time"),
+        Column("Holm p", lambda row: p_value(row["p_holm"])),
+        text("Ties", _ties),
+        Column("P(better)", _improvement),
+        text("Inputs", lambda row: products(row["inputs"])),
         Column("Parameters", lambda row: Cell(form.magnitude(row["parameters"]), value=row["parameters"])),
     ]
-    notes = [
-        f"Endpoint: mIoU averaged over {form.listing(design['endpoint'])}. A dash: the method cannot take every input.",
-        "Grey differences lie below what this design can resolve for that pair. Floors and specialists are outside the "
-        "declared family and get no p value. Ties are judged after Holm over all pairs, which asks more than the "
-        "declared family does.",
-        *twins(design),
-    ]
+    notes = twins(design)
     if design["absent_classes"]:
         absent = form.listing(design["absent_classes"])
         notes.append(f"Not in the test reference, so left out for every method: {absent}.")
-    caption = (
-        f"Higher is better. Intervals: two-way jackknife over {entry.blocks} and {entry.seeds} "
-        f"({form.count(design['pixels'])} labelled pixels)."
-    )
-    title = "Methods on the primary endpoint"
-    return Table("headline", title, caption, columns, records(general), lambda row: str(row["role"]), notes)
+    return Table("headline", columns, records(general), lambda row: str(row["role"]), notes=notes)
 
 
 def _tag(row: Row, twins: Any) -> str:
@@ -128,18 +112,10 @@ def products(conditions: str) -> str:
 @RESULT.item
 def forest(entry: Compared) -> Graphic | None:
     """Differences of the proposed method to every other one, on the endpoint and under each of its conditions."""
-    rows, margin, proposed = forest_rows(entry), entry.design["equivalence_margin"], entry.label(entry.proposed)
+    rows, margin = forest_rows(entry), entry.design["equivalence_margin"]
     if rows.empty:
         return None
-    return Graphic(
-        "forest",
-        f"{proposed} against every other method",
-        f"Paired difference in mIoU with 95 % interval, {proposed} minus the named method: on the primary endpoint "
-        "(large marks) and under each of its conditions (grey, exploratory). Shaded: equivalence margin of "
-        f"±{form.points(margin)} points. Floors lie outside the picture. {entry.n}",
-        f"Forest plot of differences between {proposed} and the other methods; values are in the tables",
-        lambda sheet: draw_forest(rows, margin, sheet),
-    )
+    return Graphic("forest", lambda sheet: draw_forest(rows, margin, sheet))
 
 
 def forest_rows(entry: Compared) -> pd.DataFrame:
@@ -206,14 +182,9 @@ def _forest_row(axes: Axes, y: float, row: Row, sheet: Sheet) -> None:
 @RESULT.item
 def secondary(entry: Compared) -> Table:
     """Every score of the endpoint: no claims rest on those beside the first."""
-    caption = (
-        "Mean over the endpoint's conditions, points [95 %]. The labels are a map themselves, so the share of right "
-        f"pixels is agreement, not accuracy. No claim rests on these. {entry.n}"
-    )
-    columns = [text("Method", lambda row: named(row["label"], row["method"]))]
-    columns += spread({key: metric.title for key, metric in METRICS.items()}, score)
+    columns = [METHOD, *spread({key: metric.title for key, metric in METRICS.items()}, score)]
     rows = records(entry.frames["general"].dropna(subset="miou"))
-    return Table("secondary", "Secondary scores", caption, columns, rows, lambda row: str(row["role"]))
+    return Table("secondary", columns, rows, lambda row: str(row["role"]))
 
 
 @CLAIMS.item
@@ -232,7 +203,7 @@ def claims(entry: Compared) -> Claims:
 def sensitivity(entry: Compared) -> Table:
     """Other looks at the declared comparisons: do they point the same way?"""
     design, table = entry.design, entry.frames["pairwise"]
-    margin, seeds = form.points(design["equivalence_margin"]), len(design["seeds"])
+    seeds = len(design["seeds"])
 
     def seed_flip(row: Row) -> Cell:
         p = row["seed_flip_p"]
@@ -240,26 +211,18 @@ def sensitivity(entry: Compared) -> Table:
 
     columns = [
         text("Difference", lambda row: f"{entry.label(row['first'])} − {entry.label(row['second'])}"),
-        Column("Points", lambda row: Cell(form.signed_points(row["difference"]), value=row["difference"])),
-        Column("Resolution floor", lambda row: points(row["resolution"]), "2.8 SE of this pair"),
-        Column("Equivalence p", lambda row: p_value(row["equivalence_p"]), "two one-sided tests"),
-        Column(
-            "Within blocks",
-            lambda row: Cell(form.signed_points(row["block_direction"]), value=row["block_direction"]),
-            "mean over blocks",
-        ),
+        Column("Points", lambda row: points(row["difference"], signed=True)),
+        Column("Resolution floor", lambda row: points(row["resolution"])),
+        Column("Equivalence p", lambda row: p_value(row["equivalence_p"])),
+        Column("Within blocks", lambda row: points(row["block_direction"], signed=True)),
         Column("Sign-flip p, blocks", lambda row: p_value(row["block_flip_p"])),
         Column(
             "Seeds that agree", lambda row: Cell(f"{row['seeds_agree']} of {seeds}", value=float(row["seeds_agree"]))
         ),
         Column("Sign-flip p, seeds", seed_flip),
     ]
-    caption = (
-        f"The same differences by other means. Equivalence margin {margin} points. Five paired seeds can never reach "
-        f"p < 0.05 by sign flips, so seeds are tested from eight on. {entry.n}"
-    )
     declared = records(table[table["family"] == "declared"])
-    return Table("sensitivity", "Sensitivity of the declared comparisons", caption, columns, declared)
+    return Table("sensitivity", columns, declared)
 
 
 @CLAIMS.item
@@ -271,14 +234,7 @@ def pairs(entry: Compared) -> Graphic | None:
         return None
     among = table["first"].isin(methods) & table["second"].isin(methods)
     chosen = table[among & (table["endpoint"] == PRIMARY)]
-    return Graphic(
-        "pairs",
-        "Every method against every other",
-        "Row minus column, points mIoU on the endpoint; blue: the row is better, orange: worse; grey: the 95 % "
-        f"interval holds 0. Exploratory but for the declared comparisons. Floors are left out. {entry.n}",
-        "Matrix of paired differences between methods; values are in report_data",
-        lambda sheet: draw_pairs(chosen, methods, sheet),
-    )
+    return Graphic("pairs", lambda sheet: draw_pairs(chosen, methods, sheet))
 
 
 def draw_pairs(pairs: pd.DataFrame, methods: list[str], sheet: Sheet) -> Figure:

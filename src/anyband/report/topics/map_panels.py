@@ -45,15 +45,8 @@ def panels(entry: Compared) -> PanelSet | None:
     first, second = entry.label(entry.proposed), entry.label(rival)
     words = ["both right", f"only {first} right", f"only {second} right", "both wrong"]
     classes = [(CLASS_COLOURS[code], info["name"]) for code, info in entry.classes.items() if code in CLASS_COLOURS]
-    caption = (
-        "Chips chosen by rule, not by eye: from the test blocks with the best, the median and the worst difference of "
-        f"{first} to {second} (the best baseline), and one drawn with a fixed random seed; in each "
-        "the clearest chip. Sentinel-2 and Landsat share one stretch and keep their own pixels. Predictions of seed "
-        f"{entry.design['seeds'][0]} from the inputs named under each map, with the share of scored pixels that agrees "
-        f"with the labels. A side is {entry.data.settings.chip_m} m."
-    )
     legend = list(zip(difference_colours(entry, rival).values(), words, strict=True))
-    return PanelSet("panels", "What the methods draw", caption, drawn, classes, legend)
+    return PanelSet("panels", drawn, classes, legend)
 
 
 def _panel(

@@ -1,35 +1,19 @@
 """What the probabilities of a method are worth before and after temperature scaling, overall and by class."""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from anyband.conditions import PRIMARY_CONDITIONS
 from anyband.report import formatting as form
-from anyband.report.cells import Cell, Column, Row, named, spread, text
+from anyband.report.cells import EMPTY, Cell, Column, Row, named, spread, text
 from anyband.report.content import Graphic, Table, Topic
 from anyband.report.read import Compared, by_method, records
 from anyband.report.render import Sheet
 from anyband.statistics.protocol import PRIMARY
 
 CALIBRATION = Topic[Compared]("calibration", "Calibration")
-SCALING = (
-    "After: all logits of a pixel divided by one temperature, which is fitted to the validation chips under the same "
-    "condition, for each run by itself. It changes no map."
-)
-HINTS = {
-    "ECE before": "expected calibration error, points",
-    "NLL before": "mean negative log likelihood, nats",
-    "Brier before": "sum over classes, 0 to 2",
-}
-
-
-def units(entry: Compared) -> str:
-    """Numbers of units and pixels."""
-    return f"n = {entry.blocks}, {entry.seeds}, {form.count(entry.design['pixels'])} labelled pixels."
 
 
 @CALIBRATION.item
@@ -43,34 +27,25 @@ def calibration(entry: Compared) -> Table:
         rows += [row for row in own if row["condition"] in wanted] or ([] if own else [{"method": method}])
     columns = [
         text("Method", lambda row: named(entry.label(row["method"]), row["method"])),
-        text("At hand", lambda row: named(row["condition"]) if len(row) > 1 else Cell(form.DASH)),
-        Column("Temperature", _temperature, "mean over seeds; beside it the lowest and the highest"),
+        text("At hand", lambda row: named(row["condition"]) if len(row) > 1 else EMPTY),
+        Column("Temperature", _temperature),
     ]
     scores = {"ece": "ECE", "nll": "NLL", "brier": "Brier"}
     whens = {f"{key}_{when}": f"{name} {when}" for key, name in scores.items() for when in ("before", "after")}
-    columns += [replace(column, hint=HINTS.get(column.heading, "")) for column in spread(whens, _error)]
-    caption = (
-        "Does a method agree with the labels as often as it says? Before: probabilities as stated. "
-        f"{SCALING} A temperature above 1: the method was too sure of itself. Expected calibration error (ECE, "
-        "points): mean distance between confidence and agreement over 15 bins of confidence. Negative log likelihood "
-        "(NLL, nats) and Brier score (0 to 2) also judge how well right and wrong pixels are told apart. Lower is "
-        f"better in all; 95 % jackknife intervals, all bins pooled over test blocks. Exploratory. {units(entry)}"
-    )
-    notes = ["A dash: a map without probabilities. Conditions that a method cannot take have no row."]
-    title = "Calibration before and after temperature scaling"
-    return Table("calibration", title, caption, columns, rows, lambda row: entry.role(row["method"]), notes)
+    columns += spread(whens, _error)
+    return Table("calibration", columns, rows, lambda row: entry.role(row["method"]))
 
 
 def _temperature(row: Row) -> Cell:
     if len(row) == 1:
-        return Cell(form.DASH)
+        return EMPTY
     low, high = (form.decimal(row[f"temperature_{end}"]) for end in ("lowest", "highest"))
     return Cell(form.decimal(row["temperature"]), f"{low} to {high}", row["temperature"])
 
 
 def _error(row: Row, key: str) -> Cell:
     if len(row) == 1:
-        return Cell(form.DASH)
+        return EMPTY
     value, lower, upper = (row[f"{key}{end}"] for end in ("", "_lower", "_upper"))
     if key.startswith("ece"):
         return Cell(form.points(value), form.interval(lower, upper), value)
@@ -86,16 +61,7 @@ def reliability(entry: Compared) -> Graphic | None:
         return None
     rows = table[table["condition"] == condition]
     methods = entry.ranked(rows)
-    return Graphic(
-        "reliability",
-        f"Confidence and agreement, {condition}",
-        "Share of right pixels in bins of confidence, pooled over blocks and seeds, as predicted and after "
-        "temperature scaling by validation chips. On the dashed line confidence and agreement are the same; "
-        "below it a method is too sure of itself. Which class is mapped is the same in both. Methods that cannot "
-        f"take {condition} are left out. {entry.n}",
-        f"Reliability diagrams under {condition} before and after temperature scaling",
-        lambda sheet: draw_reliability(rows, methods, sheet),
-    )
+    return Graphic("reliability", lambda sheet: draw_reliability(rows, methods, sheet), words={"condition": condition})
 
 
 def draw_reliability(table: pd.DataFrame, methods: Sequence[str], sheet: Sheet) -> Figure:
@@ -114,13 +80,9 @@ def draw_reliability(table: pd.DataFrame, methods: Sequence[str], sheet: Sheet) 
         panel.plot([0, 100], [0, 100], color=sheet.muted, linewidth=1, dashes=(4, 3))
         for method in methods:
             rows = table[(table["method"] == method) & (table["scaled"] == scaled)]
-            look: Any = {
-                "color": sheet.style.colour(method),
-                "marker": sheet.style.marker(method),
-                "markersize": 5,
-                "linewidth": 1.5,
-            }
-            panel.plot(100 * rows["confidence"], 100 * rows["agreement"], **look)
+            panel.plot(
+                100 * rows["confidence"], 100 * rows["agreement"], markersize=5, linewidth=1.5, **sheet.look(method)
+            )
         panel.set_title(title, fontweight="bold")
         panel.set_xlabel("confidence, %")
         panel.set_ylabel("agreement with the labels, %")
@@ -144,16 +106,7 @@ def class_calibration(entry: Compared) -> Table:
         Column("Mean of classes", lambda method: _before_after(means[method])),
         *spread(dict(enumerate(names)), lambda method, place: _before_after(own[method][place])),
     ]
-    caption = (
-        "Classwise expected calibration error on the endpoint, points, before → after: distance between the "
-        "probability of a class and its share in the labels over 15 bins of that probability, one class against the "
-        "rest on all scored pixels, whichever class is mapped (Kull et al. 2019). A class that is rare has a small "
-        f"error whatever a method does, so compare within columns. {SCALING} Columns sort by the value before. "
-        "Intervals, and methods that cannot take the whole endpoint, are in class_calibration.csv. Exploratory. "
-        f"{units(entry)}"
-    )
-    title = "Calibration of every class before and after temperature scaling"
-    return Table("class-calibration", title, caption, columns, list(own), entry.role)
+    return Table("class-calibration", columns, list(own), entry.role)
 
 
 @CALIBRATION.item
@@ -165,17 +118,11 @@ def calibration_other(entry: Compared) -> Table:
     found = {(row["method"], row["condition"]): row for row in records(table)}
     columns = [text("Method", lambda method: named(entry.label(method), method))]
     columns += spread({name: name for name in names}, lambda method, name: _before_after(found.get((method, name))))
-    caption = (
-        "Expected calibration error, points, before → after temperature scaling, on products that the endpoint does "
-        f"not count. {SCALING} So validation chips of a sensor that training never saw take part here. A dash: the "
-        f"method cannot take the input. Intervals are in calibration.csv. {units(entry)}"
-    )
-    title = "Calibration on other sensors"
-    return Table("calibration-other", title, caption, columns, entry.ranked(table), entry.role)
+    return Table("calibration-other", columns, entry.ranked(table), entry.role)
 
 
 def _before_after(row: Row | None) -> Cell:
     if row is None:
-        return Cell(form.DASH)
+        return EMPTY
     before, after = float(row["ece_before"]), float(row["ece_after"])
     return Cell(f"{form.points(before)} → {form.points(after)}", value=before)

@@ -1,22 +1,26 @@
-"""Which scenes a dataset is made of: what was found, kept and lost, where it lies, how well pairs match."""
+"""Which scenes a dataset is made of: what was found, kept and lost, where it lies, how well pairs match.
+
+Maps are a plain grid of longitude and latitude, without a coast.
+"""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from anyband.products import CATALOGUED
 from anyband.report import formatting as form
 from anyband.report.cells import Column, count, share, text, wrapped
 from anyband.report.content import Graphic, Table, Topic
+from anyband.report.palette import SIGNS, SPLITS
 from anyband.report.read import DataRecord
 from anyband.report.render import Sheet
-from anyband.report.topics.study_sites import draw_places, places
 
 SCENES = Topic[DataRecord]("data", "Data")
 BASELINE = "s2:processing_baseline"
@@ -62,17 +66,13 @@ def scenes(data: DataRecord) -> Table:
         text("Platforms", lambda name: wrapped(counted(str(v or "").lower() for v in values(name, "platform")))),
         text("Processing baselines", lambda name: wrapped(counted(values(name, BASELINE)))),
     ]
-    caption = (
-        f"What the searches from {data.settings.start} to {data.settings.end} found, and what the kept pairs use. A "
-        "scene that covers several places counts once per place."
-    )
-    return Table("scenes", "Scenes", caption, columns, list(found))
+    return Table("scenes", columns, list(found))
 
 
 @SCENES.item
 def losses(data: DataRecord) -> Table:
     """What was kept, and what was lost and why."""
-    dropped, settings = data.dropped_pairs, data.settings
+    dropped = data.dropped_pairs
     both = dropped["sentinel2"].notna() & dropped["landsat"].notna()
     chips = [chip for store in data.stores.values() for chip in store.get("dropped", [])]
     single = Counter(dropped.loc[~both, "reason"])
@@ -99,12 +99,7 @@ def losses(data: DataRecord) -> Table:
         Column("Count", lambda row: count(row[2])),
         Column("Share", lambda row: share(row[2] / row[3], bar=True)),
     ]
-    caption = (
-        "Pairs of a Sentinel-2 and a Landsat scene, and chips cut from kept pairs, by outcome. "
-        f"Limits: {form.plural(settings.max_day_gap, 'day')} apart, a site clear to {form.percent(settings.min_clear)} "
-        f"and a chip to {form.percent(settings.chip_min_clear)} in both scenes."
-    )
-    return Table("losses", "Kept and lost", caption, columns, rows, sortable=False)
+    return Table("losses", columns, rows, sortable=False)
 
 
 @SCENES.item
@@ -113,16 +108,8 @@ def place_map(data: DataRecord) -> Graphic | None:
     if data.splits.empty:
         return None
     table = places(data)
-    pairs, sites = form.plural(int(table["pairs"].sum()), "kept pair"), form.plural(len(table), "place")
-    return Graphic(
-        "map",
-        "Where the data come from",
-        "Every mark is a place, larger with more kept pairs of scenes; shape and colour tell the split of most of its "
-        f"chips. A plain grid of longitude and latitude; where places span the globe, its fullest part stands "
-        f"beside it. n = {sites}, {pairs}.",
-        "Map of the places of the dataset by split",
-        lambda sheet: draw_places(table, sheet),
-    )
+    words = {"places": len(table), "pairs": int(table["pairs"].sum())}
+    return Graphic("map", lambda sheet: draw_places(table, sheet), words=words)
 
 
 @SCENES.item
@@ -131,18 +118,8 @@ def pair_quality(data: DataRecord) -> Graphic | None:
     if data.pairs.empty:
         return None
     table = pair_table(data)
-    measured = form.plural(int(table["shift_m"].notna().sum()), "pair")
-    return Graphic(
-        "pairs",
-        "Kept pairs of scenes",
-        "How alike the two scenes of a pair are: time, clouds, registration, sun and view; every count is of pairs. "
-        "Angles are those that the items give for whole scenes, not for pixels; where an item gives only the angle at "
-        "the satellite, that one is shown, which for Landsat is 0 unless it was pointed aside. The shift is measured "
-        f"in the pixels of {measured} by the audit. n = {form.plural(len(data.pairs), 'pair')} at "
-        f"{form.plural(data.pairs['site'].nunique(), 'place')}.",
-        "Histograms of day gap, clear share, shift, difference of the sun's zenith and view zeniths of kept pairs",
-        lambda sheet: draw_pair_quality(table, sheet),
-    )
+    words = {"measured": int(table["shift_m"].notna().sum())}
+    return Graphic("pairs", lambda sheet: draw_pair_quality(table, sheet), words=words)
 
 
 def pair_table(data: DataRecord) -> pd.DataFrame:
@@ -219,3 +196,118 @@ def _whole_numbers(panel: Axes, values: np.ndarray, sheet: Sheet) -> None:
     panel.set_xlim(numbers.min() - 0.8, max(numbers.max(), numbers.min() + 3) + 0.8)
     panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     panel.yaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def places(data: DataRecord) -> pd.DataFrame:
+    """One row per place: longitude, latitude (degrees), its most used split, number of kept pairs."""
+    pairs = data.pairs.groupby("site").size() if len(data.pairs) else pd.Series(dtype=int)
+    rows = [
+        _middle(chips) | {"site": site, "split": chips["split"].mode().iloc[0], "pairs": int(pairs.get(site, 0))}
+        for site, chips in data.splits.groupby("site", sort=True)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _middle(chips: pd.DataFrame) -> dict[str, Any]:
+    """Longitude and latitude (degrees) of the middle of some chips of one UTM zone."""
+    from pyproj import Transformer
+
+    transform = Transformer.from_crs(int(chips["epsg"].iloc[0]), 4326, always_xy=True)
+    longitude, latitude = transform.transform(chips["x"].mean(), chips["y"].mean())
+    return {"longitude": longitude, "latitude": latitude}
+
+
+def draw_places(table: pd.DataFrame, sheet: Sheet) -> Figure:
+    """The places on a graticule, the size of a mark by the number of pairs; beside the globe its fullest part."""
+
+    def marks(axes: Axes, rows: pd.DataFrame, scale: float) -> None:
+        for split, (colour, marker) in SPLITS.items():
+            own = rows[rows["split"] == split]
+            edges: Any = {"edgecolors": sheet.paper if marker != "x" else None, "linewidths": 0.6, "zorder": 3}
+            sizes = scale * (26 + 14 * own["pairs"].clip(upper=12))
+            axes.scatter(own["longitude"], own["latitude"], s=sizes, marker=marker, color=colour, **edges)
+
+    figure = _graticules(table, sheet, marks)
+    numbers = table["split"].value_counts()
+    known = [split for split in SPLITS if split in numbers]
+    _legend(figure, sheet, [SPLITS[split] for split in known], [f"{split} ({numbers[split]})" for split in known])
+    return figure
+
+
+def difference_places(data: DataRecord, differences: pd.DataFrame) -> pd.DataFrame:
+    """One row per test block: longitude and latitude of its chips' middle, and `difference` in points of mIoU.
+
+    Args:
+        data: the dataset.
+        differences: columns `block` and `difference` (fraction of mIoU).
+    """
+    known = 100 * differences.set_index("block")["difference"]
+    rows = [
+        _middle(chips) | {"block": block, "difference": float(known[block])}
+        for block, chips in data.chips("test").groupby("block", sort=True)
+        if block in known.index
+    ]
+    return pd.DataFrame(rows, columns=["longitude", "latitude", "block", "difference"])
+
+
+def draw_differences(table: pd.DataFrame, sheet: Sheet) -> Figure:
+    """Test blocks on a graticule: colour and shape by the sign of the difference, area by its size."""
+    largest = max(float(table["difference"].abs().max()), 1e-9)
+
+    def marks(axes: Axes, rows: pd.DataFrame, scale: float) -> None:
+        for better, (colour, marker) in SIGNS.items():
+            own = rows[(rows["difference"] >= 0) == better]
+            edges: Any = {"edgecolors": sheet.paper, "linewidths": 0.6, "zorder": 3}
+            sizes = scale * (20 + 180 * (own["difference"].abs() / largest))
+            axes.scatter(own["longitude"], own["latitude"], s=sizes, marker=marker, color=colour, **edges)
+
+    figure = _graticules(table, sheet, marks)
+    _legend(figure, sheet, list(SIGNS.values()), ["better", "worse"])
+    return figure
+
+
+def _legend(figure: Figure, sheet: Sheet, marks: Sequence[tuple[str, str]], names: Sequence[str]) -> None:
+    handles = [Line2D([], [], linestyle="none", marker=shape, color=colour, markersize=7) for colour, shape in marks]
+    sheet.key(figure, handles, names, ncols=4, handletextpad=0.2, columnspacing=1.2)
+
+
+def _graticules(table: pd.DataFrame, sheet: Sheet, draw: Callable[[Axes, pd.DataFrame, float], None]) -> Figure:
+    """A panel with every place and, where they span the globe, one with its fullest part; `draw` sets the marks."""
+    part = _fullest(table)
+    panels = [table, part] if len(part) else [table]
+    beside = sheet(len(panels), 1)
+    beneath = len(panels) // beside
+    height = sheet(300, 230) * beneath + 70
+    figure, axes = sheet.figure(height, (44, 12, 30, 40), beside, beneath, wspace=0.16, hspace=0.34)
+    for panel, rows in zip(axes, panels, strict=True):
+        whole = len(panels) > 1 and rows is table
+        draw(panel, rows, 0.5 if whole else 1.0)
+        _frame(panel, rows, whole)
+    return figure
+
+
+def _frame(axes: Axes, table: pd.DataFrame, whole: bool) -> None:
+    if whole:
+        axes.set_xlim(-180, 180)
+        axes.set_xticks(range(-180, 181, 60))
+        axes.set_ylim(-62, 78)
+        axes.set_yticks(range(-60, 61, 30))
+    else:
+        for name, limit in (("longitude", axes.set_xlim), ("latitude", axes.set_ylim)):
+            margin = max(0.12 * (table[name].max() - table[name].min()), 0.3)
+            limit(table[name].min() - margin, table[name].max() + margin)
+    axes.set_xlabel("longitude, degrees")
+    axes.set_ylabel("latitude, degrees")
+    axes.grid()
+
+
+def _fullest(table: pd.DataFrame) -> pd.DataFrame:
+    """Where places span more than a quarter of the globe, those within 15 degrees of the one with most neighbours."""
+    if table["longitude"].max() - table["longitude"].min() <= 90:
+        return table.iloc[:0]
+    near = [
+        ((table["longitude"] - x).abs() < 15) & ((table["latitude"] - y).abs() < 15)
+        for x, y in zip(table["longitude"], table["latitude"], strict=True)
+    ]
+    best = max(near, key=lambda mask: int(mask.sum()))
+    return table[best] if best.sum() >= 4 else table.iloc[:0]

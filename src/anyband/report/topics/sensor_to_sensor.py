@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 
 from anyband.products import BY_SHORT_NAME
 from anyband.report import formatting as form
-from anyband.report.cells import Cell, Column, Row, change, named, p_value, points, spread, text, wrapped
+from anyband.report.cells import EMPTY, METHOD, Cell, Column, Row, change, named, p_value, points, spread, text, wrapped
 from anyband.report.content import Graphic, Table, Topic
 from anyband.report.palette import GAIN, HEAT, LOSS, ON_DEEP, ON_PALE, between
 from anyband.report.read import Compared, by_method, records
@@ -37,15 +37,7 @@ def transfer_map(entry: Compared) -> Graphic | None:
     table, conditions = entry.frames["transfer"], transferred(entry)
     if table["condition"].nunique() < 2:
         return None
-    return Graphic(
-        "transfer-figure",
-        "Trained on one sensor, tested on another",
-        "Pooled mIoU in points on the same pixels of the same places; darker is higher. Rows: methods, with what they "
-        "trained on. Bold: a sensor that the method trained on; plain: never seen. →: read as the nearest bands of the "
-        f"sensor that it knows. No cell: the method cannot take that input. Intervals are in the table. {entry.n}",
-        "Heat map of scores by training sensors and test sensor; values are in the table",
-        lambda sheet: draw_transfer(table, conditions, sheet),
-    )
+    return Graphic("transfer-figure", lambda sheet: draw_transfer(table, conditions, sheet))
 
 
 def draw_transfer(table: pd.DataFrame, conditions: Sequence[str], sheet: Sheet) -> Figure:
@@ -82,25 +74,18 @@ def transfer(entry: Compared) -> Table:
     table, names = entry.frames["transfer"], transferred(entry)
     found = {(row["method"], row["condition"]): row for row in records(table)}
     columns = [
-        text("Method", lambda row: named(row["label"], row["method"])),
+        METHOD,
         text("Trained on", lambda row: str(row["trained_on"])),
         *spread({name: name for name in names}, lambda row, name: _transfer_cell(found.get((row["method"], name)))),
     ]
-    caption = (
-        "mIoU in points; in brackets the paired difference [95 %] to the specialist of the tested sensor, on the same "
-        "pixels. Grey: a sensor that the method never trained on. An arrow (→): read as the nearest bands of the "
-        f"sensor that it knows. Exploratory. {entry.n}"
-    )
     methods = records(table.drop_duplicates("method"))
-    title = "Trained on one sensor, tested on another"
-    return Table("transfer", title, caption, columns, methods, dense=len(names) > 3)
+    return Table("transfer", columns, methods, dense=len(names) > 3)
 
 
 def _transfer_cell(row: Row | None) -> Cell:
     if row is None:
-        return Cell(form.DASH)
-    note = "" if form.missing(row["change"]) else f"{_change_words(row)}"
-    css = "" if row["seen"] else "unresolved"
+        return EMPTY
+    note, css = "" if _start(row) else _change_words(row), "" if row["seen"] else "unresolved"
     return Cell(_arrow(row, " ") + form.points(row["miou"]), note, float(row["miou"]), css)
 
 
@@ -111,17 +96,7 @@ def factors(entry: Compared) -> Graphic | None:
     rows = table[table["method"].isna() | table["method"].isin([entry.proposed, entry.rival])]
     if rows.empty:
         return None
-    return Graphic(
-        "decomposition-figure",
-        "Why the two sensors differ, one factor at a time",
-        "mIoU on the same pixels of the same places. A bar runs from the score before to the score after one thing is "
-        "changed: blue for gains, orange for losses; the black line is the 95 % interval of the paired change. Grey: "
-        "the whole way. By each product's own model nothing is an unknown input, but another training stands on either "
-        "side. By one method, an input that it never trained on costs it something by itself: the nearer the two "
-        f"ways agree, the smaller are these costs. {entry.n}",
-        "Bars of the change in score with every factor between the two sensors; values are in the table",
-        lambda sheet: draw_factors(rows, sheet),
-    )
+    return Graphic("decomposition-figure", lambda sheet: draw_factors(rows, sheet))
 
 
 def draw_factors(table: pd.DataFrame, sheet: Sheet) -> Figure:
@@ -176,21 +151,10 @@ def decomposition(entry: Compared) -> Table:
         text("Input", lambda row: Cell("", css="wrap") if _whole(row) else _input(row)),
         text("What changes", lambda row: wrapped("start" if _start(row) else row["factor"])),
         Column("mIoU", lambda row: Cell("" if _whole(row) else form.points(row["miou"]), value=row["miou"])),
-        Column("Change [95 %]", lambda row: change(row, "change"), "points"),
+        Column("Change [95 %]", lambda row: change(row, "change")),
     ]
-    caption = (
-        "mIoU in points on the same pixels; each row changes one thing of the row above, and the changes add up to "
-        "the last line. Models trained on each product: the specialist of the product, or else the method trained on "
-        "it and fewest others, so nothing is unknown, but two trainings stand on either side of a change. By one "
-        "method: it need not have trained on the inputs in between, so a change also holds what an unknown input costs "
-        f"it. Exploratory. {entry.n}"
-    )
-    title, rows = "From one sensor's score to the other's, one factor at a time", records(entry.frames["decomposition"])
-    return Table("decomposition", title, caption, columns, rows, _css, sortable=False)
-
-
-def _css(row: Row) -> str:
-    return "total" if _whole(row) else ""
+    rows = records(entry.frames["decomposition"])
+    return Table("decomposition", columns, rows, lambda row: "total" if _whole(row) else "", sortable=False)
 
 
 def _start(row: Row) -> bool:
@@ -255,15 +219,7 @@ def gap_lines(entry: Compared) -> Graphic | None:
     table = entry.frames["gap_closed"]
     if table.empty:
         return None
-    return Graphic(
-        "gap-closed-figure",
-        "From naive mapping to the specialist",
-        "Each line runs from the source sensor's specialist on the nearest bands of the target (left bar) to the "
-        "target's own specialist (right bar), mIoU on the target. Marks: methods whose training never saw the target; "
-        f"the further right, the more of the gap they close. Differences and intervals are in the table. {entry.n}",
-        "Scores between naive mapping and specialist for every pair of sensors; values are in the table",
-        lambda sheet: draw_gaps(table, sheet),
-    )
+    return Graphic("gap-closed-figure", lambda sheet: draw_gaps(table, sheet))
 
 
 def draw_gaps(table: pd.DataFrame, sheet: Sheet) -> Figure:
@@ -296,28 +252,19 @@ def gap_closed(entry: Compared) -> Table:
     """The same with intervals and p values."""
     columns = [
         text("From and to", lambda row: named(direction(row))),
-        text("Method", lambda row: named(row["label"], row["method"])),
+        METHOD,
         Column("Naive", lambda row: points(row["naive"])),
         Column("Zero-shot", lambda row: points(row["zero_shot"])),
         Column("Specialist", lambda row: points(row["specialist"])),
         Column(
             "Gap [95 %]",
             lambda row: change(row, "gap", css="" if row["gap_resolved"] else "unresolved"),
-            "specialist minus naive, points; grey: not resolved",
         ),
-        Column("Gap closed [95 %]", _closed, "(zero-shot − naive) / (specialist − naive)"),
-        Column("Over naive [95 %]", lambda row: change(row, "gain"), "zero-shot minus naive, points"),
-        Column("Holm p", lambda row: p_value(row["p_adjusted"]), "of the gain"),
+        Column("Gap closed [95 %]", _closed),
+        Column("Over naive [95 %]", lambda row: change(row, "gain")),
+        Column("Holm p", lambda row: p_value(row["p_adjusted"])),
     ]
-    caption = (
-        "mIoU in points on the target sensor. Naive: the specialist of the source sensor reads the nearest bands of "
-        "the target. Specialist: trained on the target alone. Zero-shot: a method whose training never saw the target. "
-        "Gap closed: 0 % is no better than naive, 100 % as good as the specialist; where the gap is below what the "
-        "design resolves, the share means nothing and is not shown. Intervals are jackknife intervals of the ratio. "
-        f"{entry.n}"
-    )
-    rows = records(entry.frames["gap_closed"])
-    return Table("gap-closed", "Sensors that a method never trained on", caption, columns, rows)
+    return Table("gap-closed", columns, records(entry.frames["gap_closed"]))
 
 
 def _closed(row: Row) -> Cell:

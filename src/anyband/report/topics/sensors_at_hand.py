@@ -1,6 +1,10 @@
-"""What each method makes of the sensors that are at hand at test time, and what a second sensor adds."""
+"""What each method makes of the sensors at hand, what a second one adds, and what is left when the input is disturbed.
 
-from collections.abc import Iterable
+And how close translated images come to real ones.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -10,18 +14,14 @@ from matplotlib.figure import Figure
 from anyband.conditions import PRIMARY_CONDITIONS
 from anyband.products import EXTRA
 from anyband.report import formatting as form
-from anyband.report.cells import Cell, Column, change, named, p_value, points, score, spread, text
+from anyband.report.cells import EMPTY, METHOD, Cell, Column, Row, change, named, p_value, points, score, spread, text
 from anyband.report.content import Graphic, Table, Topic
-from anyband.report.read import Compared, records
+from anyband.report.read import Compared, by_method, records
 from anyband.report.render import Sheet
 from anyband.report.topics.headline import HLS
 from anyband.statistics.protocol import MAJORITY
 
 SENSORS = Topic[Compared]("sensors", "Sensors at test time")
-CAPTION = (
-    "mIoU, points [95 %], on the same reference pixels under every condition; the highest of a column is bold, which "
-    "is not a test."
-)
 
 
 def trained_on(entry: Compared, products: Iterable[str], otherwise: Iterable[str] = ()) -> str:
@@ -50,7 +50,7 @@ def of_group(table: pd.DataFrame, group: str) -> pd.DataFrame:
     return table[table["condition"].map(group_of) == group]
 
 
-def condition_table(entry: Compared, group: str, key: str, title: str, caption: str) -> Table:
+def condition_table(entry: Compared, group: str, key: str, of: str = "") -> Table:
     """A row for each method that takes any of the group's conditions, a column for each condition."""
     table = of_group(entry.frames["conditions"], group)
     best = table[table["method"] != MAJORITY].groupby("condition")["miou"].max()
@@ -63,27 +63,21 @@ def condition_table(entry: Compared, group: str, key: str, title: str, caption: 
 
     columns = [text("Method", lambda method: named(entry.label(method), method))]
     columns += spread({name: name for name in table["condition"].unique()}, cell)
-    return Table(key, title, f"{caption} {entry.n}", columns, methods, entry.role)
+    return Table(key, columns, methods, entry.role, words={"of": of})
 
 
 @SENSORS.item
 def conditions(entry: Compared) -> Table:
     """Scores under the conditions of the endpoint."""
-    return condition_table(entry, "endpoint", "conditions", "Sensors at test time", CAPTION)
+    return condition_table(entry, "endpoint", "conditions")
 
 
 @SENSORS.item
 def condition_scores(entry: Compared) -> Graphic:
     """Every method under every condition."""
     table, methods = entry.frames["conditions"], [method for method in entry.ranked() if method != MAJORITY]
-    return Graphic(
-        "conditions-figure",
-        "Scores under every condition",
-        "Pooled mIoU with 95 % intervals, mean over seeds. Shaded: products that the endpoint does not count. "
-        f"{trained_on_hls(entry)} {entry.n}",
-        "Scores and intervals of every method under every sensor condition",
-        lambda sheet: draw_conditions(table, methods, sheet),
-    )
+    words = {"trained_on_hls": trained_on_hls(entry)}
+    return Graphic("conditions-figure", lambda sheet: draw_conditions(table, methods, sheet), words=words)
 
 
 def draw_conditions(table: pd.DataFrame, methods: list[str], sheet: Sheet) -> Figure:
@@ -121,30 +115,127 @@ def _condition_marks(panel: Axes, x: float, table: pd.DataFrame, methods: list[s
 def fusion(entry: Compared) -> Table:
     """Both sensors against the best with one."""
     columns = [
-        text("Method", lambda row: named(row["label"], row["method"])),
+        METHOD,
         Column("S2+L9", lambda row: points(row["both"])),
         text("Best with one sensor", lambda row: f"{entry.label(row['rival'])} on {row['condition']}"),
         Column("Its mIoU", lambda row: points(row["rival_score"])),
-        Column("Gain [95 %]", lambda row: change(row, "difference"), "points"),
+        Column("Gain [95 %]", lambda row: change(row, "difference")),
         Column("Holm p", lambda row: p_value(row["p_adjusted"])),
     ]
-    caption = (
-        "mIoU in points with both sensors, against the best result with one: the same method's own, or a specialist's, "
-        "so that a method which merely cannot do with one sensor gains nothing here. p is the largest over all these "
-        f"rivals (1 where one is better); the interval's lower end the lowest. {entry.n}"
-    )
-    return Table("fusion", "What a second sensor adds", caption, columns, records(entry.frames["fusion"]))
+    return Table("fusion", columns, records(entry.frames["fusion"]))
 
 
 @SENSORS.item
 def hls(entry: Compared) -> Table:
     """Scores on HLS products."""
-    caption = f"HLS surface reflectance at 30 m. {trained_on_hls(entry)} {CAPTION}"
-    return condition_table(entry, "hls", "zero-shot", "HLS products of the same acquisitions", caption)
+    of = f"HLS surface reflectance at 30 m. {trained_on_hls(entry)} "
+    return condition_table(entry, "hls", "zero-shot", of)
 
 
 @SENSORS.item
 def other_sensors(entry: Compared) -> Table:
     """Scores on sensors that most methods never saw."""
-    caption = f"Sensors simulated at the Sentinel-2 overpass. {trained_on(entry, EXTRA)} {CAPTION}"
-    return condition_table(entry, "other", "other-sensors", "Other sensors over the same ground", caption)
+    of = f"Sensors simulated at the Sentinel-2 overpass. {trained_on(entry, EXTRA)} "
+    return condition_table(entry, "other", "other-sensors", of)
+
+
+ROBUSTNESS = Topic[Compared]("robustness", "Robustness")
+IMAGES = Topic[Compared]("images", "Translated images")
+
+SERIES = re.compile(r"^(?P<sensor>[^/]+)/(?P<kind>drop-random|cloudy|offset|moved|gsd)-(?P<size>[\d.]+)$")
+AXES = {
+    "drop-random": "bands that are missing, %",
+    "cloudy": "ground under clouds, %",
+    "offset": "stated position off by, m",
+    "moved": "pixels moved by, m",
+    "gsd": "bands at, m",
+}
+Series = Mapping[tuple[str, str], pd.DataFrame]
+
+
+@ROBUSTNESS.item
+def degradation(entry: Compared) -> Graphic | None:
+    """How scores fall as the input gets worse."""
+    table = entry.frames["robustness"]
+    groups, methods = series(table), entry.ranked(table, floors=False)
+    if not groups or not methods:
+        return None
+    return Graphic("degradation", lambda sheet: draw_degradation(groups, methods, sheet))
+
+
+def series(table: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
+    """Rows of `robustness.csv` that form a scale with at least two sizes: (sensor, kind) -> rows with column `size`."""
+    parts = table["condition"].str.extract(SERIES)
+    known = table.assign(sensor=parts["sensor"], kind=parts["kind"], size=pd.to_numeric(parts["size"]))
+    groups = known.dropna(subset="kind").groupby(["sensor", "kind"], sort=False)
+    return {(str(k[0]), str(k[1])): rows for k, rows in groups if rows["size"].nunique() > 1}
+
+
+def draw_degradation(groups: Series, methods: list[str], sheet: Sheet) -> Figure:
+    """Change of the score against the size of what is done to the input, a panel per kind."""
+    columns = sheet(min(3, len(groups)), 1)
+    rows, top = -(-len(groups) // columns), sheet.legend_height(methods) + 22
+    figure, axes = sheet.figure(230 * rows + top, (46, 10, top, 46), columns, rows, wspace=0.25, hspace=0.5)
+    for panel in axes[len(groups) :]:
+        panel.set_visible(False)
+    for panel, ((sensor, kind), found) in zip(axes, groups.items(), strict=False):
+        for method in methods:
+            _series(panel, found[found["method"] == method].sort_values("size"), sheet, method)
+        panel.set_title(sensor, fontweight="bold")
+        panel.set_xlabel(AXES[kind])
+        panel.set_ylabel("change, points")
+        panel.axhline(0, color=sheet.ink, linewidth=0.8)
+        panel.grid()
+    sheet.legend(figure, methods)
+    return figure
+
+
+def _series(panel: Axes, own: pd.DataFrame, sheet: Sheet, method: str) -> None:
+    if own.empty:
+        return
+    colour, size = sheet.style.colour(method), own["size"].to_numpy()
+    value, lower, upper = (100 * own[k].to_numpy() for k in ("change", "change_lower", "change_upper"))
+    panel.fill_between(size, lower, upper, color=colour, alpha=0.12, linewidth=0)
+    panel.plot(size, value, color=colour, marker=sheet.style.marker(method), markersize=5, linewidth=1.6)
+
+
+@ROBUSTNESS.item
+def robustness(entry: Compared) -> Table:
+    """One row per perturbed condition, one column per method; a dash where the method cannot take the input."""
+    table = entry.frames["robustness"]
+    found = {(row["condition"], row["method"]): row for row in records(table)}
+    columns = [text("Input", lambda condition: named(condition))]
+    methods = {method: entry.label(method) for method in entry.ranked(table)}
+    columns += spread(methods, lambda condition, method: _left(found.get((condition, method))))
+    conditions = list(dict.fromkeys(table["condition"]))
+    return Table("robustness", columns, conditions)
+
+
+def _left(row: Row | None) -> Cell:
+    if row is None:
+        return EMPTY
+    bounds = form.interval(row["change_lower"], row["change_upper"], signed=True)
+    return Cell(form.points(row["miou"]), f"{form.signed_points(row['change'])} {bounds}", float(row["miou"]))
+
+
+@IMAGES.item
+def image_scores(entry: Compared) -> Table:
+    """Scores by band, the methods of a band beneath each other; no rows where no method translates."""
+
+    def number(heading: str, key: str, digits: int = 2, factor: float = 1.0) -> Column:
+        return Column(heading, lambda row: Cell(form.decimal(factor * row[key], digits), value=float(row[key])))
+
+    columns = [
+        text("Band", lambda row: named("all bands" if row["band"] == "all" else row["band"])),
+        text("Method", lambda row: named(entry.label(row["method"]), row["method"])),
+        number("RMSE × 100", "rmse", factor=100),
+        number("PSNR, dB", "psnr_db", 1),
+        number("SSIM", "ssim", 3),
+        number("ERGAS", "ergas"),
+        number("SAM, degrees", "sam_deg"),
+    ]
+    table, methods = entry.frames["image_scores"], entry.design["methods"]
+    bands = sorted(table["band"].unique(), key=lambda band: band != "all")  # the others as they come
+    own = {method: by_method(table, method) for method in methods}
+    rows = [row for band in bands for method in methods for row in own[method] if row["band"] == band]
+    return Table("image-scores", columns, rows)

@@ -6,11 +6,12 @@ from typing import Any
 from anyband.products import PRODUCTS
 from anyband.report import formatting as form
 from anyband.report.cells import Cell, Column, count, share, spread, text
-from anyband.report.content import Table, Topic
+from anyband.report.content import Table
 from anyband.report.read import DataRecord
+from anyband.report.topics.scenes import SCENES
 
-SPLITS = Topic[DataRecord]("data", "Data")
-"""Stands in one section with the scenes."""
+DATA = SCENES
+"""One section with the scenes, which come first."""
 SPLIT_PAIRS = ("train-test", "val-test", "train-val")
 COMPARED = ("sentinel2-landsat", "sentinel2-hls_s30", "landsat-hls_l30")
 BANDS = "B01 coastal B02 blue B03 green B04 red B05 B06 B07 B08 B8A nir08 B11 swir16 B12 swir22".split()  # noqa: SIM905
@@ -19,7 +20,7 @@ SHOWN = 10
 """Remarks of the audit that are listed under its table; the file has all."""
 
 
-@SPLITS.item
+@DATA.item
 def splits(data: DataRecord) -> Table:
     """Size of each split."""
     area = (data.settings.chip_m / 1000) ** 2
@@ -33,15 +34,11 @@ def splits(data: DataRecord) -> Table:
         Column("Area, km²", lambda split: count(area * len(chips[split]))),
         Column("Clear", lambda split: share(chips[split]["chip"].map(clear).astype(float).mean())),
     ]
-    caption = (
-        f"Chips of {data.settings.chip_m} m; whole blocks of {data.settings.split.block_m / 1000:g} km go to one "
-        "split. Area counts a place once per date. Clear: mean share of a chip that is clear in both scenes and scored."
-    )
     known = [split for split, own in chips.items() if len(own)]
-    return Table("splits", "Splits", caption, columns, known, sortable=False)
+    return Table("splits", columns, known, sortable=False)
 
 
-@SPLITS.item
+@DATA.item
 def class_shares(data: DataRecord) -> Table:
     """Share of each class in the scored pixels of every split."""
     pixels: Mapping[str, Mapping[str, int]] = data.certificate.get("class_pixels", {})
@@ -55,11 +52,10 @@ def class_shares(data: DataRecord) -> Table:
     columns = [text("Class", lambda code: Cell(names[code], value=code, css=f"class-{code}"))]
     columns += spread({split: split for split in totals}, cell)
     listed = ", ".join(f"{split} {form.count(total)}" for split, total in totals.items())
-    caption = f"Share of scored label pixels. n: {listed}."
-    return Table("class-shares", "Classes in each split", caption, columns, list(names) if totals else [])
+    return Table("class-shares", columns, list(names) if totals else [], words={"listed": listed})
 
 
-@SPLITS.item
+@DATA.item
 def leakage(data: DataRecord) -> Table:
     """What is shared between the splits, measured from the chips."""
     found = data.certificate
@@ -72,13 +68,8 @@ def leakage(data: DataRecord) -> Table:
     columns = [text("Check", lambda name: str(name))]
     pairs = {key: key.replace("-", " and ") for key in SPLIT_PAIRS}
     columns += spread(pairs, lambda name, key: measures[name].get(key, form.DASH))
-    caption = (
-        "Measured from the chips when the splits were made; the run stops on a violation: chips of two splits closer "
-        f"than the buffer of {form.count(data.settings.split.buffer_m)} m, a block in two splits, identical chips, a "
-        "class absent from a split."
-    )
     known, notes = [name for name, values in measures.items() if values], _autocorrelation(found)
-    return Table("leakage", "Leakage certificate", caption, columns, known, notes=notes, sortable=False)
+    return Table("leakage", columns, known, notes=notes, sortable=False)
 
 
 def _distance(metres: float) -> str:
@@ -95,7 +86,7 @@ def _autocorrelation(certificate: Mapping[str, Any]) -> list[str]:
     return [f"The labels' variogram reaches its range at {reach} m; blocks of {block} m are {verdict} that."]
 
 
-@SPLITS.item
+@DATA.item
 def audit(data: DataRecord) -> Table | None:
     """How far corresponding bands of the products agree; None without an audit, or where it compared nothing."""
     medians = data.audit.get("dataset", {}).get("medians", {})
@@ -107,30 +98,23 @@ def audit(data: DataRecord) -> Table | None:
     if not rows:
         return None
 
-    def number(heading: str, key: str, style: str, hint: str = "") -> Column:
+    def number(heading: str, key: str, style: str) -> Column:
         def cell(row: tuple[str, str, Mapping[str, float]]) -> Cell:
             value = row[2].get(key)
             return Cell(form.DASH if value is None else f"{value:{style}}".replace("-", form.MINUS), value=value)
 
-        return Column(heading, cell, hint)
+        return Column(heading, cell)
 
     columns = [
         text("Products", lambda row: " and ".join(PRODUCTS[key].name for key in row[0].split("-") if key)),
         text("Band of the first", lambda row: str(row[1])),
         Column("Pairs", lambda row: count(row[2]["pairs"])),
-        number("Bias", "bias", "+.4f", "second minus first, reflectance"),
-        number("RMSE", "rmse", ".4f", "reflectance"),
+        number("Bias", "bias", "+.4f"),
+        number("RMSE", "rmse", ".4f"),
         number("r", "r", ".3f"),
-        number("Slope", "rma_slope", ".3f", "reduced major axis, second against first"),
+        number("Slope", "rma_slope", ".3f"),
     ]
-    caption = (
-        "Corresponding bands on clear, stable cells of 60 m; median over the pairs. Bias is the second product minus "
-        "the first, in reflectance; the slope is that of the reduced major axis. A run stops before splits are made "
-        "when a pair contradicts its metadata: an offset or a scale that the pixels do not have, exchanged bands, "
-        "other ground, a shifted grid."
-    )
-    notes, title = _audit_notes(data.audit), "Radiometric and geometric audit"
-    return Table("audit", title, caption, columns, rows, notes=notes, sortable=False)
+    return Table("audit", columns, rows, notes=_audit_notes(data.audit), sortable=False)
 
 
 def _by_wavelength(entry: tuple[str, Mapping[str, float]]) -> int:

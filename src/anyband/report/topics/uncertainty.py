@@ -8,12 +8,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from anyband.report import formatting as form
-from anyband.report.cells import Cell, Column, Row, named, share, text
+from anyband.report.cells import Cell, Column, named, share, text
 from anyband.report.content import Graphic, Table, Topic
 from anyband.report.palette import GAIN, LOSS
 from anyband.report.read import Compared, records
 from anyband.report.render import Sheet, plain_rows
-from anyband.report.topics.study_sites import difference_places, draw_differences
+from anyband.report.topics.scenes import difference_places, draw_differences
 
 
 def advice(variance: pd.DataFrame) -> str:
@@ -47,15 +47,7 @@ def units(entry: Compared) -> Graphic | None:
     methods = entry.ranked(table, floors=False)
     if not methods:
         return None
-    return Graphic(
-        "units",
-        "Every seed and every block",
-        "Endpoint mIoU. First: one dot per training seed, pooled over blocks. Second: one dot per test block, mean "
-        "over seeds, over the classes found in the block. Lines join the same seed or block, bars are means: "
-        f"parallel lines are differences that hold everywhere. Floors are left out. {entry.n}",
-        "Endpoint scores of every seed and every test block by method",
-        lambda sheet: draw_units(table, methods, sheet),
-    )
+    return Graphic("units", lambda sheet: draw_units(table, methods, sheet))
 
 
 def draw_units(units: pd.DataFrame, methods: Sequence[str], sheet: Sheet) -> Figure:
@@ -71,7 +63,7 @@ def draw_units(units: pd.DataFrame, methods: Sequence[str], sheet: Sheet) -> Fig
         rows = units[(units["kind"] == kind) & units["method"].isin(methods)]
         table = rows.pivot(index="unit", columns="method", values="miou")[list(methods)] * 100
         for _, values in table.iterrows():
-            panel.plot(range(len(methods)), values, color=sheet.colours["rule"], linewidth=1)
+            panel.plot(range(len(methods)), values, color=sheet.rule, linewidth=1)
         for x, method in enumerate(methods):
             own = table[method]
             panel.plot(np.full(len(own), x), own, sheet.style.marker(method), color=sheet.style.colour(method), **dot)
@@ -100,16 +92,8 @@ def blocks(entry: Compared) -> Graphic | None:
     table, rival = entry.frames["block_differences"], entry.rival
     if rival is None or rival not in set(table["method"]):
         return None
-    rows, proposed, other = table[table["method"] == rival], entry.label(entry.proposed), entry.label(rival)
-    return Graphic(
-        "blocks",
-        f"{proposed} against {other}, block by block",
-        f"Difference of the endpoint inside each test block, {proposed} minus {other} (the best baseline), mean and 95 "
-        "% t interval over seeds, over the classes found in the block. Blocks are named zone:column:row of the UTM "
-        f"grid. An interval of one block says nothing about other places. {entry.n}",
-        "Differences and intervals in every test block",
-        lambda sheet: draw_blocks(rows, other, sheet),
-    )
+    rows, other = table[table["method"] == rival], entry.label(rival)
+    return Graphic("blocks", lambda sheet: draw_blocks(rows, other, sheet))
 
 
 def draw_blocks(table: pd.DataFrame, rival: str, sheet: Sheet) -> Figure:
@@ -137,17 +121,9 @@ def block_map(entry: Compared) -> Graphic | None:
     table = difference_places(entry.data, differences[differences["method"] == entry.rival])
     if entry.rival is None or len(table) < 2:
         return None
-    proposed, other = entry.label(entry.proposed), entry.label(entry.rival)
     low, high = (form.signed_points(table["difference"].agg(end) / 100) for end in ("min", "max"))
-    return Graphic(
-        "block-map",
-        f"Where {proposed} gains and loses",
-        f"Every mark is a test block; its area shows the size of the difference to {other} on the endpoint inside the "
-        f"block, from {low} to {high} points, its colour and shape the sign. Is a gain a matter of one region? "
-        f"n = {form.plural(len(table), 'test block')}, {entry.seeds}.",
-        "Map of the test blocks by difference in score; values are in the figure of blocks",
-        lambda sheet: draw_differences(table, sheet),
-    )
+    words = {"low": low, "high": high, "shown": len(table)}
+    return Graphic("block-map", lambda sheet: draw_differences(table, sheet), words=words)
 
 
 @UNCERTAINTY.item
@@ -157,11 +133,8 @@ def variance(entry: Compared) -> Table:
     def decimal(heading: str, key: str, factor: float = 100, digits: int = 2) -> Column:
         return Column(heading, lambda row: Cell(form.decimal(factor * row[key], digits), value=row[key]))
 
-    def head(row: Row) -> Cell:
-        return named(row["label"], note=row["quantity"])
-
     columns = [
-        text("Quantity", head),
+        text("Quantity", lambda row: named(row["label"], note=row["quantity"])),
         decimal("SE", "standard_error"),
         decimal("Variance, blocks", "variance_blocks", 1e4, 3),
         decimal("Variance, seeds", "variance_seeds", 1e4, 3),
@@ -170,8 +143,4 @@ def variance(entry: Compared) -> Table:
         decimal("SE, twice the blocks", "error_with_twice_the_blocks"),
         decimal("SE, twice the seeds", "error_with_twice_the_seeds"),
     ]
-    caption = (
-        "Delete-one jackknife variances of the endpoint over test blocks and over training seeds (points squared), and "
-        "the standard error (points) to expect after doubling one of them. df: Satterthwaite. " + entry.n
-    )
-    return Table("variance", "Blocks or seeds", caption, columns, records(entry.frames["variance"]))
+    return Table("variance", columns, records(entry.frames["variance"]))
