@@ -1,4 +1,4 @@
-"""Cutting chips: ours against stackstac, odc-stac, plain windows and the measured limit, same chips, one run.
+"""Cutting chips: ours against stackstac, plain windows and the measured limit, same chips, one run.
 
     python benchmarks/extraction.py FOLDER [--side 3660] [--chips 200] [--layout sparse] [--repeats 5] [--http]
 
@@ -28,7 +28,7 @@ from urllib.request import urlopen
 from extraction_methods import CHIP_M, METHODS, Task, make_scene
 from extraction_server import delayed_server
 
-SLOW = {"stackstac, chip by chip": 12, "odc-stac, chip by chip": 8}
+SLOW = {"stackstac, chip by chip": 12}
 """Methods that cut so many chips at most: a second or two for each of them is enough."""
 
 

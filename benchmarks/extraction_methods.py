@@ -129,7 +129,7 @@ def options() -> dict[str, Any]:
     """GDAL's, the same for all methods."""
     from anyband.raster.access import gdal_env
 
-    return gdal_env() | {"GDAL_CACHEMAX": 64}
+    return gdal_env()
 
 
 def limit(task: Task) -> None:
@@ -297,51 +297,6 @@ def stackstac_scene(task: Task) -> dict[str, np.ndarray]:
     return output
 
 
-def odc_load(task: Task, group: str, names: tuple[str, ...], box: Any, shape: tuple[int, int], **more: Any) -> Any:
-    """An odc-stac data set with every argument given."""
-    import pystac
-    from affine import Affine
-    from odc.geo.geobox import GeoBox
-    from odc.loader import configure_rio
-    from odc.stac import load
-
-    configure_rio(cloud_defaults=False, **options())
-    pixel = grid(names[0])[0]
-    place = GeoBox(shape, Affine(pixel, 0, box[0], 0, -pixel, box[3]), f"EPSG:{EPSG}")
-    item = pystac.Item.from_dict(items_of(task, group, names))
-    loaded = load([item], bands=list(names), geobox=place, dtype="uint16", resampling="nearest", **more)
-    return loaded.isel(time=0)
-
-
-def odc_chips(task: Task) -> dict[str, np.ndarray]:
-    """A load for every chip and grid."""
-    output = task.output(len(task.chips))
-    for group, names in task.groups().items():
-        for i, chip in enumerate(task.chips):
-            size = output[group].shape[-1]
-            cube = odc_load(task, group, names, bounds_of(task, names[0], chip), (size, size), pool=task.threads)
-            output[group][i] = np.stack([cube[name].values for name in names])
-    return output
-
-
-def odc_scene(task: Task) -> dict[str, np.ndarray]:
-    """One lazy data set a scene and grid, all chips of it computed together."""
-    import dask
-
-    output = task.output(len(task.chips))
-    for group, names in task.groups().items():
-        pixel, left, top, tile = grid(names[0])
-        size = int(task.side * 10 // pixel) - (names[0] in LANDSAT_BANDS)
-        chunks = {"x": 2 * tile, "y": 2 * tile}
-        box = (left, top - size * pixel, left + size * pixel, top)
-        cube = odc_load(task, group, names, box, (size, size), chunks=chunks)
-        for band, name in enumerate(names):
-            data, places = cube[name].data, [task.window(name, chip) for chip in task.chips]
-            cuts = [data[row : row + s, col : col + s] for row, col, s in places]
-            output[group][:, band] = dask.compute(*cuts, scheduler="threads", num_workers=task.threads)
-    return output
-
-
 METHODS: dict[str, Callable[[Task], dict[str, np.ndarray] | None]] = {
     "limit": limit,
     "limit, compressed": limit_with_store,
@@ -349,7 +304,5 @@ METHODS: dict[str, Callable[[Task], dict[str, np.ndarray] | None]] = {
     "ours, into a store": ours_with_store,
     "plain windows": windows,
     "stackstac, scene": stackstac_scene,
-    "odc-stac, scene": odc_scene,
     "stackstac, chip by chip": stackstac_chips,
-    "odc-stac, chip by chip": odc_chips,
 }

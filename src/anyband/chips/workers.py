@@ -41,9 +41,10 @@ def task(function: Callable[..., Any], *arguments: Any) -> Any:
 def _on_worker(archive: str | None, function: Callable[..., Any], *arguments: Any) -> Any:
     """Call a function wherever it runs; `archive` is the proxy to the embedded archive, if there is one."""
     import rasterio
+    from rasterio.session import DummySession
 
     try:
-        with rasterio.Env(**{"GDAL_HTTP_PROXY": archive} if archive else {}):
+        with rasterio.Env(DummySession(), **{"GDAL_HTTP_PROXY": archive} if archive else {}):
             return function(*arguments)
     except UserError as error:
         _bare(error)
@@ -78,9 +79,11 @@ class Workers:
             UserError: raised by a task; or all workers or their scheduler are lost.
         """
         import dask
+        from dask import threaded
 
         if self.client is None:
-            found = dask.compute(*tasks, scheduler="threads", num_workers=self.threads)  # type: ignore
+            # The function itself: for its name dask would import `distributed`, which takes a second.
+            found = dask.compute(*tasks, scheduler=threaded.get, num_workers=self.threads)  # type: ignore
             return list(found)
         from distributed import KilledWorker
         from distributed.client import FutureCancelledError, FuturesCancelledError

@@ -12,7 +12,6 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -32,6 +31,9 @@ EARTHDATA_FILES = "https://data.lpdaac.earthdatacloud.nasa.gov/"
 EARTHDATA_LOGIN = "urs.earthdata.nasa.gov"
 EARTHDATA_VARIABLE = "EARTHDATA_TOKEN"
 AWS_REGION = "us-west-2"  # of the Landsat and Sentinel-2 buckets
+
+CACHE_MB = 64
+"""GDAL's block cache. Every tile is decoded once, so a larger cache holds only what is never asked for again."""
 
 RETRY_WAITS_S = (1.0, 4.0, 15.0)
 """Pauses before each further try, on top of GDAL's own retries, which see neither pages of HTML nor cut files."""
@@ -67,20 +69,31 @@ _STORE_CREDENTIALS = {
 _STORE_ARCHIVED = re.compile(r"storage class|archived|InvalidObjectState", re.I)
 
 
-def gdal_env() -> dict[str, Any]:
-    """GDAL options for reading cloud-optimised files over HTTP in long runs.
+def gdal_env(href: str = "https://") -> dict[str, Any]:
+    """Options of `rasterio.Env` for reading files in long runs, most of all cloud-optimised ones over HTTP.
 
     Retries are off in GDAL by default and a stalled request would hang for ever. `CPL_VSIL_CURL_NON_CACHED` covers all
     remote addresses, because GDAL otherwise answers from a negative cache after one failure, however long ago.
+    GDAL finds the keys of object stores itself; without a session rasterio has boto3 look for them at every file, which
+    takes longer than to read a small one.
+
+    Args:
+        href: unsigned address of the file.
 
     Raises:
         UserError: a variable names certificates that are not there.
     """
+    from rasterio.session import DummySession
+
     _keep_secrets_out_of_logs()
     if proxy := os.environ.get("HTTP_PROXY"):
         os.environ.setdefault("http_proxy", proxy)  # curl reads no other spelling, unlike the search
+    # Masks and statistics beside a file of this machine (.msk, .aux.xml) are of it, elsewhere they cost requests.
+    remote = "://" in href or href.startswith("/vsi")
     options: dict[str, Any] = {
-        "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+        "session": DummySession(),
+        "GDAL_CACHEMAX": CACHE_MB,
+        "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR" if remote else "TRUE",
         "GDAL_HTTP_MAX_RETRY": 5,
         "GDAL_HTTP_RETRY_DELAY": 0.5,
         "GDAL_HTTP_TIMEOUT": 60,
@@ -148,11 +161,7 @@ def read_raster(href: str, action: Callable[[Any], T], name: str) -> T:
     def open_and_act(address: str) -> T:
         import rasterio
 
-        # Masks and statistics beside a file of this machine (.msk, .aux.xml) are of it, and cost no request. An
-        # environment of its own for every remote file would ask boto3 for the same keys each time.
-        remote = "://" in href or href.startswith("/vsi")
-        beside = nullcontext() if remote else rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="TRUE")
-        with beside, rasterio.open(address) as source:
+        with rasterio.Env(**gdal_env(href)), rasterio.open(address) as source:
             return action(source)
 
     return with_retries(href, open_and_act, name)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from anyband.ground import Affine6
-from anyband.raster.access import gdal_env, read_raster
+from anyband.raster.access import read_raster
 from anyband.raster.asset import ContradictionError, RasterAsset
 
 SAME_PLACE = 0.1
@@ -48,10 +48,7 @@ def read_header(asset: RasterAsset) -> Header:
         UnusableItemError: the file is missing, stays damaged, or is not what its item announces.
         UserError: access is refused, or the provider stays out of reach.
     """
-    import rasterio
-
-    with rasterio.Env(**gdal_env()):
-        return read_raster(asset.href, lambda source: check_header(source, asset), asset.name)
+    return read_raster(asset.href, lambda source: check_header(source, asset), asset.name)
 
 
 def check_header(source: Any, asset: RasterAsset) -> Header:
@@ -63,7 +60,7 @@ def check_header(source: Any, asset: RasterAsset) -> Header:
     """
     transform, shape = tuple(source.transform)[:6], tuple(source.shape)
     if asset.epsg is not None and source.crs and not _same_crs(source, asset.epsg):
-        code = source.crs.to_epsg()
+        code = _epsg(source.crs)
         raise _contradiction(asset, f"EPSG:{asset.epsg}", f"EPSG:{code}" if code else source.crs.to_proj4())
     if asset.transform is not None:
         near = SAME_PIXEL * abs(asset.transform[0])
@@ -78,7 +75,7 @@ def check_header(source: Any, asset: RasterAsset) -> Header:
     if asset.pixel_m and not math.isclose(transform[0], asset.pixel_m, rel_tol=1e-6):
         raise asset.unusable(f"pixels of {transform[0]:g} m, expected {asset.pixel_m:g} m")
     return Header(
-        epsg=source.crs.to_epsg() if source.crs else None,
+        epsg=_epsg(source.crs) if source.crs else None,
         transform=transform,
         shape=shape,
         tile=tuple(source.block_shapes[0]),
@@ -97,6 +94,13 @@ def _same_crs(source: Any, epsg: int) -> bool:
     x, y = source.transform @ (source.shape[1] / 2, source.shape[0] / 2)
     there = _transformed(source.crs.to_wkt(), epsg, x, y)
     return there is not None and math.dist((x, y), there) <= SAME_PLACE * abs(source.transform[0])
+
+
+@lru_cache(maxsize=64)
+def _epsg(crs: Any) -> int | None:
+    """Code of a CRS; where it carries none, as in HLS, PROJ looks for it far longer than a small file takes to read."""
+    code: int | None = crs.to_epsg()
+    return code
 
 
 @lru_cache(maxsize=64)

@@ -7,16 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from anyband.raster.access import gdal_env, read_raster
+from anyband.raster.access import read_raster
 from anyband.raster.asset import RasterAsset
 from anyband.raster.header import Header, check_header
 from anyband.raster.own_mask import own_mask
 from anyband.runtime import UserError
 
 Pixels = np.ma.MaskedArray[Any, Any]
-
-CACHE_MB = 64
-"""GDAL block cache; every tile is decoded once, so more would hold what is never asked for again."""
 
 
 def read_metric_header(asset: RasterAsset) -> Header:
@@ -25,7 +22,6 @@ def read_metric_header(asset: RasterAsset) -> Header:
     Raises:
         UserError: unreadable, not on a north-up grid in metres, or not where the item says.
     """
-    import rasterio
 
     def act(source: Any) -> Header:
         if source.crs is None or not source.crs.is_projected or source.crs.linear_units_factor[1] != 1:
@@ -37,8 +33,7 @@ def read_metric_header(asset: RasterAsset) -> Header:
         data = sum(colour.name != "alpha" for colour in source.colorinterp)
         return replace(check_header(source, asset), names=names, data_bands=data)
 
-    with rasterio.Env(**gdal_env()):
-        return read_raster(asset.href, act, asset.name)
+    return read_raster(asset.href, act, asset.name)
 
 
 class RowFile:
@@ -78,7 +73,6 @@ class RowFile:
         return found
 
     def _read(self, start: int, stop: int) -> Pixels:
-        import rasterio
         from rasterio.windows import Window
 
         window = Window(self.left, start, self.width, stop - start)
@@ -91,5 +85,4 @@ class RowFile:
                     pixels[number, invalid(pixels.data[number], window)] = np.ma.masked
             return pixels
 
-        with rasterio.Env(**gdal_env(), GDAL_CACHEMAX=CACHE_MB):
-            return read_raster(self.asset.href, act, self.asset.name)
+        return read_raster(self.asset.href, act, self.asset.name)

@@ -49,26 +49,24 @@ def read_warped(files: Sequence[RasterAsset], window: MapWindow, threads: int = 
         UnusableItemError: a file does not exist, stays damaged, or is not what its item announces.
         UserError: access is refused, or the provider stays out of reach.
     """
-    import rasterio
     from rasterio.errors import RasterioError
 
-    with rasterio.Env(**gdal_env()):
-        # The headers tell which file is at fault, and its grid.
-        headers = [read_header(file) for file in files]
-        known = [replace(f, transform=h.transform, shape=h.shape) for f, h in zip(files, headers, strict=True)]
+    # The headers tell which file is at fault, and its grid.
+    headers = [read_header(file) for file in files]
+    known = [replace(f, transform=h.transform, shape=h.shape) for f, h in zip(files, headers, strict=True)]
 
-        def act(first: str) -> Array:
-            addresses = [first, *(sign(file.href) for file in known[1:])]
-            pairs = zip(known, addresses, strict=True)
-            items = [plain_item(file, one_band(file, address), n) for n, (file, address) in enumerate(pairs)]
-            return _stackstac(items, files[0], window, threads)
+    def act(first: str) -> Array:
+        addresses = [first, *(sign(file.href) for file in known[1:])]
+        pairs = zip(known, addresses, strict=True)
+        items = [plain_item(file, _one_band(file, address), n) for n, (file, address) in enumerate(pairs)]
+        return _stackstac(items, files[0], window, threads)
 
-        name = " ".join(file.name for file in files)
-        return with_retries(files[0].href, act, name, failures=(RuntimeError, RasterioError))
+    name = " ".join(file.name for file in files)
+    return with_retries(files[0].href, act, name, failures=(RuntimeError, RasterioError))
 
 
 def plain_item(file: RasterAsset, address: str, number: int = 0) -> dict[str, Any]:
-    """A raw item of one asset, `band`, that both libraries understand, with `address` as its href."""
+    """A raw item of one asset, `band`, with `address` as its href."""
     nodata = {"nodata": file.nodata, "data_type": file.dtype}
     asset: dict[str, Any] = {"href": address, "type": MEDIA_TYPE, "roles": ["data"], "raster:bands": [nodata]}
     properties: dict[str, Any] = {"datetime": "2000-01-01T00:00:00Z", "proj:epsg": file.epsg}
@@ -87,7 +85,7 @@ def plain_item(file: RasterAsset, address: str, number: int = 0) -> dict[str, An
     }
 
 
-def one_band(file: RasterAsset, address: str) -> str:
+def _one_band(file: RasterAsset, address: str) -> str:
     """An address of a file's band alone: stackstac reads no file of several bands."""
     if file.count == 1:
         return address
@@ -96,7 +94,9 @@ def one_band(file: RasterAsset, address: str) -> str:
 
 def _stackstac(items: list[dict[str, Any]], file: RasterAsset, window: MapWindow, threads: int) -> Array:
     import stackstac
+    from dask import local, threaded
     from rasterio.enums import Resampling
+    from stackstac.rio_env import LayeredEnv
 
     # Everything is explicit: stackstac's defaults move the grid, rescale by item metadata and turn a missing
     # file into nodata.
@@ -115,10 +115,12 @@ def _stackstac(items: list[dict[str, Any]], file: RasterAsset, window: MapWindow
         properties=False,
         band_coords=False,
         errors_as_nodata=(),
-        gdal_env=stackstac.DEFAULT_GDAL_ENV.updated(always=gdal_env()),
+        gdal_env=LayeredEnv(gdal_env(file.href)),
     )
     if 0 in stack.shape:  # it leaves out items that do not reach into the window
         return np.full((window.height, window.width), file.nodata, file.dtype)
     flat = stackstac.mosaic(stack, dim="time", nodata=file.nodata)
-    values: Array = flat.data[0].compute(scheduler="threads", num_workers=threads)
+    # Threads of dask take longer to start than most windows to read.
+    scheduler = threaded.get if threads > 1 else local.get_sync
+    values: Array = flat.data[0].compute(scheduler=scheduler, num_workers=threads)
     return values

@@ -16,14 +16,11 @@ import numpy as np
 
 from anyband.ground import Affine6, Array, Footprint, Window, chip_window, overlaps
 from anyband.products import shift_stored
-from anyband.raster.access import gdal_env, read_raster
+from anyband.raster.access import read_raster
 from anyband.raster.asset import RasterAsset
 from anyband.raster.header import Header, check_header
 from anyband.raster.own_mask import own_mask
 from anyband.runtime import UserError
-
-CACHE_MB = 64
-"""GDAL block cache. Every tile is decoded once, so a larger cache holds only what is never asked for again."""
 
 
 class Cut(NamedTuple):
@@ -101,8 +98,6 @@ def read_windows(
         UnusableItemError: the file is missing, stays damaged, or is not what its item announces.
         UserError: access is refused, or the provider stays out of reach.
     """
-    import rasterio
-
     file = files[0]
 
     def act(source: Any) -> list[Pixels]:
@@ -121,8 +116,7 @@ def read_windows(
         used = {band.index for band in files}
         return [Pixels(windows, tuple(_pieces(source, band, reads, windows, used))) for band in files]
 
-    with rasterio.Env(**gdal_env(), GDAL_CACHEMAX=CACHE_MB):
-        return read_raster(file.href, act, file.name)
+    return read_raster(file.href, act, file.name)
 
 
 def assemble(pixels: Pixels, file: RasterAsset, size: int) -> Array:

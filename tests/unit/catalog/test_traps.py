@@ -18,7 +18,6 @@ from anyband.archive.stac_items import build_item
 from anyband.catalog.api import Catalogue
 from anyband.catalog.items.dialects import parse_item
 from anyband.catalog.manifests import site_query
-from anyband.catalog.pairs import site_pairs
 from anyband.catalog.pairs.coverage import near, project
 from anyband.catalog.pairs.site_pairs import pair_site
 from anyband.catalog.pairs.why_none import why_none
@@ -542,7 +541,7 @@ def test_pairs_in_a_storm_are_those_of_a_calm_day(serve, monkeypatch, tmp_path):
     calm = pair(NORTH, serve(NORTH, days=3))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(access, "RETRY_WAITS_S", (0.0, 0.0, 0.0))
-    monkeypatch.setattr(site_pairs, "gdal_env", lambda: gdal_env() | {"GDAL_HTTP_RETRY_DELAY": 0.01})
+    monkeypatch.setattr(access, "gdal_env", lambda href: gdal_env(href) | {"GDAL_HTTP_RETRY_DELAY": 0.01})
     seen, find_trouble = set(), access.find_trouble
     monkeypatch.setattr(access, "find_trouble", lambda *said: seen.add(find_trouble(*said)) or find_trouble(*said))
     faults = Faults(tokens=True, token_requests=6, unavailable=0.4, html=0.3, truncated=0.3)

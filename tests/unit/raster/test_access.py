@@ -45,7 +45,7 @@ def at_once(provider, monkeypatch):
         del provider.troubles[:1]
 
     monkeypatch.setattr(access.time, "sleep", go_on)
-    monkeypatch.setattr(access, "gdal_env", lambda: gdal_env() | {"GDAL_HTTP_MAX_RETRY": 0})
+    monkeypatch.setattr(access, "gdal_env", lambda href: gdal_env(href) | {"GDAL_HTTP_MAX_RETRY": 0})
     return waits
 
 
@@ -55,8 +55,7 @@ def first_pixel(source):
 
 def patiently(href):
     """First pixel of a file, by the function that waits trouble out."""
-    with rasterio.Env(**access.gdal_env()):
-        return read_raster(href, first_pixel, "item X: asset red")
+    return read_raster(href, first_pixel, "item X: asset red")
 
 
 @pytest.fixture
@@ -176,7 +175,7 @@ def test_a_token_that_expires_while_a_file_is_read_stops(provider, bucket, keys,
         source.tags()
         raise RasterioError("Read failed. See previous exception for details.")
 
-    with rasterio.Env(**access.gdal_env()), pytest.raises(UserError, match="is refused") as error:
+    with pytest.raises(UserError, match="is refused") as error:
         read_raster(bucket, read_on, "item X")
     assert not isinstance(error.value, UnusableItemError)
 
@@ -236,7 +235,7 @@ def test_an_expired_signature_is_not_taken_for_a_missing_file(provider, at_once,
     """Taken for one, the scene would be dropped without need."""
     item = make_item("landsat")
     item["assets"]["qa_pixel"]["href"] = f"{AZURE}?se=2022-01-01T00:00:00Z&sig=azure-secret"
-    with rasterio.Env(**gdal_env()), pytest.raises(UserError) as error:
+    with pytest.raises(UserError) as error:
         look_at(parse_item(item), NORTH)
     assert not isinstance(error.value, UnusableItemError)
     assert str(error.value).startswith(f"item {item['id']}: asset qa_pixel: {AZURE} is refused")
@@ -246,7 +245,7 @@ def test_an_expired_signature_is_not_taken_for_a_missing_file(provider, at_once,
 def test_a_missing_file_drops_the_scene(provider):
     item = make_item("landsat")
     item["assets"]["qa_pixel"]["href"] = f"{provider.url}/nothing.tif"
-    with rasterio.Env(**gdal_env()), pytest.raises(UnusableItemError, match=r"nothing\.tif does not exist"):
+    with pytest.raises(UnusableItemError, match=r"nothing\.tif does not exist"):
         look_at(parse_item(item), NORTH)
 
 
