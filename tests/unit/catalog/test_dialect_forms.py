@@ -129,20 +129,6 @@ def test_a_satellite_that_lpdaac_may_name_one_day_is_taken():
     assert parse_item(item).platform == "landsat-9"
 
 
-def test_an_hls_item_with_a_grid_but_without_satellite_leaves_it_to_the_files():
-    item = make_item("hls_l30")
-    del item["properties"]["platform"]
-    assert parse_item(item).platform == ""
-
-
-def test_s30_never_takes_the_broad_near_infrared_for_the_narrow_one():
-    scene = parse_item(lpdaac("S30"))
-    assert scene.bands["B8A"].href.endswith(".B8A.tif")
-    del (item := lpdaac("S30"))["assets"]["B8A"]
-    with pytest.raises(UnusableItemError, match="asset B8A is missing"):
-        parse_item(item)
-
-
 @pytest.mark.parametrize("product", ["sentinel2", "landsat", "hls_s30", "hls_l30", "label"])
 def test_the_form_to_come(product):
     """STAC 1.1: `bands` for both `eo:bands` and `raster:bands`, `proj:code` for `proj:epsg`."""

@@ -85,19 +85,6 @@ def test_projection_code_in_old_and_new_form(product):
     assert parse_item(item).epsg == epsg
 
 
-def test_hls_is_in_utm_north_whatever_the_item_says():
-    item = make_item("hls_s30")
-    item["properties"]["proj:epsg"] = 32732
-    assert parse_item(item).epsg == 32632
-
-
-def test_wavelengths_of_the_catalogue_are_never_used():
-    item = make_item("hls_l30")
-    for asset in item["assets"].values():
-        asset.pop("eo:bands", None)
-    assert parse_item(item).bands.keys() == parse_item(make_item("hls_l30")).bands.keys()
-
-
 @pytest.mark.parametrize(
     ("product", "asset"),
     [

@@ -6,7 +6,6 @@ import pytest
 from shapely.geometry import Point, shape
 
 from anyband.catalog.items.dialects import parse_item
-from anyband.catalog.pairs.selection import select_scenes
 from anyband.raster.asset import UnusableItemError
 from anyband.runtime import UserError
 
@@ -85,32 +84,6 @@ def test_sentinel2_of_the_planetary_computer_with_the_offset(recorded):
     )
 
 
-def test_sentinel2_along_an_orbit_south_of_the_equator(recorded):
-    scenes = [parse_item(i) for i in recorded("odc-stac/site1-20200606-tall-strip-africa.geojson").values()]
-    assert [(scene.tile, corner(scene.bands["B01"])[1]) for scene in scenes] == [
-        ("35MNM", 9_200_020.0), ("35LNL", 9_100_000.0), ("35LNK", 9_000_040.0), ("35LNJ", 8_900_020.0),
-        ("35LNH", 8_800_000.0), ("35LNG", 8_700_040.0), ("35LNF", 8_600_020.0), ("35LNE", 8_500_000.0),
-        ("35LND", 8_400_040.0),
-    ]  # fmt: skip
-    assert {(s.epsg, s.platform, s.baseline, s.bands["B02"].offset) for s in scenes} == {
-        (32735, "sentinel-2b", "02.12", 0.0)
-    }
-    assert {scene.datetime.isoformat() for scene in scenes} == {"2020-06-06T08:06:09.024000+00:00"}
-    # The slope of the swath's edge: this tile is seen in its western part only.
-    assert scenes[0].footprint["coordinates"][0][0] == [26.99981882, -7.27043166]
-
-
-def test_sentinel2_of_one_tile_over_two_months(recorded):
-    scenes = [parse_item(i) for i in recorded("odc-stac/site2-2020_jun_jul-35MNM.geojson").values()]
-    days = ["0731", "0726", "0721", "0716", "0711", "0706", "0701", "0626", "0621", "0616", "0611", "0606", "0601"]
-    assert [f"{scene.datetime:%m%d}" for scene in scenes] == days
-    assert [scene.platform[-1] for scene in scenes] == ["a", "b"] * 6 + ["a"]
-    for scene in scenes:
-        assert (scene.tile, scene.epsg, scene.baseline, scene.bands["B8A"].offset) == ("35MNM", 32735, "02.12", 0.0)
-        assert scene.bands["B01"].transform == (60.0, 0.0, 499_980.0, 0.0, -60.0, 9_200_020.0)
-    assert (scenes[0].sun_zenith, scenes[0].cloud_cover) == pytest.approx((36.40164, 0.004742), abs=1e-5)
-
-
 def test_landsat_of_the_planetary_computer(recorded):
     items = recorded("stac-geoparquet-pc/landsat-c2-l2-pc.json")
     scenes = [parse_item(item) for item in items.values()]
@@ -131,17 +104,6 @@ def test_landsat_of_the_planetary_computer(recorded):
     assert scene.qa.href == f"{AZURE_LANDSAT}/2024/089/090/{name}/{name}_QA_PIXEL.TIF"
     assert (scene.qa.decoder, scene.qa.transform[:3]) == ("qa_pixel", (30.0, 0.0, 520_185.0))
     assert scene.footprint["coordinates"][0][0] == [147.89427252263684, -42.126468761320254]
-
-
-def test_tier_2_is_refused_by_name_when_pairs_are_made(recorded):
-    scenes = [parse_item(item) for item in recorded("stac-geoparquet-pc/landsat-c2-l2-pc.json").values()]
-    kept, drops = select_scenes(scenes, covers=lambda scene: True)
-    assert {scene.tier for scene in kept} == {"T1"}
-    refused = {drop.landsat: drop.detail for drop in drops if drop.reason == "tier"}
-    assert refused == dict.fromkeys(
-        ["LC09_L2SP_089088_20240417_02_T2", "LC09_L2SP_089087_20240417_02_T2"],
-        "T2: only T1 is registered well enough",
-    )
 
 
 @pytest.mark.parametrize(
@@ -201,16 +163,6 @@ def test_sentinel2_of_stactools_across_the_antimeridian(recorded):
     assert footprint.covers(Point(180.0, -16.8)), "one piece, where it was cut"
 
 
-def test_sentinel2_of_stactools_before_the_offset(recorded):
-    scene = parse_item(only(recorded("stactools-sentinel2/S2A_T07HFE_20190212T192646_L2A.json")))
-    assert (scene.tile, scene.epsg, scene.baseline) == ("07HFE", 32707, "02.12")
-    assert scene.datetime.isoformat() == "2019-02-12T19:26:51+00:00"
-    band = scene.bands["B12"]
-    assert (band.asset, band.scale, band.offset, band.store_shift) == ("swir22", 1e-4, 0.0, 1000)
-    assert (band.transform, band.shape) == ((20.0, 0.0, 600_000.0, 0.0, -20.0, 6_500_020.0), (5490, 5490))
-    assert scene.cloud_cover == 51.580326
-
-
 def test_worldcover(recorded):
     item = only(recorded("esa-worldcover/ESA_WorldCover_10m_2021_v200_N00E006.json"))
     scene = parse_item(item)
@@ -247,13 +199,6 @@ def test_level_1_landsat_is_refused_by_name(recorded):
     for name, item in items.items():
         with pytest.raises(UnusableItemError, match=rf"^item {name}: Level-1 \(L1(TP|GS)\), surface reflectance"):
             parse_item(item)
-
-
-def test_landsat_7_is_refused_by_name(recorded):
-    item = only(recorded("stactools-landsat/LC08_L2SP_047027_20201204_02_T1.json"))
-    item["properties"]["platform"] = "landsat-7"
-    with pytest.raises(UnusableItemError, match="^item LC08_.*: platform 'landsat-7' is none of landsat-8, landsat-9$"):
-        parse_item(item)
 
 
 def test_another_label_product_is_refused_by_name(recorded):

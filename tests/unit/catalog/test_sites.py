@@ -8,7 +8,7 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anyband.catalog.sites import LAND, LEAST_DISTANCE_M, Site, draw_sites, load_sites
@@ -170,6 +170,7 @@ def test_mistakes_in_geojson_are_one_line(tmp_path, text, line):
     assert "\n" not in str(found.value)
 
 
+@settings(max_examples=25)
 @given(st.integers(1, 80), st.integers(0, 2**32))
 def test_drawn_sites_lie_on_land_in_blocks_of_their_own(count, seed):
     import shapely
