@@ -3,7 +3,7 @@
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,79 @@ from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
 
 from anyband.chips.dataset import ChipDataset, load_split
-from anyband.conditions import CONDITIONS, PRIMARY_CONDITIONS, TWINS
+from anyband.conditions import CONDITIONS, KINDS, PRIMARY_CONDITIONS, STANDS_FOR, TWINS, Condition, Step, parse
 from anyband.evaluation.calibration_sums import CalibrationSums, fit_temperature
 from anyband.evaluation.confusion import BY_CLASS, CONFUSION, OVERALL, by_block, tidy
 from anyband.evaluation.image_scores import score_images
 from anyband.evaluation.inference import Change, label_grid, logits_of
-from anyband.evaluation.views import View, views
+from anyband.evaluation.perturbations import Chips, other_date, perturb
 from anyband.models.core.method import Method, UnsupportedInputError
 from anyband.models.core.storage import load
+from anyband.observation import Observation
 from anyband.runtime import UserError, atomic_path, progress, read_csv, write_csv, write_json
+
+
+@dataclass(frozen=True)
+class View:
+    """What a method looks at; equal views give equal maps.
+
+    Attributes:
+        products: that are loaded.
+        steps: what is done to them.
+        shown: of the products that then exist, those that the method is shown.
+    """
+
+    products: frozenset[str]
+    steps: tuple[Step, ...]
+    shown: frozenset[str]
+
+    def change(self, table: ChipDataset) -> Change | None:
+        """The steps as a function of chip indices and their observation; None when there is nothing to do."""
+        if not self.steps:
+            return None
+
+        def apply(indices: NDArray[np.integer], observation: Observation) -> Observation:
+            names = tuple(str(name) for name in table.chip[indices])
+            chips = Chips(names, lambda product: other_date(table, indices, product))
+            shown = perturb(observation, self.steps, chips).only(self.shown)
+            if not shown.groups:
+                raise UnsupportedInputError("no band is left that the method looks at")
+            return shown
+
+        return apply
+
+
+def views(method: Method, conditions: Sequence[str]) -> dict[str, View]:
+    """Views per condition whose products the method can take; what is done to other products is left out."""
+    found = {}
+    for key in conditions:
+        condition = parse(key)
+        present, joint = _products(condition)
+        if shown := method.usable(present):
+            products = frozenset(condition.products) if joint else shown
+            found[key] = View(products, _steps(condition, products), shown)
+    return found
+
+
+def _products(condition: Condition) -> tuple[frozenset[str], bool]:
+    """Products that exist after all steps, and whether a step made them of others."""
+    products, joint = frozenset(condition.products), False
+    for step in condition.steps:
+        if step.kind == "as":
+            products, joint = frozenset({STANDS_FOR[step.values[0]]}), True
+        elif KINDS[step.kind].joint:
+            products, joint = products - set(step.products[1:]), True
+    return products, joint
+
+
+def _steps(condition: Condition, products: frozenset[str]) -> tuple[Step, ...]:
+    """The steps that touch `products`, and of each what it does to them."""
+    steps = []
+    for step in condition.steps:
+        touched = tuple(product for product in step.products if product in products)
+        if touched and step.kind != "same":
+            steps.append(Step(step.kind, step.values, touched))
+    return tuple(steps)
 
 
 @dataclass(frozen=True)

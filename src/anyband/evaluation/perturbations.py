@@ -9,6 +9,7 @@ nothing by it. Clouds have natural shapes, fixed per chip and product.
 
 import hashlib
 import math
+import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from anyband.chips.dataset import ChipDataset
 from anyband.conditions import FAMILIES, KINDS, STANDS_FOR, Step
 from anyband.degrade import coarsen
 from anyband.models.core.method import UnsupportedInputError
@@ -244,6 +246,25 @@ def swap_responses(groups: Groups) -> Groups:
         return replace(band, response=other.response, concept=other.concept)
 
     return describe(groups, change)
+
+
+def other_date(table: ChipDataset, indices: NDArray[np.integer], product: str) -> tuple[Groups, Tensor]:
+    """Groups of `product` over the same places on another date, and (B,) bool where there is one.
+
+    A chip is called `{site}-{pair}-r{row}c{column}`. The pair before is taken, the last one for the first.
+    """
+    names = [re.fullmatch(r"(.*)-(\d+)-(r\d+c\d+)", str(name)) for name in table.chip]
+    places: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    for index, found in enumerate(names):
+        if found:
+            places.setdefault((found[1], found[3]), []).append((int(found[2]), index))
+    others = []
+    for index in indices:
+        found = names[index]
+        dates = sorted(places[found[1], found[3]]) if found else [(0, int(index))]
+        others.append(dates[[i for _, i in dates].index(index) - 1][1])
+    other = np.array(others)
+    return table.observation(other, [product]).of(product), torch.from_numpy(other != indices)
 
 
 ACTIONS: dict[str, Callable[[Groups, tuple[str, ...], Chips], Groups]] = {

@@ -117,19 +117,13 @@ def _autocorrelation(survey: Survey, settings: Split) -> dict[str, Any]:
 
 
 def summary(certificate: Mapping[str, Any]) -> list[str]:
-    """Lines for the log: the labels' variogram against the side of a block, and what leaks in the regime "random"."""
+    """Lines for the log: the labels' range against the side of a block, and what leaks in the regime "random"."""
     found = certificate["label_autocorrelation"]
-    lines = []
-    if found["lag_m"]:
-        shown = np.unique(np.linspace(0, len(found["lag_m"]) - 1, 6).astype(int))
-        points = ", ".join(f"{found['disagreement'][index]:.2f} at {found['lag_m'][index]} m" for index in shown)
-        lines.append(f"label variogram, share of pixel pairs that differ: {points}")
-    if found["range_m"] is None:
-        lines.append("label autocorrelation range: longer than a site shows, or no labels to tell; block_m is unproven")
-    else:
+    lines = ["label autocorrelation range: longer than a site shows, or no labels to tell; block_m is unproven"]
+    if found["range_m"] is not None:
         verdict = "at least" if found["block_at_least_range"] else "SMALLER THAN"
         side = f"blocks of {certificate['block_m']} m are {verdict} that"
-        lines.append(f"label autocorrelation range: {found['range_m']} m; {side}")
+        lines = [f"label autocorrelation range: {found['range_m']} m; {side}"]
     if certificate["violations"]:
         lines.append(f"regime {certificate['regime']} leaks: {'; '.join(certificate['violations'])}")
     return lines

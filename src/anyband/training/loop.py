@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -203,9 +204,12 @@ def _record(done: Progress, method: Method, score: Score, settings: Training, wo
         done.loss_sum, done.loss_count = 0.0, 0
 
 
+_code_of = cache(step_fingerprint)
+
+
 def run_identity(*values: Any) -> str:
     """Hash of settings (anything JSON can hold), of torch's version and of the source that training runs."""
-    text = json.dumps([values, torch.__version__, step_fingerprint("train")], sort_keys=True)
+    text = json.dumps([values, torch.__version__, _code_of("train")], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

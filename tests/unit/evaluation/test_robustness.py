@@ -12,9 +12,9 @@ import yaml
 from anyband.chips.dataset import load_split
 from anyband.conditions import CONDITIONS, KINDS, parse
 from anyband.config import Experiment
-from anyband.evaluation.evaluate_run import evaluate_run, multiply_accumulates_per_km2
+from anyband.evaluation.evaluate_run import evaluate_run, multiply_accumulates_per_km2, views
 from anyband.evaluation.inference import logits_of
-from anyband.evaluation.views import other_date, views
+from anyband.evaluation.perturbations import other_date
 from anyband.methods import MODELS
 from anyband.models.core.method import UnsupportedInputError
 from anyband.models.core.storage import Recipe, build, model_class, save, training_products
@@ -133,7 +133,7 @@ def test_another_date_is_of_the_same_place(dataset):
 # Bands that go or come twice, other pixel sizes, grids and descriptions, pixels that are not valid.
 ONE_OF_EACH = (
     "S2/drop-random-50", "S2+L9/merged", "S2/duplicate-swir", "S2/gsd-30-absent", "L9/srf-wrong", "S2+L9/moved-60",
-    "S2+L9/late@S2",
+    "S2+L9/late@S2", "S2/as-L9", "L9/as-S2",
 )  # fmt: skip
 
 

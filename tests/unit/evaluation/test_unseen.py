@@ -7,10 +7,9 @@ import pytest
 import torch
 
 from anyband.conditions import CONDITIONS, STANDS_FOR, parse
+from anyband.evaluation.evaluate_run import views
 from anyband.evaluation.inference import watched
 from anyband.evaluation.perturbations import Chips, perturb
-from anyband.evaluation.views import views
-from anyband.methods import MODELS
 from anyband.models.core.method import UnsupportedInputError
 from anyband.models.core.normalisation import BandMoments, Statistics
 from anyband.models.core.storage import build, training_products
@@ -113,22 +112,6 @@ def test_specialist_reads_another_sensor_only_under_its_own_name(statistics):
     with torch.no_grad():
         logits = method(do(observe("broadband"), "BB/as-S2"), QUERY)
     assert logits.shape == (2, 4, 48, 48) and bool(logits.isfinite().all())
-
-
-@pytest.mark.parametrize("name", [name for name in MODELS if name not in ("random-forest", "hls-unified")])
-@pytest.mark.parametrize(("at_hand", "product", "target"), [("HS", "hyperspectral", "S2"), ("S2", "sentinel2", "L9")])
-def test_every_method_maps_what_stands_for_its_sensor_or_says_so(name, at_hand, product, target, statistics):
-    """The grids are those of the origin; a method that counts on its sensor's own must not fail in another way."""
-    options = {"analytic": {}, "pixel": {}, "satlas": {"size": "ci"}}.get(name, {"dim": 16, "heads": 2})
-    method = build(name, options, statistics, 4).eval()
-    if not method.usable(frozenset({STANDS_FOR[target]})):
-        return
-    try:
-        with torch.no_grad():
-            logits = method(do(observe(product), f"{at_hand}/as-{target}"), QUERY)
-    except UnsupportedInputError:
-        return
-    assert bool(logits.isfinite().all())
 
 
 def test_order_of_two_hundred_bands_with_their_descriptions_changes_nothing(statistics):

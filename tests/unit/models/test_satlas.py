@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
 
 from anyband.evaluation.evaluate_run import parameters
 from anyband.models.core.storage import Recipe, build, load, save
+from anyband.models.rivals import satlas
 from anyband.models.rivals.satlas import SIZES, SatlasNet, landsat_channels, published_names, sentinel2_channels
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
@@ -87,32 +87,29 @@ def test_any_query_grid_is_answered(query, make, observe):
     assert make()(observe(), query).shape == (2, 4, query.height, query.width)
 
 
-def test_sentinel2_scaling_and_order_are_as_published(make):
-    options = make().options
+def test_sentinel2_scaling_and_order_are_as_published():
     names = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12")
     values = {name: torch.full((1, 1, 1), 0.01 * i) for i, name in enumerate(names, start=1)}
-    scaled = sentinel2_channels(values, options).flatten()
+    scaled = sentinel2_channels(values).flatten()
     assert scaled[:3].tolist() == pytest.approx([0.04 / 0.3558, 0.03 / 0.3558, 0.02 / 0.3558])
     assert scaled[3:].tolist() == pytest.approx([i * 100 / 8160 for i in (5, 6, 7, 8, 11, 12)])
     bright = {name: torch.full((1, 1, 1), 0.9) for name in names}
-    assert (sentinel2_channels(bright, options) == 1).all()
-    rgb = make(bands="rgb").options
-    assert sentinel2_channels(values, rgb).flatten().tolist() == pytest.approx(scaled[:3].tolist())
+    assert (sentinel2_channels(bright) == 1).all()
 
 
-def test_the_other_channels_saturate_where_the_published_bytes_do(make):
+def test_the_other_channels_saturate_where_the_published_bytes_do():
     # Published in two ways, number / 8160 and min(number // 32, 255) / 255: they agree but for the rounding to bytes.
     for number in (0, 31, 4000, 8159, 8160, 12000):
         values = {f"B{i:02d}": torch.full((1, 1, 1), number / 10000) for i in range(1, 13)}
-        scaled = sentinel2_channels(values, make().options).flatten()[3:]
+        scaled = sentinel2_channels(values).flatten()[3:]
         assert scaled.tolist() == pytest.approx([min(number // 32, 255) / 255] * 6, abs=1 / 255)
 
 
-def test_landsat_scaling_and_order_are_as_published(make):
-    options = make(sun_elevation=30.0).options
+def test_landsat_scaling_and_order_are_as_published(monkeypatch):
+    monkeypatch.setattr(satlas, "SUN_ELEVATION", 30.0)
     names = ("coastal", "blue", "green", "red", "nir08", "swir16", "swir22")
     values = {name: torch.full((1, 1, 1), 0.1 * i) for i, name in enumerate(names, start=1)}
-    scaled = landsat_channels(values, options).flatten().tolist()
+    scaled = landsat_channels(values).flatten().tolist()
 
     def level1(reflectance):
         return min(((reflectance * 0.5 + 0.1) / 2e-5 - 4000) / 16320, 1.0)
@@ -121,7 +118,7 @@ def test_landsat_scaling_and_order_are_as_published(make):
     assert scaled[7:9] == pytest.approx([level1(0.35), 1000 / 16320])  # panchromatic, cirrus
     assert scaled[9:] == [0, 0]
     # Landsat 8 band 10 at 270 K: 774.8853 / (exp(1321.0789 / 270) - 1) = 5.8557, (5.8557 - 0.1) / 3.342e-4 = 17222.
-    warm = landsat_channels(values | {"lwir11": torch.full((1, 1, 1), 270.0)}, options).flatten().tolist()
+    warm = landsat_channels(values | {"lwir11": torch.full((1, 1, 1), 270.0)}).flatten().tolist()
     assert warm[9:] == pytest.approx([13222 / 16320] * 2, abs=1e-3)
 
 
@@ -132,11 +129,6 @@ def test_a_missing_band_is_named(product, kept, missing, make, observe):
     poor = Observation((observe((product,)).of(product)[0].select_bands(kept),))
     with pytest.raises(UserError, match=f"{product} lacks band {missing}"):
         make()(poor, QUERY)
-
-
-def test_the_rgb_model_needs_three_bands_only(make, observe):
-    poor = Observation((observe(("sentinel2",)).of("sentinel2")[0],))
-    assert torch.isfinite(make(bands="rgb")(poor, QUERY)).all()
 
 
 def test_published_files_load_and_are_told(make, checkpoints, observe):
@@ -152,11 +144,6 @@ def test_published_files_load_and_are_told(make, checkpoints, observe):
     assert torch.equal(
         loaded, torch.load(checkpoints["checkpoint_landsat"])["backbone.backbone.backbone.features.0.0.weight"]
     )
-
-
-def test_a_safetensors_file_loads_too(make, tmp_path):
-    save_file(SatlasNet(9, SIZES["ci"]).state_dict(), tmp_path / "s2.safetensors")
-    assert "s2.safetensors" in make(checkpoint=str(tmp_path / "s2.safetensors")).prepare()
 
 
 def drop_key(state):
@@ -197,26 +184,9 @@ def test_a_missing_or_damaged_file_is_one_line(make, tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_a_frozen_network_trains_its_head_alone(make, checkpoints, observe):
-    model = make(**checkpoints, freeze=True)
-    model.prepare()
-    model.train()
-    model(observe(), QUERY).square().sum().backward()
-    assert {name for name, p in model.named_parameters() if p.grad is not None} == {"head.weight", "head.bias"}
-    assert not model.nets["sentinel2"].training
-
-
-def test_random_weights_are_not_frozen(make, checkpoints):
-    with pytest.raises(UserError, match="give checkpoint too"):
-        make(freeze=True)
-    with pytest.raises(UserError, match="give checkpoint_landsat too"):
-        make(freeze=True, checkpoint=checkpoints["checkpoint"])
-
-
-@pytest.mark.parametrize("options", [{"size": "large"}, {"bands": "all"}])
-def test_an_unknown_size_or_band_set_is_named(options, make):
-    with pytest.raises(UserError, match="does not exist; known: "):
-        make(**options)
+def test_an_unknown_size_is_named(make):
+    with pytest.raises(UserError, match="'large' does not exist; known: t, b, ci"):
+        make(size="large")
 
 
 def test_a_trained_model_needs_its_checkpoint_no_longer(tmp_path, statistics, checkpoints, make, observe):

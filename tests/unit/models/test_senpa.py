@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from anyband.models.core.storage import build
-from anyband.models.rivals.senpa import BINS, EDGES_NM, Senpa, binned, mix_bands
+from anyband.models.rivals.senpa import BINS, EDGES_NM, Senpa, binned, histogram, mix_bands
 from anyband.observation import Observation, QueryGrid
 from anyband.sensors import BandSet, SpectralResponse
 from handmade import band_set, make_group
@@ -50,7 +50,7 @@ def test_codes_change_smoothly_with_centre_and_width(model, observe):
 
     def code(centre: float, fwhm: float) -> torch.Tensor:
         band = replace(group.band_sets[0].bands[3], response=SpectralResponse.gaussian(centre, fwhm))
-        return model.response(torch.tensor(model.histogram(band), dtype=torch.float32))
+        return model.response(torch.tensor(histogram(band), dtype=torch.float32))
 
     base = code(655.0, 37.0)
     for near, far in (((655.5, 37.0), (705.0, 37.0)), ((655.0, 37.5), (655.0, 120.0))):

@@ -5,8 +5,8 @@ Swin-v2 (Liu et al. 2022, arXiv 2111.09883) and feature pyramid (Lin et al. 2017
 Bastani et al., "SatlasPretrain: a large-scale dataset for remote sensing image understanding", ICCV 2023
 (arXiv 2211.15660). Parameter names and band scaling are as published, so a checkpoint file loads strictly:
 
-* github.com/allenai/satlas, Normalization.md at commit 149d271: Sentinel-2 in three channels is the colour image of
-  Level-1C / 255 in the order red, green, blue; in nine it is that, then B05, B06, B07, B08, B11, B12 as 16-bit number
+* github.com/allenai/satlas, Normalization.md at commit 149d271: Sentinel-2 in nine channels is the colour image of
+  Level-1C / 255 in the order red, green, blue, then B05, B06, B07, B08, B11, B12 as 16-bit number
   / 8160, clipped to 0..1. Landsat 8 and 9 are B1 to B11 in order, (number - 4000) / 16320, clipped to 0..1. The
   `Channels` of configs/sentinel2/swinb_si_ms_fixed.txt and configs/landsat/swinb_mi.txt say the same.
 * The same, ModelArchitecture.md: four maps of the backbone at 1/4 to 1/32; over several images of one place each map
@@ -27,7 +27,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from anyband.models.core.band_stack import by_name, on_stack_grid, require, resample, stack_grid
@@ -46,19 +45,13 @@ class SatlasOptions(Options):
 
     Attributes:
         size: "t" or "b", the published Swin-v2-T and Swin-v2-B, or "ci", a toy for tests.
-        bands: of Sentinel-2, "ms" (nine) or "rgb" (three). Landsat has one model, of eleven.
-        checkpoint: file with published Sentinel-2 weights (.pth or .safetensors); empty for random weights.
-        checkpoint_landsat: the same for Landsat; published for Swin-v2-B only.
-        freeze: train the head alone.
-        sun_elevation: degrees, assumed where surface reflectance is turned into Level-1 numbers of Landsat.
+        checkpoint: file with published Sentinel-2 weights (.pth), of the nine bands; empty for random weights.
+        checkpoint_landsat: the same for Landsat, of eleven bands; published for Swin-v2-B only.
     """
 
     size: str = "t"
-    bands: str = "ms"
     checkpoint: str = ""
     checkpoint_landsat: str = ""
-    freeze: bool = False
-    sun_elevation: float = 50.0
 
 
 class Satlas(Method):
@@ -91,20 +84,14 @@ class Satlas(Method):
         """Random weights; `prepare` loads the published ones.
 
         Raises:
-            UserError: no such size or set of bands, or frozen random weights.
+            UserError: no such size.
         """
         super().__init__(options, statistics, classes)
-        for key, value, known in (("size", options.size, tuple(SIZES)), ("bands", options.bands, ("ms", "rgb"))):
-            if value not in known:
-                raise UserError(f"methods.satlas.options.{key}: {value!r} does not exist; known: {', '.join(known)}")
-        if options.freeze and not (options.checkpoint and options.checkpoint_landsat):
-            lacking = "checkpoint_landsat" if options.checkpoint else "checkpoint"
-            raise UserError(
-                f"methods.satlas.options.freeze: random weights cannot stay as they are; give {lacking} too"
-            )
-        size, channels = SIZES[options.size], {"sentinel2": 9 if options.bands == "ms" else 3, "landsat": 11}
+        if options.size not in SIZES:
+            known = ", ".join(SIZES)
+            raise UserError(f"methods.satlas.options.size: {options.size!r} does not exist; known: {known}")
+        size, channels = SIZES[options.size], {"sentinel2": len(SENTINEL2_BANDS), "landsat": 11}
         self.nets = nn.ModuleDict({product: SatlasNet(channels[product], size) for product in self.products})
-        self.nets.requires_grad_(not options.freeze)
         self.head = linear(PYRAMID, classes, gain=0.1)
 
     def prepare(self) -> str:
@@ -116,12 +103,6 @@ class Satlas(Method):
         files = zip(self.products, (self.options.checkpoint, self.options.checkpoint_landsat), strict=True)
         started = [f"{name}: {load_checkpoint(self.nets[name], file) or 'random weights'}" for name, file in files]
         return "; ".join(started)
-
-    def train(self, mode: bool = True) -> "Satlas":
-        """Frozen networks stay in evaluation mode: no block is dropped at random."""
-        super().train(mode)
-        self.nets.train(mode and not self.options.freeze)
-        return self
 
     def forward(self, observation: Observation, query: QueryGrid) -> Tensor:
         """Logits (B, classes, H, W) on the query grid."""
@@ -145,12 +126,12 @@ class Satlas(Method):
         """
         groups = observation.of(product)
         bands = by_name([resample(group, stack_grid(query), linear=True) for group in groups], groups)
-        if product == "sentinel2":
-            sources, channels = SENTINEL2_BANDS[: 9 if self.options.bands == "ms" else 3], sentinel2_channels
-        else:
-            sources, channels = LANDSAT_BANDS, landsat_channels
+        sources, channels = {
+            "sentinel2": (SENTINEL2_BANDS, sentinel2_channels),
+            "landsat": (LANDSAT_BANDS, landsat_channels),
+        }[product]
         require(product, sources, bands, "the published model reads")
-        scaled = channels({name: values.where(valid, 0.0) for name, (values, valid) in bands.items()}, self.options)
+        scaled = channels({name: values.where(valid, 0.0) for name, (values, valid) in bands.items()})
         seen = torch.stack([bands[name][1] for name in sources]).any(dim=0)
         return scaled * seen[:, None], seen[..., None].float()
 
@@ -163,20 +144,22 @@ COLOUR_SATURATION = 0.3558
 # Level-1 thermal radiance of Landsat 8, band 10: W / (m2 sr um) per digital number and at 0, and the constants of its
 # brightness temperature, as its metadata files give them (RADIANCE_MULT, RADIANCE_ADD, K1 and K2 of band 10).
 RADIANCE_GAIN, RADIANCE_OFFSET, K1, K2 = 3.342e-4, 0.1, 774.8853, 1321.0789
+SUN_ELEVATION = 50.0
+"""Degrees, assumed where surface reflectance is turned into Level-1 numbers of Landsat."""
 
 
-def sentinel2_channels(values: dict[str, Tensor], options: SatlasOptions) -> Tensor:
-    """The published channels (B, 3 or 9, H, W) of Sentinel-2 from surface reflectance (B, H, W) by band name.
+def sentinel2_channels(values: dict[str, Tensor]) -> Tensor:
+    """The published channels (B, 9, H, W) of Sentinel-2 from surface reflectance (B, H, W) by band name.
 
     Published: colour image / 255, other bands 16-bit number / 8160, clipped to 0..1, all of Level-1C. Level-2A has the
     scale of 10000 per unit reflectance too, so only the atmosphere differs; ESA's colour image is rebuilt.
     """
     colour = [values[name] / COLOUR_SATURATION for name in SENTINEL2_BANDS[:3]]
-    others = [values[name] * 10000 / 8160 for name in SENTINEL2_BANDS[3:]] if options.bands == "ms" else []
+    others = [values[name] * 10000 / 8160 for name in SENTINEL2_BANDS[3:]]
     return torch.stack(colour + others, dim=1).clamp(0, 1)
 
 
-def landsat_channels(values: dict[str, Tensor], options: SatlasOptions) -> Tensor:
+def landsat_channels(values: dict[str, Tensor]) -> Tensor:
     """The published channels B1 to B11 (B, 11, H, W) of Landsat from surface reflectance and kelvin (B, H, W).
 
     Published: (N - 4000) / 16320 of the Level-1 number N, clipped to 0..1. Level-2 has no such numbers, so
@@ -184,7 +167,7 @@ def landsat_channels(values: dict[str, Tensor], options: SatlasOptions) -> Tenso
     lacks are stood for: panchromatic by the mean of green and red, cirrus by a clear sky (0), both thermal bands by
     the radiance of the surface temperature, or 0 after scaling where there is none.
     """
-    sine = math.sin(math.radians(options.sun_elevation))
+    sine = math.sin(math.radians(SUN_ELEVATION))
     pan, cirrus = (values["green"] + values["red"]) / 2, torch.zeros_like(values["red"])
     optical = [*(values[name] for name in LANDSAT_BANDS), pan, cirrus]
     numbers = [(reflectance * sine + 0.1) / 2e-5 for reflectance in optical]
@@ -324,12 +307,12 @@ def load_checkpoint(net: nn.Module, file: str) -> str:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """A state dict from .pth or .safetensors, without running any code in the file."""
+    """A state dict from a .pth file, without running any code in it."""
     if not path.is_file():
         raise UserError(f"{path} does not exist: methods.satlas.options must name a file of published weights")
     try:
-        state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
-    except Exception as error:  # the two readers raise half a dozen types for a damaged file
+        state = torch.load(path, "cpu", weights_only=True)
+    except Exception as error:  # half a dozen types for a damaged file
         raise UserError(f"{path} is not a file of weights: {str(error).splitlines()[0]}") from None
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise UserError(f"{path} holds no state dict: names with one tensor each")

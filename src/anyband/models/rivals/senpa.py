@@ -19,8 +19,8 @@ Not to be claimed: that these are the authors' results. Bands with less than hal
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -74,6 +74,12 @@ def binned(response: SpectralResponse) -> np.ndarray:
     return np.diff(np.interp(EDGES_NM, grid, total))
 
 
+@lru_cache(maxsize=4096)
+def histogram(band: Band) -> tuple[float, ...]:
+    """The binned response of a band, computed once."""
+    return tuple(binned(band.response).tolist())
+
+
 class Senpa(BandTokens):
     """Sensor parameters as codes of tokens."""
 
@@ -107,7 +113,6 @@ class Senpa(BandTokens):
         self.attention = ChannelAttention(options.features, options.channel_heads)
         self.pixel_code = linear(dim, options.features)
         self.add_pixels(options.features)
-        self._known: dict[Band, list[float]] = {}
 
     def forward(self, observation: Observation, query: QueryGrid) -> Tensor:
         """Logits (B, classes, H, W) on the query grid."""
@@ -122,15 +127,8 @@ class Senpa(BandTokens):
     def sensor_codes(self, channels: Channels) -> Tensor:
         """Codes (B, C, D) of response plus sampling distance."""
         distance = channels.describe(lambda band: [math.log(band.gsd_m / REFERENCE_GSD_M)])
-        codes: Tensor = self.response(channels.describe(self.histogram)) + self.distance(distance)
+        codes: Tensor = self.response(channels.describe(histogram)) + self.distance(distance)
         return codes
-
-    def histogram(self, band: Band) -> Sequence[float]:
-        """The binned response, computed once per band of the data."""
-        if band in self._known:
-            return self._known[band]
-        code = [float(share) for share in binned(band.response)]
-        return code if band.name == MIXTURE else self._known.setdefault(band, code)
 
     def on_axis(self, groups: tuple[BandGroup, ...]) -> tuple[BandGroup, ...]:
         """Without the bands that have less than half of their response on the axis.
@@ -138,7 +136,7 @@ class Senpa(BandTokens):
         Where no other is left, one of them stays as a band that saw nothing.
         """
         chosen = [
-            tuple(i for i, band in enumerate(group.band_sets[0]) if sum(self.histogram(band)) > 0.5) for group in groups
+            tuple(i for i, band in enumerate(group.band_sets[0]) if sum(histogram(band)) > 0.5) for group in groups
         ]
         kept = tuple(g.select_bands(c) for g, c in zip(groups, chosen, strict=True) if c)
         return kept or (replace(groups[0], valid=torch.zeros_like(groups[0].valid)),)
