@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from anyband.simulation.atmosphere import Field
-from anyband.simulation.clouds import SkyOnGrid
+from anyband.simulation.atmosphere import Field, SkyOnGrid
 from anyband.simulation.grids import Image, PixelGrid, area_means, sentinel2_grid
 from anyband.simulation.instrument import HiddenWorld
 from anyband.simulation.noise import stream
@@ -26,19 +25,9 @@ CIRRUS_THRESHOLD, CIRRUS_NOISE_SD = 0.015, 0.003
 BRIGHT_BLUE = 0.22  # ground this bright may pass for cloud ...
 FALSE_ALARM_NOISE = 1.2  # ... where the error field exceeds this many deviations
 HIGH_PROBABILITY = 0.65
-SCL_CLASSES = {
-    "saturated_defective_pixel": 1,
-    "dark_features": 2,
-    "cloud_shadow": 3,
-    "vegetation": 4,
-    "not_vegetated": 5,
-    "water": 6,
-    "unclassified": 7,
-    "medium_proba_clouds": 8,
-    "high_proba_clouds": 9,
-    "thin_cirrus": 10,
-    "snow_ice": 11,
-}
+_SCL_NAMES = """saturated_defective_pixel dark_features cloud_shadow vegetation not_vegetated water unclassified
+medium_proba_clouds high_proba_clouds thin_cirrus snow_ice"""
+SCL_CLASSES = {name: code for code, name in enumerate(_SCL_NAMES.split(), 1)}
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from anyband.simulation.instrument import (
     COARSE_M,
     SCENE_GAIN_SD,
     HiddenWorld,
+    add_noise,
     noise_terms,
     sigma_from_mtf,
     solar_irradiance,
@@ -193,8 +194,7 @@ def _with_noise(
         radiance = solar_irradiance(centre) * REFERENCE_COS_SUN * REFERENCE_REFLECTANCE / np.pi
         terms.append(noise_terms(centre, (radiance, ratio), cos_sun))
     constant, shot = np.array(terms, np.float32).T[:, :, None, None]
-    top += np.sqrt(constant + shot * np.maximum(top, 0)) * rng.standard_normal(top.shape, dtype=np.float32)
-    return top
+    return add_noise(rng, top, (constant, shot))
 
 
 def _mask_bands(sensor: Sensor, values: Field) -> dict[str, Field]:

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from anyband.sensors import Band, SpectralResponse
 from anyband.simulation import read_table
-from anyband.simulation.atmosphere import ASSUMED, Air, Field, Optics, draw_air, optics, to_top
+from anyband.simulation.atmosphere import ASSUMED, Air, Field, Optics, Sky, SkyOnGrid, draw_air, optics, to_top
 from anyband.simulation.brdf import draw_strengths, true_factor
-from anyband.simulation.clouds import Sky, SkyOnGrid
 from anyband.simulation.grids import HiddenGrid, PixelGrid, Sampler, interpolate, psf_operator
 from anyband.simulation.land.landscape import Landscape
 from anyband.simulation.land.surface import SurfaceState
@@ -100,9 +99,9 @@ def noise_terms(wavelength_nm: float, reference: tuple[float, float], cos_sun: f
     return (1 - SHOT_SHARE) * variance, SHOT_SHARE * variance / level
 
 
-def add_noise(rng: np.random.Generator, top: Field, terms: tuple[float, float]) -> Field:
+def add_noise(rng: np.random.Generator, top: Field, terms: tuple[float | Field, float | Field]) -> Field:
     """Add sensor noise to a reflectance at the top of the atmosphere, in place; returns `top`."""
-    constant, shot = (np.float32(term) for term in terms)
+    constant, shot = (np.asarray(term, np.float32) for term in terms)
     top += np.sqrt(constant + shot * np.maximum(top, 0)) * rng.standard_normal(top.shape, dtype=np.float32)
     return top
 

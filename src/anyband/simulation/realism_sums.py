@@ -1,7 +1,6 @@
 """Realism figures of one date pair, as sums that can be pooled over places."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,35 +26,6 @@ LEVEL_BANDS = ("B02", "B03", "B04", "B05", "B07", "B8A", "B11", "B12")
 SCL_CLEAR = (4, 5, 6, 7, 11)
 
 
-@dataclass
-class PairFigures:
-    """Sums over the clear pixels of one date pair.
-
-    Attributes:
-        date: of the Sentinel-2 scene.
-        day_gap: days from Sentinel-2 to Landsat.
-        clear: share of the scene that is clear, by sensor and jointly.
-        chips: joint clear share of every 960 m chip, row by row.
-        hls: by concept, (n, sum x, sum y, sum xx, sum yy, sum xy) of x = S30, y = L30.
-        level2: the same of x = Sentinel-2, y = Landsat, both averaged to 60 m.
-        levels: by label code, pixels and sums of Sentinel-2 reflectance in LEVEL_BANDS.
-        negative: by band, clear Sentinel-2 pixels below zero, and their number.
-    """
-
-    date: str
-    day_gap: int
-    clear: dict[str, float] = field(default_factory=dict)
-    chips: list[float] = field(default_factory=list)
-    hls: dict[str, list[float]] = field(default_factory=dict)
-    level2: dict[str, list[float]] = field(default_factory=dict)
-    levels: dict[str, list[float]] = field(default_factory=dict)
-    negative: dict[str, list[int]] = field(default_factory=dict)
-
-    def as_dict(self) -> dict[str, Any]:
-        """For simulation.json."""
-        return vars(self)
-
-
 def moments(x: Field, y: Field) -> list[float]:
     """Number, sums, sums of squares and of products of two equally long samples."""
     a, b = x.astype(np.float64), y.astype(np.float64)
@@ -70,20 +40,10 @@ def ndvi(red: Field, nir: Field) -> Field:
     return np.asarray(np.clip((nir - red) / np.maximum(nir + red, np.float32(0.02)), -1, 1))
 
 
-def compare(first: Mapping[str, Field], second: Mapping[str, Field], clear: Mask) -> dict[str, list[float]]:
+def compare(pair: Sequence[Mapping[str, Field]], clear: Mask) -> dict[str, list[float]]:
     """Moments of two sets of bands, by concept and for NDVI, over the clear pixels."""
-    result = {name: moments(first[name][clear], second[name][clear]) for name in COMMON}
-    pairs = [ndvi(bands["red"][clear], bands["nir_narrow"][clear]) for bands in (first, second)]
-    return result | {"ndvi": moments(*pairs)}
-
-
-def compare_hls(s30: Mapping[str, Image], l30: Mapping[str, Image], clear: Mask) -> dict[str, list[float]]:
-    """Moments of S30 against L30 at 30 m."""
-    return compare(
-        {concept: s30[names[0]][1] for concept, names in COMMON.items()},
-        {concept: l30[names[2]][1] for concept, names in COMMON.items()},
-        clear,
-    )
+    result = {name: moments(*(bands[name][clear] for bands in pair)) for name in COMMON}
+    return result | {"ndvi": moments(*(ndvi(bands["red"][clear], bands["nir_narrow"][clear]) for bands in pair))}
 
 
 def to_60m(values: Field, source: PixelGrid, hidden: HiddenGrid) -> Field:
@@ -92,17 +52,6 @@ def to_60m(values: Field, source: PixelGrid, hidden: HiddenGrid) -> Field:
     y, x = (float(axis[0]) - source.pixel_m / 2 for axis in source.local_centres(hidden))
     start = HIDDEN_MARGIN_M - 60.0
     return area_means(values, int(source.pixel_m), 60, target.rows, (y - start, x - start))
-
-
-def compare_level2(
-    sentinel2: Mapping[str, Image], landsat: Mapping[str, Image], clear: Mask, hidden: HiddenGrid
-) -> dict[str, list[float]]:
-    """Moments of Sentinel-2 against Landsat, both on 60 m; `clear` on the same grid."""
-    s2, ls = (
-        {concept: to_60m(images[names[k]][1], images[names[k]][0], hidden) for concept, names in COMMON.items()}
-        for k, images in ((0, sentinel2), (1, landsat))
-    )
-    return compare(s2, ls, clear)
 
 
 def class_levels(
@@ -142,3 +91,50 @@ def chip_shares(clear: Field) -> list[float]:
     count = inner.shape[0] // side
     means = inner[: count * side, : count * side].reshape(count, side, count, side).mean(axis=(1, 3))
     return [round(float(mean), 4) for mean in means.ravel()]
+
+
+def pair_figures(
+    sentinel2: tuple[Mapping[str, Image], NDArray[np.uint8]],
+    landsat: tuple[Mapping[str, Image], NDArray[np.uint16]],
+    harmonised: tuple[Mapping[str, Image], Mapping[str, Image], NDArray[np.uint8]],
+    labels: NDArray[np.uint8],
+    hidden: HiddenGrid,
+) -> dict[str, Any]:
+    """Sums over the clear pixels of one date pair, from its finished products and their quality layers.
+
+    Args:
+        sentinel2: surface reflectance and scene classification.
+        landsat: surface reflectance and QA_PIXEL.
+        harmonised: S30, L30 and the bits of both Fmasks.
+        labels: codes of the hidden grid.
+        hidden: that grid.
+
+    Returns:
+        clear: share of the scene that is clear, by sensor and jointly.
+        chips: joint clear share of every 960 m chip, row by row.
+        hls: by concept, (n, sum x, sum y, sum xx, sum yy, sum xy) of x = S30, y = L30.
+        level2: the same of x = Sentinel-2, y = Landsat, both averaged to 60 m.
+        levels: by label code, pixels and sums of Sentinel-2 reflectance in LEVEL_BANDS.
+        negative: by band, clear Sentinel-2 pixels below zero, and their number.
+    """
+    clear_s2 = np.isin(sentinel2[1], SCL_CLEAR)
+    clear_ls = (landsat[1] & 0b11111) == 0
+    joint = to_60m(clear_s2.astype(np.float32), sentinel2_grid(hidden, 20), hidden)
+    joint = joint * to_60m(clear_ls.astype(np.float32), landsat[0]["red"][0], hidden)
+    shares = {"sentinel2": clear_s2.mean(), "landsat": clear_ls.mean(), "joint": joint.mean()}
+    level2 = [
+        {concept: to_60m(images[names[k]][1], images[names[k]][0], hidden) for concept, names in COMMON.items()}
+        for k, images in enumerate((sentinel2[0], landsat[0]))
+    ]
+    hls = [
+        {concept: images[names[k]][1] for concept, names in COMMON.items()}
+        for k, images in zip((0, 2), harmonised[:2], strict=True)
+    ]
+    return {
+        "clear": {name: round(float(share), 4) for name, share in shares.items()},
+        "chips": chip_shares(joint),
+        "hls": compare(hls, (harmonised[2] & 0b1110) == 0),
+        "level2": compare(level2, joint > 0.99),
+        "levels": class_levels(*sentinel2, labels, hidden),
+        "negative": negative_counts(*sentinel2),
+    }

@@ -6,8 +6,7 @@ python -m anyband.steps.serve results/archive/main --port 8080
 
 import argparse
 
-from anyband.archive.beside import serve_from_command_line
-from anyband.archive.http_server import ArchiveServer
+from anyband.archive.http_server import ArchiveServer, serve_from_command_line
 from anyband.runtime import step_main
 
 

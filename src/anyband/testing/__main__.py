@@ -6,7 +6,7 @@ python -m anyband.testing results/archive/main --faults storm --traps tier-2,mgr
 
 import argparse
 
-from anyband.archive.beside import serve_from_command_line
+from anyband.archive.http_server import serve_from_command_line
 from anyband.runtime import step_main
 from anyband.testing.faults import CALM, PLANS
 from anyband.testing.provider_server import ProviderServer

@@ -8,12 +8,11 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
-from anyband.archive.item_index import Item, ItemIndex, RequestError, bad_request
-from anyband.archive.stac_api import LISTS, SENSORS, STAC, Api
+from anyband.archive.stac_api import LISTS, SENSORS, STAC, Api, Item, ItemIndex, RequestError, bad_request
 from anyband.testing import provider_dialects, traps
-from anyband.testing.changes import site_of, stored_part
 from anyband.testing.faults import AZURE_HOST, CALM, Faults
 from anyband.testing.provider_dialects import ADDRESS, STAC_1_1, Published, as_stored, in_new_form
+from anyband.testing.traps import site_of, stored_part
 
 Dialect = Callable[[Item], Published]
 

@@ -22,10 +22,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from anyband.archive.item_index import Item
 from anyband.archive.item_properties import SIMULATED, microseconds
+from anyband.archive.stac_api import Item
 from anyband.archive.stac_items import BASE, read_template
-from anyband.testing.changes import made
+from anyband.testing.traps import made
 
 TEMPLATES = Path(__file__).parent / "templates"
 ADDRESS = f"{BASE}/"  # of everything that the host has

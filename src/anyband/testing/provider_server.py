@@ -22,11 +22,9 @@ from http import HTTPStatus
 from pathlib import Path
 
 from anyband.archive.http_server import Answer, ArchiveServer, ClientRequest, Respond, file_answer, json_answer
-from anyband.archive.item_index import RequestError
-from anyband.archive.stac_api import not_found
+from anyband.archive.stac_api import RequestError, not_found
 from anyband.archive.stac_items import BASE, HOST
 from anyband.testing import traps as trap_tables
-from anyband.testing.changes import FILES, MADE, make, stored_part
 from anyband.testing.faults import (
     AZURE_HOST,
     CALM,
@@ -42,6 +40,7 @@ from anyband.testing.faults import (
 )
 from anyband.testing.provider_apis import APIS, OTHER_SENSORS
 from anyband.testing.provider_dialects import ADDRESS
+from anyband.testing.traps import FILES, MADE, make, stored_part
 
 S3_HOST = "s3.anyband.test"
 FAKE_KEYS = {"AWS_ACCESS_KEY_ID": "anyband", "AWS_SECRET_ACCESS_KEY": "no-secret"}

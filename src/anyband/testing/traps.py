@@ -1,44 +1,163 @@
 """Traps: what real catalogues contain and a careless pipeline falls into, as named switches of the server.
 
 `ProviderServer(root, traps=("tier-2", "mgrs-overlap"))` serves the archive's items with these changes, in every
-dialect. The FIRST scene of a product is the earliest one of each site.
+dialect; `traps.yaml` lists them. The FIRST scene of a product is the earliest one of each site.
 
-============================  =========================================================================================
-name                          what changes
-============================  =========================================================================================
-mgrs-overlap                  every Sentinel-2 and S30 scene is there a second time, as a cut of the neighbouring tile
-reprocessed                   the first Sentinel-2 scene is there a second time: baseline 05.10, generated later
-                              (with 1000 added to pixels that had no offset)
-tier-2                        the first Landsat scene is T2
-landsat-7                     one more scene on the day of the first Landsat scene, of Landsat 7
-l2sr-without-lwir11           the first Landsat scene is L2SR: no surface temperature
-no-cloud-cover                the first Landsat scene does not say its cloud cover
-row-overlap                   the first Landsat scene is there a second time, as a cut of the next row, 24 s later
-hls-wrong-hemisphere          HLS items name a UTM zone of the other hemisphere (PlanetaryComputer issue 486)
-hls-without-platform          HLS items of the first acquisitions do not name the satellite
-earth-search-71               Earth Search says that the offset is in the pixels of its first item of baseline 04.00
-                              or later, while it has been taken off (earth-search issue 71); other dialects: nothing
-asset-404                     the file of the red band of the first Landsat scene is gone
-missing-asset                 the first Sentinel-2 scene has no B8A
-partial-sentinel2             the first Sentinel-2 scene ends in the middle: footprint and pixels in the west only
-partial-landsat               the same for the first Landsat scene
-partial-hls                   the first scenes of S30 and L30 are triangles
-beyond-180                    longitudes west of Greenwich are written as 180 to 360 degrees
-newest-satellites             Sentinel-2C and Landsat 9 everywhere (items only; tags in HLS files stay)
-no-nodata-tag                 Sentinel-2 files without nodata tag (PlanetaryComputer issue 460)
-small-pages                   a page of a search holds one item, whatever was asked for
-============================  =========================================================================================
+Changed files are made on the fly from a stored GeoTIFF, with other pixels or tags. Their addresses say what was done:
+`made/{change}+{change}/{site}/{path}` for the stored `files/{site}/{path}`. Tiling, compression, CRS, transform and all
+tags that are not the point of a change stay as stored.
 """
 
+import copy
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-from anyband.archive.item_index import Item, start_time
+import numpy as np
+import rasterio
+import yaml
+from numpy.typing import NDArray
+from rasterio.io import MemoryFile
+
 from anyband.archive.item_properties import microseconds
+from anyband.archive.stac_api import Item, start_time
 from anyband.runtime import UserError
-from anyband.testing.changes import change_files, first_scenes, renamed
+
+FILES, MADE = "files/", "made/"
+_ARCHIVE = re.compile(rf"http://[^/]+/(?=(?:{FILES}|{MADE}[^/]+/)(?P<site>[^/]+)/)")
+
+
+def site_of(item: Item) -> str:
+    """Site that an item's files belong to, "" for an item without any file of the archive."""
+    found = (_ARCHIVE.match(asset["href"]) for asset in item["assets"].values())
+    return next((match["site"] for match in found if match), "")
+
+
+def stored_part(path: str) -> str:
+    """`{site}/{path}` of `files/{site}/{path}` or of a file that is made from it."""
+    if path.startswith(MADE):
+        return path.removeprefix(MADE).partition("/")[2]
+    return path.removeprefix(FILES)
+
+
+def first_scenes(items: Sequence[Item], *collections: str) -> list[Item]:
+    """The earliest item of every site in each of the collections."""
+    first: dict[tuple[str, str], Item] = {}
+    for item in sorted(items, key=lambda item: (start_time(item), item["id"])):
+        if item["collection"] in collections:
+            first.setdefault((site_of(item), item["collection"]), item)
+    return list(first.values())
+
+
+def renamed(item: Item, *changes: tuple[str, str]) -> Item:
+    """A copy with other words in id, properties, links and titles, but the same files."""
+    hrefs = {key: asset["href"] for key, asset in item["assets"].items()}
+    twin = copy.deepcopy(item)
+
+    def replace(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: replace(entry) for key, entry in value.items()}
+        if isinstance(value, list):
+            return [replace(entry) for entry in value]
+        for old, new in changes if isinstance(value, str) else ():
+            value = value.replace(old, new)
+        return value
+
+    twin = {key: replace(value) for key, value in twin.items()}
+    for key, href in hrefs.items():
+        twin["assets"][key]["href"] = href
+    return twin
+
+
+def change_files(item: Item, change: str, keys: Iterable[str] | None = None) -> None:
+    """Let an item point to files that are made from its own (see `made`); None for all of the archive's files."""
+    for key in list(item["assets"]) if keys is None else keys:
+        asset = item["assets"][key]
+        found = _ARCHIVE.match(asset["href"])
+        if found:
+            asset["href"] = found[0] + made(asset["href"][found.end() :], change)
+
+
+ADDED_DN = 1000  # in the pixels of Sentinel-2 baselines 04.00 and later
+
+Pixels = NDArray[Any]
+Profile = dict[str, Any]
+
+
+def _without_offset(pixels: Pixels, profile: Profile) -> tuple[Pixels, Profile]:
+    """Take the added 1000 off; what would be negative becomes 0, as in the files of Earth Search."""
+    return np.where(pixels > ADDED_DN, pixels - np.minimum(pixels, ADDED_DN), 0).astype(pixels.dtype), profile
+
+
+def _with_offset(pixels: Pixels, profile: Profile) -> tuple[Pixels, Profile]:
+    """Add 1000 wherever there are data, as a reprocessing to baseline 04.00 or later does."""
+    raised = np.minimum(pixels.astype(np.uint32) + ADDED_DN, np.iinfo(pixels.dtype).max)
+    return np.where(pixels == 0, 0, raised).astype(pixels.dtype), profile
+
+
+def _untagged(pixels: Pixels, profile: Profile) -> tuple[Pixels, Profile]:
+    """Leave out the nodata tag."""
+    return pixels, profile | {"nodata": None}
+
+
+def _west(pixels: Pixels, profile: Profile) -> tuple[Pixels, Profile]:
+    """Data in the western half only."""
+    kept = np.broadcast_to(np.arange(pixels.shape[1]) < pixels.shape[1] // 2, pixels.shape)
+    return np.where(kept, pixels, _fill(profile)).astype(pixels.dtype), profile
+
+
+def _triangle(pixels: Pixels, profile: Profile) -> tuple[Pixels, Profile]:
+    """Data above the diagonal from the lower left to the upper right only."""
+    rows, columns = (np.arange(size) / size for size in pixels.shape)
+    kept = rows[:, None] + columns[None, :] < 1
+    return np.where(kept, pixels, _fill(profile)).astype(pixels.dtype), profile
+
+
+def _fill(profile: Mapping[str, Any]) -> float:
+    return 0 if profile["nodata"] is None else float(profile["nodata"])
+
+
+CHANGES: dict[str, Callable[[Pixels, Profile], tuple[Pixels, Profile]]] = {
+    "without-offset": _without_offset,
+    "with-offset": _with_offset,
+    "untagged": _untagged,
+    "west": _west,
+    "triangle": _triangle,
+}
+
+
+def made(path: str, change: str) -> str:
+    """Path below the archive's host of a file after one more change."""
+    if path.startswith(MADE):
+        changes, _, stored = path.removeprefix(MADE).partition("/")
+        return f"{MADE}{changes}+{change}/{stored}"
+    return f"{MADE}{change}/{path.removeprefix(FILES)}"
+
+
+def make(stored: Path, changes: str) -> bytes:
+    """Content of a stored GeoTIFF after some changes, `+` between them.
+
+    Raises:
+        KeyError: an unknown change.
+        rasterio.errors.RasterioError: not a raster.
+    """
+    with rasterio.open(stored) as source:
+        profile, pixels = dict(source.profile), source.read(1)
+        tags, scales = source.tags(), source.scales
+    for name in changes.split("+"):
+        pixels, profile = CHANGES[name](pixels, profile)
+    compression = {"zstd_level": 1} if profile.get("compress") == "zstd" else {}
+    with MemoryFile() as memory:
+        with memory.open(**profile | {"predictor": 2} | compression) as target:
+            target.write(pixels, 1)
+            target.update_tags(**{name: value for name, value in tags.items() if name != "AREA_OR_POINT"})
+            if scales != (1.0,):
+                target.scales = scales
+        return bytes(memory.read())
+
 
 Trap = Callable[[list[Item]], list[Item]]
 SMALL_PAGES = "small-pages"
@@ -83,38 +202,6 @@ def _reprocessed(items: list[Item]) -> list[Item]:
     return items + twins
 
 
-def _tier_2(items: list[Item]) -> list[Item]:
-    for item in first_scenes(items, LANDSAT):
-        item.update(renamed(item, ("_02_T1", "_02_T2")))
-        item["properties"]["landsat:collection_category"] = "T2"
-    return items
-
-
-def _landsat_7(items: list[Item]) -> list[Item]:
-    twins = []
-    for item in first_scenes(items, LANDSAT):
-        twin = renamed(item, ("LC08_", "LE07_"), ("LC09_", "LE07_"), ("LC8", "LE7"), ("LC9", "LE7"))
-        twin["properties"] |= {"platform": "landsat-7", "instruments": ["etm+"]}
-        twin["assets"].pop("coastal", None)
-        twins.append(twin)
-    return items + twins
-
-
-def _l2sr(items: list[Item]) -> list[Item]:
-    temperature = ("lwir11", "atran", "cdist", "drad", "urad", "trad", "emis", "emsd", "qa")
-    for item in first_scenes(items, LANDSAT):
-        item.update(renamed(item, ("_L2SP_", "_L2SR_")))
-        item["properties"]["landsat:correction"] = "L2SR"
-        item["assets"] = {key: asset for key, asset in item["assets"].items() if key not in temperature}
-    return items
-
-
-def _no_cloud_cover(items: list[Item]) -> list[Item]:
-    for item in first_scenes(items, LANDSAT):
-        item["properties"].pop("eo:cloud_cover", None)
-    return items
-
-
 def _row_overlap(items: list[Item]) -> list[Item]:
     twins = []
     for item in first_scenes(items, LANDSAT):
@@ -135,44 +222,10 @@ def _hls_wrong_hemisphere(items: list[Item]) -> list[Item]:
     return items
 
 
-def _hls_without_platform(items: list[Item]) -> list[Item]:
-    for item in first_scenes(items, S30, L30):
-        item["properties"].pop("platform", None)
-    return items
-
-
 def _asset_404(items: list[Item]) -> list[Item]:
     for item in first_scenes(items, LANDSAT):
         item["assets"]["red"]["href"] += ".gone.tif"
     return items
-
-
-def _missing_asset(items: list[Item]) -> list[Item]:
-    for item in first_scenes(items, S2):
-        item["assets"].pop("B8A", None)
-    return items
-
-
-def _partial(change: str, *collections: str) -> Trap:
-    def apply(items: list[Item]) -> list[Item]:
-        from shapely.geometry import MultiPolygon, Polygon, box, mapping, shape
-
-        for item in first_scenes(items, *collections):
-            whole = shape(item["geometry"])
-            west, south, east, north = whole.bounds
-            kept = box(west, south, (west + east) / 2, north)
-            if change == "triangle":
-                kept = Polygon([(west, south), (west, north), (east, north)])
-            part: Any = whole.intersection(kept)
-            multi = item["geometry"]["type"] == "MultiPolygon" and part.geom_type == "Polygon"
-            item["geometry"] = mapping(MultiPolygon([part]) if multi else part)
-            item["bbox"] = list(part.bounds)
-            if "s2:nodata_pixel_percentage" in item["properties"]:
-                item["properties"]["s2:nodata_pixel_percentage"] = 97.3
-            change_files(item, change)
-        return items
-
-    return apply
 
 
 def _beyond_180(items: list[Item]) -> list[Item]:
@@ -188,25 +241,6 @@ def _beyond_180(items: list[Item]) -> list[Item]:
     return items
 
 
-def _newest_satellites(items: list[Item]) -> list[Item]:
-    for item in items:
-        changes = {
-            S2: [("S2A_", "S2C_"), ("S2B_", "S2C_"), ("Sentinel-2A", "Sentinel-2C"), ("Sentinel-2B", "Sentinel-2C")],
-            S30: [("sentinel-2a", "sentinel-2c"), ("sentinel-2b", "sentinel-2c")],
-            LANDSAT: [("LC08_", "LC09_"), ("LC8", "LC9"), ("landsat-8", "landsat-9")],
-            L30: [("landsat-8", "landsat-9")],
-        }.get(item["collection"], [])
-        item.update(renamed(item, *changes))
-    return items
-
-
-def _no_nodata_tag(items: list[Item]) -> list[Item]:
-    for item in items:
-        if item["collection"] == S2:
-            change_files(item, "untagged")
-    return items
-
-
 def _earth_search_71(items: list[Item]) -> list[Item]:
     seen = set()
     for item in sorted(items, key=lambda item: (start_time(item), item["id"])):
@@ -217,31 +251,69 @@ def _earth_search_71(items: list[Item]) -> list[Item]:
     return items
 
 
-STORED: dict[str, Trap] = {
+def _edit(items: list[Item], edits: Iterable[Mapping[str, Any]]) -> list[Item]:
+    """The items after edits of the table."""
+    twins = []
+    for edit in edits:
+        every = [item for item in items if item["collection"] in edit["where"]]
+        for item in every if edit.get("every") else first_scenes(items, *edit["where"]):
+            changed = renamed(item, *edit.get("rename", ()))
+            properties = changed["properties"] | edit.get("set", {})
+            gone = edit.get("without", ())
+            changed["properties"] = {name: value for name, value in properties.items() if name not in gone}
+            gone = edit.get("without_assets", ())
+            changed["assets"] = {key: asset for key, asset in changed["assets"].items() if key not in gone}
+            if "cut" in edit:
+                _cut(changed, edit["cut"])
+            if "file" in edit:
+                change_files(changed, edit["file"])
+            if edit.get("twin"):
+                twins.append(changed)
+            else:
+                item.update(changed)
+    return items + twins
+
+
+def _cut(item: Item, change: str) -> None:
+    """Leave the western half of a scene, or a triangle, of footprint and pixels."""
+    from shapely.geometry import MultiPolygon, Polygon, box, mapping, shape
+
+    whole = shape(item["geometry"])
+    west, south, east, north = whole.bounds
+    kept = box(west, south, (west + east) / 2, north)
+    if change == "triangle":
+        kept = Polygon([(west, south), (west, north), (east, north)])
+    part: Any = whole.intersection(kept)
+    multi = item["geometry"]["type"] == "MultiPolygon" and part.geom_type == "Polygon"
+    item["geometry"] = mapping(MultiPolygon([part]) if multi else part)
+    item["bbox"] = list(part.bounds)
+    if "s2:nodata_pixel_percentage" in item["properties"]:
+        item["properties"]["s2:nodata_pixel_percentage"] = 97.3
+    change_files(item, change)
+
+
+TABLE: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
+"""Every trap by name, and what changes."""
+
+_FUNCTIONS: dict[str, Trap] = {
     "mgrs-overlap": _mgrs_overlap,
     "reprocessed": _reprocessed,
-    "tier-2": _tier_2,
-    "landsat-7": _landsat_7,
-    "l2sr-without-lwir11": _l2sr,
-    "no-cloud-cover": _no_cloud_cover,
     "row-overlap": _row_overlap,
     "hls-wrong-hemisphere": _hls_wrong_hemisphere,
-    "hls-without-platform": _hls_without_platform,
     "asset-404": _asset_404,
-    "missing-asset": _missing_asset,
-    "partial-sentinel2": _partial("west", S2),
-    "partial-landsat": _partial("west", LANDSAT),
-    "partial-hls": _partial("triangle", S30, L30),
     "beyond-180": _beyond_180,
-    "newest-satellites": _newest_satellites,
-    "no-nodata-tag": _no_nodata_tag,
+}
+STORED: dict[str, Trap] = {
+    name: _FUNCTIONS.get(name) or partial(_edit, edits=TABLE[name]["edits"])
+    for name in TABLE
+    if name in _FUNCTIONS or "edits" in TABLE[name]
 }
 """Changes of the stored items, before they are written in a dialect."""
 
 EMITTED: dict[str, Trap] = {"earth-search-71": _earth_search_71}
 """Changes of items in the dialect of one API."""
 
-NAMES = (*STORED, *EMITTED, SMALL_PAGES)
+NAMES = tuple(TABLE)
 
 
 def check(names: Iterable[str]) -> tuple[str, ...]:

@@ -10,8 +10,7 @@ import time
 import pytest
 import requests
 
-from anyband.archive.beside import run_beside
-from anyband.archive.http_server import ArchiveServer
+from anyband.archive.http_server import ArchiveServer, run_beside
 from anyband.runtime import UserError
 from make_items import make_item, write_items
 

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from anyband.archive.place import config_hash, hidden_grid, surface_seed
-from anyband.archive.publish import mask_values
+from anyband.archive.place import config_hash, hidden_grid, mask_values, surface_seed
 from anyband.archive.stac_items import DESCRIBED_MASK
 from anyband.config import Simulation
 from anyband.products import EXTRA, collection_of

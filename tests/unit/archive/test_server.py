@@ -18,9 +18,8 @@ from shapely import box
 from shapely.geometry import mapping, shape
 
 from anyband.archive.http_server import ArchiveServer, parse_range, text_answer
-from anyband.archive.item_index import ItemIndex
 from anyband.archive.item_properties import utm_zone
-from anyband.archive.stac_api import STAC
+from anyband.archive.stac_api import STAC, ItemIndex
 from make_items import make_item, square, write_items
 
 ROOT = STAC.root

@@ -4,8 +4,7 @@ import copy
 
 import pytest
 
-from anyband.archive.place import hidden_grid
-from anyband.archive.publish import SiteWriter
+from anyband.archive.place import SiteWriter, hidden_grid
 from anyband.archive.stac_items import described_item
 from anyband.catalog.items.dialects import parse_item
 from anyband.products import EXTRA, collection_of

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from anyband.simulation.atmosphere import SkyOnGrid
 from anyband.simulation.cloud_masks import (
     Detected,
     aerosol_level,
@@ -14,7 +15,6 @@ from anyband.simulation.cloud_masks import (
     scl_percentages,
     within,
 )
-from anyband.simulation.clouds import SkyOnGrid
 
 
 def single(what: str) -> Detected:

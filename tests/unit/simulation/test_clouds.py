@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from anyband.simulation.atmosphere import Geometry
-from anyband.simulation.clouds import Sky, draw_cloud_share, smoothstep
+from anyband.simulation.atmosphere import Geometry, Sky, draw_cloud_share, smoothstep
 from anyband.simulation.grids import HiddenGrid, sentinel2_grid
 
 HIDDEN = HiddenGrid(32632, 600_000.0, 5_400_000.0, 5.0, 816)

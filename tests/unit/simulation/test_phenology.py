@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from anyband.simulation.land.phenology import (
+from anyband.simulation.land.surface import (
     BARE,
     CODE,
     FAMILIES,

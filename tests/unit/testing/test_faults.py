@@ -13,7 +13,7 @@ from pystac_client import Client
 from pystac_client.stac_api_io import StacApiIO
 from urllib3 import Retry
 
-from anyband.archive.item_index import ItemIndex, RequestError
+from anyband.archive.stac_api import ItemIndex, RequestError
 from anyband.testing.faults import CALM, STORM, Faults, Weather, lasting_faults
 from anyband.testing.provider_apis import APIS
 from anyband.testing.provider_server import FAKE_KEYS, ProviderServer

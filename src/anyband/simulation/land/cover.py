@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from types import SimpleNamespace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,12 @@ from anyband.simulation.noise import Field, enlarge, power_noise, scatter
 
 # Hidden classes; WorldCover knows only eight.
 DECIDUOUS, CONIFER, SHRUB, GRASS, WINTER_CEREAL, SUMMER_CROP, RAPESEED, BUILT, BARE, WATER, WETLAND = range(1, 12)
-_COVERS = list(read_table("covers")["covers"].items())
+_TABLE = read_table("covers")
+PATTERN: dict[str, float] = _TABLE["families"]
+"""Spread of the growth pattern inside a unit of a family, in steps of the leaf-area ladder."""
+FAMILIES = tuple(PATTERN)
+CODE = {name: number for number, name in enumerate(FAMILIES)}
+_COVERS = list(_TABLE["covers"].items())
 WORLDCOVER = {code: int(row["worldcover"]) for code, (_, row) in enumerate(_COVERS, 1)}
 FAMILY_OF = {code: row.get("family", name) for code, (name, row) in enumerate(_COVERS, 1) if name != "built"}
 SHADE = {code: row["shade"] for code, (_, row) in enumerate(_COVERS, 1)}
@@ -29,56 +34,9 @@ LEAST_CROP = 0.06
 SCREE_SLOPE = 10.0  # mean slope, degrees, above which there is scree
 
 
-@dataclass(frozen=True)
-class Archetype:
-    """Mean composition of a kind of landscape; every place draws its own around it.
-
-    Attributes:
-        forest: share of the land under forest.
-        shrub: share under shrub, heath and fallow.
-        grass: share under meadow and pasture, outside towns.
-        built: share inside towns (streets, houses and gardens).
-        bare: share of pits, scree and sealed ground without buildings.
-        water: share of open water.
-        wetland: share of reed and fen.
-        conifer: share of the forest that is coniferous.
-        mean_slope: degrees.
-        base_m: mean elevation, m.
-        block_m: mean side of a block between roads, m.
-        width_m: range of parcel widths, m.
-        length_m: range of parcel lengths, m.
-        hedges: share of parcel borders with a hedge.
-        roads: share of block borders with a road.
-        towns: number of built centres.
-        river_m: mean width of the river, m.
-    """
-
-    forest: float
-    shrub: float
-    grass: float
-    built: float
-    bare: float
-    water: float
-    wetland: float
-    conifer: float
-    mean_slope: float
-    base_m: float
-    block_m: float
-    width_m: tuple[float, float]
-    length_m: tuple[float, float]
-    hedges: float
-    roads: float
-    towns: int
-    river_m: float
-
-
-def _archetype(row: dict[str, Any]) -> Archetype:
-    (narrow, wide), (short, long) = row["width_m"], row["length_m"]
-    return Archetype(**row | {"width_m": (narrow, wide), "length_m": (short, long)})
-
-
-ARCHETYPES = {name: _archetype(row) for name, row in read_table("archetypes").items()}
-"""In the order of the table."""
+Archetype = SimpleNamespace
+ARCHETYPES = {name: Archetype(**row) for name, row in read_table("archetypes").items()}
+"""Mean composition of each kind of landscape; every place draws its own around it."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ from anyband.simulation.grids import HiddenGrid
 from anyband.simulation.land.cover import (
     ARCHETYPES,
     BARE,
+    CODE,
     CONIFER,
     DECIDUOUS,
     FAMILY_OF,
@@ -27,7 +28,6 @@ from anyband.simulation.land.cover import (
     Ground,
     make_ground,
 )
-from anyband.simulation.land.phenology import CODE, UnitTable
 from anyband.simulation.land.settlement import OPEN, BuiltLand, furnish
 from anyband.simulation.land.spectra import SpectralLibrary, load_library
 from anyband.simulation.land.terrain import Mask, elevation
@@ -38,6 +38,29 @@ STAND_COVERS = (DECIDUOUS, CONIFER, SHRUB, GRASS, WETLAND)
 STAND_M = 200.0
 PLANTS_PER_PLACE = 5
 SOILS_PER_PLACE = 6
+
+
+@dataclass(frozen=True, eq=False)
+class UnitTable:
+    """Vegetation units, one row each; all columns have length `count`.
+
+    Attributes:
+        family: uint8 index into FAMILIES.
+        plant: int64 set of the library (traits).
+        soil: int64 set of the soil below.
+        shift: float32 days by which the unit is later than usual.
+        vigour: float32 factor on leaf area, about 1.
+        wetness: float32 added to the soil moisture (0 to 1 scale).
+        chance: float32 in [0, 1): management (mown or grazed, ploughed or left as stubble).
+    """
+
+    family: NDArray[np.uint8]
+    plant: NDArray[np.int64]
+    soil: NDArray[np.int64]
+    shift: NDArray[np.float32]
+    vigour: NDArray[np.float32]
+    wetness: NDArray[np.float32]
+    chance: NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
