@@ -51,18 +51,12 @@ def read_manifest(path: Path) -> list[dict[str, Any]]:
     return items
 
 
-def unsigned(item: dict[str, Any], secrets: Collection[str] = ()) -> dict[str, Any]:
-    """A raw item whose addresses have lost their signatures, which are secrets and expire, and `secrets`."""
-    text = json.dumps(item)
-    marked = _SIGNATURE.search(text) or any(secret in text for secret in secrets)
-    return _without_signatures(item, secrets) if marked else item
-
-
-def _without_signatures(value: Any, secrets: Collection[str]) -> Any:
+def unsigned(value: Any, secrets: Collection[str] = ()) -> Any:
+    """An item, or a part of it, whose addresses lost their signatures, which are secrets and expire, and `secrets`."""
     if isinstance(value, dict):
-        return {key: _without_signatures(entry, secrets) for key, entry in value.items()}
+        return {key: unsigned(entry, secrets) for key, entry in value.items()}
     if isinstance(value, list):
-        return [_without_signatures(entry, secrets) for entry in value]
+        return [unsigned(entry, secrets) for entry in value]
     if not isinstance(value, str):
         return value
     if "://" in value and (any(secret in value for secret in secrets) or _SIGNATURE.search(value)):

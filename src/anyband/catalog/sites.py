@@ -8,7 +8,7 @@ import csv
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -101,7 +101,10 @@ def load_sites(
     sites: dict[str, Position] = {}
     taken: set[str] = set()
     for row in read(path, text):
-        _check_name(row, taken)
+        if not _FIT.fullmatch(row.name):
+            raise UserError(f"{row.where}: site {row.name!r} is no file name: use letters, digits, - and _ only")
+        if row.name.casefold() in taken:
+            raise UserError(f"{row.where}: site {row.name!r} comes twice: give every site its own name")
         taken.add(row.name.casefold())
         sites[row.name] = _position(row)
     if not sites:
@@ -112,31 +115,26 @@ def load_sites(
 
 def _read_csv(path: Path, text: str) -> Iterator[_Row]:
     """Rows of a table; `where` counts the lines of the file from 1, comments included."""
-    columns: list[str] | None = None
-    between = ","
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        if columns is None:
-            between = next((mark for mark in ",;\t" if set(COLUMNS) <= set(_divide(line, mark))), ",")
-        cells = _divide(line, between)
-        if not any(cells):
-            continue
-        where = f"{path}, line {number}"
-        if columns is None:
-            columns = cells
-            missing = [name for name in COLUMNS if name not in columns]
-            if missing:
-                found = ",".join(columns)
-                raise UserError(f"{where}: column {missing[0]} is missing: write {','.join(COLUMNS)}, not {found[:80]}")
-            if twice := [name for name in COLUMNS if columns.count(name) > 1]:
-                raise UserError(f"{where}: column {twice[0]} comes twice: keep one")
-            continue
+    lines = [(f"{path}, line {number}", line) for number, line in enumerate(text.splitlines(), 1)]
+    lines = [(where, line) for where, line in lines if line.strip(",; \t") and not line.lstrip().startswith("#")]
+    if not lines:
+        return
+    (where, head), *rest = lines
+    mark = next((mark for mark in ",;\t" if set(COLUMNS) <= set(_divide(head, mark))), ",")
+    columns = _divide(head, mark)
+    for name in COLUMNS:
+        if name not in columns:
+            found = ",".join(columns)[:80]
+            raise UserError(f"{where}: column {name} is missing: write {','.join(COLUMNS)}, not {found}")
+        if columns.count(name) > 1:
+            raise UserError(f"{where}: column {name} comes twice: keep one")
+    for where, line in rest:
+        cells = _divide(line, mark)
         if len(cells) != len(columns):
             found = f"{len(cells)} cells for {len(columns)} columns"
             raise UserError(f"{where}: has {found}: write one per column, and decimals with a point")
         name, *position = (cells[columns.index(name)] for name in COLUMNS)
-        yield _Row(where, name, *(text if between == "," else text.replace(",", ".") for text in position))
+        yield _Row(where, name, *(text if mark == "," else text.replace(",", ".") for text in position))
 
 
 def _divide(line: str, between: str) -> list[str]:
@@ -190,14 +188,6 @@ def _point(where: str, geometry: Any) -> Sequence[Any]:
         except (ShapelyError, AttributeError, IndexError, KeyError, TypeError, ValueError):
             pass
     raise UserError(f"{where}: has no place: give it a Point, or a Polygon with coordinates")
-
-
-def _check_name(row: _Row, taken: Set[str]) -> None:
-    """Raise UserError when a name cannot be that of a file beside those of the other sites, given in lower case."""
-    if not _FIT.fullmatch(row.name):
-        raise UserError(f"{row.where}: site {row.name!r} is no file name: use letters, digits, - and _ only")
-    if row.name.casefold() in taken:
-        raise UserError(f"{row.where}: site {row.name!r} comes twice: give every site its own name")
 
 
 def _position(row: _Row) -> Position:

@@ -21,12 +21,10 @@ class SpectralResponse:
     Attributes:
         wavelength_nm: (W,) float64, strictly increasing, nm.
         weight: (W,) float64, 1/nm, integrates to 1 by the trapezium rule.
-        source: "measured" (table), or "gaussian" (from centre and FWHM).
     """
 
     wavelength_nm: Floats
     weight: Floats
-    source: str = "measured"
 
     def __post_init__(self) -> None:
         """Check the table and scale it to area 1.
@@ -52,7 +50,7 @@ class SpectralResponse:
         sigma = fwhm_nm / FWHM_PER_SIGMA
         wavelength = centre_nm + np.linspace(-4.0, 4.0, 81) * sigma
         weight = np.exp(-0.5 * ((wavelength - centre_nm) / sigma) ** 2)
-        return cls(wavelength, weight, source="gaussian")
+        return cls(wavelength, weight)
 
     @cached_property
     def centre_nm(self) -> float:
@@ -114,7 +112,7 @@ class SpectralResponse:
 
     def shifted(self, shift_nm: float) -> "SpectralResponse":
         """The same response moved by `shift_nm` towards longer wavelengths."""
-        return SpectralResponse(self.wavelength_nm + shift_nm, self.weight, self.source)
+        return SpectralResponse(self.wavelength_nm + shift_nm, self.weight)
 
 
 def superpose(responses: Sequence[SpectralResponse], shares: Sequence[float]) -> SpectralResponse:
@@ -125,7 +123,7 @@ def superpose(responses: Sequence[SpectralResponse], shares: Sequence[float]) ->
         share / total * np.interp(grid, response.wavelength_nm, response.weight, left=0.0, right=0.0)
         for response, share in zip(responses, shares, strict=True)
     )
-    return SpectralResponse(grid, np.asarray(weight), source="measured")
+    return SpectralResponse(grid, np.asarray(weight))
 
 
 REFLECTANCE = "surface_reflectance"
@@ -202,12 +200,11 @@ class BandSet:
 
 @dataclass(frozen=True)
 class Sensor:
-    """A platform's product: all bands it delivers, and where their description comes from."""
+    """A platform's product: all bands it delivers."""
 
     product: str
     platform: str
     bands: tuple[Band, ...]
-    source: str
 
     def band(self, name: str) -> Band:
         """The band called `name`.

@@ -88,9 +88,7 @@ def load_sensor(path: Path) -> tuple[Sensor, ...]:
             raise UserError(f"{path.name}: band {name} lacks {error.args[0]!r}") from None
         except ValueError as error:
             raise UserError(f"{path.name}: {error}") from None
-    return tuple(
-        Sensor(document["product"], platform, tuple(bands), document["source"]) for platform in document["platforms"]
-    )
+    return tuple(Sensor(document["product"], platform, tuple(bands)) for platform in document["platforms"])
 
 
 def _read(path: Path) -> dict[str, Any]:

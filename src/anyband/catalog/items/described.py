@@ -108,7 +108,7 @@ def described_bands(item: RawItem, key: str) -> list[BandDescription]:
                 count=len(listed),
                 centre_nm=1000 * _micrometres(item, key, name, fields, WAVELENGTH),
                 fwhm_nm=1000 * _micrometres(item, key, name, fields, WIDTH),
-                gsd_m=_length(item, key, name, gsd) if gsd else None,
+                gsd_m=_positive(item, f"asset {key}: gsd of band {name}", gsd, math.inf, "metres") if gsd else None,
                 scale=_number(item, key, fields, "scale"),
                 offset=_number(item, key, fields, "offset"),
                 nodata=_number(item, key, fields, "nodata"),
@@ -118,24 +118,20 @@ def described_bands(item: RawItem, key: str) -> list[BandDescription]:
     return found
 
 
+def _positive(item: RawItem, what: str, value: Any, most: float, unit: str) -> float:
+    number = item.as_number(value, what)
+    if not 0 < number < most:
+        raise item.unusable(f"{what} is {value}, not in {unit}")
+    return number
+
+
 def _micrometres(item: RawItem, key: str, name: str, fields: Mapping[str, Any], field: str) -> float:
     """A wavelength or a width of a band, as the EO extension has them; one in nanometres is found as the other's."""
     what = f"asset {key}: eo:{field} of band {name}"
     value = fields.get(f"eo:{field}", fields.get(field))
     if value is None:
         raise item.unusable(f"{what} is missing")
-    number = item.as_number(value, what)
-    if not 0 < number < (100 if field == WAVELENGTH else math.inf):
-        raise item.unusable(f"{what} is {value}, not in micrometres")
-    return number
-
-
-def _length(item: RawItem, key: str, name: str, value: Any) -> float:
-    what = f"asset {key}: gsd of band {name}"
-    number = item.as_number(value, what)
-    if number <= 0:
-        raise item.unusable(f"{what} is {value}, not in metres")
-    return number
+    return _positive(item, what, value, 100 if field == WAVELENGTH else math.inf, "micrometres")
 
 
 def _number(item: RawItem, key: str, fields: Mapping[str, Any], field: str) -> float | None:

@@ -225,15 +225,7 @@ class RawItem:
         return [self.as_number(value, f"asset {key}: {name}") for value in values[:count]]
 
     def band(
-        self,
-        band: str,
-        key: str,
-        epsg: int,
-        pixel_m: float,
-        encoding: Encoding,
-        *,
-        shift: int = 0,
-        check: bool = True,
+        self, band: str, key: str, epsg: int, pixel_m: float, encoding: Encoding, *, shift: int = 0, check: bool = True
     ) -> BandAsset:
         """The asset `key` as a band of the registry.
 

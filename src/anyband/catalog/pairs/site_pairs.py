@@ -150,13 +150,10 @@ def _unnamed(
     named |= {name for row in rows for product in items for name in str(row[product]).split()}
     left = []
     for product in items:
-        for name in sorted({item_id(item) for item in items[product]} - named):
-            if product in ("sentinel2", "landsat"):
-                left.append(
-                    drop(product, name, "no partner", "no scene of the other sensor that goes with it is usable")
-                )
-            else:
-                left.append(drop(product, name, NOT_NEEDED, "no pair wants it"))
+        partner = product in ("sentinel2", "landsat")
+        why = ("no partner", "no scene of the other sensor that goes with it is usable")
+        names = sorted({item_id(item) for item in items[product]} - named)
+        left += [drop(product, name, *(why if partner else (NOT_NEEDED, "no pair wants it"))) for name in names]
     return left
 
 
