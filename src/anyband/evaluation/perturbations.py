@@ -39,7 +39,7 @@ RANGE_NM = {REFLECTANCE: (400.0, 2500.0), TEMPERATURE: (8000.0, 14_000.0)}
 UNSTATED_GSD_M = 30.0
 """What every band without a sampling distance says: the same for all, so it tells nothing."""
 
-_FLAT = {name: SpectralResponse(np.array(span), np.ones(2), source="absent") for name, span in RANGE_NM.items()}
+_FLAT = {name: SpectralResponse(np.array(span), np.ones(2)) for name, span in RANGE_NM.items()}
 
 
 @dataclass(frozen=True)
