@@ -99,13 +99,6 @@ def test_items_that_are_excluded_or_listed_twice_are_dropped():
         assert [(drop.landsat, drop.reason) for drop in drops] == [("a", "excluded"), ("b", "duplicate")]
 
 
-def test_tiles_of_one_datatake_are_alternatives_for_each_partner():
-    tiles = [scene("sentinel2", "b", tile="32TPS"), scene("sentinel2", "a", tile="32TPR")]
-    (group,), drops = find_candidates(tiles, [scene("landsat", "l")], 3)
-    assert [first.item_id for first, _ in group] == ["a", "b"]
-    assert drops == []
-
-
 def test_the_tile_in_the_zone_of_the_landsat_scene_is_taken():
     west = scene("sentinel2", "a", tile="32TQM")
     east = scene("sentinel2", "b", tile="33TUG", epsg=32633)
@@ -113,19 +106,6 @@ def test_the_tile_in_the_zone_of_the_landsat_scene_is_taken():
         matches, drops = match_all(tiles, [scene("landsat", "l", epsg=32633)])
         assert [match.sentinel2.item_id for match in matches] == ["b"]
         assert [(drop.sentinel2, drop.landsat, drop.reason) for drop in drops] == [("a", "l", "zone")]
-
-
-def test_three_zones_at_one_site_are_never_mixed():
-    """Every pair lies in one zone; what has no partner in its zone is listed, nothing is lost."""
-    zones = (32631, 32632, 32633)
-    tiles = [scene("sentinel2", f"s{epsg}", tile=f"{epsg - 32600}TQM", epsg=epsg) for epsg in zones]
-    scenes = [scene("landsat", f"l{epsg}", float(day), epsg=epsg) for day, epsg in enumerate(zones[1:])]
-    matches, drops = match_all(tiles, scenes)
-    assert {(match.sentinel2.epsg, match.landsat.epsg) for match in matches} <= {(epsg, epsg) for epsg in zones}
-    assert {match.landsat.item_id for match in matches} == {found.item_id for found in scenes}
-    assert {(d.sentinel2, d.landsat) for d in drops if d.reason == "zone"} == {
-        (tile.item_id, found.item_id) for tile in tiles for found in scenes if tile.epsg != found.epsg
-    }
 
 
 def test_at_the_equator_the_tile_of_the_landsat_scene_s_own_crs_is_preferred():

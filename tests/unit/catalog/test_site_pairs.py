@@ -54,13 +54,6 @@ def test_a_missing_label_is_one_line(tmp_path):
             pair_site(NORTH, items | {"label": label}, 3, 0.3)
 
 
-def test_a_site_without_scenes_still_says_what_is_missing(tmp_path):
-    items = site_items(tmp_path, NORTH)
-    rows, drops, _ = pair_site(NORTH, items | {"sentinel2": []}, 3, 0.3)
-    assert rows == []
-    assert [drop.reason for drop in drops] == ["no partner"] + 3 * ["not needed"]
-
-
 @pytest.mark.parametrize("shift", [0.03, 0.06])
 def test_a_footprint_must_cover_the_whole_square(tmp_path, shift):
     """The square reaches 0.025 degrees from the centre, the footprint 0.05: a shift of 0.03 cuts a corner off."""
