@@ -168,7 +168,7 @@ def test_batches_do_not_depend_on_threads(table, threads):
         assert equal(list(pool.map(partial(deliver, table, PRODUCTS), steps)), expected)
 
 
-@pytest.mark.parametrize("context", ["fork", "spawn"])
+@pytest.mark.parametrize("context", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
 def test_batches_do_not_depend_on_workers(table, context):
     steps = list(table.random_batches(4, 480, 6, seed=5))
     expected = [deliver(table, PRODUCTS, step) for step in steps]

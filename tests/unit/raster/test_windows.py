@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import rasterio
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anyband.ground import Window, chip_window, site_footprints
@@ -52,6 +52,7 @@ def test_pixels_are_those_of_plain_windows(tmp_path, random, pixel_m, shift):
     assert {(window.dx, window.dy) for window in found.windows} == {(shift, shift)}
 
 
+@settings(max_examples=20)
 @given(cuts=st.sets(st.integers(0, 216), max_size=4), tile=st.sampled_from([16, 64, 512]))
 def test_parts_of_a_file_are_the_whole_together(tmp_path_factory, cuts, tile):
     pixels = np.random.default_rng(1).integers(1, 65_535, (216, 216)).astype(np.uint16)
