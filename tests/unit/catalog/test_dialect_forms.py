@@ -84,13 +84,6 @@ def test_a_band_of_another_pixel_size_is_named():
         parse_item(item)
 
 
-def test_a_published_nodata_that_is_not_ours_is_named():
-    item = make_item("landsat")
-    item["assets"]["red"]["raster:bands"][0]["nodata"] = -9999
-    with pytest.raises(UnusableItemError, match="asset red publishes nodata -9999, expected 0"):
-        parse_item(item)
-
-
 def test_landsat_of_earth_search_keeps_its_bucket():
     item = make_item("landsat")
     item["assets"]["red"] |= {
