@@ -12,7 +12,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from anyband.runtime import UserError, own_files, step_main
+from anyband.runtime import UserError, check_output, own_files, step_main
 
 app = typer.Typer(
     help="Maps scenes with trained models, and looks at results of the anyband workflow.",
@@ -43,6 +43,7 @@ def pairs(
 
     name, sites = read_dataset(results, dataset)
     if plot is not None:
+        check_output("--plot", plot, [])
         write_figure(plot, name, sites)
     sys.stdout.write(format_table(name, sites))
 
@@ -134,7 +135,7 @@ def harmonise_score(
 ) -> None:
     """Compare what converters predict on test chips with what the other sensor saw there."""
     from anyband.apply.harmonise_score import Scored, score
-    from anyband.runtime import check_output, write_csv
+    from anyband.runtime import write_csv
 
     splits = results / "splits" / f"{dataset}.csv"
     if out is not None:
@@ -155,6 +156,7 @@ def compare_runs(
     """Write one page of what changed between two runs: data, settings, code, results."""
     from anyband.report.compare_runs import compare_runs as write_page
 
+    check_output("--out", out, [])
     lines = write_page(first, second, out)
     sys.stdout.write("\n".join([*lines, f"written: {out}", ""]))
 

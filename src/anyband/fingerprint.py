@@ -73,16 +73,30 @@ def content(file: Path) -> bytes:
     Other strings that stand alone, as those below a constant, do nothing either and are left out too; so are the facts
     of a model's card, which count where they are read (`step_fingerprint`).
     """
-    if file.suffix != ".py":
-        return file.read_bytes()
-    tree = ast.parse(file.read_bytes())
+    return _module(file)[0] if file.suffix == ".py" else file.read_bytes()
+
+
+def imported(file: Path) -> tuple[Path, ...]:
+    """Files of ours that a module imports, inside functions too."""
+    return _module(file)[1]
+
+
+@cache
+def _module(file: Path) -> tuple[bytes, tuple[Path, ...]]:
+    """What a module does, and what it imports: read once, for most steps share most modules."""
     facts = [field.name for field in fields(methods.MethodCard)] if PACKAGE / "models" in file.parents else []
+    tree = ast.parse(file.read_bytes())
+    names: list[str] = []
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):
             kept = [line for line in body if not (_is_text(line) or _assigns(line, facts))]
             node.body = kept or [ast.Pass()]  # type: ignore[attr-defined]
-    return ast.dump(tree).encode()
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+    return ast.dump(tree).encode(), tuple(path for name in names for path in _files(name))
 
 
 def _is_text(line: ast.stmt) -> bool:
@@ -91,21 +105,6 @@ def _is_text(line: ast.stmt) -> bool:
 
 def _assigns(line: ast.stmt, names: list[str]) -> bool:
     return isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name) and line.targets[0].id in names
-
-
-@cache
-def imported(file: Path) -> tuple[Path, ...]:
-    """Files of ours that a module imports, inside functions too."""
-    found = []
-    for node in ast.walk(ast.parse(file.read_bytes())):
-        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        else:
-            continue
-        found += [path for name in names for path in _files(name)]
-    return tuple(found)
 
 
 def _files(name: str) -> Iterator[Path]:

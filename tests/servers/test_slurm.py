@@ -8,7 +8,7 @@ import time
 import pytest
 import yaml
 
-from tiny_workflow import environment
+from tiny_workflow import SNAKEMAKE, environment
 
 pytestmark = pytest.mark.servers
 RUN = "results/runs/main/s2-only/seed-0"
@@ -23,8 +23,9 @@ def start(slurm, workflow, *arguments, target="all", change=None):
         configs = [workflow.folder / "change.yaml"]
         configs[0].write_text(yaml.safe_dump(change))
     profile = workflow.root / "workflow/profiles/slurm"
-    command = workflow.command("--workflow-profile", str(profile), *QUICK, *arguments, configs=configs, target=target)
-    command = [word for word in command if word not in ("--cores", "8")]
+    arguments = ["--workflow-profile", str(profile), *QUICK, *arguments]
+    words = workflow.arguments(*arguments, configs=configs, target=target)
+    command = [*SNAKEMAKE, *(word for word in words if word not in ("--cores", "8"))]
     return subprocess.Popen(
         command,
         cwd=workflow.folder,

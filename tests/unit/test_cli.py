@@ -182,6 +182,7 @@ def test_mistakes_are_one_line(results, tmp_path, monkeypatch):
         (["--results", tmp_path / "empty"], "has no pairs: run the workflow first"),
         (["main", "--results", results, "--plot", "a.jpg"], "--plot a.jpg: the name must end in one of .png, .svg"),
         (["--results", broken], "aspen.csv has no column"),
+        (["main", "--results", results, "--plot", broken / "pairs/main/aspen.csv/a.png"], "no folder that can be"),
     ):
         monkeypatch.setattr(sys, "argv", ["anyband", "pairs", *map(str, arguments)])
         with pytest.raises(SystemExit) as stopped:

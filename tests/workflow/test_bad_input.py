@@ -11,9 +11,9 @@ def copy(tiny_run, tmp_path):
     return tiny_run.copy(tmp_path / "run")
 
 
-def fail(workflow, change=None, *arguments):
+def fail(workflow, change=None, *arguments, **options):
     """Run with a changed configuration, expect failure, and give the messages."""
-    status, printed = workflow.run("--retries", "0", *arguments, change=change)
+    status, printed = workflow.run("--retries", "0", *arguments, change=change, **options)
     assert status != 0
     found = {line for line in printed.splitlines() if line.startswith("anyband: ")}
     assert found, printed[-3000:]
@@ -23,7 +23,7 @@ def fail(workflow, change=None, *arguments):
 
 def test_dates_without_scenes_name_site_dates_and_catalogue(copy):
     change = {"datasets": {"main": {"start": "2022-06-01", "end": "2022-06-02"}}}
-    found = fail(copy, change)
+    found = fail(copy, change, target="results/scenes/main/aspen/label.json")
     assert any("2022-06-01" in line and "archive.anyband.test" in line for line in found), found
 
 
@@ -45,7 +45,7 @@ def test_truncated_file_costs_its_pair_and_names_item_and_asset(copy):
     href = item["assets"]["B03"]["href"]
     file = copy.folder / "results/archive/main/aspen/files" / href.split("/files/aspen/")[1]
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    copy.succeed("--forcerun", "results/chips/main/aspen.zarr")
+    copy.succeed("--forcerun", "extract", target="results/chips/main/aspen.zarr")
     store = json.loads((copy.folder / "results/chips/main/aspen.zarr/zarr.json").read_text())["attributes"]
     lost = [entry for entry in store["dropped"] if entry["reason"] == "unusable"]
     assert lost

@@ -5,6 +5,12 @@ stated: Earth Search took the offset off in unsigned integers, so that pixels of
 in its `sentinel-2-l2a`, and only those.
 """
 
+import json
+import subprocess
+import sys
+from contextlib import ExitStack
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -13,25 +19,23 @@ from archive_run import Steps, serving, simulate
 
 SOUTHERN, NORTHERN = "elder", "alder"  # elder: one scene before and one after the first day of baseline 04.00
 TOLERANCE = 1e-9
+AUDITED_M = 1920
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with serving(simulate(tmp_path_factory.mktemp("archive"), SOUTHERN, NORTHERN)) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def through(server, tmp_path_factory):
+def through(tmp_path_factory):
     """Runs the steps for a site through one catalogue, once."""
-    done = {}
+    with ExitStack() as open_servers:
 
-    def run(site, catalog):
-        if (site, catalog) not in done:
-            done[site, catalog] = Steps(tmp_path_factory.mktemp(catalog), server, site, catalog).run()
-        return done[site, catalog]
+        @cache
+        def server(site):
+            return open_servers.enter_context(serving(simulate(tmp_path_factory.mktemp("archive"), site)))
 
-    return run
+        @cache
+        def run(site, catalog):
+            return Steps(tmp_path_factory.mktemp(catalog), server(site), site, catalog).run()
+
+        yield run
 
 
 def assert_same(chips, expected, clamped):
@@ -80,3 +84,34 @@ def test_the_clamping_of_earth_search_is_all_that_differs(through):
         if name.startswith("sentinel2/") and name.endswith("m/values")
     )
     assert lost > 0
+
+
+def audit(run):
+    """Exit status, last line and findings of the audit of a run."""
+    out = run.folder / "audit/main.json"
+    command = [sys.executable, "-m", "anyband.steps.audit", "--settings={}", f"--chips={run.store}", f"--out={out}"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    found = out if out.exists() else out.with_suffix(".failed.json")
+    return done.returncode, (done.stderr.splitlines() or [""])[-1], json.loads(found.read_text())
+
+
+def test_earth_search_71_is_stopped_by_the_audit_and_can_be_excluded(tmp_path):
+    """The flag says that the offset is in the pixels of one item, but it was taken off: values come out 0.1 too low."""
+    archive = simulate(tmp_path / "archive", SOUTHERN, extent_m=AUDITED_M)
+    with serving(archive, traps=("earth-search-71",)) as server:
+        run = Steps(tmp_path / "first", server, SOUTHERN, "earth-search", AUDITED_M).run()
+        status, line, document = audit(run)
+        assert status == 1
+        (wrong,) = {
+            pair["items"]["sentinel2"]
+            for pair in document["sites"][SOUTHERN]["pairs"]
+            if any(finding["kind"] == "offset" for finding in pair["findings"])
+        }
+        assert wrong in line
+        assert "offset" in line
+        assert "datasets.main.exclude" in line
+        again = Steps(tmp_path / "second", server, SOUTHERN, "earth-search", AUDITED_M, {"exclude": [wrong]}).run()
+        status, line, document = audit(again)
+    assert status == 0, line
+    assert wrong not in {pair["items"]["sentinel2"] for pair in document["sites"][SOUTHERN]["pairs"]}
+    assert {(row["sentinel2"], row["reason"]) for row in again.dropped_pairs()} >= {(wrong, "excluded")}

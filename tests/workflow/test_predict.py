@@ -32,7 +32,3 @@ def test_a_scene_of_the_archive_is_mapped_by_a_run_of_the_workflow(tiny_run, tmp
     done = anyband(tiny_run.folder, "harmonise-score", "--converter", "bandpass")
     assert done.returncode == 0, done.stderr
     assert "shared" in done.stdout
-    done = anyband(tiny_run.folder, "predict", items[0].with_name("none.json"), "--model", model, "--out", out)
-    assert done.returncode == 1
-    assert done.stderr.startswith("anyband: item ")
-    assert done.stderr.count("\n") == 1

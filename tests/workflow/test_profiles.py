@@ -5,9 +5,6 @@ SLURM's commands and the submitter are stand-ins that run jobs on this machine; 
 
 import os
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +14,7 @@ from moto.server import ThreadedMotoServer
 from safetensors.numpy import load_file
 
 from submitter import commands, generic, lines, outputs
-from tiny_workflow import environment, jobs
+from tiny_workflow import jobs, snakemake
 
 FORCED = ("--rerun-triggers", "mtime", "--force")
 RUN = "results/runs/main/s2-only/seed-0/model.safetensors"
@@ -48,21 +45,15 @@ STUBS = {
 }
 
 
-def copy_of(finished, tmp_path: Path):
-    """The finished run in a folder where a job may be run again."""
-    folder = tmp_path / "again"
-    shutil.copytree(finished.folder, folder)
-    return type(finished)(folder)
+def start(workflow, arguments: list[str], target: str, stubs: Path):
+    """Snakemake with the stand-ins on its path, and without the number of cores, which is the profile's."""
+    words = [word for word in workflow.arguments(*arguments, target=target) if word not in ("--cores", "8")]
+    return snakemake(words, workflow.folder, PATH=os.pathsep.join((str(stubs), os.environ["PATH"])))
 
 
-def run(workflow, arguments: list[str], target: str, stubs: Path) -> str:
-    command = [word for word in workflow.command(*arguments, target=target) if word not in ("--cores", "8")]
-    paths = os.pathsep.join((str(stubs), os.environ["PATH"]))
-    done = subprocess.run(
-        command, cwd=workflow.folder, env=environment() | {"PATH": paths}, capture_output=True, text=True, timeout=300
-    )
+def run(workflow, arguments: list[str], target: str, stubs: Path) -> None:
+    done = start(workflow, arguments, target, stubs)
     assert done.returncode == 0, done.stderr[-3000:] + outputs(stubs)
-    return done.stdout + done.stderr
 
 
 def with_gpu(profile: Path, out: Path) -> Path:
@@ -77,7 +68,7 @@ def with_gpu(profile: Path, out: Path) -> Path:
 
 def test_slurm_is_told_time_gpu_and_more_memory_the_second_time(root, tmp_path, tiny_run):
     """The job comes back with twice the memory, and trains under torchrun, for it has a GPU's number of processes."""
-    workflow = copy_of(tiny_run, tmp_path)
+    workflow = tiny_run.copy(tmp_path / "again")
     stubs = commands(tmp_path / "slurm", STUBS)
     profile = with_gpu(root / "workflow/profiles/slurm/profile.yaml", tmp_path / "profile")
     quick = ["--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "2"]
@@ -98,7 +89,7 @@ def test_slurm_is_told_time_gpu_and_more_memory_the_second_time(root, tmp_path, 
 
 @pytest.mark.slow
 def test_without_a_word_of_gpus_none_is_asked_for(root, tmp_path, tiny_run):
-    workflow = copy_of(tiny_run, tmp_path)
+    workflow = tiny_run.copy(tmp_path / "again")
     stubs = commands(tmp_path / "slurm", STUBS)
     profile = root / "workflow/profiles/slurm-paper"
     (stubs / "0.line").write_text("so that no job is killed")
@@ -114,7 +105,7 @@ def test_without_a_word_of_gpus_none_is_asked_for(root, tmp_path, tiny_run):
 @pytest.mark.slow
 def test_any_scheduler_gets_the_resources_and_gives_the_same_table(root, tmp_path, tiny_run):
     """Jobs through a submitter of 20 lines; SLURM's profile is not used, its numbers are the rules' own."""
-    workflow = copy_of(tiny_run, tmp_path)
+    workflow = tiny_run.copy(tmp_path / "again")
     stubs = tmp_path / "cluster"
     options = generic(stubs, "--memory {resources.mem_mb} --threads {threads}")
     options += ["--latency-wait", "2", "--default-resources", "mem_mb=1234", "--rerun-triggers", "mtime"]
@@ -143,12 +134,8 @@ def test_any_scheduler_gets_the_resources_and_gives_the_same_table(root, tmp_pat
 )
 def test_a_request_that_slurm_can_never_meet_is_one_line(root, tmp_path, tiny_run, options, said):
     stubs = commands(tmp_path / "slurm", STUBS)
-    command = [word for word in tiny_run.command(target=RUN) if word not in ("--cores", "8")]
-    command += ["--workflow-profile", str(root / "workflow/profiles/slurm"), "--nolock", *options, *FORCED]
-    paths = os.pathsep.join((str(stubs), os.environ["PATH"]))
-    done = subprocess.run(
-        command, cwd=tiny_run.folder, env=environment() | {"PATH": paths}, capture_output=True, text=True
-    )
+    options = ["--workflow-profile", str(root / "workflow/profiles/slurm"), "--nolock", *options, *FORCED]
+    done = start(tiny_run, options, RUN, stubs)
     last = done.stderr.strip().splitlines()[-1]
     assert done.returncode == 1 and last.startswith("anyband: SLURM ") and said in last
     assert " train " in last and not lines(stubs)
@@ -161,10 +148,10 @@ KEYS = ("SNAKEMAKE_STORAGE_S3_ACCESS_KEY", "SNAKEMAKE_STORAGE_S3_SECRET_KEY")
 def plan(root, folder, name, *options, **variables):
     """A dry run of every target at once with a profile: (exit status, everything printed)."""
     targets = ["all", "rivals", "ablations", "unseen", "tuning"]
-    files = ["--configfile", str(root / "config.yaml"), str(root / "tests/workflow/tiny.yaml")]
-    command = [sys.executable, "-m", "snakemake", *targets, "--snakefile", str(root / "Snakefile"), "--dry-run", *files]
-    command += ["--workflow-profile", str(root / "workflow/profiles" / name), "--directory", str(folder), *options]
-    done = subprocess.run(command, env=environment() | variables, capture_output=True, text=True)
+    files = ["--configfile", root / "config.yaml", root / "tests/workflow/tiny.yaml", "--directory", folder]
+    profile = ["--workflow-profile", root / "workflow/profiles" / name]
+    words = [*targets, "--snakefile", root / "Snakefile", "--dry-run", *files, *profile, *options]
+    done = snakemake(words, folder, **variables)
     return done.returncode, done.stdout + done.stderr
 
 

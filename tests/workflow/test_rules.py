@@ -8,18 +8,14 @@ from pathlib import Path
 import pytest
 
 from anyband.config import Config
-from tiny_workflow import Workflow, jobs
+from tiny_workflow import ROOT, Workflow, jobs, snakemake
 
 RIVALS, ABLATIONS = (Config().experiments[name].methods for name in ("rivals", "ablations"))
-SNAKEMAKE = [sys.executable, "-m", "snakemake"]
-
-
-def run(arguments, cwd, **options):
-    return subprocess.run([*SNAKEMAKE, *arguments], cwd=cwd, capture_output=True, text=True, timeout=300, **options)
+FILES = ["--snakefile", ROOT / "Snakefile", "--configfile", ROOT / "config.yaml"]
 
 
 def test_lint_is_clean(root):
-    done = run(["--lint"], root)
+    done = snakemake(["--lint"], root)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -29,10 +25,9 @@ def test_rules_are_formatted(root):
     assert done.returncode == 0, done.stderr
 
 
-def test_unlock_needs_no_number_of_cores(root, tmp_path):
+def test_unlock_needs_no_number_of_cores(tmp_path):
     """README says so; the rules ask for the cores, which Snakemake then does not know."""
-    files = ["--snakefile", str(root / "Snakefile"), "--configfile", str(root / "config.yaml")]
-    done = run(["--unlock", *files, "--directory", str(tmp_path)], tmp_path)
+    done = snakemake(["--unlock", *FILES, "--directory", tmp_path])
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -58,7 +53,7 @@ def test_root_snakefile_has_no_logic(root):
         ({"datasets": {"main": {"sites": "outside.csv"}}}, ["atlantis", "embedded archive"]),
     ],
 )
-def test_wrong_configuration_stops_before_any_job_with_one_line(root, tmp_path, change, words):
+def test_wrong_configuration_stops_before_any_job_with_one_line(tmp_path, change, words):
     (tmp_path / "outside.csv").write_text("site,longitude,latitude\natlantis,-30.0,40.0\n")
     status, printed = Workflow(tmp_path).run(change=change)
     assert status != 0
@@ -69,13 +64,12 @@ def test_wrong_configuration_stops_before_any_job_with_one_line(root, tmp_path, 
     assert not Path(tmp_path, "results").exists()
 
 
-def test_default_run_is_the_promised_size(root, tmp_path):
-    files = ["--snakefile", str(root / "Snakefile"), "--configfile", str(root / "config.yaml")]
-    count = jobs(run(["--dry-run", "--cores", "8", *files, "--directory", str(tmp_path)], tmp_path).stdout)
+def test_default_run_is_the_promised_size(tmp_path):
+    count = jobs(snakemake(["--dry-run", "--cores", "8", *FILES, "--directory", tmp_path]).stdout)
     assert count["simulate"] >= 20 and count["train"] >= 5 * 5 and count["report"] == 1
 
 
-def test_rivals_and_ablations_cost_nothing_unless_asked(root, tmp_path):
+def test_rivals_and_ablations_cost_nothing_unless_asked(tmp_path):
     for target, trainings in (("all", {"s2-only", "anyband"}), ("rivals", RIVALS), ("ablations", ABLATIONS)):
         printed = Workflow(tmp_path).succeed("--dry-run", target=target)
         assert set(re.findall(r"Training ([\w-]+), seed", printed)) == set(trainings), target
@@ -83,7 +77,7 @@ def test_rivals_and_ablations_cost_nothing_unless_asked(root, tmp_path):
         assert re.findall(r"Writing (\S+)", printed) == [page]
 
 
-def test_a_target_without_experiments_is_one_line(root, tmp_path):
+def test_a_target_without_experiments_is_one_line(tmp_path):
     status, printed = Workflow(tmp_path).run(
         "--dry-run", change={"experiments": {"rivals": {"target": "all"}}}, target="rivals"
     )
@@ -93,16 +87,15 @@ def test_a_target_without_experiments_is_one_line(root, tmp_path):
     ]
 
 
-def test_every_method_has_the_same_number_of_trials(root, tmp_path):
+def test_every_method_has_the_same_number_of_trials(tmp_path):
     printed = Workflow(tmp_path).succeed("--dry-run", change={"tuning": {"trials": 3}}, target="tuning")
     trials = set(re.findall(r"Trial (\d+) of ([\w-]+)", printed))
     assert trials == {(str(trial), method) for method in ("s2-only", "anyband") for trial in range(3)}
     assert not re.search("Training|Evaluating|Writing", printed)
 
 
-def test_containerize_gives_a_recipe(root, tmp_path):
+def test_containerize_gives_a_recipe(tmp_path):
     """Snakemake writes one from the rules alone; ours, with everything in it, is envs/Containerfile."""
-    files = ["--snakefile", str(root / "Snakefile"), "--configfile", str(root / "config.yaml")]
-    done = run(["--containerize", *files, "--directory", str(tmp_path)], tmp_path)
+    done = snakemake(["--containerize", *FILES, "--directory", tmp_path])
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("FROM ")

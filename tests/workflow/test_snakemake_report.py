@@ -1,9 +1,8 @@
 """Snakemake's own report of a finished run: made offline, with the files that the rules register."""
 
 import re
-import subprocess
 
-from tiny_workflow import environment
+from tiny_workflow import snakemake
 
 NOWHERE = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9", "no_proxy": ""}
 """Every request to the network fails at once."""
@@ -11,8 +10,7 @@ NOWHERE = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:
 
 def test_snakemake_report_holds_page_figures_and_tables_and_needs_no_network(tiny_run, tmp_path):
     out = tmp_path / "workflow.html"
-    done = subprocess.run(tiny_run.command("--report", str(out)), cwd=tiny_run.folder, env=environment() | NOWHERE,
-                          capture_output=True, text=True)  # fmt: skip
+    done = snakemake(tiny_run.arguments("--report", str(out)), tiny_run.folder, **NOWHERE)
     assert done.returncode == 0, done.stderr[-2000:]
     html = out.read_text()
     assert not re.search(r"""<(?:script|link|img)[^>]*\s(?:src|href)=["']?https?://""", html)

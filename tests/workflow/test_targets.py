@@ -8,7 +8,7 @@ import pytest
 from anyband.config import merge
 from tiny_workflow import jobs
 
-METHODS = ["anyband", "anyband-no-synthetic", "anyband-cell-means"]
+METHODS = ["anyband", "anyband-no-synthetic"]
 FEW = {"experiments": {"ablations": {"methods": METHODS}}}
 
 

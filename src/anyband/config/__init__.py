@@ -4,8 +4,7 @@
 """
 
 from anyband.config.defaults import DEFAULT_METHODS, apply_inheritance, merge
-from anyband.config.loading import ComparisonSettings, Config, Evaluation, Run, load
-from anyband.config.reading import read_document
+from anyband.config.loading import ComparisonSettings, Config, Evaluation, Run, load, read_document
 from anyband.config.schema import (
     MODEL_NAMES,
     ConditionName,

@@ -1,6 +1,9 @@
 """Defaults of methods and experiments as documents, in which an entry may start as a copy of another one."""
 
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from anyband.config.schema import MODEL_NAMES, Dataset, Experiment, MethodSettings
 from anyband.products import EXTRA, PRODUCTS
@@ -8,60 +11,10 @@ from anyband.runtime import UserError, nearest
 
 Document = dict[str, Any]
 
-# Settings that tuning has chosen, as in docs/tuning/main.csv; trial 0 of the others did best.
-CHOSEN: dict[str, Document] = {
-    "analytic": {"learning_rate": 0.00845, "weight_decay": 0.0237, "options": {"length": 0.1, "noise": 0.01}},
-    "feature-fusion": {"learning_rate": 0.00796, "weight_decay": 0.00233, "options": {"fusion": "concat"}},
-    "hls-unified": {"learning_rate": 0.00236, "weight_decay": 0.0168},
-    "input-fusion": {"learning_rate": 0.00849, "weight_decay": 0.00199},
-    "l9-only": {"learning_rate": 0.00129, "weight_decay": 0.00849},
-    "pixel": {"learning_rate": 0.018, "weight_decay": 0.0193},
-    "prediction-fusion": {"learning_rate": 0.0057, "weight_decay": 0.0541},
-    "random-forest": {"options": {"levels": 18, "trees": 64}},
-    "s2-only": {"learning_rate": 0.00597, "weight_decay": 0.0356},
-}
-
-
-def _variant(parent: str, **options: bool | int | float | str) -> Document:
-    """A method that differs from another in some options."""
-    return {"inherits": parent, "options": options}
-
-
-# The methods of the ablations: each changes one thing of its parent.
-VARIANTS = {
-    "anyband-exact-responses": _variant("anyband", catalogue_response=0.0),
-    "anyband-gaussian-responses": _variant("anyband", catalogue_response=1.0),
-    "anyband-codes-only": _variant("anyband", spectral="codes"),
-    "anyband-posterior-only": _variant("anyband", spectral="posterior"),
-    "anyband-no-synthetic": _variant("anyband", synthetic=0.0),
-    "anyband-wider-bands": _variant("anyband", wider=0.5),
-    "anyband-coarser-pixels": _variant("anyband", coarser=0.5),
-    "anyband-cell-means": _variant("anyband", moments=1),
-    "anyband-scene": _variant("anyband", scene=True),
-    "anyband-pretrained": {"inherits": "anyband", "pretraining_steps": 1250},
-    "input-no-presence": _variant("input-fusion", presence=False),
-    "input-together-only": _variant("input-fusion", alone=False),
-    "feature-attention": _variant("feature-fusion", fusion="attention"),
-    "feature-mean": _variant("feature-fusion", fusion="mean"),
-    "feature-together-only": _variant("feature-fusion", alone=False),
-    "feature-full-size": _variant("feature-fusion", hidden=64, features=96, latent=64),
-    "prediction-mean": _variant("prediction-fusion", rule="mean"),
-    "prediction-product": _variant("prediction-fusion", rule="product"),
-    "prediction-full-size": _variant("prediction-fusion", dim=64, fine=32, hidden=64, features=48),
-    "hls-red-edge": _variant("hls-unified", red_edge=True),
-    "translation-frozen": _variant("translation", specialist="frozen"),
-    "translation-plain": _variant("translation", translator="plain"),
-}
-
-RIVALS = (
-    "dofa-style",
-    "panopticon-style",
-    "channelvit-style",
-    "senpa-style",
-    "ramen-style",
-    "atomizer-style",
-    "satlas",
-)
+_TABLE = yaml.safe_load(Path(__file__).with_name("methods.yaml").read_text(encoding="utf-8"))
+CHOSEN: dict[str, Document] = _TABLE["chosen"]
+VARIANTS: dict[str, Document] = _TABLE["variants"]
+RIVALS: list[str] = _TABLE["rivals"]
 
 
 def _specialist(product: str) -> Document:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from anyband.apply.harmonisers import HarmoniseTask, gaussian, harmoniser, target_sensor
+from anyband.apply.harmonisers import HarmoniseTask, harmoniser, target_sensor, trained
 from anyband.apply.harmonisers.bandpass import Bandpass
-from anyband.apply.harmonisers.gaussian import Gaussian
 from anyband.apply.harmonisers.resample import _cubic, resample
+from anyband.apply.harmonisers.trained import Gaussian
 from anyband.models.baselines.translation import Translation, TranslationOptions
 from anyband.models.core.normalisation import BandMoments, Statistics
 from anyband.models.core.storage import Recipe, save
@@ -101,7 +101,7 @@ def test_to_a_coarser_grid_pixels_are_averaged_without_the_invalid_ones():
 
 def test_the_gaussian_conversion_to_the_bands_at_hand_gives_them_back(tmp_path, monkeypatch):
     recipe = Recipe("analytic", "analytic", {"noise": 1e-4}, (10, 30), statistics().as_dict(), {}, 0)
-    monkeypatch.setattr(gaussian, "read_recipe", lambda run: recipe)
+    monkeypatch.setattr(trained, "read_recipe", lambda run: recipe)
     observation = landsat()
     found, valid = Gaussian(replace(task(LANDSAT, LANDSAT), run=tmp_path))(observation, QueryGrid(30.0, 16, 16))
     assert valid.all()

@@ -14,7 +14,7 @@ from anyband.sensors.platforms import products
 
 HARMONISERS = {
     "bandpass": "bandpass.Bandpass",
-    "analytic": "gaussian.Gaussian",
+    "analytic": "trained.Gaussian",
     "translation": "trained.Translated",
     "learned": "trained.Learned",
 }
