@@ -95,7 +95,8 @@ def test_no_name_stands_for_two_modules_or_two_classes():
 def test_what_reads_settings_and_results_needs_no_torch():
     parts = ("config", "conditions", "products", "methods", "statistics", "report")
     names = [name for name in MODULES if name.split(".")[1:2] and name.split(".")[1] in parts]
-    code = f"import importlib, sys; [importlib.import_module(n) for n in {names}]; sys.exit('torch' in sys.modules)"
+    code = f"import importlib, sys; [importlib.import_module(n) for n in {names}]\n"
+    code += "from anyband import methods; methods.labels(); sys.exit('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 

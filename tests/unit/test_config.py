@@ -37,6 +37,10 @@ def test_presets_are_valid_and_change_something(root, preset):
     assert preset_named(root, preset) != config.Config()
 
 
+def test_the_smoke_preset_makes_all_targets_small(root):
+    assert {len(entry.seeds) for entry in preset_named(root, "smoke").experiments.values()} == {2}
+
+
 def test_the_large_preset_takes_no_setting_that_was_tuned_at_the_small_size(root, monkeypatch):
     """A method's own learning rate wins over the experiment's, also over the one that the preset sets."""
     monkeypatch.setitem(defaults.CHOSEN, "feature-fusion", {"learning_rate": 0.008, "weight_decay": 0.03})

@@ -3,8 +3,6 @@
 import csv
 import json
 import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -13,6 +11,7 @@ import alberta
 from anyband.audit.gate import audit_stores
 from anyband.testing.provider_server import ProviderServer
 from audit_faults import C1_AS_C2, NOT_APPLIED, TWICE, damaged, exchange, move_grid, other_ground
+from step_process import run_step
 
 # (bias, RMSE, r, OLS slope) of Landsat against Sentinel-2 over the whole 30 km of the two scenes, two days apart:
 # reference figures of the pair's publisher, by Sentinel-2 band. The crop here holds a third of that ground.
@@ -58,8 +57,7 @@ def run(realdata, tmp_path_factory):
     with ProviderServer(root) as server:
         environment = os.environ | server.environment | {"HOME": str(folder)}
         for step, arguments in commands.items():
-            command = [sys.executable, "-m", f"anyband.steps.{step}", f"--settings={json.dumps(settings)}", *arguments]
-            done = subprocess.run(command, env=environment, capture_output=True, text=True)
+            done = run_step(step, [f"--settings={json.dumps(settings)}", *arguments], environment)
             assert done.returncode == 0, f"{step}: {done.stderr[-2000:]}"
     return folder
 

@@ -6,8 +6,7 @@ in its `sentinel-2-l2a`, and only those.
 """
 
 import json
-import subprocess
-import sys
+import os
 from contextlib import ExitStack
 from functools import cache
 
@@ -16,6 +15,7 @@ import pytest
 
 from anyband.testing.provider_apis import APIS
 from archive_run import Steps, serving, simulate
+from step_process import run_step
 
 SOUTHERN, NORTHERN = "elder", "alder"  # elder: one scene before and one after the first day of baseline 04.00
 TOLERANCE = 1e-9
@@ -89,8 +89,7 @@ def test_the_clamping_of_earth_search_is_all_that_differs(through):
 def audit(run):
     """Exit status, last line and findings of the audit of a run."""
     out = run.folder / "audit/main.json"
-    command = [sys.executable, "-m", "anyband.steps.audit", "--settings={}", f"--chips={run.store}", f"--out={out}"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = run_step("audit", ["--settings={}", f"--chips={run.store}", f"--out={out}"], os.environ)
     found = out if out.exists() else out.with_suffix(".failed.json")
     return done.returncode, (done.stderr.splitlines() or [""])[-1], json.loads(found.read_text())
 

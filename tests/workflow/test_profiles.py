@@ -128,8 +128,6 @@ def test_any_scheduler_gets_the_resources_and_gives_the_same_table(root, tmp_pat
             ["--set-resources", "train:runtime=900 * attempt"],
             "0 GPUs, 2700 minutes, and a job in partition (the default)",
         ),
-        (["--set-resources", "train:gpu=4", "train:slurm_partition=gpu"], "4 GPUs"),
-        (["--set-threads", "train=40"], "40 CPUs"),
     ],
 )
 def test_a_request_that_slurm_can_never_meet_is_one_line(root, tmp_path, tiny_run, options, said):
@@ -177,15 +175,17 @@ def test_every_target_is_planned_with_every_profile(root, tmp_path, name):
 
 
 @pytest.mark.parametrize("name", PROFILES[1:])
-def test_a_profile_gives_every_rule_more_memory_when_it_comes_back(root, name):
-    """What a rule asks for itself does not grow; whatever trains has its lines of a GPU."""
+def test_a_profile_names_rules_that_exist_and_gives_them_more_memory_when_they_come_back(root, name):
+    """Snakemake ignores resources of a rule that it does not know; what a rule asks for itself does not grow."""
     profile = yaml.safe_load((root / "workflow/profiles" / name / "profile.yaml").read_text())
-    for path in (root / "workflow/rules").glob("*.smk"):
-        for rule, body in re.findall(r"^rule (\w+):\n((?: .*\n|\n)+)", path.read_text(), re.M):
-            if "mem_mb=" in body:
-                assert "attempt" in profile["set-resources"][rule]["mem_mb"], rule
-            if "launcher" in body and name.startswith("slurm"):
-                assert "--signal=TERM" in profile["set-resources"][rule]["slurm_extra"], rule
+    makers = "".join(path.read_text() for path in (root / "workflow/rules").glob("*.smk"))
+    rules = dict(re.findall(r"^rule (\w+):\n((?: .*\n|\n)+)", makers, re.M))
+    for rule, body in rules.items():
+        if "mem_mb=" in body:
+            assert "attempt" in profile["set-resources"][rule]["mem_mb"], rule
+        if "launcher" in body and name.startswith("slurm"):  # what trains hears before its time ends
+            assert "--signal=TERM" in profile["set-resources"][rule]["slurm_extra"], rule
+    assert set(profile.get("set-threads", {})) | set(profile["set-resources"]) <= set(rules)
     assert "groups" not in profile, "a failed step would throw its site away, and what sbatch says is lost"
 
 
@@ -215,16 +215,3 @@ def test_a_profile_holds_only_keys_that_snakemake_and_its_plugins_know(root, tmp
         for key in given:
             assert hasattr(arguments, key.replace("-", "_")), key
         assert (arguments.executor or "local") == name.removesuffix("-paper")
-
-
-@pytest.mark.parametrize("name", PROFILES[1:])
-def test_a_profile_names_only_rules_that_exist(root, name):
-    """Snakemake ignores resources of a rule that it does not know."""
-    profile = yaml.safe_load((root / "workflow/profiles" / name / "profile.yaml").read_text())
-    rules = {
-        rule
-        for path in (root / "workflow/rules").glob("*.smk")
-        for rule in re.findall(r"^rule (\w+):", path.read_text(), re.M)
-    }
-    for key in ("set-threads", "set-resources", "groups"):
-        assert set(profile.get(key, {})) <= rules, key

@@ -68,12 +68,6 @@ def test_no_other_target_pays_for_extra_sensors(tmp_path):
     assert "search_extra" not in jobs(printed) and "/unseen" not in printed
 
 
-def test_smoke_preset_runs_the_target_too(tmp_path):
-    smoke = ROOT / "workflow/presets/smoke.yaml"
-    printed = Workflow(tmp_path).succeed("--dry-run", configs=[smoke], target="unseen")
-    assert jobs(printed)["train"] == 2 * len(Config().experiments["unseen"].methods)
-
-
 @pytest.fixture(scope="module")
 def unseen(tmp_path_factory):
     """A finished run of the target on the tiny preset, with a sensor that was just added."""
