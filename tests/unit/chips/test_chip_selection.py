@@ -81,6 +81,12 @@ def test_mapped_files_are_written_once(dataset, no_memory, monkeypatch):
     assert state == {path: path.stat().st_mtime_ns for path in (dataset[0] / ".cache").glob("*.npy")}
 
 
+def test_mapped_files_lie_where_the_environment_says(dataset, no_memory, tmp_path, monkeypatch):
+    monkeypatch.setenv("ANYBAND_CACHE", str(tmp_path / "own"))
+    load_split(*dataset, "train", PRODUCTS, CLASSES)
+    assert list((tmp_path / "own").glob("*/train.*.npy")) and not (dataset[0] / ".cache").exists()
+
+
 def test_files_of_a_store_that_was_written_anew_are_removed(dataset, no_memory):
     load_split(*dataset, "train", PRODUCTS, CLASSES)
     load_split(*dataset, "test", PRODUCTS, CLASSES)
