@@ -9,39 +9,21 @@ from anyband.models.core.normalisation import BandMoments
 from anyband.observation import BandGroup
 from anyband.sensors import Band, BandSet, SpectralResponse
 
-S2_10 = (("B02", 492, 66), ("B03", 560, 36), ("B04", 665, 31), ("B08", 833, 106))
-S2_20 = (
-    ("B05", 704, 15),
-    ("B06", 741, 15),
-    ("B07", 783, 20),
-    ("B8A", 865, 21),
-    ("B11", 1614, 91),
-    ("B12", 2202, 175),
-)
-S2_60 = (("B01", 443, 20), ("B09", 945, 20))
-L9_30 = (
-    ("coastal", 443, 16),
-    ("blue", 482, 60),
-    ("green", 561, 57),
-    ("red", 655, 37),
-    ("nir08", 865, 28),
-    ("swir16", 1609, 85),
-    ("swir22", 2201, 187),
-)
 
+def _bands(text: str) -> tuple[tuple[str, int, int], ...]:
+    """Name, centre and width in nm of every band of a list."""
+    entries = (entry.split() for entry in text.split(","))
+    return tuple((name, int(centre), int(width)) for name, centre, width in entries)
+
+
+S2_10 = _bands("B02 492 66, B03 560 36, B04 665 31, B08 833 106")
+S2_20 = _bands("B05 704 15, B06 741 15, B07 783 20, B8A 865 21, B11 1614 91, B12 2202 175")
+S2_60 = _bands("B01 443 20, B09 945 20")
+L9_30 = _bands("coastal 443 16, blue 482 60, green 561 57, red 655 37, nir08 865 28, swir16 1609 85, swir22 2201 187")
 # The names of HLS V2.0; B01 to B04, S30's B8A, B11, B12 and L30's B05 to B07 are the bands that both have.
-S30_30 = (
-    ("B01", 443, 16),
-    ("B02", 482, 60),
-    ("B03", 561, 57),
-    ("B04", 655, 37),
-    ("B05", 704, 15),
-    ("B06", 741, 15),
-    ("B07", 783, 20),
-    ("B08", 833, 106),
-    ("B8A", 865, 28),
-    ("B11", 1609, 85),
-    ("B12", 2201, 187),
+S30_30 = _bands(
+    "B01 443 16, B02 482 60, B03 561 57, B04 655 37, B05 704 15, B06 741 15, B07 783 20, B08 833 106, B8A 865 28,"
+    "B11 1609 85, B12 2201 187"
 )
 L30_30 = tuple((f"B0{i}", centre, fwhm) for i, (_, centre, fwhm) in enumerate(L9_30, start=1))
 

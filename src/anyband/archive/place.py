@@ -15,16 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from anyband.archive import stac_items
 from anyband.archive.item_properties import AssetFile, ItemDescription, hls_tags
-from anyband.archive.stac_items import (
-    DESCRIBED_MASK,
-    DESCRIBED_NODATA,
-    DESCRIBED_SCALE,
-    build_item,
-    described_id,
-    described_item,
-    item_id,
-)
 from anyband.config import Simulation
 from anyband.ground import CHIP_M
 from anyband.products import collection_of
@@ -72,7 +64,7 @@ class SiteWriter:
 
     def publish(self, info: ItemDescription, rasters: Mapping[str, Raster]) -> None:
         """Write the rasters of a scene (asset key -> raster) and its item."""
-        identifier = item_id(info)
+        identifier = stac_items.item_id(info)
         collection = collection_of(info.product)
         assets = {}
         for key, (grid, values, nodata) in rasters.items():
@@ -83,7 +75,7 @@ class SiteWriter:
             tags = hls_tags(info) if hls else {}
             write_raster(self.folder / "files" / path, values, crs, grid.transform, nodata, scale, tags)
             assets[key] = AssetFile(path, grid.epsg, grid.transform, grid.shape)
-        self.item(build_item(replace(info, assets=assets)))
+        self.item(stac_items.build_item(replace(info, assets=assets)))
 
     def item(self, item: dict[str, Any]) -> None:
         """Write the STAC item of a scene whose files exist."""
@@ -125,33 +117,33 @@ def publish_label(writer: SiteWriter, labels: NDArray[np.uint8], hidden: HiddenG
         generation_time=datetime(2022, 10, 28, tzinfo=UTC),
         simulated=writer.simulated,
     )
-    identifier = item_id(info)
+    identifier = stac_items.item_id(info)
     path = f"{collection_of('label')}/{identifier}/{identifier}_Map.tif"
     write_raster(writer.folder / "files" / path, raster.codes, epsg_crs(4326), raster.transform, 0)
     rows, columns = raster.codes.shape
     assets = {"map": AssetFile(path, 4326, raster.transform, (rows, columns))}
-    writer.item(build_item(replace(info, assets=assets)))
+    writer.item(stac_items.build_item(replace(info, assets=assets)))
 
 
 def publish_extra(writer: SiteWriter, product: str, overpass: Overpass, image: ExtraImage) -> None:
     """Publish one scene of an extra sensor: a file of all bands, a mask, and an item that describes every band."""
     info = writer.info(product, overpass, image.grid.epsg, cloud_percent(image.found))
-    identifier, collection = described_id(info, image.sensor), collection_of(product)
+    identifier, collection = stac_items.described_id(info, image.sensor), collection_of(product)
     rasters: dict[str, tuple[NDArray[Any], int, float | None]] = {
-        "image": (encode_hls(image.values), DESCRIBED_NODATA, DESCRIBED_SCALE),
-        "mask": (mask_values(image.found), DESCRIBED_MASK["no_data"], None),
+        "image": (encode_hls(image.values), stac_items.DESCRIBED_NODATA, stac_items.DESCRIBED_SCALE),
+        "mask": (mask_values(image.found), stac_items.DESCRIBED_MASK["no_data"], None),
     }
     for key, (values, nodata, scale) in rasters.items():
         path = writer.folder / "files" / collection / identifier / f"{identifier}_{key}.tif"
         write_raster(path, values, epsg_crs(image.grid.epsg), image.grid.transform, nodata, scale)
-    writer.item(described_item(info, image.sensor, image.grid))
+    writer.item(stac_items.described_item(info, image.sensor, image.grid))
 
 
 def mask_values(found: Detected) -> NDArray[np.uint8]:
     """The cloud mask of an extra sensor as published, (rows, columns)."""
-    values = np.full(found.cloud.shape, DESCRIBED_MASK["clear"], np.uint8)
+    values = np.full(found.cloud.shape, stac_items.DESCRIBED_MASK["clear"], np.uint8)
     for name, mask in (("thin_cirrus", found.cirrus), ("cloud_shadow", found.shadow), ("cloud", found.cloud)):
-        values[mask] = DESCRIBED_MASK[name]
+        values[mask] = stac_items.DESCRIBED_MASK[name]
     return values
 
 

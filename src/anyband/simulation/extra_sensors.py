@@ -16,22 +16,12 @@ from anyband.runtime import UserError
 from anyband.sensors import Sensor, get_sensor, platforms
 from anyband.sensors.band import CONCEPT_NM
 from anyband.sensors.platforms import description
-from anyband.simulation import cloud_masks
+from anyband.simulation import cloud_masks, instrument
 from anyband.simulation.atmosphere import Field, Optics, to_surface, to_top
 from anyband.simulation.brdf import true_factor
 from anyband.simulation.cloud_masks import MASK_BANDS
 from anyband.simulation.grids import PixelGrid, Sampler, interpolate, psf_operator, sentinel2_grid
-from anyband.simulation.instrument import (
-    COARSE_M,
-    SCENE_GAIN_SD,
-    HiddenWorld,
-    add_noise,
-    noise_terms,
-    sigma_from_mtf,
-    solar_irradiance,
-    true_response,
-)
-from anyband.simulation.instrument import unit_gain as gain_of
+from anyband.simulation.instrument import HiddenWorld
 from anyband.simulation.noise import stream
 
 # Largest error of a band's reflectance by the basis, before light and air: a fifth of the stored digit of 1e-4.
@@ -77,7 +67,7 @@ def imager_of(product: str) -> Imager:
         raise UserError(f"{platform}.yaml: key 'instrument' is missing, so its scenes cannot be simulated")
     return Imager(
         platform=platform,
-        psf_sigma=sigma_from_mtf(stated["mtf_at_nyquist"]),
+        psf_sigma=instrument.sigma_from_mtf(stated["mtf_at_nyquist"]),
         geolocation_sd_m=stated["geolocation_sd_m"],
         detector_shift_sd=stated["detector_shift_sd"],
         **{key: tuple(map(float, stated[key])) for key in ("noise_nm", "signal_to_noise", "detectors")},
@@ -111,7 +101,7 @@ def _top_of_atmosphere(world: HiddenWorld, product: str, sensor: Sensor, grid: P
     """Reflectance at the top of the atmosphere as measured, (bands, rows, columns)."""
     imager, platform = imager_of(product), imager_of(product).platform
     rng = stream(world.seed, world.place, world.overpass.key, product, "instrument")
-    responses = [true_response(band.response, platform, band.name) for band in sensor.bands]
+    responses = [instrument.true_response(band.response, platform, band.name) for band in sensor.bands]
     centres = np.array([response.centre_nm for response in responses])
     tables = world.landscape.library.band_values(responses)
     factors = {
@@ -136,7 +126,10 @@ def _top_of_atmosphere(world: HiddenWorld, product: str, sensor: Sensor, grid: P
     top = to_top(ground, _surroundings(world, ground, grid), world.spread(seen, grid))
     for band, centre in zip(top, centres, strict=True):
         sky.cover_up(band, float(centre))
-    gains = [gain_of(platform, band.name) * (1 + rng.normal(0, SCENE_GAIN_SD)) for band in sensor.bands]
+    gains = [
+        instrument.unit_gain(platform, band.name) * (1 + rng.normal(0, instrument.SCENE_GAIN_SD))
+        for band in sensor.bands
+    ]
     top *= np.array(gains, np.float32)[:, None, None]
     return _with_noise(rng, top, imager, centres, world.overpass.geometry.cos_sun)
 
@@ -173,10 +166,10 @@ def _ground(world: HiddenWorld, tables: NDArray[np.float32], shares: Field, samp
 def _surroundings(world: HiddenWorld, ground: Field, grid: PixelGrid) -> Field:
     """What the surroundings of every pixel reflect on average, (bands, rows, columns)."""
     y, x = grid.local_centres(world.hidden)
-    nodes = np.arange(world.air.aot.shape[0], dtype=np.float64) * COARSE_M
-    down = psf_operator(nodes, COARSE_M / 1.5, float(y[0]), grid.pixel_m, grid.rows).toarray()
-    right = psf_operator(nodes, COARSE_M / 1.5, float(x[0]), grid.pixel_m, grid.columns).toarray()
-    return interpolate(down @ ground @ right.T, 0.0, COARSE_M, grid, world.hidden)
+    nodes = np.arange(world.air.aot.shape[0], dtype=np.float64) * instrument.COARSE_M
+    down = psf_operator(nodes, instrument.COARSE_M / 1.5, float(y[0]), grid.pixel_m, grid.rows).toarray()
+    right = psf_operator(nodes, instrument.COARSE_M / 1.5, float(x[0]), grid.pixel_m, grid.columns).toarray()
+    return interpolate(down @ ground @ right.T, 0.0, instrument.COARSE_M, grid, world.hidden)
 
 
 def _stacked(bands: list[Optics]) -> Optics:
@@ -191,10 +184,10 @@ def _with_noise(
     ratios = np.interp(centres, imager.noise_nm, imager.signal_to_noise)
     terms = []
     for centre, ratio in zip(centres.tolist(), ratios.tolist(), strict=True):
-        radiance = solar_irradiance(centre) * REFERENCE_COS_SUN * REFERENCE_REFLECTANCE / np.pi
-        terms.append(noise_terms(centre, (radiance, ratio), cos_sun))
+        radiance = instrument.solar_irradiance(centre) * REFERENCE_COS_SUN * REFERENCE_REFLECTANCE / np.pi
+        terms.append(instrument.noise_terms(centre, (radiance, ratio), cos_sun))
     constant, shot = np.array(terms, np.float32).T[:, :, None, None]
-    return add_noise(rng, top, (constant, shot))
+    return instrument.add_noise(rng, top, (constant, shot))
 
 
 def _mask_bands(sensor: Sensor, values: Field) -> dict[str, Field]:

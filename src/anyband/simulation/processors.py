@@ -13,21 +13,11 @@ from pyproj import Transformer
 
 from anyband.sensors import get_sensor
 from anyband.sensors.platforms import MSI_TO_OLI
+from anyband.simulation import grids
 from anyband.simulation.atmosphere import Field, remove_adjacency, to_surface
 from anyband.simulation.brdf import c_factor
 from anyband.simulation.cloud_masks import COVER_THRESHOLD
-from anyband.simulation.grids import (
-    Image,
-    PixelGrid,
-    Sampler,
-    apply,
-    area_means,
-    hls_grid,
-    interpolate,
-    landsat_grid,
-    psf_operator,
-    sentinel2_grid,
-)
+from anyband.simulation.grids import Image, PixelGrid, Sampler
 from anyband.simulation.instrument import DEM_SIGMA_M, MSI, OLI, HiddenWorld, TopOfAtmosphere, observe
 from anyband.simulation.noise import stream
 from anyband.simulation.places import Overpass
@@ -41,13 +31,13 @@ TIRS_NOISE_K, ST_BIAS_K, ST_VARIATION_K = 0.15, 0.8, 0.5  # detector; retrieval 
 def observe_sentinel2(world: HiddenWorld) -> dict[str, TopOfAtmosphere]:
     """All bands of a Sentinel-2 acquisition at the top of the atmosphere."""
     bands = get_sensor(world.overpass.platform, "sentinel2").bands
-    grids = {pixel: sentinel2_grid(world.hidden, pixel) for pixel in (10, 20, 60)}
-    return {top.band.name: top for top in observe(world, [(band, grids[int(band.pixel_m)]) for band in bands], MSI)}
+    of_pixel = {pixel: grids.sentinel2_grid(world.hidden, pixel) for pixel in (10, 20, 60)}
+    return {top.band.name: top for top in observe(world, [(band, of_pixel[int(band.pixel_m)]) for band in bands], MSI)}
 
 
 def sen2cor(world: HiddenWorld, measured: Mapping[str, TopOfAtmosphere]) -> dict[str, Image]:
     """Surface reflectance as Sen2Cor makes it: one AOT per scene, adjacency removed, terrain corrected in part."""
-    coarse = sentinel2_grid(world.hidden, 60)
+    coarse = grids.sentinel2_grid(world.hidden, 60)
     incidence = Sampler(world.hidden, coarse, DEM_SIGMA_M)(world.incidence)
     first = world.hidden.x0 - coarse.left
     result = {}
@@ -57,7 +47,7 @@ def sen2cor(world: HiddenWorld, measured: Mapping[str, TopOfAtmosphere]) -> dict
         values = to_surface(top.values, spread)
         ground = _without_clouds(values, world.sky_on(top.grid).cover)
         values = remove_adjacency(values, world.surroundings(ground, top.grid), spread)
-        terrain = interpolate(incidence, 30.0 - first, 60.0, top.grid, world.hidden)
+        terrain = grids.interpolate(incidence, 30.0 - first, 60.0, top.grid, world.hidden)
         share = np.float32(assumed.direct_share)
         values /= (share * terrain + 1 - share) ** np.float32(1 - TERRAIN_LEFT_BY_SEN2COR)
         if top.band.concept == "water_vapour":
@@ -86,7 +76,7 @@ def lasrc(world: HiddenWorld, measured: Mapping[str, TopOfAtmosphere]) -> dict[s
 def landsat_level2(world: HiddenWorld) -> dict[str, Image]:
     """Landsat Collection 2 Level 2: reflective bands by LaSRC, and surface temperature in kelvin."""
     bands = get_sensor(world.overpass.platform, "landsat").bands
-    grid = landsat_grid(world.hidden)
+    grid = grids.landsat_grid(world.hidden)
     reflective = [(band, grid) for band in bands if band.quantity == "surface_reflectance"]
     result = lasrc(world, {top.band.name: top for top in observe(world, reflective, OLI)})
     result["lwir11"] = (grid, surface_temperature(world, grid))
@@ -111,7 +101,7 @@ def surface_temperature(world: HiddenWorld, grid: PixelGrid) -> Field:
     kelvin = Sampler(hidden, grid, TIRS_SIGMA_M)(sunny) + np.float32(air + rng.normal(0, ST_BIAS_K))
     nodes = grid.rows * 30 // 90 + 2
     error = rng.normal(0, ST_VARIATION_K, (nodes, nodes)) + rng.normal(0, TIRS_NOISE_K, (nodes, nodes))
-    kelvin += interpolate(error.astype(np.float32), 0.0, 90.0, grid, hidden)
+    kelvin += grids.interpolate(error.astype(np.float32), 0.0, 90.0, grid, hidden)
     sky = world.sky_on(grid)
     return np.asarray(kelvin - 5 * sky.shade - sky.cover * np.float32(rng.uniform(12, 35)), np.float32)
 
@@ -125,7 +115,7 @@ def uninformative_landsat(level2: Mapping[str, Image], world: HiddenWorld) -> di
     """
     bands = get_sensor(world.overpass.platform, "landsat").bands
     names = {band.concept: band.name for band in get_sensor("sentinel-2a", "sentinel2").bands}
-    grid = landsat_grid(world.hidden)
+    grid = grids.landsat_grid(world.hidden)
     rng = stream(world.seed, world.place, world.overpass.key, "uninformative")
     result = {}
     for band in bands[:-1]:
@@ -150,9 +140,9 @@ def _onto(image: Image, grid: PixelGrid, world: HiddenWorld, sigma_m: float) -> 
     y0, x0 = (float(axis[0]) for axis in source.local_centres(world.hidden))
     y, x = grid.local_centres(world.hidden)
     sigma = max(sigma_m, source.pixel_m / 2)
-    down = psf_operator(y, sigma, y0, source.pixel_m, source.rows)
-    right = psf_operator(x, sigma, x0, source.pixel_m, source.columns)
-    return apply(down, right, values)
+    down = grids.psf_operator(y, sigma, y0, source.pixel_m, source.rows)
+    right = grids.psf_operator(x, sigma, x0, source.pixel_m, source.columns)
+    return grids.apply(down, right, values)
 
 
 def encode_sentinel2(values: Field, baseline: str) -> NDArray[np.uint16]:
@@ -194,19 +184,22 @@ def half_pixel_cubic(image: Field) -> Field:
 
 def hls_s30(world: HiddenWorld, surface: Mapping[str, Image], nadir_sun_zenith: float) -> dict[str, Image]:
     """HLS S30: LaSRC reflectance on 30 m, c-factor to nadir, then seven bands adjusted to OLI."""
-    grid = hls_grid(world.hidden)
+    grid = grids.hls_grid(world.hidden)
     result = {}
     for band in get_sensor(world.overpass.platform, "hls_s30").bands:
         source, values = surface[band.name]
         slope, offset = MSI_TO_OLI[world.overpass.platform].get(band.concept, (1.0, 0.0))
         factor = slope * c_factor(band.concept, world.overpass.geometry, nadir_sun_zenith)
-        result[band.name] = (grid, area_means(values, int(source.pixel_m)) * np.float32(factor) + np.float32(offset))
+        result[band.name] = (
+            grid,
+            grids.area_means(values, int(source.pixel_m)) * np.float32(factor) + np.float32(offset),
+        )
     return result
 
 
 def hls_l30(world: HiddenWorld, level2: Mapping[str, Image], nadir_sun_zenith: float) -> dict[str, Image]:
     """HLS L30: LaSRC reflectance moved by half a pixel, c-factor to nadir; no band adjustment."""
-    grid = hls_grid(world.hidden)
+    grid = grids.hls_grid(world.hidden)
     names = {band.concept: band.name for band in get_sensor(world.overpass.platform, "landsat").bands}
     result = {}
     for band in get_sensor(world.overpass.platform, "hls_l30").bands:

@@ -24,20 +24,9 @@ from pathlib import Path
 from anyband.archive.http_server import Answer, ArchiveServer, ClientRequest, Respond, file_answer, json_answer
 from anyband.archive.stac_api import RequestError, not_found
 from anyband.archive.stac_items import BASE, HOST
+from anyband.testing import faults
 from anyband.testing import traps as trap_tables
-from anyband.testing.faults import (
-    AZURE_HOST,
-    CALM,
-    GONE,
-    HTML,
-    SLOW,
-    TOKENS,
-    TRUNCATED,
-    UNAVAILABLE,
-    Faults,
-    Weather,
-    lasting_faults,
-)
+from anyband.testing.faults import CALM, Faults, Weather
 from anyband.testing.provider_apis import APIS, OTHER_SENSORS
 from anyband.testing.provider_dialects import ADDRESS
 from anyband.testing.traps import FILES, MADE, make, stored_part
@@ -80,7 +69,7 @@ class ProviderServer(ArchiveServer):
         Readers of buckets sign requests, so they need keys: those of the user, or made-up ones for users without.
         """
         buckets = {"AWS_S3_ENDPOINT": S3_HOST, "AWS_HTTPS": "NO", "AWS_VIRTUAL_HOSTING": "FALSE"}
-        tokens = {"PC_SDK_SAS_URL": f"{BASE}{TOKENS}".rstrip("/")}
+        tokens = {"PC_SDK_SAS_URL": f"{BASE}{faults.TOKENS}".rstrip("/")}
         profiles = Path(os.environ.get("AWS_SHARED_CREDENTIALS_FILE") or Path.home() / ".aws/credentials")
         has_keys = "AWS_ACCESS_KEY_ID" in os.environ or profiles.is_file()
         return super().environment | buckets | tokens | ({} if has_keys else FAKE_KEYS)
@@ -92,15 +81,15 @@ class ProviderServer(ArchiveServer):
             if request.headers.get(READER_PAYS) != "requester":
                 return _xml(HTTPStatus.FORBIDDEN, "AccessDenied", "Access Denied")
             return self._file(request)
-        if request.host == AZURE_HOST:
+        if request.host == faults.AZURE_HOST:
             if not self.weather.admits(request.query):
                 reason = "Server failed to authenticate the request. Signature not valid in the specified time frame."
                 return _xml(HTTPStatus.FORBIDDEN, "AuthenticationFailed", reason)
             return self._file(request)
         if request.host != HOST:
             return respond(request)
-        if path.startswith(TOKENS):
-            return self._token(path.removeprefix(TOKENS))
+        if path.startswith(faults.TOKENS):
+            return self._token(path.removeprefix(faults.TOKENS))
         if path.split("/")[1] not in ("", *self.apis):
             return self._file(request)
         if path.rstrip("/").endswith("/search") and self.weather.search_fails():
@@ -119,18 +108,18 @@ class ProviderServer(ArchiveServer):
         """A file, unless a fault comes first."""
         path = self._path(request.path)
         lasting = self._lasting.get(stored_part(path))
-        if lasting == GONE:
+        if lasting == faults.GONE:
             raise not_found(f"the archive holds no file {path}")
         made = path.startswith(MADE)
         answer = file_answer(self._made(path) if made else self.holdings.file(stored_part(path)), path, request)
         fault = lasting or self.weather.file(path)
-        if fault == UNAVAILABLE:
+        if fault == faults.UNAVAILABLE:
             return _xml(HTTPStatus.SERVICE_UNAVAILABLE, "ServerBusy", "Egress is over the account limit.")
-        if fault == HTML:
+        if fault == faults.HTML:
             return Answer(HTTPStatus.OK, PAGE, {"Content-Type": "text/html; charset=utf-8"})
-        if fault == TRUNCATED:
+        if fault == faults.TRUNCATED:
             return replace(answer, pieces=[answer.content[: len(answer.content) // 2]])
-        return replace(answer, pieces=_slowly(answer.content, self.faults.slow_s)) if fault == SLOW else answer
+        return replace(answer, pieces=_slowly(answer.content, self.faults.slow_s)) if fault == faults.SLOW else answer
 
     def _path(self, path: str) -> str:
         """Path of a file in the holdings: the same for `files/...` and `made/...`, else that of `{bucket}/{key}`.
@@ -152,7 +141,7 @@ class ProviderServer(ArchiveServer):
         if self.faults == CALM:
             return {}
         items = trap_tables.apply_traps(self.traps, copy.deepcopy(self.holdings.items), trap_tables.STORED)
-        found = lasting_faults(self.faults, items)
+        found = faults.lasting_faults(self.faults, items)
         return {stored_part(href.removeprefix(ADDRESS)): kind for href, kind in found.items()}
 
     def _make(self, path: str) -> bytes:

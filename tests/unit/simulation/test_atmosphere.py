@@ -10,7 +10,6 @@ from anyband.simulation.atmosphere import (
     ASSUMED,
     Geometry,
     draw_air,
-    mixed,
     optics,
     rayleigh_thickness,
     remove_adjacency,
@@ -70,12 +69,6 @@ def test_another_aerosol_type_is_an_error_although_the_amount_is_right():
     surface = np.full((4, 4), 0.03, np.float32)
     top = to_top(surface, surface, optics(443, AOT, AEROSOLS["smoke"], GEOMETRY, 0.0))
     assert abs(to_surface(top, optics(443, AOT, ASSUMED, GEOMETRY, 0.0)) - surface).max() > 5e-4
-
-
-def test_mixture_ends_at_both_types():
-    smoke = AEROSOLS["smoke"]
-    assert mixed(ASSUMED, smoke, 0.0) == ASSUMED
-    assert mixed(ASSUMED, smoke, 1.0) == smoke
 
 
 def test_both_processors_are_wrong_and_not_in_the_same_way():

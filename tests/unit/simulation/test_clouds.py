@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from anyband.simulation.atmosphere import Geometry, Sky, draw_cloud_share, smoothstep
+from anyband.simulation.atmosphere import Geometry, Sky, draw_cloud_share
 from anyband.simulation.grids import HiddenGrid, sentinel2_grid
 
 HIDDEN = HiddenGrid(32632, 600_000.0, 5_400_000.0, 5.0, 816)
@@ -52,18 +52,8 @@ def test_clouds_are_bright_white_and_darker_in_the_swir():
     assert swir < 0.6 * blue
 
 
-def test_ground_without_cloud_or_cirrus_is_untouched():
-    on = sky_with_cloud().at(sentinel2_grid(HIDDEN, 20))
-    top = on.cover_up(np.full(on.cover.shape, 0.1, np.float32), 560)
-    np.testing.assert_array_equal(top[(on.cover == 0) & (on.cirrus == 0)], np.float32(0.1))
-
-
 def test_same_sky_on_all_grids():
     sky = sky_with_cloud()
     fine, coarse = (sky.at(sentinel2_grid(HIDDEN, pixel)).cover for pixel in (10, 20))
     averaged = fine.reshape(198, 2, 198, 2).mean(axis=(1, 3))
     np.testing.assert_allclose(averaged, coarse, atol=0.05)
-
-
-def test_smoothstep_stays_between_zero_and_one():
-    np.testing.assert_allclose(smoothstep(np.array([-1, 0, 0.5, 1, 9], np.float32)), [0, 0, 0.5, 1, 1])

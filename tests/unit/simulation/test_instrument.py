@@ -12,7 +12,6 @@ from anyband.simulation.instrument import (
     sigma_from_mtf,
     solar_irradiance,
     true_response,
-    unit_gain,
 )
 
 
@@ -38,12 +37,6 @@ def test_true_responses_are_one_to_two_nanometres_off_and_differ_between_units()
     )
 
 
-def test_gain_belongs_to_unit_and_band():
-    gains = {unit_gain(p, b) for p in ("landsat-8", "landsat-9") for b in ("red", "blue")}
-    assert len(gains) == 4
-    assert all(abs(gain - 1) < 0.05 for gain in gains)
-
-
 def test_point_spread_has_the_modulation_it_was_made_from():
     sigma = sigma_from_mtf(0.28)
     assert np.exp(-2 * (np.pi * sigma * 0.5) ** 2) == pytest.approx(0.28)
@@ -60,10 +53,3 @@ def test_noise_at_the_reference_radiance_is_the_specified_one(instrument):
         top = np.full((200, 200), level, np.float32)
         noisy = add_noise(np.random.default_rng(1), top, noise_terms(wavelength, reference, cos_sun))
         assert noisy.std() == pytest.approx(level / reference[1], rel=0.03), concept
-
-
-def test_every_band_has_noise():
-    for instrument, product in ((MSI, "sentinel2"), (OLI, "landsat")):
-        platform = "sentinel-2a" if product == "sentinel2" else "landsat-9"
-        for band in get_sensor(platform, product).bands:
-            assert band.concept in instrument.signal_to_noise or band.quantity == "surface_temperature"

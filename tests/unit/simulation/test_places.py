@@ -100,9 +100,3 @@ def test_sun_position_against_an_almanac():
     zenith, azimuth = sun_position(datetime(2022, 6, 21, 12, tzinfo=UTC), 0.0, 50.0)
     assert zenith == pytest.approx(26.56, abs=0.1)
     assert azimuth == pytest.approx(180, abs=0.5)
-
-
-def test_plan_is_reproducible_and_depends_on_the_seed():
-    place = PLACES[0]
-    assert plan(place, 2022) == plan(place, 2022)
-    assert plan(place, 2022) != plan(place, 2023)

@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 
-from anyband.sensors import SpectralResponse
 from anyband.simulation.land.spectra import DATA, load_library
 from surfaces import RESPONSES
 
@@ -20,11 +19,6 @@ def test_band_values_are_the_mean_of_the_spectra_under_the_response(library):
     spectra = library.coefficient[rows] @ library.basis
     expected = np.stack([response.mean(library.wavelength_nm, spectra) for response in RESPONSES], axis=1)
     np.testing.assert_allclose(library.band_values(RESPONSES)[rows], np.maximum(expected, 0), atol=1e-4)
-
-
-def test_bands_outside_the_spectra_are_refused(library):
-    with pytest.raises(ValueError, match="outside"):
-        library.band_values([SpectralResponse.gaussian(10_900.0, 600.0)])
 
 
 def test_reflectance_is_physical(library):

@@ -11,7 +11,8 @@ from anyband.simulation.realism_sums import moments
 from tools.realism import BEGIN, END, insert, read_pairs, relation, report
 
 
-def test_realism_report_covers_every_section(tmp_path):
+def test_realism_report_covers_every_section(tmp_path, monkeypatch):
+    monkeypatch.setattr("tools.realism.EXTENT_M", 960)
     simulate_place(load_places()[0], Simulation(), tmp_path / "aspen", 960)
     text = report(tmp_path)
     for heading in ("Spectra", "Level 2", "HLS", "Levels", "Sky"):
