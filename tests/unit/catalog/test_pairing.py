@@ -177,17 +177,18 @@ def test_the_satellite_of_hls_is_read_for_candidates_only_and_once():
     assert [(drop.landsat, drop.reason) for drop in identified.drops] == [("gone", "unusable")]
 
 
-def test_cloudy_matches_are_dropped_with_their_shares():
-    matches, _ = match_all([scene("sentinel2", "s")], [scene("landsat", "l")], s=Clarity(0.2, 0.5, 0.4))
+@pytest.mark.parametrize(
+    ("clarity", "reason", "detail"),
+    [
+        (Clarity(0.2, 0.5, 0.4), "cloudy", "clear in both 0.200 < 0.3 (Sentinel-2 0.500, Landsat 0.400)"),
+        (Clarity(0.1, 0.1, 1.0, seen=0.1), "no data", "data in both 0.100 < 0.3, although both footprints cover"),
+    ],
+)
+def test_cloudy_matches_and_those_without_data_are_told_apart(clarity, reason, detail):
+    matches, _ = match_all([scene("sentinel2", "s")], [scene("landsat", "l")], s=clarity)
     pairs, (drop,) = select_pairs(matches, 0.3)
     assert pairs == []
-    assert (drop.reason, drop.detail) == ("cloudy", "clear in both 0.200 < 0.3 (Sentinel-2 0.500, Landsat 0.400)")
-
-
-def test_scenes_without_data_are_not_called_cloudy():
-    matches, _ = match_all([scene("sentinel2", "s")], [scene("landsat", "l")], s=Clarity(0.1, 0.1, 1.0, seen=0.1))
-    _, (drop,) = select_pairs(matches, 0.3)
-    assert (drop.reason, drop.detail[:25]) == ("no data", "data in both 0.100 < 0.3,")
+    assert drop.reason == reason and drop.detail.startswith(detail)
 
 
 def test_the_smaller_gap_wins_then_the_clearer_sky():

@@ -71,13 +71,6 @@ def test_s30_twin_of_l30_b05_is_b8a_not_b08_and_so_on(concept, l30, s30, landsat
         assert matches == [names[product]], (product, platform)
 
 
-def test_same_name_in_l30_and_s30_is_not_the_same_band():
-    l30, s30 = get_sensor("landsat-8", "hls_l30"), get_sensor("sentinel-2a", "hls_s30")
-    for name in ("B05", "B06", "B07"):
-        assert l30.band(name).concept != s30.band(name).concept
-        assert abs(l30.band(name).response.centre_nm - s30.band(name).response.centre_nm) > 100
-
-
 def test_adjusted_s30_bands_carry_the_oli_response_and_the_others_keep_msi():
     s30, msi, oli = (
         get_sensor("sentinel-2b", "hls_s30"),
