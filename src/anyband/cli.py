@@ -134,14 +134,13 @@ def harmonise_score(
     out: Annotated[Optional[Path], typer.Option(help="CSV to write.")] = None,  # noqa: UP045
 ) -> None:
     """Compare what converters predict on test chips with what the other sensor saw there."""
-    from anyband.apply.harmonise_score import Scored, score
+    from anyband.apply.harmonise_score import score
     from anyband.runtime import write_csv
 
     splits = results / "splits" / f"{dataset}.csv"
     if out is not None:
         check_output("--out", out, [splits])
-    entries = [Scored.parse(text) for text in converter]
-    table = score(results / "chips" / dataset, splits, source, target, entries)
+    table = score(results / "chips" / dataset, splits, source, target, converter)
     if out is not None:
         write_csv(out, table.round(6))
     sys.stdout.write(table.round(4).to_string(index=False, na_rep="-") + "\n")

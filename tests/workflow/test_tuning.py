@@ -111,6 +111,7 @@ def test_a_trial_does_not_read_the_test_split(tuned, tmp_path):
     assert float(first[-1][1]) == pytest.approx(float(second[-1][1]), abs=0.02)
 
 
+@pytest.mark.slow
 def test_the_command_shows_the_ledger_and_where_the_preset_lies(tuned):
     """Run where config.yaml and the rules lie, as a person does."""
     for name in ("Snakefile", "workflow", "src"):

@@ -5,7 +5,7 @@ alike. Only what was valid in both is scored.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,27 +26,11 @@ SPECTRA_M = 60.0
 """Grid on which spectra are compared: the coarsest native one."""
 
 
-@dataclass(frozen=True)
-class Scored:
-    """A harmoniser to be scored: its name, and the run that it needs, if any."""
-
-    method: str
-    run: Path | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> "Scored":
-        """From `NAME` or `NAME=RUN`."""
-        name, _, run = text.partition("=")
-        return cls(name, Path(run) if run else None)
-
-
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Reference and estimate (N, h, w, bands), and where both are valid (N, h, w)."""
 
 
-def score(
-    chips: Path, splits: Path, source: str, target: str, entries: Sequence[Scored], split: str = "test"
-) -> pd.DataFrame:
+def score(chips: Path, splits: Path, source: str, target: str, entries: Sequence[str]) -> pd.DataFrame:
     """RMSE and bias per band, and over the bands that all harmonisers predict also the spectral angle.
 
     Args:
@@ -54,8 +38,7 @@ def score(
         splits: the table of splits.
         source: product at hand.
         target: product that is predicted.
-        entries: harmonisers.
-        split: which chips.
+        entries: harmonisers by name, with the run that one needs as `NAME=RUN`.
 
     Returns:
         Columns converter, band, rmse, bias (reflectance), sam_deg (degrees); bands that a harmoniser does not predict
@@ -66,9 +49,9 @@ def score(
     """
     if source == target:
         raise UserError(f"--source and --target are both {source}")
-    table = load_split(chips, splits, split, {source, target}, NAMES)
+    table = load_split(chips, splits, "test", {source, target}, NAMES)
     pairs = list(pairs_of(table, source, target))
-    made = {entry.method: _harmonisers(entry, pairs, source, target) for entry in entries}
+    made = {entry.partition("=")[0]: _harmonisers(entry, pairs, source, target) for entry in entries}
     names = [{band.name for band in next(iter(found.values())).bands} for found in made.values()]
     shared = set.intersection(*names)
     rows = []
@@ -98,15 +81,15 @@ def pairs_of(table: ChipDataset, source: str, target: str) -> Iterator[tuple[np.
 
 
 def _harmonisers(
-    entry: Scored, pairs: Sequence[tuple[np.ndarray, tuple[str, str]]], source: str, target: str
+    entry: str, pairs: Sequence[tuple[np.ndarray, tuple[str, str]]], source: str, target: str
 ) -> dict[tuple[str, str], Harmoniser]:
     """A harmoniser for every pair of platforms."""
-    found = {}
+    found, (method, _, run) = {}, entry.partition("=")
     for pair in dict.fromkeys(pair for _, pair in pairs):
         known = get_sensor(pair[0], source)
         bands = tuple(band for band in known.bands if band.quantity == "surface_reflectance")
-        task = HarmoniseTask(bands, pair[0], source, get_sensor(pair[1], target), entry.run)
-        found[pair] = harmoniser(entry.method, task)
+        task = HarmoniseTask(bands, pair[0], source, get_sensor(pair[1], target), Path(run) if run else None)
+        found[pair] = harmoniser(method, task)
     return found
 
 

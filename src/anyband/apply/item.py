@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urljoin
@@ -174,32 +174,16 @@ def _absolute(href: str, place: str) -> str:
 def from_acquisition(acquisition: Acquisition) -> OpticalItem:
     """The item of an acquisition of a known product, described by the registry."""
     sensor = get_sensor(acquisition.platform, acquisition.product)
-    layers = tuple(
-        Layer(
-            found.item,
-            found.asset,
-            found.href,
-            found.epsg,
-            0.0,
-            found.transform,
-            found.shape,
-            dtype=found.dtype,
-            nodata=found.nodata,
-            index=found.index,
-            count=None,
-            band=name,
-            concept=sensor.band(name).concept,
-            response=sensor.band(name).response,
-            gsd_m=sensor.band(name).gsd_m,
-            scale=found.scale,
-            offset=found.offset,
-        )
-        for name, found in acquisition.bands.items()
-    )
+    layers = []
+    for name, found in acquisition.bands.items():
+        known = sensor.band(name)
+        told: dict[str, Any] = {entry.name: getattr(found, entry.name) for entry in fields(RasterAsset)}
+        told |= {"pixel_m": 0.0, "count": None, "store_shift": 0}  # pixels are the file's own, numbers as stored
+        told |= {"concept": known.concept, "response": known.response, "gsd_m": known.gsd_m}
+        layers.append(Layer(**told, band=name, scale=found.scale, offset=found.offset))
     facts = scene_row(acquisition.datetime, **{name: getattr(acquisition, name) for name in ANGLES})
-    return OpticalItem(
-        acquisition.item_id, acquisition.product, acquisition.platform, acquisition.epsg, layers, acquisition.qa, facts
-    )
+    own = acquisition.item_id, acquisition.product, acquisition.platform, acquisition.epsg
+    return OpticalItem(*own, tuple(layers), acquisition.qa, facts)
 
 
 def describe(item: RawItem, ignore_mask: bool = False) -> OpticalItem:
