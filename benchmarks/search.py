@@ -100,7 +100,7 @@ def by_catalogue():
     for number, (source, query) in enumerate(queries()):
         if number % len(REPEAT) == 0:
             catalogue = Catalogue(source.endpoint)
-        found += len(catalogue.search(query, source.page).items)
+        found += len(catalogue.search(query, source.page))
     return found
 
 

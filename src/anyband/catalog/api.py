@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urljoin
@@ -20,14 +19,6 @@ ROUNDED_DEG = 1e-5
 """Boxes of items are rounded, some to less than their footprints."""
 
 _ITEM_SEARCH = re.compile(r"https://api\.stacspec\.org/v1\.[^/]+/item-search/?")
-
-
-@dataclass(frozen=True)
-class Found:
-    """Raw items, each once, sorted by id; `repeated` were sent more than once over the pages."""
-
-    items: list[dict[str, Any]]
-    repeated: int
 
 
 class Catalogue:
@@ -57,8 +48,8 @@ class Catalogue:
         pages = self._io.get_pages(self._linked("data")[0][0], member="collections")
         return [str(entry["id"]) for page in pages for entry in page["collections"]]
 
-    def search(self, query: Mapping[str, Any], page: int) -> Found:
-        """All items that a query finds.
+    def search(self, query: Mapping[str, Any], page: int) -> list[dict[str, Any]]:
+        """All raw items that a query finds, each once, sorted by id.
 
         Args:
             query: `collections` (one), `bbox` and, if wanted, `datetime`, as in a STAC search. Only boxes are asked
@@ -71,17 +62,13 @@ class Catalogue:
         """
         url, method = self._search_link()
         items: dict[str, dict[str, Any]] = {}
-        repeated = 0
         for box in _boxes(query["bbox"]):
             part = {**query, "bbox": box}
-            here: dict[str, dict[str, Any]] = {}
             for item in ItemSearch(url, method=method, stac_io=self._io, limit=page, **part).items_as_dicts():
                 self._check(item, part)
-                known = here.get(item["id"])
-                repeated += known is not None
-                here[item["id"]] = item if known is None else max(known, item, key=_version)
-            items |= here
-        return Found([unsigned(items[key], SECRETS) for key in sorted(items)], repeated)
+                known = items.get(item["id"])  # over pages, or on both sides of 180 degrees, it may come twice
+                items[item["id"]] = item if known is None else max(known, item, key=_version)
+        return [unsigned(items[key], SECRETS) for key in sorted(items)]
 
     def _search_link(self) -> tuple[str, str]:
         """Address and method of the search; POST where the API takes it."""

@@ -1,6 +1,5 @@
 """Rule search: ask the catalogue for the scenes and the label of one site and write one manifest a product."""
 
-import sys
 from functools import cache
 
 from anyband.catalog.api import Catalogue
@@ -37,15 +36,12 @@ def main() -> None:
         days = None if product == "label" else (settings.start, settings.end)
         query = site_query(site, source.collection, days)
         found = open_catalogue(source.endpoint, source.key).search(query, source.page)
-        if not found.items and product in NEEDED:
+        if not found and product in NEEDED:
             when = f" from {days[0]} to {days[1]}" if days else ""
             place = f"site {site.name} ({site.longitude:g}, {site.latitude:g})"
             what = f"no {source.collection} items{when} in {source.endpoint}"
             raise UserError(f"{place}: {product} missing, {what}: change site, dates or catalog")
-        if found.repeated:
-            repeated = f"{found.repeated} items of {source.collection} twice, kept once"
-            sys.stderr.write(f"anyband: {source.endpoint} sent {repeated}\n")
-        manifests[product] = (source.endpoint, query, found.items)
+        manifests[product] = (source.endpoint, query, found)
     for product, manifest in manifests.items():
         write_manifest(arguments.out_dir / f"{product}.json", *manifest)
 

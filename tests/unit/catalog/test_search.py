@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from anyband.catalog import api as catalogue_api
 from anyband.catalog import pages
-from anyband.catalog.api import Catalogue, Found
+from anyband.catalog.api import Catalogue
 from anyband.catalog.manifests import read_manifest, site_query, write_manifest
 from anyband.catalog.sites import Site
 from anyband.providers import Key
@@ -136,7 +136,7 @@ def test_items_of_all_pages_come_once_sorted_and_unchanged():
     """Items that come twice over two pages, and in another order each time, must give one and the same manifest."""
     found = items(3)
     with api([([found[2], found[0]], {}), [found[0], found[1]]]) as fake:
-        assert find(fake) == Found(found, repeated=1)
+        assert find(fake) == found
     assert fake.asked[0] == {
         "collections": ["landsat-c2-l2"],
         "bbox": QUERY["bbox"],
@@ -151,7 +151,7 @@ def test_the_later_version_of_an_item_that_changes_between_pages_stays(order):
     for version, day in zip(versions, ("2022-06-01", "2022-06-02"), strict=True):
         version["properties"] = version["properties"] | {"updated": f"{day}T00:00:00Z"}
     with api([([versions[order[0]]], {}), [versions[order[1]]]]) as fake:
-        assert find(fake) == Found([versions[1]], repeated=1)
+        assert find(fake) == [versions[1]]
 
 
 def test_signatures_do_not_reach_a_manifest():
@@ -162,7 +162,7 @@ def test_signatures_do_not_reach_a_manifest():
     item["assets"]["red"]["alternate"] = {"s3": {"href": "https://b.s3.amazonaws.com/a.tif?X-Amz-Signature=SECRET"}}
     item["assets"]["tilejson"]["href"] = "https://a.test/tilejson.json?collection=landsat-c2-l2&item=a"
     with api([[item]]) as fake:
-        (found,) = find(fake).items
+        (found,) = find(fake)
     assert "SECRET" not in json.dumps(found)
     assert found["assets"]["blue"]["href"] == plain["blue"]
     assert found["assets"]["tilejson"]["href"].endswith("?collection=landsat-c2-l2&item=a")
@@ -183,7 +183,7 @@ def test_a_failed_page_is_asked_for_again_and_earlier_ones_are_not(no_waits):
     found = items(3)
     failures = [503] * (pages.RETRIES + 1) * 2
     with api([([found[0]], {}), *failures, ([found[1]], {}), "<html>busy</html>", [found[2]]]) as fake:
-        assert find(fake).items == found
+        assert find(fake) == found
     first, *second, third, again = [asked.get("token") for asked in fake.asked]
     assert first is None
     assert second == [1] * (len(failures) + 1)
@@ -198,7 +198,7 @@ def test_a_page_that_is_too_large_is_halved_and_the_search_goes_on(status):
     tries = 1 if status == 413 else pages.RETRIES + 1
     with api([([found[0]], {}), *[status] * tries, [found[1]]]) as fake:
         fake.answers[0] = ([found[0]], {"method": "POST", "body": {"next": "a", "limit": 50}})
-        assert find(fake, page=50).items == found
+        assert find(fake, page=50) == found
     assert [asked["limit"] for asked in fake.asked] == [50] * (tries + 1) + [25]
     assert fake.asked[-1]["next"] == "a"
 
@@ -206,7 +206,7 @@ def test_a_page_that_is_too_large_is_halved_and_the_search_goes_on(status):
 def test_an_answer_that_is_cut_off_is_asked_for_again():
     found = items(2)
     with api([([found[0]], {}), CUT, [found[1]]]) as fake:
-        assert find(fake).items == found
+        assert find(fake) == found
     assert [asked.get("token") for asked in fake.asked] == [None, 1, 1]
 
 
@@ -223,7 +223,7 @@ def test_the_paging_of_every_provider(name, tmp_path, monkeypatch):
         assert collection in catalogue.collections()
         query = site_query(SITE, collection, (date(2022, 5, 2), date(2022, 5, 31)))
         found = [catalogue.search(query, page) for page in (100, 2, 1)]
-    assert len(found[0].items) == 4
+    assert len(found[0]) == 4
     assert found[0] == found[1] == found[2]
 
 
@@ -232,7 +232,7 @@ def test_next_links_by_get_by_post_and_merged():
     with api([]) as fake:
         merged = {"method": "POST", "merge": True, "body": {"page": 2}}
         fake.answers = [([found[0]], merged), ([found[1]], {}), ([found[2]], {"href": "/search?cursor=x"}), [found[3]]]
-        assert find(fake).items == found
+        assert find(fake) == found
     assert fake.asked[1] == fake.asked[0] | {"page": 2}
     assert fake.asked[2] == {"token": 2}
     assert fake.asked[3] == {"cursor": "x"}
@@ -240,7 +240,7 @@ def test_next_links_by_get_by_post_and_merged():
 
 def test_an_api_without_post_is_searched_by_get():
     with api([500, 500, 500, 500, items(2)], methods=["GET"]) as fake:
-        assert len(find(fake).items) == 2
+        assert len(find(fake)) == 2
     west, south, east, north = QUERY["bbox"]
     assert fake.asked[-1] == {
         "collections": "landsat-c2-l2",
@@ -253,7 +253,7 @@ def test_an_api_without_post_is_searched_by_get():
 def test_an_empty_page_does_not_end_a_search_and_two_do():
     found = items(2)
     with api([([found[0]], {}), ([], {}), ([found[1]], {}), ([], {}), ([], {}), 400]) as fake:
-        assert find(fake).items == found
+        assert find(fake) == found
 
 
 def test_pages_that_go_round_in_a_circle_are_found_out():
@@ -314,7 +314,7 @@ def test_a_key_goes_to_its_own_api_alone_and_into_no_manifest(key, sent, monkeyp
         home.moved = {"/collections": (307, f"{other.url}/collections?page=2")}
         catalogue = Catalogue(home.url, key)
         catalogue.collections()
-        (first, second) = catalogue.search(QUERY, 100).items
+        (first, second) = catalogue.search(QUERY, 100)
     assert home.sent(key) == [sent] * 3
     assert other.sent(key) == [None] * len(other.requests)
     assert len(other.requests) >= 3
@@ -349,7 +349,7 @@ def test_a_redirection_that_loses_the_search_is_named(status):
 def test_a_redirection_that_keeps_the_search_is_followed():
     with api([items(1)]) as fake:
         fake.moved = {"/search": (308, "/search/")}
-        assert len(find(fake).items) == 1
+        assert len(find(fake)) == 1
 
 
 @pytest.mark.parametrize("goal", ["http://stac.internal.invalid:8080", "{url}/nowhere"])
@@ -407,7 +407,7 @@ def test_a_certificate_that_is_not_trusted_is_tried_once_and_one_variable_mends_
         for name in CERTIFICATES:
             with monkeypatch.context() as environment:
                 environment.setenv(name, str(tmp_path / "own.pem"))
-                assert len(find(fake).items) == 1
+                assert len(find(fake)) == 1
                 with rasterio.Env(**gdal_env()), pytest.raises(UserError, match="response code: 501"):
                     read_raster(f"{fake.url}/x.tif", lambda source: source.count, "item X")
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "nothing.pem"))
@@ -430,7 +430,7 @@ def self_signed(folder):
 def test_any_release_of_item_search_will_do(release):
     """LP DAAC names a release candidate; pystac-client would refuse 1.1."""
     with api([items(1)], conforms_to=[f"https://api.stacspec.org/v{release}/item-search"]) as fake:
-        assert len(find(fake).items) == 1
+        assert len(find(fake)) == 1
 
 
 def test_collections_of_all_pages():
@@ -466,7 +466,7 @@ def test_an_item_that_lasts_into_the_interval_belongs_to_it():
     item["properties"] |= {"datetime": "2022-04-30T23:59:50Z", "start_datetime": "2022-04-30T23:59:50Z"}
     item["properties"] |= {"end_datetime": "2022-05-01T00:00:14Z"}
     with api([[item]]) as fake:
-        assert len(find(fake).items) == 1
+        assert len(find(fake)) == 1
 
 
 def test_a_site_across_the_antimeridian_is_asked_for_in_two_boxes():
@@ -475,7 +475,7 @@ def test_a_site_across_the_antimeridian_is_asked_for_in_two_boxes():
     query = site_query(site, "landsat-c2-l2", None)
     there = make_item("landsat", footprint=square(180.0, -17.0))
     with api([[there]]) as fake:
-        assert find(fake, query) == Found([there], repeated=0)
+        assert find(fake, query) == [there]
     west, south, east, north = query["bbox"]
     assert [asked["bbox"] for asked in fake.asked] == [[west, south, 180.0, north], [-180.0, south, east, north]]
 

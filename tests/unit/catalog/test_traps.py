@@ -141,7 +141,7 @@ def serve(world, monkeypatch):
         found = {}
         for product, source in sources(catalogue.endpoint, lambda url: catalogue.collections()).items():
             query = site_query(site, source.collection, None if product == "label" else interval)
-            found[product] = catalogue.search(query, source.page).items
+            found[product] = catalogue.search(query, source.page)
             for item in found[product] if change else ():
                 change(product, item)
         return found
