@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from anyband.chips import cache
+from anyband.chips import chip_selection
 from anyband.chips.dataset import ChipDataset, Crop, load_split
 from anyband.config import DEFAULT_METHODS, Experiment, Training
 from anyband.landcover import LABEL_PIXEL_M, SCORED
@@ -196,11 +196,11 @@ def compare(table: ChipDataset, items: Items, steps: list[tuple[np.ndarray, Crop
 @contextmanager
 def everything_mapped():
     """No memory for pixels: the split is mapped from files."""
-    share, cache.MEMORY_SHARE = cache.MEMORY_SHARE, 0.0
+    share, chip_selection.MEMORY_SHARE = chip_selection.MEMORY_SHARE, 0.0
     try:
         yield
     finally:
-        cache.MEMORY_SHARE = share
+        chip_selection.MEMORY_SHARE = share
 
 
 def resident_mb(field: str) -> float:

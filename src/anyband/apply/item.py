@@ -19,8 +19,8 @@ from anyband.catalog.items.raw_item import RawItem
 from anyband.observation import scene_row
 from anyband.raster.access import file_path
 from anyband.raster.asset import QualityAsset, RasterAsset, UnusableItemError
+from anyband.raster.credentials import certificates, is_untrusted, untrusted_line
 from anyband.raster.quality_layers import BITS, DECODERS
-from anyband.raster.trust import certificates, is_untrusted, untrusted_line
 from anyband.runtime import UserError
 from anyband.sensors import SpectralResponse, get_sensor
 

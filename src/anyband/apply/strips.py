@@ -20,9 +20,9 @@ from anyband.ground import Array, northing_shift
 from anyband.observation import BandGroup, Observation, QueryGrid
 from anyband.products import Encoding
 from anyband.raster.asset import RasterAsset
-from anyband.raster.header import Header
+from anyband.raster.header import Header, read_metric_header
 from anyband.raster.quality_layers import DECODERS
-from anyband.raster.rows import RowFile, read_metric_header
+from anyband.raster.windows import RowFile
 from anyband.runtime import UserError
 from anyband.sensors import Band, BandSet
 

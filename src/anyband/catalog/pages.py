@@ -23,7 +23,7 @@ from urllib3.exceptions import MaxRetryError
 
 from anyband.providers import Key
 from anyband.raster.access import SECRETS, without_secrets
-from anyband.raster.trust import certificates, is_untrusted, untrusted_line
+from anyband.raster.credentials import certificates, is_untrusted, untrusted_line
 from anyband.runtime import UserError
 
 if TYPE_CHECKING:

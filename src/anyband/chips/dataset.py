@@ -1,8 +1,8 @@
 """A split in memory: integers as stored, turned into reflectance and validity only for the batch that is asked for.
 
-Pixels lie in one array per band group, in memory or mapped from a file (`chips.cache`). Reading changes nothing in
-them, so any number of threads and worker processes may ask one table for batches; which chips and crops a step gets
-follows from the seed alone, not from who asks.
+Pixels lie in one array per band group, in memory or mapped from a file (`chip_selection.hold_arrays`). Reading changes
+nothing in them, so any number of threads and worker processes may ask one table for batches; which chips and crops a
+step gets follows from the seed alone, not from who asks.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -15,14 +15,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from anyband.chips.cache import cache_folder, hold_arrays
 from anyband.chips.chip_selection import (
     BandGrid,
     Selection,
+    cache_folder,
     clear_plan,
     common_grids,
     common_side,
     content_key,
+    hold_arrays,
     label_plan,
     select_chips,
     values_plan,

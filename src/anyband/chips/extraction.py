@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 
 from anyband.catalog.pairs.scene_pair import ScenePair
-from anyband.chips.labels import SiteLabels
 from anyband.chips.read_plan import Group, Part, band_groups, plan_bands
-from anyband.chips.screening import Screening, quality_layer, read_quality, screen
+from anyband.chips.screening import Screening, SiteLabels, quality_layer, read_quality, screen
 from anyband.chips.shards import SHARD_CHIPS, Shards, checksum
 from anyband.chips.site_index import ShardReport, SiteIndex
 from anyband.chips.store import StoreWriter, new_store

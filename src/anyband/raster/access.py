@@ -1,9 +1,9 @@
 """How addresses are opened: GDAL's settings, signing at the moment of reading, patience, and what went wrong.
 
 Manifests hold unsigned addresses. What opens them comes from the environment or the user's own files only, and is in
-no message: files of the Planetary Computer want a token of its own (`sas`); those of LP DAAC an Earthdata login, from
-`EARTHDATA_TOKEN` or `~/.netrc` (with which curl shows the password to the file server too, where the login leads back
-to, so a token is better); those in Amazon's S3 the user's AWS credentials, who pays for the transfer.
+no message: files of the Planetary Computer want a token of its own (`credentials`); those of LP DAAC an Earthdata
+login, from `EARTHDATA_TOKEN` or `~/.netrc` (with which curl shows the password to the file server too, where the login
+leads back to, so a token is better); those in Amazon's S3 the user's AWS credentials, who pays for the transfer.
 """
 
 import logging
@@ -18,8 +18,7 @@ from typing import Any, Literal, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 from anyband.raster.asset import UnusableItemError
-from anyband.raster.sas import cache_folder, forget_token, sas_token
-from anyband.raster.trust import certificates, is_untrusted, untrusted_line
+from anyband.raster.credentials import cache_folder, certificates, forget_token, is_untrusted, sas_token, untrusted_line
 from anyband.runtime import UserError
 
 T = TypeVar("T")

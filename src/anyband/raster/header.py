@@ -1,15 +1,17 @@
-"""What a file's header says, compared with what its item announces, before any pixel is believed."""
+"""What a file says of itself, before any pixel is believed: its header, compared with its item, and what is invalid."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from anyband.ground import Affine6
+from anyband.ground import Affine6, Array
 from anyband.raster.access import read_raster
 from anyband.raster.asset import ContradictionError, RasterAsset
+from anyband.runtime import UserError
 
 SAME_PLACE = 0.1
 """Pixels by which two CRS may differ: HLS files name no datum but are WGS 84; a wrong zone or hemisphere is far off."""
@@ -27,7 +29,7 @@ class Header:
         tile: rows and columns of its internal tiles (or strips).
         dtypes, scales, offsets: of its bands.
         names: descriptions of its bands, "" where there is none, and
-        data_bands: how many of its bands are not alpha; of files that are read row by row (`rows`).
+        data_bands: how many of its bands are not alpha; of files that are read row by row (`windows.RowFile`).
     """
 
     epsg: int | None
@@ -49,6 +51,26 @@ def read_header(asset: RasterAsset) -> Header:
         UserError: access is refused, or the provider stays out of reach.
     """
     return read_raster(asset.href, lambda source: check_header(source, asset), asset.name)
+
+
+def read_metric_header(asset: RasterAsset) -> Header:
+    """Open a file for its header, which must have square pixels in metres.
+
+    Raises:
+        UserError: unreadable, not on a north-up grid in metres, or not where the item says.
+    """
+
+    def act(source: Any) -> Header:
+        if source.crs is None or not source.crs.is_projected or source.crs.linear_units_factor[1] != 1:
+            raise UserError(f"{asset.name}: its CRS is not in metres, reproject the file to UTM first")
+        pixel, across, _, along, down, _ = transform = tuple(source.transform)[:6]
+        if across or along or pixel <= 0 or not math.isclose(pixel, -down):
+            raise UserError(f"{asset.name}: transform {transform} is not a north-up grid of square pixels")
+        names = tuple((name or "").strip() for name in source.descriptions)
+        data = sum(colour.name != "alpha" for colour in source.colorinterp)
+        return replace(check_header(source, asset), names=names, data_bands=data)
+
+    return read_raster(asset.href, act, asset.name)
 
 
 def check_header(source: Any, asset: RasterAsset) -> Header:
@@ -114,3 +136,51 @@ def _transformed(wkt: str, epsg: int, x: float, y: float) -> tuple[float, float]
     except CRSError:
         return None
     return there_x, there_y
+
+
+NODATA_DIGITS = 1e-5
+"""Relative difference of two floats that are one nodata value, written with fewer digits somewhere."""
+Invalid = Callable[[Array, Any], Array]
+"""From the numbers of a window (y, x) of a band, and the window, where they are invalid (y, x) bool."""
+
+
+def is_nodata(stored: Array, nodata: float) -> Array:
+    """Where stored numbers of any shape are a nodata value; floats may have lost digits, NaN is none."""
+    if stored.dtype.kind != "f":
+        return np.asarray(stored == nodata)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.isclose(stored, nodata, rtol=NODATA_DIGITS, atol=0.0)
+
+
+def own_mask(source: Any, index: int, known: float | None, used: Collection[int]) -> Invalid | None:
+    """What finds the pixels that an open file calls invalid, beyond those of a nodata value that is known already.
+
+    Args:
+        source: open rasterio dataset.
+        index: number of the band, from 1.
+        known: nodata value that the reader looks for anyway.
+        used: numbers of all bands that are read as data: a band of reflectance may be marked as alpha by mistake.
+
+    Returns:
+        None where the file says nothing more, as most do, so that nothing has to be read.
+    """
+    from rasterio.enums import ColorInterp, MaskFlags
+
+    flags, own = source.mask_flag_enums[index - 1], source.nodatavals[index - 1]
+    masked = MaskFlags.all_valid not in flags and MaskFlags.alpha not in flags and MaskFlags.nodata not in flags
+    colours = source.colorinterp
+    alpha = colours.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in colours else 0
+    alpha = 0 if alpha in used else alpha
+    other = own is not None and not (own == known or (own != own and known != known))
+    if not (masked or alpha or other):
+        return None
+
+    def find(values: Array, window: Any) -> Array:
+        invalid = is_nodata(values, own) if other else np.zeros(values.shape, bool)
+        if masked:
+            invalid |= source.read_masks(index, window=window) == 0
+        if alpha:
+            invalid |= source.read(alpha, window=window) == 0
+        return invalid
+
+    return find

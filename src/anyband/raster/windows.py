@@ -1,4 +1,4 @@
-"""Reading native pixels of many chips from one file: opened once, every internal tile that is wanted decoded once.
+"""Reading native pixels: of many chips from one file, opened once, each wanted tile decoded once; or row by row.
 
 Chips of a site touch the same tiles many times. The chip windows are grouped by row of tiles; in each row,
 neighbouring tiles are merged into one read, cut to the pixels that are wanted, and its pixels are scattered into the
@@ -6,6 +6,7 @@ chips. A file is compared with what its item announces before any pixel is taken
 is an `UnusableItemError`, which costs its pair; what would be wrong with the next file too ends the run.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -18,8 +19,7 @@ from anyband.ground import Affine6, Array, Footprint, Window, chip_window, overl
 from anyband.products import shift_stored
 from anyband.raster.access import read_raster
 from anyband.raster.asset import RasterAsset
-from anyband.raster.header import Header, check_header
-from anyband.raster.own_mask import own_mask
+from anyband.raster.header import Header, check_header, own_mask
 from anyband.runtime import UserError
 
 
@@ -216,3 +216,58 @@ def _place(header: Header) -> str:
     pixel, _, left, _, _, top = header.transform
     right, bottom = left + pixel * header.shape[1], top - pixel * header.shape[0]
     return f"x {left:.0f} to {right:.0f}, y {bottom:.0f} to {top:.0f} m"
+
+
+MaskedRows = np.ma.MaskedArray[Any, Any]
+
+
+class RowFile:
+    """Rows of some bands of a file, asked for downwards; every internal tile is decoded once.
+
+    The file is opened for each row of its tiles and closed again, so signatures are fresh however long it takes.
+    """
+
+    def __init__(self, asset: RasterAsset, header: Header, bands: Sequence[RasterAsset] = ()) -> None:
+        """Nothing is read yet; `bands` are those of the file that are wanted, `asset` alone if not given."""
+        self.asset, self.header, self.bands = asset, header, bands or [asset]
+        self.indexes = [band.index for band in self.bands]
+        self.crop(0, header.shape[1])
+
+    def crop(self, left: int, right: int) -> None:
+        """Read only the columns `left` to `right` from now on."""
+        self.left, self.width = left, right - left
+        dtype = np.dtype(self.header.dtypes[self.indexes[0] - 1])
+        self.first, self.held = 0, np.ma.zeros((len(self.indexes), 0, self.width), dtype)
+
+    def rows(self, start: int, stop: int) -> MaskedRows:
+        """Rows `start` to `stop` of the file (bands, rows, width), masked where the file itself calls them invalid.
+
+        Those above `start` cannot be asked for again.
+        """
+        block = self.header.tile[0]
+        if start >= self.first + self.held.shape[1]:
+            self.first, self.held = start // block * block, self.held[:, :0]
+        else:
+            self.first, self.held = start, self.held[:, start - self.first :]
+        end = self.first + self.held.shape[1]
+        if stop > end:
+            fresh = self._read(end, min(math.ceil(stop / block) * block, self.header.shape[0]))
+            joined: Any = np.ma.concatenate  # numpy gives it no types
+            self.held = joined([self.held, fresh], axis=1) if end > self.first else fresh
+        found: MaskedRows = self.held[:, start - self.first : stop - self.first]
+        return found
+
+    def _read(self, start: int, stop: int) -> MaskedRows:
+        from rasterio.windows import Window
+
+        window = Window(self.left, start, self.width, stop - start)
+
+        def act(source: Any) -> MaskedRows:
+            pixels: MaskedRows = np.ma.masked_array(source.read(self.indexes, window=window))
+            for number, band in enumerate(self.bands):
+                invalid = own_mask(source, band.index, band.nodata, self.indexes)
+                if invalid is not None:
+                    pixels[number, invalid(pixels.data[number], window)] = np.ma.masked
+            return pixels
+
+        return read_raster(self.asset.href, act, self.asset.name)

@@ -16,7 +16,7 @@ from anyband.apply.tiling import Lattice, map_rows
 from anyband.observation import Observation
 from anyband.raster.asset import RasterAsset
 from anyband.raster.header import check_header
-from anyband.raster.rows import RowFile
+from anyband.raster.windows import RowFile
 from handmade import SETS, make_group
 from rasters import write_raster
 

@@ -23,7 +23,7 @@ from anyband.catalog.manifests import read_manifest, site_query, write_manifest
 from anyband.catalog.sites import Site
 from anyband.providers import Key
 from anyband.raster.access import gdal_env, read_raster
-from anyband.raster.trust import CERTIFICATES
+from anyband.raster.credentials import CERTIFICATES
 from anyband.runtime import UserError
 from anyband.testing.provider_apis import APIS
 from archive_run import serving

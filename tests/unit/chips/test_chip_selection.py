@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 import zarr
 
-from anyband.chips import cache, chip_selection
+from anyband.chips import chip_selection
 from anyband.chips import store as store_module
-from anyband.chips.cache import Plan, available_memory, hold_arrays, memory_budget
-from anyband.chips.chip_selection import select_chips
+from anyband.chips.chip_selection import Plan, available_memory, hold_arrays, memory_budget, select_chips
 from anyband.chips.dataset import load_split
 from anyband.chips.store import open_site, read_array, read_parts
 from anyband.runtime import UserError
@@ -37,7 +36,7 @@ def dataset(original, tmp_path):
 @pytest.fixture
 def no_memory(monkeypatch):
     """Nothing may be held in memory."""
-    monkeypatch.setattr(cache, "memory_budget", lambda: 0)
+    monkeypatch.setattr(chip_selection, "memory_budget", lambda: 0)
 
 
 def files(folder):
@@ -59,7 +58,7 @@ def test_split_that_fits_is_in_memory_and_leaves_no_file(dataset):
 
 def test_split_beyond_the_budget_is_mapped_and_the_same(dataset, monkeypatch, capsys):
     held = load_split(*dataset, "train", PRODUCTS, CLASSES)
-    monkeypatch.setattr(cache, "memory_budget", lambda: 1_000)
+    monkeypatch.setattr(chip_selection, "memory_budget", lambda: 1_000)
     mapped = load_split(*dataset, "train", PRODUCTS, CLASSES)
     line = capsys.readouterr().err
     assert line.count("\n") == 1 and line.startswith("train: 0.00 GB are mapped from")
@@ -102,7 +101,7 @@ def test_files_of_a_store_that_was_written_anew_are_removed(dataset, no_memory):
 
 def test_files_go_when_the_split_fits_again_and_changed(dataset, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(cache, "memory_budget", lambda: 0)
+        patch.setattr(chip_selection, "memory_budget", lambda: 0)
         load_split(*dataset, "train", PRODUCTS, CLASSES)
     fabricate_store(dataset[0] / "birch.zarr", 5, 77)
     load_split(*dataset, "train", PRODUCTS, CLASSES)
@@ -244,7 +243,7 @@ def test_limit_of_a_control_group_counts(tmp_path, version):
     for name, value in zip(names, (1_000, 700), strict=True):
         (tmp_path / name).write_text(f"{value}\n")
     (tmp_path / "memory.stat").write_text("anon 1\ninactive_file 200\ntotal_inactive_file 200\n")
-    assert cache._group_leaves(tmp_path) == 500
+    assert chip_selection._group_leaves(tmp_path) == 500
     if version == 2:
         (tmp_path / "memory.max").write_text("max\n")
-        assert cache._group_leaves(tmp_path) > 10**15
+        assert chip_selection._group_leaves(tmp_path) > 10**15

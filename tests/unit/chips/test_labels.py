@@ -7,7 +7,7 @@ import pytest
 from pyproj import Transformer
 
 from anyband.catalog.items.acquisition import Acquisition
-from anyband.chips.labels import read_labels
+from anyband.chips.screening import read_labels
 from anyband.ground import site_footprints
 from anyband.raster.asset import BandAsset, UnusableItemError
 from rasters import CORNER

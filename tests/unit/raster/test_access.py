@@ -11,7 +11,7 @@ from anyband.catalog.pairs.coverage import look_at
 from anyband.raster import access
 from anyband.raster.access import gdal_env, read_raster, sign, why_unreadable, with_retries, without_secrets
 from anyband.raster.asset import UnusableItemError
-from anyband.raster.sas import forget_token
+from anyband.raster.credentials import forget_token
 from anyband.runtime import UserError
 from make_items import NORTH, make_item
 

@@ -9,11 +9,9 @@ from anyband.catalog.pairs.coverage import _sample
 from anyband.ground import Footprint
 from anyband.products import Encoding
 from anyband.raster.asset import RasterAsset
-from anyband.raster.header import check_header
-from anyband.raster.own_mask import own_mask
-from anyband.raster.rows import RowFile
+from anyband.raster.header import check_header, own_mask
 from anyband.raster.warp import MapWindow, read_warped
-from anyband.raster.windows import assemble, read_windows
+from anyband.raster.windows import RowFile, assemble, read_windows
 from rasters import CORNER
 
 SIZE = 96

@@ -11,8 +11,7 @@ from anyband.catalog.items.acquisition import Acquisition
 from anyband.catalog.sites import Site
 from anyband.raster.access import read_raster
 from anyband.raster.asset import ContradictionError, UnusableItemError
-from anyband.raster.header import check_header
-from anyband.raster.own_mask import own_mask
+from anyband.raster.header import check_header, own_mask
 from anyband.raster.quality_layers import DECODERS, FILL, Mask, has_no_data
 
 SAMPLING_M = 30

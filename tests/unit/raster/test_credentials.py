@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from anyband.raster import sas
-from anyband.raster.sas import sas_token
+from anyband.raster import credentials
+from anyband.raster.credentials import sas_token
 from anyband.runtime import UserError
 
 
@@ -23,7 +23,7 @@ def test_one_token_serves_all_threads_and_processes(provider):
     provider.slow_s = 0.3
     with ThreadPoolExecutor(8) as pool:
         tokens = set(pool.map(lambda _: sas_token("landsateuwest", "landsat-c2"), range(24)))
-    code = "from anyband.raster.sas import sas_token; print(sas_token('landsateuwest', 'landsat-c2'))"
+    code = "from anyband.raster.credentials import sas_token; print(sas_token('landsateuwest', 'landsat-c2'))"
     workers = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
     tokens |= {worker.communicate(timeout=60)[0].strip() for worker in workers}
     assert len(tokens) == 1
@@ -32,7 +32,7 @@ def test_one_token_serves_all_threads_and_processes(provider):
 
 def test_processes_that_start_together_ask_once(provider):
     provider.slow_s = 1.0
-    code = "from anyband.raster.sas import sas_token; print(sas_token('hls2euwest', 'hls2'))"
+    code = "from anyband.raster.credentials import sas_token; print(sas_token('hls2euwest', 'hls2'))"
     workers = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(3)]
     assert len({worker.communicate(timeout=60)[0] for worker in workers}) == 1
     assert provider.tokens == 1
@@ -74,10 +74,10 @@ def test_a_damaged_cache_is_replaced(provider, tmp_path, content):
 def test_a_token_is_renewed_before_it_expires(provider, monkeypatch):
     first = sas_token("landsateuwest", "landsat-c2")
     now = time.time()
-    monkeypatch.setattr(sas.time, "time", lambda: now + 3600 - sas.RENEW_BEFORE_S - 10)
+    monkeypatch.setattr(credentials.time, "time", lambda: now + 3600 - credentials.RENEW_BEFORE_S - 10)
     assert sas_token("landsateuwest", "landsat-c2") == first
     provider.lives_s = 2 * 3600
-    monkeypatch.setattr(sas.time, "time", lambda: now + 3600 - sas.RENEW_BEFORE_S + 10)
+    monkeypatch.setattr(credentials.time, "time", lambda: now + 3600 - credentials.RENEW_BEFORE_S + 10)
     assert sas_token("landsateuwest", "landsat-c2") != first
 
 
@@ -90,11 +90,11 @@ def test_a_short_token_is_not_asked_for_with_every_file(provider):
 def test_a_token_of_another_endpoint_is_not_used(provider, monkeypatch):
     first = sas_token("landsateuwest", "landsat-c2")
     monkeypatch.setenv(
-        sas.ENDPOINT_VARIABLE, f"{provider.url}//api/sas/v1/token".replace("//api", "/api/sas/v1/token/..")
+        credentials.ENDPOINT_VARIABLE, f"{provider.url}//api/sas/v1/token".replace("//api", "/api/sas/v1/token/..")
     )
     with pytest.raises(UserError, match="answers 404"):
         sas_token("landsateuwest", "landsat-c2")
-    monkeypatch.setenv(sas.ENDPOINT_VARIABLE, f"{provider.url}/api/sas/v1/token")
+    monkeypatch.setenv(credentials.ENDPOINT_VARIABLE, f"{provider.url}/api/sas/v1/token")
     assert sas_token("landsateuwest", "landsat-c2") == first
 
 
@@ -108,8 +108,8 @@ def pauses(monkeypatch):
         waited.append(seconds)
         clock[0] += seconds
 
-    monkeypatch.setattr(sas.time, "sleep", sleep)
-    monkeypatch.setattr(sas.time, "time", lambda: clock[0])
+    monkeypatch.setattr(credentials.time, "sleep", sleep)
+    monkeypatch.setattr(credentials.time, "time", lambda: clock[0])
     return waited
 
 
@@ -125,7 +125,7 @@ def test_waiting_has_an_end(provider, pauses):
     provider.next_answers = [(429, {"message": "Try again in 50 seconds."})] * 9
     with pytest.raises(UserError, match=r"answers 429: no token for landsateuwest/landsat-c2, run again later$"):
         sas_token("landsateuwest", "landsat-c2")
-    assert sum(pauses) <= sas.PATIENCE_S
+    assert sum(pauses) <= credentials.PATIENCE_S
 
 
 def test_a_token_that_has_expired_already_is_asked_for_again(provider, pauses):
@@ -152,7 +152,7 @@ def test_a_refusal_ends_at_once(provider, pauses):
 
 
 def test_an_endpoint_that_cannot_be_reached_is_named(provider, pauses, monkeypatch):
-    monkeypatch.setenv(sas.ENDPOINT_VARIABLE, "http://127.0.0.1:9/token")
+    monkeypatch.setenv(credentials.ENDPOINT_VARIABLE, "http://127.0.0.1:9/token")
     with pytest.raises(UserError, match=r"http://127.0.0.1:9/token/a/b does not answer \(ConnectionError\)"):
         sas_token("a", "b")
 

@@ -1,5 +1,7 @@
-"""Tokens of the Planetary Computer (shared access signatures), one per storage container for all processes of a user.
+"""Who is trusted, and who is let in: certificates, and tokens of the Planetary Computer (shared access signatures).
 
+One variable names certificates for searches and for files alike. Tokens are one per storage container for all
+processes of a user.
 The token endpoint answers 429 with "Try again in N seconds" when every worker asks for its own token, so a token is
 kept in a file that only the user may read, asked for by one process at a time, and renewed before it expires.
 """
@@ -13,7 +15,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anyband.raster.trust import certificates, is_untrusted, untrusted_line
 from anyband.runtime import UserError, atomic_path, file_lock
 
 if TYPE_CHECKING:
@@ -157,3 +158,39 @@ def _asked_wait(answer: "requests.Response") -> float | None:
     header = answer.headers.get("Retry-After", "")
     found = _WAIT.search(answer.text)
     return float(header) if header.isdigit() else float(found[1]) if found else None
+
+
+CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GDAL_CURL_CA_BUNDLE", "AWS_CA_BUNDLE", "SSL_CERT_FILE")
+"""Variables that name a file of trusted certificates, the first one that is set counts: the one that is documented, and
+others of this meaning."""
+
+_UNTRUSTED = ("SSL certificate", "certificate verify failed", "CERTIFICATE_VERIFY_FAILED", "self-signed certificate")
+
+
+def certificates() -> str | None:
+    """File of the certificates that the user trusts, None for the usual ones.
+
+    Raises:
+        UserError: it is not there.
+    """
+    name = _named()
+    if name and not Path(os.environ[name]).exists():
+        raise UserError(f"{name} names {os.environ[name]}, which does not exist: name a file of certificates (PEM)")
+    return os.environ[name] if name else None
+
+
+def is_untrusted(message: str) -> bool:
+    """Whether an error is that of a certificate that nobody vouches for; it stays so however often one tries."""
+    return any(mark in message for mark in _UNTRUSTED)
+
+
+def untrusted_line() -> str:
+    """What to do about it."""
+    beside = f" (its authority is not in {_named()})" if _named() else ""
+    return f"the certificate is not trusted{beside}: set {CERTIFICATES[0]} to a file of all authorities that you trust"
+
+
+def _named() -> str | None:
+    """The variable that counts; rasterio sets the one of GDAL to the usual certificates, where nobody else does."""
+    named = [name for name in CERTIFICATES if os.environ.get(name)]
+    return next((name for name in named if not os.environ[name].endswith("certifi/cacert.pem")), None)
