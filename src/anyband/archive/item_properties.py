@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from anyband.ground import project, utm_epsg
+
 Transform = tuple[float, float, float, float, float, float]
 
 SIMULATED = "anyband:simulated"
@@ -187,12 +189,11 @@ _PATH_1_LONGITUDE = -64.6  # equator crossing of path 1, degrees east
 
 def utm_zone(longitude: float, latitude: float) -> int:
     """UTM zone 1..60 of a point in degrees, with the exceptions of Norway (32V) and Svalbard (31X to 37X)."""
-    zone = int((longitude + 180) // 6) % 60 + 1
     if 56 <= latitude < 64 and 3 <= longitude < 12:
         return 32
     if latitude >= 72 and 0 <= longitude < 42:
         return 31 + 2 * int((longitude + 3) // 12)
-    return zone
+    return utm_epsg(longitude, latitude) % 100
 
 
 def mgrs_tile(longitude: float, latitude: float) -> str:
@@ -201,13 +202,10 @@ def mgrs_tile(longitude: float, latitude: float) -> str:
     Raises:
         ValueError: the point lies outside 80 S .. 84 N, where UTM and the tiling end.
     """
-    from pyproj import Transformer
-
     if not -80 <= latitude <= 84:
         raise ValueError(f"no MGRS tile at latitude {latitude}: the grid ends at 80 S and 84 N")
     zone = utm_zone(longitude, latitude)
-    epsg = (32700 if latitude < 0 else 32600) + zone
-    east, north = Transformer.from_crs(4326, epsg, always_xy=True).transform(longitude, latitude)
+    east, north = project(longitude, latitude, (32700 if latitude < 0 else 32600) + zone)
     column = _COLUMNS[(zone - 1) % 3][int(east // _SQUARE_M) - 1]
     row = _ROWS[(int(north // _SQUARE_M) + (5 if zone % 2 == 0 else 0)) % len(_ROWS)]
     band = _BANDS[min(int((latitude + 80) // 8), len(_BANDS) - 1)]

@@ -58,6 +58,7 @@ def root(tmp_path_factory, items):
         write_items(folder, f"site{count % 7}", [item])
     half_written = make_item("sentinel2", site="unfinished")
     write_items(folder, ".site9.123.partial", [half_written])
+    (folder / "site0/items/landsat-c2-l2/._copy.json").write_bytes(b"\0\5not an item")
     for name in ("files", ".site9.123.partial/files"):
         path = folder / ("site0" if name == "files" else "") / name / "a b/c.tif"
         path.parent.mkdir(parents=True)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 from scipy.ndimage import convolve1d, distance_transform_edt, label
 
+from anyband.ground import unproject
 from anyband.simulation.grids import HIDDEN_MARGIN_M, SCENE_MARGIN_M, HiddenGrid
 from anyband.simulation.land.cover import WORLDCOVER
 from anyband.simulation.land.landscape import Landscape
@@ -90,8 +91,8 @@ def scene_ring(hidden: HiddenGrid) -> list[tuple[float, float]]:
     west, east = hidden.x0 + inset, hidden.x0 + hidden.extent_m - inset
     north, south = hidden.y0 - inset, hidden.y0 - hidden.extent_m + inset
     x, y = [west, east, east, west, west], [south, south, north, north, south]
-    longitudes, latitudes = Transformer.from_crs(hidden.epsg, 4326, always_xy=True).transform(x, y)
-    return [(round(lon, 7), round(lat, 7)) for lon, lat in zip(longitudes, latitudes, strict=True)]
+    longitudes, latitudes = unproject(np.array(x), np.array(y), hidden.epsg)
+    return [(round(lon, 7), round(lat, 7)) for lon, lat in zip(longitudes.tolist(), latitudes.tolist(), strict=True)]
 
 
 def label_raster(codes: NDArray[np.uint8], hidden: HiddenGrid) -> LabelRaster:
