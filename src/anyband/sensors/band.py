@@ -74,18 +74,6 @@ class SpectralResponse:
         share = (self.weight[index] - half) / fall if fall > 0 else 0.0
         return here + float(share) * (float(self.wavelength_nm[neighbour]) - here)
 
-    def mean(self, wavelength_nm: Floats, values: Floats) -> Floats:
-        """Band value of spectra: the response-weighted mean.
-
-        Args:
-            wavelength_nm: (W,) nm, where the spectra are given.
-            values: (..., W) spectra, any unit.
-
-        Returns:
-            (...,) band values in the unit of `values`.
-        """
-        return np.asarray(values @ self.quadrature(wavelength_nm))
-
     def quadrature(self, wavelength_nm: Floats) -> Floats:
         """Weights (W,) that sum to 1 and turn spectra on `wavelength_nm` (nm) into band values.
 

@@ -43,7 +43,7 @@ def spectra(prior: SpectralPrior, count: int = 4000) -> np.ndarray:
 def test_errors_of_the_conversion_are_as_large_as_it_says(product, statistics):
     prior = make(statistics).prior
     bands, drawn = bands_of(product), spectra(prior)
-    clean = np.stack([band.response.mean(WAVELENGTH_NM, drawn) for band in bands], axis=1)
+    clean = np.stack([drawn @ band.response.quadrature(WAVELENGTH_NM) for band in bands], axis=1)
     noise = np.random.default_rng(1).normal(size=clean.shape) * prior.noise * clean.std(axis=0)
     conversion = prior.conversion(bands, everything(bands))
     truth = (drawn @ prior.virtual.T - prior.virtual @ prior.mean) / np.sqrt(prior.virtual_variance)
@@ -57,7 +57,7 @@ def test_two_sensors_agree_better_after_conversion_than_nearest_bands_do(statist
     drawn, made, naive = spectra(prior), [], []
     for product in ("sentinel2", "landsat"):
         bands = bands_of(product)
-        values = np.stack([band.response.mean(WAVELENGTH_NM, drawn) for band in bands], axis=1)
+        values = np.stack([drawn @ band.response.quadrature(WAVELENGTH_NM) for band in bands], axis=1)
         conversion = prior.conversion(bands, everything(bands))
         made.append(values @ conversion.gain.T + conversion.offset)
         nearest = [np.argmin([abs(band.response.centre_nm - nm) for band in bands]) for nm, _ in VIRTUAL]
@@ -78,7 +78,7 @@ def test_the_mean_spectrum_becomes_zeros_in_reflectance_units(statistics):
     model = make(statistics)
     for product in ("sentinel2", "landsat"):
         bands = bands_of(product)
-        mean = [float(band.response.mean(WAVELENGTH_NM, model.prior.mean)) for band in bands]
+        mean = [float(model.prior.mean @ band.response.quadrature(WAVELENGTH_NM)) for band in bands]
         made = model.convert(torch.tensor([mean]), torch.ones(1, len(bands), dtype=torch.bool), bands)
         assert made[:, :V].abs().max() < 1e-4
 

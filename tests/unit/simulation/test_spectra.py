@@ -17,7 +17,7 @@ def library():
 def test_band_values_are_the_mean_of_the_spectra_under_the_response(library):
     rows = np.arange(0, library.rows, 700)
     spectra = library.coefficient[rows] @ library.basis
-    expected = np.stack([response.mean(library.wavelength_nm, spectra) for response in RESPONSES], axis=1)
+    expected = np.stack([spectra @ response.quadrature(library.wavelength_nm) for response in RESPONSES], axis=1)
     np.testing.assert_allclose(library.band_values(RESPONSES)[rows], np.maximum(expected, 0), atol=1e-4)
 
 
