@@ -7,7 +7,7 @@ import torch
 from anyband.evaluation.evaluate_run import parameters
 from anyband.models.core.storage import Recipe, build, load, save
 from anyband.models.rivals import satlas
-from anyband.models.rivals.satlas import SIZES, SatlasNet, landsat_channels, published_names, sentinel2_channels
+from anyband.models.rivals.satlas import SIZES, SatlasNet, landsat_channels, sentinel2_channels
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
 
@@ -95,14 +95,6 @@ def test_sentinel2_scaling_and_order_are_as_published():
     assert scaled[3:].tolist() == pytest.approx([i * 100 / 8160 for i in (5, 6, 7, 8, 11, 12)])
     bright = {name: torch.full((1, 1, 1), 0.9) for name in names}
     assert (sentinel2_channels(bright) == 1).all()
-
-
-def test_the_other_channels_saturate_where_the_published_bytes_do():
-    # Published in two ways, number / 8160 and min(number // 32, 255) / 255: they agree but for the rounding to bytes.
-    for number in (0, 31, 4000, 8159, 8160, 12000):
-        values = {f"B{i:02d}": torch.full((1, 1, 1), number / 10000) for i in range(1, 13)}
-        scaled = sentinel2_channels(values).flatten()[3:]
-        assert scaled.tolist() == pytest.approx([min(number // 32, 255) / 255] * 6, abs=1 / 255)
 
 
 def test_landsat_scaling_and_order_are_as_published(monkeypatch):
@@ -198,11 +190,6 @@ def test_a_trained_model_needs_its_checkpoint_no_longer(tmp_path, statistics, ch
     again, restored = load(tmp_path)
     assert again.note == "weights of s2.pth"
     assert torch.equal(method(observe(), QUERY), restored(observe(), QUERY))
-
-
-def test_names_of_the_published_training_code_are_kept():
-    names = ("backbone.backbone.features.0.0.weight", "intermediates.0.fpn.inner_blocks.3.0.bias")
-    assert tuple(published_names(dict.fromkeys(names, torch.zeros(1)))) == names
 
 
 def test_the_default_is_two_networks_of_the_tiny_size(statistics):

@@ -60,7 +60,7 @@ def brute_force(where, first, second):
     return float(np.min(Geod(ellps="WGS84").inv(grids[0][0], grids[1][0], grids[0][1], grids[1][1])[2]))
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(
     latitude=st.floats(-70, 70),
     longitude=st.floats(11.9, 12.1),
@@ -87,6 +87,7 @@ def test_distance_is_that_of_brute_force_across_zones_and_equator(latitude, long
         assert sampled <= gap + 960 / 24
 
 
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.integers(0, 80), st.integers(0, 80)), min_size=2, max_size=25, unique=True))
 def test_close_pairs_are_those_of_brute_force(cells):
     where = positions(*((400_000 + 300 * a, 5e6 + 300 * b, 32632) for a, b in cells))
@@ -97,6 +98,7 @@ def test_close_pairs_are_those_of_brute_force(cells):
     assert found == {pair for pair, close in zip(every, near, strict=True) if close}
 
 
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99)), min_size=2, max_size=20, unique=True))
 def test_least_distance_is_that_of_brute_force(cells):
     where = positions(*((400_000 + 700 * a, 5e6 + 700 * b, 32632) for a, b in cells))

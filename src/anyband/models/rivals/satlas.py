@@ -178,25 +178,13 @@ def landsat_channels(values: dict[str, Tensor]) -> Tensor:
     return ((torch.stack([*numbers, thermal, thermal], dim=1) - 4000) / 16320).clamp(0, 1)
 
 
-@dataclass(frozen=True)
-class SwinSize:
-    """Width of the first stage, and per stage the number of blocks and of heads.
-
-    `drop_path` is the chance that the last block is skipped in training; it rises linearly from 0 at the first one.
-    """
-
-    width: int
-    depths: tuple[int, ...]
-    heads: tuple[int, ...]
-    drop_path: float
-    classes: int = 1000
-
-
-# `t` and `b` as swin_v2_t and swin_v2_b of torchvision; `ci` is small enough for a test to train.
-SIZES = {
-    "t": SwinSize(96, (2, 2, 6, 2), (3, 6, 12, 24), 0.2),
-    "b": SwinSize(128, (2, 2, 18, 2), (4, 8, 16, 32), 0.5),
-    "ci": SwinSize(8, (2, 1, 1, 1), (1, 2, 4, 8), 0.0, classes=4),
+SwinSize = tuple[int, list[int], list[int], float, int]
+# Width of the first stage, blocks and heads of every stage, chance that the last block is skipped in training (it rises
+# linearly from 0 at the first one), classes. `t` and `b` as swin_v2_t and swin_v2_b of torchvision; `ci` for tests.
+SIZES: dict[str, SwinSize] = {
+    "t": (96, [2, 2, 6, 2], [3, 6, 12, 24], 0.2, 1000),
+    "b": (128, [2, 2, 18, 2], [4, 8, 16, 32], 0.5, 1000),
+    "ci": (8, [2, 1, 1, 1], [1, 2, 4, 8], 0.0, 4),
 }
 
 
@@ -229,19 +217,20 @@ class SatlasNet(nn.Module):
         """
         super().__init__()
         swin, ops = torchvision_modules()
+        width, depths, heads, drop_path, classes = size
         backbone = swin.SwinTransformer(
             patch_size=[PATCH, PATCH],
-            embed_dim=size.width,
-            depths=list(size.depths),
-            num_heads=list(size.heads),
+            embed_dim=width,
+            depths=depths,
+            num_heads=heads,
             window_size=[WINDOW, WINDOW],
-            stochastic_depth_prob=size.drop_path,
-            num_classes=size.classes,
+            stochastic_depth_prob=drop_path,
+            num_classes=classes,
             block=swin.SwinTransformerBlockV2,
             downsample_layer=swin.PatchMergingV2,
         )
-        backbone.features[0][0] = nn.Conv2d(channels, size.width, PATCH, PATCH)
-        widths = [size.width * 2**stage for stage in range(len(size.depths))]
+        backbone.features[0][0] = nn.Conv2d(channels, width, PATCH, PATCH)
+        widths = [width * 2**stage for stage in range(len(depths))]
         self.backbone = nn.ModuleDict({"backbone": backbone})
         pyramid = nn.ModuleDict({"fpn": ops.FeaturePyramidNetwork(widths, PYRAMID)})
         self.intermediates = nn.ModuleList([pyramid, nn.ModuleDict({"layers": upsampling()})])
