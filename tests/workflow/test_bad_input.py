@@ -35,7 +35,7 @@ def test_all_scenes_cloudy_stops_before_training(copy):
 def test_missing_label_names_the_site(copy):
     for path in copy.folder.glob("results/archive/main/aspen/items/esa-worldcover/*.json"):
         path.unlink()
-    found = fail(copy, None, "--forcerun", "results/scenes/main/aspen/label.json")
+    found = fail(copy, None, "--forcerun", "search", target="results/scenes/main/aspen/label.json")
     assert any("aspen" in line and "esa-worldcover" in line for line in found), found
 
 

@@ -19,7 +19,7 @@ from step_process import run_step
 
 SOUTHERN, NORTHERN = "elder", "alder"  # elder: one scene before and one after the first day of baseline 04.00
 TOLERANCE = 1e-9
-AUDITED_M = 1920
+AUDITED_M = 1920  # as many pixels as the audit needs to be sure
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_the_clamping_of_earth_search_is_all_that_differs(through):
 def audit(run):
     """Exit status, last line and findings of the audit of a run."""
     out = run.folder / "audit/main.json"
-    done = run_step("audit", ["--settings={}", f"--chips={run.store}", f"--out={out}"], os.environ)
+    done = run_step("audit", ["--settings={}", f"--chips={run.store}", f"--out={out}"], dict(os.environ))
     found = out if out.exists() else out.with_suffix(".failed.json")
     return done.returncode, (done.stderr.splitlines() or [""])[-1], json.loads(found.read_text())
 

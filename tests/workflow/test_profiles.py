@@ -144,9 +144,11 @@ KEYS = ("SNAKEMAKE_STORAGE_S3_ACCESS_KEY", "SNAKEMAKE_STORAGE_S3_SECRET_KEY")
 
 
 def plan(root, folder, name, *options, **variables):
-    """A dry run of every target at once with a profile: (exit status, everything printed)."""
+    """A dry run of every target at once for one site with a profile: (exit status, everything printed)."""
+    (folder / "sites.csv").write_text("site,longitude,latitude\naspen,1.978884,52.076331\n")
+    (folder / "one.yaml").write_text("datasets: {main: {sites: sites.csv}}\n")
     targets = ["all", "rivals", "ablations", "unseen", "tuning"]
-    files = ["--configfile", root / "config.yaml", root / "tests/workflow/tiny.yaml", "--directory", folder]
+    files = ["--configfile", root / "config.yaml", root / "tests/workflow/tiny.yaml", "one.yaml", "--directory", folder]
     profile = ["--workflow-profile", root / "workflow/profiles" / name]
     words = [*targets, "--snakefile", root / "Snakefile", "--dry-run", *files, *profile, *options]
     done = snakemake(words, folder, **variables)
