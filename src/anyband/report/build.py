@@ -3,12 +3,11 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from anyband.config import Config
 from anyband.report import formatting as form
 from anyband.report import provenance
-from anyband.report.content import Section, fill, head_words
+from anyband.report.content import Section, fill, sentence
 from anyband.report.export import write_data
 from anyband.report.page import Head, render
 from anyband.report.read import Compared, DataRecord, read_comparisons, read_data
@@ -69,7 +68,7 @@ def write_report(config: Config, results: Path, out: Path, data_folder: Path) ->
     ]
     sections = [section for section in sections if section.items or section.key == "methods"]
     heads = [_head(entry, len(compared) > 1) for entry in compared]
-    page = render(heads, sections, list(compared[0].style.colours), head_words("foot", origin=origin))
+    page = render(heads, sections, list(compared[0].style.colours), sentence("foot", origin=origin))
     write_data(data_folder, sections, compared, origin)
     write_text(out, page)
 
@@ -96,7 +95,7 @@ def _head(entry: Compared, several: bool) -> Head:
     return Head(
         title=f"{entry.design['experiment']}: {title}" if several else title,
         compared=what_was_compared(entry),
-        notices=[head_words("simulated", entry=entry.data)] if entry.data.simulated else [],
+        notices=[sentence("simulated", entry=entry.data)] if entry.data.simulated else [],
         outcome=outcome(entry),
         figures=_key_figures(entry),
         notes=[*entry.design["notes"], *([entry.claims["reason"]] if entry.claims["reason"] else [])],
@@ -131,32 +130,15 @@ def what_was_compared(entry: Compared) -> str:
     chips = {split: entry.data.chips(split) for split in ("train", "test")}
     trained = len([method for method in entry.design["methods"] if method != MAJORITY])
     area = len(chips["test"]) * (entry.data.settings.chip_m / 1000) ** 2
-    return head_words("compared", entry=entry, trained=trained, area=area, **chips)
+    return sentence("compared", entry=entry, trained=trained, area=area, **chips)
 
 
 def outcome(entry: Compared) -> str:
     """The headline in one or two sentences."""
-    own, name = entry.general.get(entry.proposed), entry.label(entry.proposed)
-    if own is None or form.missing(own["miou"]):
-        return f"{name} has no results on the primary endpoint, so there is no headline."
-    text = f"On the primary endpoint {name} reaches {form.points(own['miou'])} points mIoU {_interval(own, 'miou')}"
-    if entry.rival is None:
-        return text + ". No baseline takes every input, so nothing is compared."
-    other, floor = entry.general[entry.rival], entry.design["resolution_floor"]
-    adjusted = form.p_value(other["p_holm"])
-    text += (
-        f"; the best baseline, {entry.label(entry.rival)}, {form.points(other['miou'])} {_interval(other, 'miou')}. "
-        f"The paired difference is {form.signed_points(other['difference'])} "
-        f"{_interval(other, 'difference', signed=True)}, Holm-adjusted p "
-        f"{adjusted if adjusted.startswith('<') else '= ' + adjusted}."
-    )
-    if floor is not None:
-        text += f" This design resolves differences of {form.points(floor)} points or more."
-    return text
-
-
-def _interval(row: Mapping[str, Any], name: str, signed: bool = False) -> str:
-    return form.interval(row[f"{name}_lower"], row[f"{name}_upper"], signed)
+    own = entry.general.get(entry.proposed, {"miou": None})
+    other = entry.general[entry.rival] if entry.rival else {}
+    floor, p = entry.design["resolution_floor"], form.p_value(other.get("p_holm"))
+    return sentence("outcome", label=entry.label(entry.proposed), own=own, other=other, floor=floor, p=p)
 
 
 def methods_text(entry: Compared) -> list[str]:

@@ -225,9 +225,9 @@ def _words() -> dict[str, dict[str, Any]]:
     return words
 
 
-def head_words(name: str, **words: Any) -> str:
-    """A sentence of the first screen or of the last line."""
-    return compose(_words()["head"][name], **words)
+def sentence(name: str, **words: Any) -> str:
+    """A sentence of the page from `words.yaml`."""
+    return compose(_words()["sentences"][name], **words)
 
 
 def compose(template: str, **words: Any) -> str:

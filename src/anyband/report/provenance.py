@@ -13,9 +13,8 @@ from typing import Any
 from anyband import __version__
 from anyband.conditions import PRIMARY_CONDITIONS
 from anyband.config import Config
-from anyband.report import formatting as form
 from anyband.report.cells import Cell, text, wrapped
-from anyband.report.content import Table, Topic
+from anyband.report.content import Table, Topic, sentence
 from anyband.report.read import DataRecord
 
 ROOT = Path(__file__).parents[3]
@@ -141,8 +140,8 @@ def software(content: Mapping[str, Any]) -> Table:
     }
     rows |= {f"Seeds, {name}": ", ".join(map(str, seeds)) for name, seeds in content["seeds"].items()}
     rows |= {f"Threads of a training, {name}": ", ".join(map(str, n)) for name, n in content["threads"].items() if n}
-    rows |= {f"Endpoint, {name}": _endpoint_words(entry) for name, entry in content["endpoint"].items()}
-    rows |= {f"Dataset {name}": _dataset_words(entry) for name, entry in content["datasets"].items()}
+    rows |= {f"Endpoint, {name}": sentence("endpoint", **entry) for name, entry in content["endpoint"].items()}
+    rows |= {f"Dataset {name}": sentence("dataset", **entry) for name, entry in content["datasets"].items()}
     columns = [text("What", lambda row: str(row[0])), text("Value", lambda row: wrapped(row[1]))]
     return Table("software", columns, list(rows.items()), sortable=False)
 
@@ -155,20 +154,3 @@ def files(content: Mapping[str, Any]) -> Table:
         text("SHA-256 (first 16 digits)", lambda row: Cell(row[1][:16], css="hash")),
     ]
     return Table("files", columns, list(content["files_sha256"].items()), sortable=False)
-
-
-def _endpoint_words(entry: Mapping[str, Any]) -> str:
-    fixed = "when it was fixed is unknown (no repository)"
-    if entry["declared"]:
-        fixed = f"fixed in commit {entry['declared_commit'][:12]} of {entry['declared']}"
-    done = entry["first_training_done"] or "unknown"
-    return f"mIoU over {form.listing(entry['conditions'])}, {fixed}; first training done {done}"
-
-
-def _dataset_words(entry: Mapping[str, Any]) -> str:
-    simulated = f"simulated ({entry['simulated']})" if entry["simulated"] else "real scenes"
-    return (
-        f"{form.count(entry['items'])} STAC items, {simulated}, from {form.listing(entry['endpoints'])}, retrieved "
-        f"{entry['retrieved'] or 'at an unknown time'}; SHA-256 of item ids {entry['items_sha256']}, of classes "
-        f"{entry['classes_sha256']}"
-    )

@@ -1,11 +1,13 @@
 """Finished results folders and their reports, made once for all tests of the report: read only."""
 
+import itertools
 import shutil
 from pathlib import Path
 
 import pytest
 
 from anyband.report.build import write_report
+from anyband.report.render import draw_pdf
 from unit.report.fabricated import UNSEEN, compare_all, fabricate_config, fabricate_results, fabricate_unseen, rebuild
 
 
@@ -39,26 +41,32 @@ def report(tmp_path_factory, results, config):
 
 @pytest.fixture(scope="session")
 def unseen(tmp_path_factory):
-    """Report of an experiment with unseen sensors and all its figures: (page, data folder, comparison folder)."""
+    """Report of an experiment with unseen sensors and figures, few as PDF: (page, data folder, comparison folder)."""
     folder, config = tmp_path_factory.mktemp("unseen"), fabricate_unseen()
     results = fabricate_results(folder / "results", config, skill=UNSEEN)
     compare_all(results, config)
-    write_report(config, results, folder / "report.html", folder / "report_data")
+    count = itertools.count()
+    with pytest.MonkeyPatch.context() as patch:  # a PDF takes longer than both of a figure's SVGs
+        patch.setattr("anyband.report.content.draw_pdf", lambda *of: b"" if next(count) % 4 else draw_pdf(*of))
+        write_report(config, results, folder / "report.html", folder / "report_data")
     return folder / "report.html", folder / "report_data", results / "comparison/main"
 
 
 @pytest.fixture
 def linked(tmp_path, results):
-    """A function that makes a folder of links to what is in `results`, or of copies where something will be changed."""
+    """A function that makes a folder of links to `source`, of which those named are copies, and runs may be deleted."""
 
-    def link(*copied):
+    def link(*copied, source=results):
         folder = tmp_path / "results"
-        folder.mkdir()
-        for path in results.iterdir():
-            if path.name in copied:
-                shutil.copytree(path, folder / path.name)
-            elif path.name not in ("comparison", "tuning", "audit"):
-                (folder / path.name).symlink_to(path)
+        for run in source.glob("runs/main/*/*"):
+            place = folder / run.relative_to(source)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.symlink_to(run)
+        for name in ("benchmarks", "chips", "pairs", "scenes", "splits"):
+            if name in copied:
+                shutil.copytree(source / name, folder / name)
+            else:
+                (folder / name).symlink_to(source / name)
         return folder
 
     return link

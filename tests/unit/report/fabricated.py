@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from html import unescape
 from pathlib import Path
 
@@ -88,24 +89,17 @@ def fabricate_unseen():
     return config.model_copy(update={"experiments": {"main": experiment}})
 
 
-def fabricate_results(
-    results: Path,
-    config: Config,
-    simulated: str | None = "simulator 1, configuration 3f9a",
-    stores: bool = True,
-    skill: dict[str, dict[str, float]] = SKILL,
-) -> Path:
+def fabricate_results(results: Path, config: Config, skill: dict[str, dict[str, float]] = SKILL) -> Path:
     """Write everything the report reads below `results` and return it."""
     rng = np.random.default_rng(0)
     sites = {site: "test" for site in TEST_SITES} | OTHER_SITES
     splits = []
     for number, (site, split) in enumerate(sites.items()):
-        if stores:
-            fabricate_store(results / f"chips/main/{site}.zarr", 2, number, corner=(3e5 + 6e4 * number, 5_200_020.0))
         splits += [
             (site, f"{site}-0-r0c{c}", f"32632:{number}", split, 3e5 + 6e4 * number, 5_200_020.0) for c in (0, 1)
         ]
-        _scenes(results, site, number, simulated)
+        _scenes(results, site, number)
+    _stores(results / "chips/main", list(sites))
     table = pd.DataFrame(splits, columns=["site", "chip", "block", "split", "x", "y"]).assign(epsg=32632)
     (results / "splits").mkdir(parents=True)
     table.to_csv(results / "splits/main.csv", index=False)
@@ -156,10 +150,20 @@ def rebuild(folder, config, results, compare=True):
     return text_of(folder / "report.html")
 
 
-def _scenes(results, site, number, simulated):
+def _stores(folder, sites):
+    """One store, and copies of it under the names of the other sites."""
+    made = fabricate_store(folder / "any-site.zarr", 2, 0)
+    described = (made / "zarr.json").read_text()
+    for site in sites:
+        copied = shutil.copytree(made, folder / f"{site}.zarr")
+        (copied / "zarr.json").write_text(described.replace("any-site", site))
+    shutil.rmtree(made)
+
+
+def _scenes(results, site, number):
     """Manifests of two dates, one pair kept per date except a cloudy one."""
     for product, collection in ((p, collection_of(p)) for p in CATALOGUED):
-        items = [_item(site, product, pair, simulated) for pair in range(1 if product == "label" else 2)]
+        items = [_item(site, product, pair) for pair in range(1 if product == "label" else 2)]
         content = {"query": {"collections": [collection]}, "endpoint": "http://archive.anyband.test/stac",
                    "retrieved": "2024-05-01T10:00:00Z", "items": items}  # fmt: skip
         _write(results / f"scenes/main/{site}/{product}.json", json.dumps(content))
@@ -171,13 +175,12 @@ def _scenes(results, site, number, simulated):
     _write(results / f"pairs/main/{site}.dropped.csv", frame.to_csv(index=False))
 
 
-def _item(site, product, pair, simulated):
+def _item(site, product, pair):
     platform = ("sentinel-2a", "sentinel-2b")[pair] if product[0] == "s" or product == "hls_s30" else "landsat-9"
     properties = {"datetime": f"2022-0{5 + 2 * pair}-1{pair}T10:30:00Z", "platform": platform}
     if product == "sentinel2":
         properties["s2:processing_baseline"] = "04.00"
-    if simulated:
-        properties["anyband:simulated"] = simulated
+    properties["anyband:simulated"] = "simulator 1, configuration 3f9a"
     if product == "landsat":
         properties["view:off_nadir"] = 0
     return {"type": "Feature", "id": f"{site}-{product}-{pair}", "collection": collection_of(product),

@@ -85,9 +85,9 @@ def test_a_small_run_of_real_scenes(linked, tmp_path, monkeypatch):
 
 
 def test_failed_method_and_failed_seed_are_named(linked, tmp_path):
-    config, results = fabricate_config(methods=[*SMALL, "feature-fusion"]), linked("runs")
+    config, results = fabricate_config(methods=[*SMALL, "feature-fusion"]), linked()
     shutil.rmtree(results / "runs/main/feature-fusion")
-    shutil.rmtree(results / "runs/main/input-fusion/seed-4")
+    (results / "runs/main/input-fusion/seed-4").unlink()
     text = rebuild(tmp_path, config, results)
     assert "Feature fusion has no results." in text
     assert "Input fusion lacks seed 4, left out for every method" in text
@@ -97,7 +97,7 @@ def test_failed_method_and_failed_seed_are_named(linked, tmp_path):
 
 
 def test_proposed_method_that_failed_leaves_a_true_report(linked, tmp_path):
-    results = linked("runs")
+    results = linked()
     shutil.rmtree(results / "runs/main/anyband")
     text = rebuild(tmp_path, fabricate_config(seeds=(0, 1), methods=SMALL), results)
     assert "anyband has no results." in text
@@ -105,8 +105,8 @@ def test_proposed_method_that_failed_leaves_a_true_report(linked, tmp_path):
 
 
 def test_each_experiment_of_the_configuration_gets_its_sections_and_no_other_is_read(linked, tmp_path):
-    config, results = fabricate_config(seeds=(0, 1), methods=SMALL), linked("runs", "benchmarks")
-    shutil.copytree(results / "runs/main", results / "runs/again")
+    config, results = fabricate_config(seeds=(0, 1), methods=SMALL), linked("benchmarks")
+    shutil.copytree(results / "runs/main", results / "runs/again", symlinks=True)
     shutil.copytree(results / "benchmarks/train/main", results / "benchmarks/train/again")
     twice = config.model_copy(update={"experiments": config.experiments | {"again": config.experiments["main"]}})
     rebuild(tmp_path, twice, results)
@@ -125,7 +125,7 @@ def test_each_experiment_of_the_configuration_gets_its_sections_and_no_other_is_
 
 
 def test_same_results_give_the_same_bytes(tmp_path, results, config, report):
-    rebuild(tmp_path, config, results)
+    rebuild(tmp_path, config, results, compare=False)
     assert (tmp_path / "report.html").read_bytes() == report[0].read_bytes()
     for path in (tmp_path / "report_data").rglob("*.*"):
         assert path.read_bytes() == (report[1] / path.relative_to(tmp_path / "report_data")).read_bytes(), path

@@ -33,7 +33,7 @@ def made(tmp_path_factory):
                   "benchmarks/train/main/._null.jsonl", "runs/main/null/.DS_Store", "scenes/main/.DS_Store",
                   "runs/main/null/seed-0/confusion (1).csv", "runs/main/null/seed-0/._confusion.csv"):  # fmt: skip
         (results / place).write_bytes(b"\x00\x05\x16\x07")
-    fabricated.rebuild(results, config, results)
+    fabricated.compare_all(results, config)
     (results / "comparison/main/._general.csv").write_bytes(b"\x00\x05")
     fabricated.rebuild(results, config, results, compare=False)
     return results

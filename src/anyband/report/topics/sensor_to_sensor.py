@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from anyband.products import BY_SHORT_NAME
 from anyband.report import formatting as form
 from anyband.report.cells import EMPTY, METHOD, Cell, Column, Row, change, named, p_value, points, spread, text, wrapped
-from anyband.report.content import Graphic, Table, Topic
+from anyband.report.content import Graphic, Table, Topic, sentence
 from anyband.report.palette import GAIN, HEAT, LOSS, ON_DEEP, ON_PALE, between
 from anyband.report.read import Compared, by_method, records
 from anyband.report.render import Sheet, matrix_axes, plain_rows
@@ -206,11 +206,7 @@ def missing_factors(entry: Compared) -> str:
     lacking = sorted(NEEDED - set(entry.experiment.conditions))
     if not lacking or not {"S2", "L9"} <= set(entry.design["conditions"]):
         return ""
-    return (
-        "How much of the difference between Sentinel-2 and Landsat is resolution and how much bands can be told with "
-        f"the {'condition' if len(lacking) == 1 else 'conditions'} {form.listing(lacking)}, which this run did not "
-        "evaluate: name them under the conditions of the experiment."
-    )
+    return sentence("lacking", lacking=lacking)
 
 
 @UNSEEN.item

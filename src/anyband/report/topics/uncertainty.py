@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from anyband.report import formatting as form
 from anyband.report.cells import Cell, Column, named, share, text
-from anyband.report.content import Graphic, Table, Topic
+from anyband.report.content import Graphic, Table, Topic, sentence
 from anyband.report.palette import GAIN, LOSS
 from anyband.report.read import Compared, records
 from anyband.report.render import Sheet, plain_rows
@@ -24,12 +24,7 @@ def advice(variance: pd.DataFrame) -> str:
     share = float(table["share_blocks"].mean())
     blocks = float((1 - table["error_with_twice_the_blocks"] / table["standard_error"]).mean())
     seeds = float((1 - table["error_with_twice_the_seeds"] / table["standard_error"]).mean())
-    better = "more test blocks" if blocks >= seeds else "more seeds"
-    return (
-        f"On average {100 * share:.0f} % of the variance of the declared differences comes from test blocks. Twice the "
-        f"blocks would shrink the standard error by {100 * blocks:.0f} %, twice the seeds by {100 * seeds:.0f} %: "
-        f"{better} would help most."
-    )
+    return sentence("advice", share=share, blocks=blocks, seeds=seeds)
 
 
 UNCERTAINTY = Topic[Compared](
