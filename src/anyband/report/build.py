@@ -7,9 +7,8 @@ from pathlib import Path
 from anyband.config import Config
 from anyband.report import formatting as form
 from anyband.report import provenance
-from anyband.report.content import Section, fill, sentence
+from anyband.report.content import Head, Section, fill, render, sentence
 from anyband.report.export import write_data
-from anyband.report.page import Head, render
 from anyband.report.read import Compared, DataRecord, read_comparisons, read_data
 from anyband.report.render import Style
 from anyband.report.topics import (

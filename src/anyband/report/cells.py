@@ -113,6 +113,11 @@ def text(heading: str, cell: Callable[[Any], Cell | str], hint: str = "") -> Col
     return Column(heading, cell, hint, numeric=False)
 
 
+def decimals(heading: str, key: str, digits: int = 2, factor: float = 1.0) -> Column:
+    """A column of plain numbers: the record's entry `key` times `factor`, with a fixed number of decimals."""
+    return Column(heading, lambda row: Cell(form.decimal(factor * row[key], digits), value=float(row[key])))
+
+
 def spread(headings: Mapping[Key, str], cell: Callable[[Any, Key], Cell | str]) -> list[Column]:
     """A column of numbers under each heading; `cell` gets the record and the heading's key."""
 
@@ -123,4 +128,6 @@ def spread(headings: Mapping[Key, str], cell: Callable[[Any, Key], Cell | str]) 
 
 
 METHOD = text("Method", lambda row: named(row["label"], row["method"]))
-"""The first column of tables whose records have the label of a method."""
+"""The first column of tables whose records are rows of a frame with the labels of methods."""
+HOLM = Column("Holm p", lambda row: p_value(row["p_adjusted"]))
+"""The same for corrected p values."""

@@ -13,8 +13,7 @@ import pandas as pd
 
 from anyband.report import formatting as form
 from anyband.report.cells import EMPTY, Cell, Column, named, points, text, wrapped
-from anyband.report.content import Section, Table, worded
-from anyband.report.page import Head, render
+from anyband.report.content import Head, Section, Table, render, worded
 from anyband.report.read import records
 from anyband.runtime import UserError, own_files, read_csv, read_json, write_text
 

@@ -1,5 +1,9 @@
-"""What stands on the page: tables, figures, maps, claims; and the topics that say in which order."""
+"""What stands on the page: tables, figures, maps, claims; the topics that say in which order; and the page itself.
 
+The page is one self-contained HTML file with numbered tables and figures.
+"""
+
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
@@ -13,6 +17,7 @@ from matplotlib.figure import Figure
 
 from anyband.report import formatting as form
 from anyband.report.cells import Cell, Column
+from anyband.report.palette import CLASS_COLOURS, MARKERS, method_colours, method_markers, variables
 from anyband.report.render import Sheet, Style, draw_pdf, draw_svg
 from anyband.statistics.comparison import latex_table
 
@@ -248,3 +253,60 @@ def _environment(escape: bool) -> jinja2.Environment:
     made = jinja2.Environment(loader=loader, autoescape=escape, trim_blocks=True, lstrip_blocks=True, undefined=strict)
     made.filters["kind"] = lambda item: type(item).__name__
     return made
+
+
+@dataclass(frozen=True)
+class Head:
+    """The first screen: what was compared, on what, with what outcome."""
+
+    title: str
+    compared: str
+    notices: Sequence[str]
+    outcome: str
+    figures: Sequence[tuple[str, str, str]]  # number, what it is, detail
+    notes: Sequence[str]
+
+
+def render(heads: Sequence[Head], sections: Sequence[Section], methods: Sequence[str], foot: str) -> str:
+    """Fill the template.
+
+    Args:
+        heads: one per experiment.
+        sections: the body.
+        methods: keys of all methods, for their colours.
+        foot: last line.
+    """
+    page = fill(
+        "page.html.j2",
+        heads=heads,
+        sections=sections,
+        numbers=number(sections),
+        markers={method: MARKERS[marker] for method, marker in method_markers(methods).items()},
+        foot=foot,
+        class_colours=CLASS_COLOURS,
+        style=stylesheet(method_colours(methods)),
+        script=(TEMPLATES / "sort.js").read_text(),
+    )
+    # a number and its unit stay on one line
+    return re.sub(r"(?<=\d) (?=%)", "\N{NO-BREAK SPACE}", page)
+
+
+def number(sections: Sequence[Section]) -> dict[str, str]:
+    """Key of every table and figure -> "Table 3" or "Figure 2", in the order of the page."""
+    names, tables, figures = {}, 0, 0
+    for item in (item for section in sections for item in section.items):
+        if isinstance(item, Table):
+            tables += 1
+            names[item.key] = f"Table {tables}"
+        elif isinstance(item, Graphic | PanelSet):
+            figures += 1
+            names[item.key] = f"Figure {figures}"
+    return names
+
+
+def stylesheet(colours: Mapping[str, tuple[str, str]]) -> str:
+    """Colours for light and dark, then the style sheet."""
+    light, dark = variables(colours)
+    root = f":root{{color-scheme:light dark;{light}}}"
+    night = f"@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}"
+    return f"{root}\n{night}\n{(TEMPLATES / 'style.css').read_text()}"

@@ -6,7 +6,7 @@ least distance. A marker of its own tells each method apart where colour does no
 WorldCover legend, toned down.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -67,6 +67,13 @@ CLASS_COLOURS = {code: entry.muted for code, entry in LAND_COVER.items()}
 def variable(name: str) -> str:
     """CSS variable of a colour of the page."""
     return f"--{name}"
+
+
+def variables(colours: Mapping[str, tuple[str, str]]) -> tuple[str, str]:
+    """CSS that sets the colours of the page and of methods, for light and for dark."""
+    pairs = dict(THEME) | {method_variable(method): pair for method, pair in colours.items()}
+    light, dark = (";".join(f"{name}:{pair[i]}" for name, pair in pairs.items()) for i in (0, 1))
+    return light, dark
 
 
 def method_variable(method: str) -> str:

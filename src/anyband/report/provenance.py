@@ -6,6 +6,7 @@ import platform
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,7 @@ def _endpoint(runs: Path) -> dict[str, Any]:
     }
 
 
+@cache
 def _declared(line: str) -> tuple[str, str]:
     """Commit that brought a line of code, and its date; empty outside a repository."""
     touched = _git(ROOT, "log", "--format=%H %cI", f"-S{line}", "--", "src") or ""

@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from anyband.report.palette import PLACEHOLDERS, THEME, method_markers, method_variable, variable
+from anyband.report.palette import PLACEHOLDERS, THEME, method_markers, method_variable, variable, variables
 
 WIDE, NARROW = 900, 360
 LOOK = Path(__file__).parent / "template" / "figure.mplstyle"
@@ -167,11 +167,7 @@ def draw_pdf(draw: Draw, style: Style) -> bytes:
 
 def standalone(svg: str, colours: Mapping[str, tuple[str, str]]) -> str:
     """Make a page's figure a file of its own: with its namespace and its colours for light and dark."""
-    pairs = dict(THEME) | {method_variable(method): pair for method, pair in colours.items()}
-    light, dark = (
-        f"svg{{{';'.join(f'{name}:{pair[i]}' for name, pair in pairs.items())};color:{THEME['--ink'][i]}}}"
-        for i in (0, 1)
-    )
+    light, dark = (f"svg{{{css};color:{ink}}}" for css, ink in zip(variables(colours), THEME["--ink"], strict=True))
     style = f"<style>{light}@media (prefers-color-scheme:dark){{{dark}}}text{{font-family:sans-serif}}</style>"
     head, body = svg.split(">", 1)
     return f'{head} xmlns="http://www.w3.org/2000/svg">{style}{body}\n'

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from anyband.config import ComparisonSettings
-from anyband.runtime import UserError, atomic_path, write_csv, write_json, write_text
+from anyband.runtime import UserError, atomic_path, read_json, write_csv, write_json, write_text
 from anyband.statistics import calibration_scores, run_tables, score_tables, sensor_gains
 from anyband.statistics.claims import make_claim, sensor_claims, why_no_claims
 from anyband.statistics.cube import ConfusionCube, build_cube, read_runs
@@ -34,8 +34,9 @@ class FinishedRuns:
 
     @cached_property
     def costs(self) -> Runs[dict[str, Any]]:
-        """(method, seed) -> content of `cost.json`."""
-        return {key: run_tables.read_cost(folder) for key, folder in self.folders.items()}
+        """(method, seed) -> content of `cost.json`; empty where it is not there."""
+        files = {key: folder / "cost.json" for key, folder in self.folders.items()}
+        return {key: read_json(file) if file.is_file() else {} for key, file in files.items()}
 
     @cached_property
     def full(self) -> ConfusionCube:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from anyband.conditions import PRIMARY_CONDITIONS
 from anyband.evaluation.confusion import IMAGES
-from anyband.runtime import UserError, read_csv, read_json
+from anyband.runtime import UserError, read_csv
 from anyband.statistics.cube import read_runs
 from anyband.statistics.protocol import label
 
@@ -17,13 +17,6 @@ Runs = Mapping[tuple[str, int], T]
 """(method, seed) -> something of that run."""
 
 LEARNING = ["method", "step", "loss", "loss_lowest", "loss_highest", "val_miou", "val_miou_lowest", "val_miou_highest"]
-
-
-def read_cost(folder: Path) -> dict[str, Any]:
-    """Content of a run's `cost.json`; empty when it is not there."""
-    path = folder / "cost.json"
-    content: dict[str, Any] = read_json(path) if path.is_file() else {}
-    return content
 
 
 def own_endpoints(costs: Runs[Mapping[str, Any]]) -> dict[str, list[str]]:

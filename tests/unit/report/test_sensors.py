@@ -27,17 +27,6 @@ def test_gap_closed_is_shown_as_it_was_computed(unseen):
     assert "Sensors never trained on" in text_of(page)
 
 
-def test_claims_about_sensors_are_on_the_page_with_their_evidence(unseen):
-    page, _, comparison = unseen
-    claims = json.loads((comparison / "claims.json").read_text())["sensor_claims"]
-    assert [claim["kind"] for claim in claims] == ["second sensor helps", "unseen sensor", "unseen sensor"]
-    html, text = page.read_text(), text_of(page)
-    for claim in claims:
-        assert claim["text"] in text
-    for target in re.findall(r'href="#([^"]+)"', html):
-        assert f'id="{target}"' in html
-
-
 def test_without_a_declared_family_claims_about_sensors_still_stand(unseen, linked, tmp_path):
     """An experiment on unseen sensors may have no baseline that takes every input of the endpoint."""
     config = fabricate_unseen()

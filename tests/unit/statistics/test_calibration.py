@@ -5,13 +5,7 @@ import pandas as pd
 import pytest
 
 from anyband.evaluation.confusion import BY_CLASS, OVERALL
-from anyband.statistics.calibration_scores import (
-    binned_error,
-    calibration,
-    class_calibration,
-    mean_of,
-    reliability,
-)
+from anyband.statistics.calibration_scores import binned_error, calibration, class_calibration, reliability
 from anyband.statistics.cube import build_cube
 from unit.statistics.conftest import fabricate_table
 
@@ -29,12 +23,6 @@ def test_error_of_probabilities_that_come_true_is_0():
 def test_errors_of_opposite_bins_do_not_cancel():
     bins = np.array([[[100.0, 60, 50], [100, 70, 80]]])
     assert binned_error(bins) == pytest.approx(0.1)
-
-
-def test_means_are_over_pixels():
-    bins = np.zeros((1, 2, len(OVERALL)))
-    bins[0, :, 0], bins[0, :, 3] = (100, 300), (50, 30)
-    assert mean_of("nll_sum")(bins) == pytest.approx(0.2)
 
 
 @pytest.fixture

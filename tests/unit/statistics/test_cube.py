@@ -1,6 +1,7 @@
 """Reading confusion tables: pairing of seeds, missing inputs, contradictions."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from anyband.evaluation.confusion import mean_iou
@@ -53,8 +54,6 @@ def test_scores_on_different_reference_pixels_are_refused(confusion_table, compa
 def test_reference_outside_the_class_list_is_ignored(confusion_table, comparison_settings):
     table = confusion_table(ACCURACY)
     extra = table.assign(reference=0)
-    import pandas as pd
-
     with_ignored = build_cube(pd.concat([table, extra]), comparison_settings)
     assert np.array_equal(with_ignored.counts, build_cube(table, comparison_settings).counts)
 

@@ -170,7 +170,7 @@ def test_comparison_of_an_experiment_without_unseen_sensors_has_empty_tables(tmp
             pd.DataFrame(columns=columns).to_csv(folder / f"{name}.csv", index=False)
         pd.DataFrame(columns=["band", "rmse"]).to_csv(folder / "image_scores.csv", index=False)
     comparison.write_comparison(comparison_settings, tmp_path / "runs", tmp_path / "out")
-    for name in ("gap_closed", "transfer", "learning", "calibration", "class_calibration", "reliability"):
+    for name in ("robustness", "gap_closed", "transfer", "learning", "calibration", "class_calibration", "reliability"):
         assert pd.read_csv(tmp_path / f"out/{name}.csv").empty
     assert len(pd.read_csv(tmp_path / "out/block_differences.csv")) == 12
 

@@ -1,10 +1,11 @@
-"""Costs and image scores over the seeds of a run, and what the evaluation says of the endpoint."""
+"""Costs and image scores over the seeds of a run, what the evaluation says of the endpoint, and LaTeX that compiles."""
 
 import pandas as pd
 import pytest
 
 from anyband.runtime import UserError
 from anyband.statistics import run_tables
+from anyband.statistics.comparison import latex_table
 
 
 def costs(seconds):
@@ -47,3 +48,13 @@ def test_an_endpoint_that_cannot_be_paired_is_one_clear_line():
     }
     with pytest.raises(UserError, match="cost.json of b, seed 0: endpoint_conditions"):
         run_tables.own_endpoints({("b", 0): {"endpoint_conditions": ["S30"]}})
+
+
+def test_special_characters_and_gaps():
+    frame = pd.DataFrame({"name_of": ["a & b", "50 % {x}"], "value": [0.123456, float("nan")]})
+    text = latex_table(frame, "Points ± 1 −2, p <0.001")
+    assert r"a \& b & 0.1235 \\" in text
+    assert r"50 \% \{x\} & -- \\" in text
+    assert r"\caption{Points $\pm$ 1 $-$2, p $<$0.001}" in text
+    assert r"\begin{tabular}{lr}" in text
+    assert text.isascii()

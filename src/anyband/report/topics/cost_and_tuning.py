@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from anyband.config import Config
 from anyband.report import formatting as form
-from anyband.report.cells import EMPTY, Cell, Column, Row, count, duration, named, share, text, wrapped
+from anyband.report.cells import Cell, Column, Row, count, decimals, duration, named, share, text, wrapped
 from anyband.report.content import Graphic, Table, Topic
 from anyband.report.read import Compared, records
 from anyband.report.render import Sheet
@@ -113,26 +113,16 @@ def cost_table(entry: Compared, memory: Mapping[str, float], tried: Mapping[str,
     def magnitude(heading: str, key: str) -> Column:
         return Column(heading, lambda row: Cell(form.magnitude(row[key]), value=float(row[key])))
 
-    def memory_of(row: Row) -> Cell:
-        return megabytes(memory.get(row["method"], float("nan")))
-
-    def trials_of(row: Row) -> Cell:
-        number = tried.get(row["method"])
-        return EMPTY if number is None else Cell(str(number), value=float(number))
-
     columns = [
         text("Method", lambda row: named(entry.label(row["method"]), row["method"])),
         magnitude("Parameters", "parameters"),
         magnitude("Trainable", "trainable_parameters"),
         magnitude("MACs per km²", "macs_per_km2"),
         Column("Training, one seed", _duration),
-        Column("Memory, training", memory_of),
+        Column("Memory, training", lambda row: megabytes(memory.get(row["method"], float("nan")))),
         Column("Memory, evaluation", lambda row: megabytes(row["peak_memory_mb"])),
-        Column(
-            "km² per second",
-            lambda row: Cell(form.decimal(row["inference_km2_per_s"], 1), value=float(row["inference_km2_per_s"])),
-        ),
-        Column("Tuning trials", trials_of),
+        decimals("km² per second", "inference_km2_per_s", 1),
+        Column("Tuning trials", lambda row: count(tried.get(row["method"], float("nan")))),
     ]
     table = entry.frames["cost"]
     no_work = table["macs_per_km2"] == 0  # no work that is counted is not work of 0
@@ -243,7 +233,7 @@ def tuning_table(entry: Compared, ledger: pd.DataFrame) -> Table:
     own = {method: ledger[ledger["method"] == method] for method in entry.design["methods"] if method in known}
     columns = [
         text("Method", lambda method: named(entry.label(method), method)),
-        Column("Trials", lambda method: Cell(str(len(own[method])), value=float(len(own[method])))),
+        Column("Trials", lambda method: count(len(own[method]))),
         Column("Learning rates tried", lambda method: _range(own[method]["learning_rate"])),
         Column("Weight decays tried", lambda method: _range(own[method]["weight_decay"])),
         text("Options tried", lambda method: wrapped(_options_tried(own[method]))),

@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 
 from anyband.products import BY_SHORT_NAME
 from anyband.report import formatting as form
-from anyband.report.cells import EMPTY, METHOD, Cell, Column, Row, change, named, p_value, points, spread, text, wrapped
+from anyband.report.cells import EMPTY, HOLM, METHOD, Cell, Column, Row, change, named, points, spread, text, wrapped
 from anyband.report.content import Graphic, Table, Topic, sentence
 from anyband.report.palette import GAIN, HEAT, LOSS, ON_DEEP, ON_PALE, between
 from anyband.report.read import Compared, by_method, records
@@ -258,7 +258,7 @@ def gap_closed(entry: Compared) -> Table:
         ),
         Column("Gap closed [95 %]", _closed),
         Column("Over naive [95 %]", lambda row: change(row, "gain")),
-        Column("Holm p", lambda row: p_value(row["p_adjusted"])),
+        HOLM,
     ]
     return Table("gap-closed", columns, records(entry.frames["gap_closed"]))
 

@@ -5,6 +5,7 @@ And how close translated images come to real ones.
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from matplotlib.figure import Figure
 from anyband.conditions import PRIMARY_CONDITIONS
 from anyband.products import EXTRA
 from anyband.report import formatting as form
-from anyband.report.cells import EMPTY, METHOD, Cell, Column, Row, change, named, p_value, points, score, spread, text
+from anyband.report.cells import EMPTY, HOLM, METHOD, Cell, Column, change, decimals, named, points, score, spread, text
 from anyband.report.content import Graphic, Table, Topic
 from anyband.report.read import Compared, by_method, records
 from anyband.report.render import Sheet
@@ -120,7 +121,7 @@ def fusion(entry: Compared) -> Table:
         text("Best with one sensor", lambda row: f"{entry.label(row['rival'])} on {row['condition']}"),
         Column("Its mIoU", lambda row: points(row["rival_score"])),
         Column("Gain [95 %]", lambda row: change(row, "difference")),
-        Column("Holm p", lambda row: p_value(row["p_adjusted"])),
+        HOLM,
     ]
     return Table("fusion", columns, records(entry.frames["fusion"]))
 
@@ -211,7 +212,7 @@ def robustness(entry: Compared) -> Table:
     return Table("robustness", columns, conditions)
 
 
-def _left(row: Row | None) -> Cell:
+def _left(row: dict[str, Any] | None) -> Cell:
     if row is None:
         return EMPTY
     bounds = form.interval(row["change_lower"], row["change_upper"], signed=True)
@@ -221,18 +222,14 @@ def _left(row: Row | None) -> Cell:
 @IMAGES.item
 def image_scores(entry: Compared) -> Table:
     """Scores by band, the methods of a band beneath each other; no rows where no method translates."""
-
-    def number(heading: str, key: str, digits: int = 2, factor: float = 1.0) -> Column:
-        return Column(heading, lambda row: Cell(form.decimal(factor * row[key], digits), value=float(row[key])))
-
     columns = [
         text("Band", lambda row: named("all bands" if row["band"] == "all" else row["band"])),
         text("Method", lambda row: named(entry.label(row["method"]), row["method"])),
-        number("RMSE × 100", "rmse", factor=100),
-        number("PSNR, dB", "psnr_db", 1),
-        number("SSIM", "ssim", 3),
-        number("ERGAS", "ergas"),
-        number("SAM, degrees", "sam_deg"),
+        decimals("RMSE × 100", "rmse", factor=100),
+        decimals("PSNR, dB", "psnr_db", 1),
+        decimals("SSIM", "ssim", 3),
+        decimals("ERGAS", "ergas"),
+        decimals("SAM, degrees", "sam_deg"),
     ]
     table, methods = entry.frames["image_scores"], entry.design["methods"]
     bands = sorted(table["band"].unique(), key=lambda band: band != "all")  # the others as they come

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from anyband.report import formatting as form
-from anyband.report.cells import Cell, Column, named, share, text
+from anyband.report.cells import Column, decimals, named, share, text
 from anyband.report.content import Graphic, Table, Topic, sentence
 from anyband.report.palette import GAIN, LOSS
 from anyband.report.read import Compared, records
@@ -124,18 +124,14 @@ def block_map(entry: Compared) -> Graphic | None:
 @UNCERTAINTY.item
 def variance(entry: Compared) -> Table:
     """What the blocks and what the seeds contribute."""
-
-    def decimal(heading: str, key: str, factor: float = 100, digits: int = 2) -> Column:
-        return Column(heading, lambda row: Cell(form.decimal(factor * row[key], digits), value=row[key]))
-
     columns = [
         text("Quantity", lambda row: named(row["label"], note=row["quantity"])),
-        decimal("SE", "standard_error"),
-        decimal("Variance, blocks", "variance_blocks", 1e4, 3),
-        decimal("Variance, seeds", "variance_seeds", 1e4, 3),
+        decimals("SE", "standard_error", factor=100),
+        decimals("Variance, blocks", "variance_blocks", 3, 1e4),
+        decimals("Variance, seeds", "variance_seeds", 3, 1e4),
         Column("From blocks", lambda row: share(row["share_blocks"], bar=True)),
-        decimal("df", "degrees_of_freedom", 1, 1),
-        decimal("SE, twice the blocks", "error_with_twice_the_blocks"),
-        decimal("SE, twice the seeds", "error_with_twice_the_seeds"),
+        decimals("df", "degrees_of_freedom", 1),
+        decimals("SE, twice the blocks", "error_with_twice_the_blocks", factor=100),
+        decimals("SE, twice the seeds", "error_with_twice_the_seeds", factor=100),
     ]
     return Table("variance", columns, records(entry.frames["variance"]))
