@@ -23,13 +23,7 @@ FILES = {  # one file per product, with its pixel in metres
     "hls_l30": {"B04": 30.0, "Fmask": 30.0},
     "label": {"map": 1 / 12_000},
 }
-PLATFORMS = {
-    "sentinel2": "sentinel-2a",
-    "landsat": "landsat-9",
-    "hls_s30": "sentinel-2a",
-    "hls_l30": "landsat-9",
-    "label": "",
-}
+PLATFORMS = dict(zip(FILES, ("sentinel-2a", "landsat-9", "sentinel-2a", "landsat-9", ""), strict=True))
 
 
 def square(longitude: float = LONGITUDE, latitude: float = LATITUDE, half: float = 0.05) -> list[tuple[float, float]]:

@@ -128,17 +128,6 @@ def test_surface_is_that_of_sentinel_2_in_like_bands(scene, product, folders):
         assert np.corrcoef(ground[clear], image.values[band][clear])[0, 1] > 0.9
 
 
-def test_noise_and_errors_of_two_extra_sensors_have_nothing_in_common(scene):
-    """Streams named by the product: else the noise of one sensor could be read off another."""
-    draws = {
-        product: extra_sensors.stream(1, "here", scene.overpass.key, product, "instrument").normal(0, 1, 50)
-        for product in EXTRA
-    }
-    assert abs(np.corrcoef(draws["broadband"], draws["narrowband"])[0, 1]) < 0.5
-    first, second = (observe_extra(scene, "broadband").values for _ in range(2))
-    np.testing.assert_array_equal(first, second)
-
-
 def test_mask_says_cloud_before_shadow_and_is_read_as_it_is_written():
     one = np.array([[True, False, False, False]])
     two = np.array([[True, True, False, False]])

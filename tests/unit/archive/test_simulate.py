@@ -67,15 +67,6 @@ def test_southern_sentinel_2_is_in_327_and_landsat_in_326_with_negative_northing
                 assert file.bounds.top < 0
 
 
-def test_landsat_lies_half_a_pixel_off_hls(archive):
-    for place in (NORTH, SOUTH):
-        folder = archive / place.name
-        with open_asset(folder, items(folder, "landsat-c2-l2")[0], "red") as file:
-            assert file.transform.c % 30 == 15 and file.transform.f % 30 == 15
-        with open_asset(folder, items(folder, "hls2-l30")[0], "B04") as file:
-            assert file.transform.c % 30 == 0 and file.transform.f % 30 == 0
-
-
 def test_offset_of_sentinel_2_is_in_the_pixels_only_from_its_baseline_on(archive):
     folder = archive / SOUTH.name
     levels = {}

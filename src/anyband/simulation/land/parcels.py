@@ -23,7 +23,6 @@ class Parcels:
         edge: (n, n) int32 number of that border, for choosing hedges.
         along_m: (n, n) float32 coordinate along the block's direction, m.
         across_m: (n, n) float32 coordinate across it, m.
-        area_m2: (count,) float64.
         count: number of parcels.
     """
 
@@ -33,7 +32,6 @@ class Parcels:
     edge: Labels
     along_m: Field
     across_m: Field
-    area_m2: NDArray[np.float64]
     count: int
 
 
@@ -89,8 +87,7 @@ def make_parcels(
     # a border has the same number seen from both of its parcels
     side = np.where(to_strip <= to_piece, np.rint(u).astype(np.int32) * 2, np.rint(v).astype(np.int32) * 2 + 1)
     edge = (side + home * np.int32(4096)).astype(np.int32)
-    area = np.bincount(label.ravel(), minlength=count).astype(np.float64) * step_m**2
-    return Parcels(blocks, label, np.minimum(to_strip, to_piece), edge, along, across, area, count)
+    return Parcels(blocks, label, np.minimum(to_strip, to_piece), edge, along, across, count)
 
 
 def parcel_mean(field: Field, parcels: Parcels) -> NDArray[np.float64]:
