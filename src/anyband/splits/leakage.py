@@ -12,7 +12,7 @@ from anyband.ground import Array
 from anyband.runtime import UserError
 from anyband.splits.division import SPLITS
 from anyband.splits.index import Survey, Windows
-from anyband.splits.spatial import label_variogram, region_names
+from anyband.splits.spatial import exponential_range, label_variogram, region_names
 
 _LISTED = 20
 """Shared items are named up to this number; the count is always complete."""
@@ -104,15 +104,16 @@ def _class_pixels(survey: Survey, members: Mapping[str, Array], classes: Mapping
 
 def _autocorrelation(survey: Survey, settings: Split) -> dict[str, Any]:
     """Variogram and range of the labels, and whether a block is as large; no range where it does not show."""
-    variogram = label_variogram(survey.mosaics)
-    if variogram is None:
+    lag_m, disagreement = label_variogram(survey.mosaics)
+    if len(lag_m) < 4:
         return {"range_m": None, "block_at_least_range": None, "lag_m": [], "disagreement": []}
-    known = bool(np.isfinite(variogram.range_m))
+    range_m = exponential_range(lag_m, disagreement)
+    known = bool(np.isfinite(range_m))
     return {
-        "range_m": round(variogram.range_m) if known else None,
-        "block_at_least_range": bool(settings.block_m >= variogram.range_m) if known else None,
-        "lag_m": [round(lag) for lag in variogram.lag_m.tolist()],
-        "disagreement": [round(share, 4) for share in variogram.disagreement.tolist()],
+        "range_m": round(range_m) if known else None,
+        "block_at_least_range": bool(settings.block_m >= range_m) if known else None,
+        "lag_m": [round(lag) for lag in lag_m.tolist()],
+        "disagreement": [round(share, 4) for share in disagreement.tolist()],
     }
 
 

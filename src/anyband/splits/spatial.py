@@ -154,26 +154,15 @@ _STRIDE = 3
 """Labels are compared on every third pixel (30 m); shorter lags do not matter for blocks of kilometres."""
 
 
-@dataclass(frozen=True)
-class Variogram:
-    """Share of differing label pairs by lag, and the practical range of the exponential model through it.
-
-    Attributes:
-        lag_m: (L,) metres.
-        disagreement: (L,) share of pixel pairs whose classes differ = sum of the indicator semivariograms.
-        range_m: lag at which the model reaches 95 % of its sill; infinite when it never turns within the data.
-    """
-
-    lag_m: Array
-    disagreement: Array
-    range_m: float
-
-
-def label_variogram(mosaics: Sequence[Array]) -> Variogram | None:
-    """Pooled variogram of label rasters (y, x) uint8 of 10 m, 0 = none; None when they hold no pair of pixels.
+def label_variogram(mosaics: Sequence[Array]) -> tuple[Array, Array]:
+    """Pooled variogram of label rasters (y, x) uint8 of 10 m, 0 = none.
 
     Args:
         mosaics: one raster per site; pairs are taken along rows and columns within a site.
+
+    Returns:
+        Lags (L,) in metres that some pair of pixels has, and (L,) the share of those whose classes differ, the sum of
+        the indicator semivariograms.
     """
     coarse = [mosaic[::_STRIDE, ::_STRIDE] for mosaic in mosaics]
     longest = max((min(raster.shape) for raster in coarse), default=0) // 2
@@ -186,11 +175,7 @@ def label_variogram(mosaics: Sequence[Array]) -> Variogram | None:
                 pairs[index] += labelled.sum()
                 differing[index] += (labelled & (here != there)).sum()
     used = pairs > 0
-    if used.sum() < 4:
-        return None
-    lag_m = lags[used] * float(_STRIDE * LABEL_PIXEL_M)
-    disagreement = differing[used] / pairs[used]
-    return Variogram(lag_m, disagreement, exponential_range(lag_m, disagreement))
+    return lags[used] * float(_STRIDE * LABEL_PIXEL_M), differing[used] / pairs[used]
 
 
 def exponential_range(lag_m: Array, disagreement: Array) -> float:

@@ -28,10 +28,10 @@ FELT = ("S2+L9", "S2+L9/drop-swir", *(f"S2+L9/{word}" for word in (
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory) -> tuple[Path, Path]:
-    """Six test chips: four of one row, and the first two of them again on a second date."""
+    """Three test chips: two of one row, and the first of them again on a second date."""
     chips, splits = fabricate_split(tmp_path_factory.mktemp("robustness"), 18)
     rows = pd.read_csv(splits)
-    rows[(rows["split"] != "test") | rows["chip"].str.contains("r0c")].to_csv(splits, index=False)
+    rows[(rows["split"] != "test") | rows["chip"].str.contains("r0c[13]")].to_csv(splits, index=False)
     return chips, splits
 
 
@@ -152,7 +152,7 @@ def test_every_model_maps_a_disturbed_input_or_says_that_it_cannot(dataset, name
     table = load_split(*dataset, "test", sorted(products | {"sentinel2", "landsat"}), CLASSES)
     for view in views(method, ONE_OF_EACH).values():
         try:
-            (found,) = logits_of(method, table, view.products, np.array([0, 5]), view.change(table))
+            (found,) = logits_of(method, table, view.products, np.array([0, 2]), view.change(table))
         except UnsupportedInputError:
             continue
         assert found[1].isfinite().all()
