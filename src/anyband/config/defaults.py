@@ -1,20 +1,16 @@
 """Defaults of methods and experiments as documents, in which an entry may start as a copy of another one."""
 
-from pathlib import Path
 from typing import Any
 
-import yaml
-
-from anyband.config.schema import MODEL_NAMES, Dataset, Experiment, MethodSettings
+from anyband.config.schema import METHOD_TABLE, MODEL_NAMES, Dataset, Experiment, MethodSettings
 from anyband.products import EXTRA, PRODUCTS
 from anyband.runtime import UserError, nearest
 
 Document = dict[str, Any]
 
-_TABLE = yaml.safe_load(Path(__file__).with_name("methods.yaml").read_text(encoding="utf-8"))
-CHOSEN: dict[str, Document] = _TABLE["chosen"]
-VARIANTS: dict[str, Document] = _TABLE["variants"]
-RIVALS: list[str] = _TABLE["rivals"]
+CHOSEN: dict[str, Document] = METHOD_TABLE["chosen"]
+VARIANTS: dict[str, Document] = METHOD_TABLE["variants"]
+RIVALS: list[str] = METHOD_TABLE["rivals"]
 
 
 def _specialist(product: str) -> Document:

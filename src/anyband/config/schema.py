@@ -5,8 +5,10 @@ Every class carries its defaults, checks and descriptions, from which the file, 
 
 import json
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args, get_origin
 
+import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -42,6 +44,8 @@ else:
 
 
 MODEL_NAMES = tuple(MODELS)
+METHOD_TABLE = yaml.safe_load(Path(__file__).with_name("methods.yaml").read_text(encoding="utf-8"))
+"""Methods of the experiments, and what differs in them from the models' own settings."""
 
 
 class Settings(BaseModel):
@@ -224,23 +228,7 @@ class Experiment(Settings):
     """A set of methods trained and tested on one dataset with the same seeds."""
 
     dataset: Name = Field("main", description="key of datasets")
-    methods: list[Name] = Field(
-        [
-            "s2-only",
-            "l9-only",
-            "input-fusion",
-            "feature-fusion",
-            "prediction-fusion",
-            "translation",
-            "hls-unified",
-            "analytic",
-            "random-forest",
-            "anyband",
-            "pixel",
-        ],
-        min_length=1,
-        description="keys of methods",
-    )
+    methods: list[Name] = Field(METHOD_TABLE["main"], min_length=1, description="keys of methods")
     proposed: Name = Field("anyband", description="the method that every other one is compared with")
     seeds: list[Seed] = Field([0, 1, 2, 3, 4], min_length=1, description="same seeds for every method; claims need 5")
     conditions: list[ConditionName] = Field(
