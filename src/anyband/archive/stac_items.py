@@ -42,10 +42,10 @@ def item_id(info: ItemDescription) -> str:
     return item_names(info)["id"]
 
 
-def build_item(info: ItemDescription, base_url: str = BASE) -> dict[str, Any]:
+def build_item(info: ItemDescription) -> dict[str, Any]:
     """Build the raw STAC item of a scene.
 
-    Assets that have a file point to `{base_url}/files/{site}/{path}`; those without one point below the same folder,
+    Assets that have a file point to `{BASE}/files/{site}/{path}`; those without one point below the same folder,
     where nothing is found.
 
     Raises:
@@ -54,7 +54,7 @@ def build_item(info: ItemDescription, base_url: str = BASE) -> dict[str, Any]:
     collection = collection_of(info.product)
     template = copy.deepcopy(read_template(collection))
     _check(info, template)
-    names = item_names(info) | {"base": base_url, "collection": collection}
+    names = item_names(info) | {"base": BASE, "collection": collection}
     ring = _ring(info)
     multi = info.product.startswith("hls")
     properties = template["properties"] | item_properties(info, template, names) | {SIMULATED: info.simulated}
