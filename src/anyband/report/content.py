@@ -33,10 +33,10 @@ class Table:
         columns: headings, and how a record fills them; the first heads its row.
         records: one for each row, in whatever form the columns read.
         css: class of a record's row ("proposed", "floor", ...).
-        title: a few words; that of `words.yaml` where there is one, as caption, notes and hints of columns.
+        title: a few words; that of the file of words where there is one, as caption, notes and hints of columns.
         caption: plain text after the title.
         notes: footnotes.
-        words: what the templates of `words.yaml` need.
+        words: what the templates of the file of words need.
         sortable: whether the page lets people sort it.
         dense: notes of cells stand under their text, to save width.
     """
@@ -78,10 +78,10 @@ class Graphic:
     Attributes:
         key: file name in `report_data/figures/` and anchor on the page.
         draw: draws it for a sheet.
-        title: a few words; that of `words.yaml` where there is one, as caption and label.
+        title: a few words; that of the file of words where there is one, as caption and label.
         caption: plain text after the title.
         label: one sentence that says what the figure shows, for screen readers.
-        words: what the templates of `words.yaml` need.
+        words: what the templates of the file of words need.
         style: colours and names of methods; that of the page, which its topic sets.
     """
 
@@ -172,7 +172,7 @@ class Topic(Generic[Subject]):
     """A section of the page about any subject; what is registered with `item` stands on it in that order.
 
     Attributes:
-        key: anchor, and place of the items' words in `words.yaml`.
+        key: anchor, and place of the items' words in the files of words.
         title: heading.
         remark: a marked line at the top.
         paragraphs: text above the items; empty ones are left out.
@@ -204,7 +204,7 @@ class Topic(Generic[Subject]):
 
 
 def worded(item: Captioned, topic: str, entry: Any = None) -> Captioned:
-    """The item with its words from `words.yaml`, if it has any there; its own notes come after those."""
+    """The item with its words from the file beside it, if it has any there; its own notes come after those."""
 
     def filled(part: Any) -> Any:
         if isinstance(part, str):
@@ -225,18 +225,27 @@ def worded(item: Captioned, topic: str, entry: Any = None) -> Captioned:
 
 @cache
 def _words() -> dict[str, dict[str, Any]]:
-    """Section -> item -> its words."""
-    words: dict[str, dict[str, Any]] = yaml.safe_load((TEMPLATES / "words.yaml").read_text(encoding="utf-8"))
+    """Section -> item -> its words, from the files that stand beside what makes the items, with their names.
+
+    The words of every table and figure are a title of a few words, a caption (what to see, how it was computed, n), of
+    a figure a label for screen readers, of a table footnotes, and hints by heading. They are Jinja templates, filled
+    from `entry` (the experiment or the dataset that the section is about), from words that the item brings, and with
+    `form` for numbers. `sentences` stand above and between items; `phrases` are parts of several words.
+    """
+    words: dict[str, dict[str, Any]] = {}
+    for path in sorted(Path(__file__).parent.rglob("*.yaml")):
+        for section, entries in yaml.safe_load(path.read_text(encoding="utf-8")).items():
+            words.setdefault(section, {}).update(entries)
     return words
 
 
 def sentence(name: str, **words: Any) -> str:
-    """A sentence of the page from `words.yaml`."""
+    """A sentence of the page from the files of words."""
     return compose(_words()["sentences"][name], **words)
 
 
 def compose(template: str, **words: Any) -> str:
-    """Fill a template of `words.yaml`."""
+    """Fill a template of a file of words."""
     if "{" not in template:
         return template
     return _environment(False).from_string(template).render(words, form=form, phrases=_words()["phrases"])
