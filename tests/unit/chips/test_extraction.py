@@ -264,7 +264,9 @@ def served(scenes, monkeypatch, api, faults=CALM, least=0.8):
 @pytest.fixture
 def patient(tmp_path, monkeypatch):
     """No long waits, and no tokens of other runs."""
-    monkeypatch.setattr(access, "gdal_env", lambda href: gdal_env(href) | {"GDAL_HTTP_RETRY_DELAY": 0.01})
+    # rasterio looks for masks with Python's lock held, which this process' own server may need to answer another read.
+    quick = {"GDAL_HTTP_RETRY_DELAY": 0.01, "GDAL_HTTP_TIMEOUT": 4}
+    monkeypatch.setattr(access, "gdal_env", lambda href: gdal_env(href) | quick)
     monkeypatch.setattr("anyband.raster.access.RETRY_WAITS_S", (0.05, 0.1, 0.2, 0.4))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 

@@ -3,17 +3,17 @@
 import datetime as dt
 import json
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import unquote
+from http import HTTPStatus
 
 import pytest
 
-from anyband.archive.http_server import parse_range
+from anyband.archive.http_server import Answer, ArchiveServer, file_answer
 from anyband.catalog.pairs.scene_pair import ScenePair
 from anyband.catalog.pairs.site_pairs import pair_site
 from anyband.catalog.sites import Site
 from anyband.chips.extraction import ChipSite, extract_site
 from anyband.raster import access
+from anyband.raster.access import gdal_env
 from anyband.raster.asset import UnusableItemError
 from anyband.runtime import UserError
 from scenes import SceneFolder
@@ -24,38 +24,22 @@ REFUSALS = {
 }
 
 
-class Bucket(BaseHTTPRequestHandler):
-    """Serves `server.folder`, until `server.left` requests have been answered."""
+class Bucket(ArchiveServer):
+    """Serves the files of `folder`, until `left` requests have been answered; then it refuses with `code`."""
 
-    protocol_version = "HTTP/1.1"
-    wbufsize = 1 << 16
+    def __init__(self, folder):
+        super().__init__(folder, hook=self.meet)
+        self.folder, self.left, self.code, self.lock = folder, 10_000, "", threading.Lock()
 
-    def log_message(self, *_):
-        pass
-
-    def do_HEAD(self):
-        self.do_GET()
-
-    def do_GET(self):
-        with self.server.lock:
-            self.server.left -= 1
-            open_yet = self.server.left >= 0
-        if open_yet:
-            content = (self.server.folder / unquote(self.path).removeprefix("/holdings/")).read_bytes()
-            start, stop = parse_range(self.headers.get("Range"), len(content)) or (0, len(content))
-            self.answer(206, content[start:stop], {"Content-Range": f"bytes {start}-{stop - 1}/{len(content)}"})
-        else:
-            status, words = REFUSALS[self.server.code]
-            body = f"<?xml version='1.0'?><Error><Code>{self.server.code}</Code><Message>{words}</Message></Error>"
-            self.answer(status, body.encode(), {"Content-Type": "application/xml"})
-
-    def answer(self, status, body, headers):
-        self.send_response(status)
-        for name, value in (headers | {"Content-Length": str(len(body))}).items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+    def meet(self, request, respond):
+        with self.lock:
+            self.left -= 1
+            if self.left >= 0:
+                path = request.path.removeprefix("holdings/")
+                return file_answer(self.folder / path, path, request)
+        status, words = REFUSALS[self.code]
+        body = f"<?xml version='1.0'?><Error><Code>{self.code}</Code><Message>{words}</Message></Error>"
+        return Answer(HTTPStatus(status), body.encode(), {"Content-Type": "application/xml"})
 
 
 @pytest.fixture(scope="module")
@@ -71,20 +55,19 @@ def scenes(tmp_path_factory):
 @pytest.fixture(scope="module")
 def endpoint(scenes):
     """One server for all tests: threads of stackstac keep the address of an object store."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Bucket) as server:
-        server.daemon_threads, server.lock, server.folder = True, threading.Lock(), scenes.folder
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    with Bucket(scenes.folder) as server:
         yield server
-        server.shutdown()
 
 
 @pytest.fixture
 def bucket(endpoint, monkeypatch):
     endpoint.left, endpoint.code = 10_000, ""
     keys = {"AWS_ACCESS_KEY_ID": "AKIATEST", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_EC2_METADATA_DISABLED": "true"}
-    for name, value in (keys | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{endpoint.server_port}"}).items():
+    for name, value in (keys | {"AWS_ENDPOINT_URL": endpoint.proxy_url}).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(access, "RETRY_WAITS_S", (0.01,))
+    # rasterio looks for masks with Python's lock held, which this process' own server may need to answer another read.
+    monkeypatch.setattr(access, "gdal_env", lambda href: gdal_env(href) | {"GDAL_HTTP_TIMEOUT": 4})
     return endpoint
 
 
