@@ -158,7 +158,7 @@ class SceneFolder:
             generation_time=dt.datetime.combine(day, dt.time(20, tzinfo=dt.UTC)),
             simulated="test",
         )
-        item = build_item(info, str(self.folder))
+        item = json.loads(json.dumps(build_item(info)).replace(BASE, str(self.folder)))
         self.items.setdefault(product, []).append(item)
         return item["id"]
 
