@@ -1,8 +1,9 @@
 # make all    the whole comparison: environment from the lock file, then the workflow to results/report.html
 # make test   the offline tests in the same environment
+# make site   the documentation, into site/index.html
 SHELL := /bin/bash
 .DEFAULT_GOAL := all
-.PHONY: all smoke test quick test-all test-servers lint lock clean check
+.PHONY: all smoke test quick test-all test-servers lint site lock clean check
 
 CORES ?= 8
 VERSIONS := 3.13 3.12 3.11
@@ -55,6 +56,11 @@ lint: $(READY)
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
 
+# Without a network; broken links and warnings are errors. Shows the run in results, if it is finished.
+site: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "site/index.html"
+
 # One line for what usually goes wrong, before anything is downloaded.
 check:
 	@test -n "$(PYTHON)" || { echo "anyband: no Python found: install Python 3.11, 3.12 or 3.13, or name one with PYTHON=/path/to/python3.12" >&2; exit 1; }
@@ -74,10 +80,10 @@ lock:
 	for python in $(PYTHONS); do \
 	  version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])') && \
 	  $$python -m venv --clear $(VENV)-lock && \
-	  $(VENV)-lock/bin/pip install --quiet --dry-run --report $(VENV)-lock/report.json ".[cluster,dev]" && \
+	  $(VENV)-lock/bin/pip install --quiet --dry-run --report $(VENV)-lock/report.json ".[cluster,dev,docs]" && \
 	  $$python tools/lock.py $(VENV)-lock/report.json > envs/requirements-$$version.lock || exit 1; \
 	done
 	rm -rf $(VENV)-lock
 
 clean:
-	rm -rf results .snakemake
+	rm -rf results .snakemake site

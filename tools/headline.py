@@ -9,6 +9,7 @@ the commit that made them, to `docs/default-run.csv` beside it. A test holds tha
 import argparse
 import json
 import re
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ def markdown(table: pd.DataFrame) -> str:
         f"{form.plural(int(first['seeds']), 'seed')}. Made by commit `{first['commit'][:12]}`; the numbers unrounded: "
         f"[{NUMBERS}]({NUMBERS})."
     )
-    return "\n".join([*lines, "", note])
+    return "\n".join([*lines, "", textwrap.fill(note, 118, break_long_words=False, break_on_hyphens=False)])
 
 
 def _cells(row: Mapping[Any, Any]) -> list[str]:

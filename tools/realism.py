@@ -1,6 +1,6 @@
-"""How real the simulated archive looks: figures of all its places beside the real ones, as tables for docs/data.md.
+"""How real the simulated archive looks: figures of all its places beside the real ones, as tables for docs/archive.md.
 
-python -m tools.realism results/archive/main --write docs/data.md
+python -m tools.realism results/archive/main --write docs/archive.md
 """
 
 import argparse

@@ -1,10 +1,9 @@
-"""docs/extending.md is right: the method on that page is added in one file and behaves like any other."""
+"""docs/tutorials/new-method.md is right: its method is added in one file and behaves like any other."""
 
 import ast
 import importlib
 import re
 import sys
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -17,17 +16,17 @@ from anyband.methods import MODELS, card, labels
 from anyband.models.core.storage import Recipe, build, load, save
 from anyband.observation import QueryGrid
 from anyband.runtime import UserError
+from docs.followed import blocks
 
 QUERY = QueryGrid(10.0, 24, 24)
 
 
 @pytest.fixture
 def page(root) -> dict[str, str]:
-    """The blocks of the page's first section: the file, the line of the registry, and the entries of config.yaml."""
-    text = (root / "docs/extending.md").read_text(encoding="utf-8").split("\n## ")[1]
-    blocks = re.findall(r"^ *```(\w+)\n(.*?)^ *```$", text, re.M | re.S)
-    (file, line), (entries,) = ([textwrap.dedent(b) for k, b in blocks if k == kind] for kind in ("python", "yaml"))
-    (path,) = re.findall(r"`(src/anyband/models/\S+\.py)`, with a subclass", text)
+    """What the page writes: the file, the line of the registry, and the entries of a configuration."""
+    (path, file), (_, line), (_, entries) = (
+        (title, text) for _, title, text in blocks(root / "docs/tutorials/new-method.md") if title
+    )
     return {"path": path, "file": file, "line": line, "entries": entries}
 
 

@@ -1,6 +1,4 @@
-"""The examples of docs/extending.md for the report do what the page says."""
-
-import re
+"""The examples of docs/tutorials/new-table.md do what the page says."""
 
 import numpy as np
 import pandas as pd
@@ -9,7 +7,8 @@ import pytest
 from anyband.report import cells, content, read
 from anyband.report.render import Style
 from anyband.report.topics import headline
-from anyband.statistics import score_tables
+from anyband.statistics import ranking
+from docs.followed import blocks
 from unit.report.fabricated import entry_of
 
 ROWS = [("anyband", "anyband", "proposed", 0.7), ("pixel", "Pixel classifier", "floor", 0.4)]
@@ -18,14 +17,13 @@ ROWS = [("anyband", "anyband", "proposed", 0.7), ("pixel", "Pixel classifier", "
 @pytest.fixture
 def examples(root, monkeypatch):
     """Code of the section, run where its names are known; what it registers is gone after the test."""
-    page = (root / "docs/extending.md").read_text()
-    section = page.split("## A new table, figure or metric")[1].split("\n## ")[0]
-    monkeypatch.setattr(headline, "METRICS", score_tables.METRICS | {})
-    monkeypatch.setattr(score_tables, "METRICS", headline.METRICS)
+    (_, _, table), (_, _, metric) = (b for b in blocks(root / "docs/tutorials/new-table.md") if b[1])
+    monkeypatch.setattr(headline, "METRICS", ranking.METRICS | {})
+    monkeypatch.setattr(ranking, "METRICS", headline.METRICS)
     makers = list(headline.RESULT.makers)
-    names = vars(cells) | vars(content) | vars(read) | vars(headline) | {"np": np, "Metric": score_tables.Metric}
-    for code in re.findall(r"```python\n(.*?)```", section, re.DOTALL):
-        exec(code, names)
+    names = vars(cells) | vars(content) | vars(read) | vars(headline) | {"np": np, "Metric": ranking.Metric}
+    exec(table, names)
+    ranking.METRICS.update(eval("{" + metric + "}", names))
     yield
     headline.RESULT.makers[:] = makers
 
@@ -48,6 +46,6 @@ def test_a_new_table_is_one_function(examples, entry):
 
 
 def test_a_new_metric_is_one_entry(examples, entry):
-    assert "right_lower" in score_tables.scores(None, "anyband", ())
-    assert score_tables.METRICS["right"].score(np.array([[3, 1], [0, 4]])) == 7 / 8
-    assert headline.secondary(entry).columns[-1].heading == "Share of right pixels"
+    assert "right_lower" in ranking.scores(None, "anyband", ())
+    assert ranking.METRICS["right"].score(np.array([[3, 1], [0, 4]])) == 7 / 8
+    assert headline.secondary(entry).columns[-1].heading == "Share right"

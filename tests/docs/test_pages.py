@@ -1,0 +1,96 @@
+"""Prose, links and versions of what people read first, and the site."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from anyband import __version__
+
+ROOT = Path(__file__).parents[2]
+PAGES = [*ROOT.glob("*.md"), *(page for page in ROOT.glob("docs/**/*.md") if page.name != "protocol.md")]
+SEARCHES = {
+    "add a sensor": "tutorials/new-sensor.html",
+    "add a catalogue": "extending.html",
+    "add a method": "tutorials/new-method.html",
+    "change the loss": "tutorials/new-method.html",
+    "change chip size": "extending.html",
+    "add a metric to the report": "tutorials/new-table.html",
+    "add a table": "tutorials/new-table.html",
+    "change the palette": "extending.html",
+    "fault storm test": "extending.html",
+    "predict local geotiff": "predict.html",
+}
+
+
+def prose(page):
+    """Lines that a person wrote as text: no tables, code, addresses or generated blocks."""
+    text = re.sub(
+        r"^```.*?^```$|^ {4,}\S.*?$|<!-- realism: begin.*?realism: end -->", "", page.read_text(), flags=re.M | re.S
+    )
+    return [line for line in text.splitlines() if not line.startswith(("|", "#", "<"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_lines_of_prose_have_at_most_120_columns(page):
+    assert not [line for line in prose(page) if len(line) > 120 and " " in line.strip()]
+
+
+def test_readme_is_short_and_leads_to_files_that_exist():
+    text = (ROOT / "README.md").read_text()
+    assert len(text.split()) < 900
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md"):
+        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+            assert (ROOT / target).is_file(), f"{page.name} leads to {target}"
+
+
+def test_the_version_to_cite_is_the_one_of_the_code():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert cited["version"] == __version__
+    assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The site, built with a proxy that leads nowhere."""
+    pytest.importorskip("mkdocs")
+    folder = tmp_path_factory.mktemp("site")
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
+    command = [
+        sys.executable,
+        "-m",
+        "mkdocs",
+        "build",
+        "--config-file",
+        str(ROOT / "mkdocs.yml"),
+        "--site-dir",
+        str(folder),
+    ]
+    done = subprocess.run(
+        command, env=os.environ | nowhere | {"NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True
+    )
+    assert done.returncode == 0 and "WARNING" not in done.stderr, done.stderr[-3000:]
+    return folder
+
+
+@pytest.mark.slow
+def test_pages_load_nothing_from_elsewhere(site):
+    loaded = r"""<(?:script|img|link|iframe)\b[^>]*?(?:src|href)=["']?(https?:[^"'> ]+)"""
+    for page in site.rglob("*.html"):
+        if page.parent.name != "report":
+            assert not re.findall(loaded, page.read_text()), page
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("words", "page"), SEARCHES.items(), ids=SEARCHES)
+def test_one_search_answers_each_usual_request(words, page, site):
+    """A section of the page has all words, most of them in its title or in that of its page."""
+    sections = json.loads((site / "search/search_index.json").read_text())["docs"]
+    wanted = set(re.findall(r"\w+", words)) - {"a", "the", "to"}
+    found = [s["location"] for s in sections if wanted <= set(re.findall(r"\w+", f"{s['title']} {s['text']}".lower()))]
+    assert any(location.split("#")[0] == page for location in found), found
