@@ -37,7 +37,7 @@ API = {
         ],
     ),
     "scenes": ("Scenes and catalogues", ["anyband.providers", "anyband.catalog.items.acquisition"]),
-    "statistics": ("Statistics", ["anyband.statistics.ranking", "anyband.statistics.jackknife"]),
+    "statistics": ("Statistics", ["anyband.statistics.score_tables", "anyband.statistics.jackknife"]),
     "report": ("The report", ["anyband.report.content", "anyband.report.cells", "anyband.report.render"]),
     "apply": ("Maps and harmonised pixels", ["anyband.apply.predict", "anyband.apply.harmonise"]),
 }

@@ -7,7 +7,7 @@ import pytest
 from anyband.report import cells, content, read
 from anyband.report.render import Style
 from anyband.report.topics import headline
-from anyband.statistics import ranking
+from anyband.statistics import score_tables
 from docs.followed import blocks
 from unit.report.fabricated import entry_of
 
@@ -18,12 +18,12 @@ ROWS = [("anyband", "anyband", "proposed", 0.7), ("pixel", "Pixel classifier", "
 def examples(root, monkeypatch):
     """Code of the section, run where its names are known; what it registers is gone after the test."""
     (_, _, table), (_, _, metric) = (b for b in blocks(root / "docs/tutorials/new-table.md") if b[1])
-    monkeypatch.setattr(headline, "METRICS", ranking.METRICS | {})
-    monkeypatch.setattr(ranking, "METRICS", headline.METRICS)
+    monkeypatch.setattr(headline, "METRICS", score_tables.METRICS | {})
+    monkeypatch.setattr(score_tables, "METRICS", headline.METRICS)
     makers = list(headline.RESULT.makers)
-    names = vars(cells) | vars(content) | vars(read) | vars(headline) | {"np": np, "Metric": ranking.Metric}
+    names = vars(cells) | vars(content) | vars(read) | vars(headline) | {"np": np, "Metric": score_tables.Metric}
     exec(table, names)
-    ranking.METRICS.update(eval("{" + metric + "}", names))
+    score_tables.METRICS.update(eval("{" + metric + "}", names))
     yield
     headline.RESULT.makers[:] = makers
 
@@ -46,6 +46,6 @@ def test_a_new_table_is_one_function(examples, entry):
 
 
 def test_a_new_metric_is_one_entry(examples, entry):
-    assert "right_lower" in ranking.scores(None, "anyband", ())
-    assert ranking.METRICS["right"].score(np.array([[3, 1], [0, 4]])) == 7 / 8
+    assert "right_lower" in score_tables.scores(None, "anyband", ())
+    assert score_tables.METRICS["right"].score(np.array([[3, 1], [0, 4]])) == 7 / 8
     assert headline.secondary(entry).columns[-1].heading == "Share right"
