@@ -69,9 +69,9 @@ has them all. The ideas behind the usual fusions are discussed, with sources, in
 GALLERY = """# Gallery: where each method wins and loses
 
 Nothing on this page is chosen by hand. **The rule:** for every class and every set of sensors, all methods that accept
-these sensors are ordered by intersection over union (IoU) on the test blocks. The first one wins, the last one
-loses. Floors (majority class, single pixels, analytic conversion) are left out. A difference smaller than the
-interval of the report is no difference: look there before you draw a conclusion.
+these sensors are ordered by intersection over union (IoU) on the test blocks. The first one wins, the last one loses.
+Nobody wins a class that no method has learned. Floors (majority class, single pixels) are left out. A difference smaller
+than the interval of the report is no difference: look there before you draw a conclusion.
 
 """
 NO_RUN = """This build of the site had no finished run beside it. Run `make all`, then `make site`: the page then has
@@ -275,7 +275,8 @@ def citations() -> str:
 
 # The gallery, by rule from a finished run.
 
-SETS = ("S2", "L9", "S2+L9")
+SETS = {"S2": "Sentinel-2 alone", "L9": "Landsat alone", "S2+L9": "both sensors"}
+LEARNED = 0.01  # a class that no method scores above has no winner
 FIGURES = {
     "main-forest": "Every method against the proposed one",
     "main-conditions-figure": "Scores by the sensors at hand",
@@ -308,10 +309,13 @@ def gallery() -> str:
         '<a href="report/report_data/methods.txt">the text on its methods</a> are part of this site.\n'
     )
     tally = {name: {"wins": [], "loses": []} for name in scores["label"].unique()}
-    for condition, group in scores.groupby("condition", sort=False):
+    for condition, title in SETS.items():
         rows = []
-        for _, one in group.groupby("class"):
+        for _, one in scores[scores["condition"] == condition].groupby("class"):
             ordered = one.sort_values("iou", ascending=False)
+            if ordered["iou"].max() < LEARNED:
+                rows.append([ordered["class_name"].iloc[0], "nobody", "-", "-", "all", "-"])
+                continue
             first, last = ordered.iloc[0], ordered.iloc[-1]
             ahead = 100 * (first["iou"] - ordered.iloc[1]["iou"]) if len(ordered) > 1 else 0.0
             rows.append(
@@ -320,9 +324,7 @@ def gallery() -> str:
             )
             for kind, row in (("wins", first), ("loses", last)):
                 tally[row["label"]][kind].append(f"{row['class_name']} ({condition})")
-        text += f"\n## With {condition}\n\n" + table(
-            ["class", "wins", "IoU", "ahead of the next", "loses", "IoU"], rows
-        )
+        text += f"\n## With {title}\n\n" + table(["class", "wins", "IoU", "ahead of the next", "loses", "IoU"], rows)
     text += "\n## By method\n\n" + table(
         ["method", "wins", "loses"],
         [[name, *(", ".join(tally[name][kind]) or "-" for kind in ("wins", "loses"))] for name in tally],
