@@ -70,8 +70,8 @@ GALLERY = """# Gallery: where each method wins and loses
 
 Nothing on this page is chosen by hand. **The rule:** for every class and every set of sensors, all methods that accept
 these sensors are ordered by intersection over union (IoU) on the test blocks. The first one wins, the last one loses.
-Nobody wins a class that no method has learned. Floors (majority class, single pixels) are left out. A difference smaller
-than the interval of the report is no difference: look there before you draw a conclusion.
+Nobody wins a class that no method has learned. Floors (majority class, single pixels) are left out. If a difference is
+smaller than the interval of the report, it is no difference: look there before you draw a conclusion.
 
 """
 NO_RUN = """This build of the site had no finished run beside it. Run `make all`, then `make site`: the page then has
