@@ -22,7 +22,7 @@ RESULTS = ROOT / os.environ.get("SITE_RESULTS", "results")
 
 API = {
     "chips": ("Chips and products", ["anyband", "anyband.products", "anyband.landcover", "anyband.ground"]),
-    "sensors": ("Sensors and bands", ["anyband.sensors", "anyband.sensors.platforms", "anyband.sensors.band"]),
+    "sensors": ("Sensors and bands", ["anyband.sensors.band", "anyband.sensors.platforms"]),
     "observation": ("What a method sees", ["anyband.observation", "anyband.conditions"]),
     "methods": (
         "Methods",
