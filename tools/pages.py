@@ -17,7 +17,6 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src"
-sys.path.insert(0, str(SOURCE))
 RESULTS = ROOT / os.environ.get("SITE_RESULTS", "results")
 
 API = {
@@ -84,6 +83,7 @@ The numbers of the last committed run are in [default-run.csv](default-run.csv),
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages, the report of a finished run, and the picture that README shows."""
+    sys.path.insert(0, str(SOURCE))  # here, as mkdocs puts the path back after it has read this file
     pages = {
         "reference/configuration.md": configuration(),
         "reference/commands.md": commands(),
