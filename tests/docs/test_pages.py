@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from anyband import __version__
+from docs.followed import blocks
 from unit.report.browser import CHROMIUM, visit
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +42,14 @@ def prose(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_lines_of_prose_have_at_most_120_columns(page):
     assert not [line for line in prose(page) if len(line) > 120 and " " in line.strip()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_files_that_a_page_names_exist(page):
+    """But for those that a tutorial writes."""
+    named = re.findall(r"`((?:src|tests|workflow|tools|benchmarks|envs|docs)/[\w./-]+\w)`", page.read_text())
+    written = {title.split(", ")[0] for _, title, _ in blocks(page)} | {"workflow/profiles/mine/profile.yaml"}
+    assert not [name for name in named if not (ROOT / name).exists() and name not in written]
 
 
 def test_readme_is_short_and_leads_to_files_that_exist():
