@@ -181,7 +181,7 @@ def report(
     described = measure(table, PRODUCTS)
     for name in names:
         torch.manual_seed(0)
-        own = {} if name == "satlas" else DEFAULT_METHODS[name].options | options
+        own = {} if name.startswith("satlas") else DEFAULT_METHODS[name].options | options
         method = build(DEFAULT_METHODS[name].model, own, described, len(table.classes)).to(world.device)
         ways = {"map": (mapping(method, table, arguments.batch), maps(method, world))}
         ways["train"] = crops(method, table, settings), steps_of(method, world)

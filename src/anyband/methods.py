@@ -24,12 +24,14 @@ MODELS = {
     "prediction-fusion": "anyband.models.baselines.prediction_fusion:PredictionFusion",
     "translation": "anyband.models.baselines.translation:Translation",
     "hls-unified": "anyband.models.baselines.hls_unified:HlsUnified",
-    "satlas": "anyband.models.rivals.satlas:Satlas",
+    "one-space": "anyband.models.baselines.one_space:OneSpace",
+    "satlas": "anyband.models.rivals.small_satlas:SmallSatlas",
     "s2-only": "anyband.models.baselines.input_fusion:Sentinel2Only",
     "l9-only": "anyband.models.baselines.input_fusion:LandsatOnly",
     "sensor-only": "anyband.models.baselines.input_fusion:SensorOnly",
     "analytic": "anyband.models.baselines.analytic:Analytic",
     "random-forest": "anyband.models.baselines.pixel:RandomForest",
+    "texture-forest": "anyband.models.baselines.texture:TextureForest",
     "pixel": "anyband.models.baselines.pixel:Pixel",
     "dofa-style": "anyband.models.rivals.dofa:Dofa",
     "panopticon-style": "anyband.models.rivals.panopticon:Panopticon",
@@ -37,6 +39,9 @@ MODELS = {
     "senpa-style": "anyband.models.rivals.senpa:Senpa",
     "ramen-style": "anyband.models.rivals.ramen:Ramen",
     "atomizer-style": "anyband.models.rivals.atomizer:Atomizer",
+    "universat-style": "anyband.models.rivals.universat:Universat",
+    "carl-style": "anyband.models.rivals.carl:Carl",
+    "satlas-full-size": "anyband.models.rivals.satlas:Satlas",
 }
 # Learn from pixels alone and make no map: no rows of a comparison, but what one may start from.
 PRETRAINING = {"reconstruction": "anyband.models.proposed.reconstruction:Reconstruction"}
@@ -50,18 +55,22 @@ class MethodCard:
     Attributes:
         label: name for people.
         role: in the comparison; a "rival" is compared with other rivals and may share a colour with another method.
+        family: of ways to use sensors, in a few words.
         colours: `#rrggbb` on light and on dark ground; none: it takes spare ones.
         marker: of matplotlib; goes with `colours`.
         cite: BibTeX entry of its source as text, or the key of one that the report has anyway.
         entry_labels: labels of entries of the default configuration that are this model under another name.
+        needs: a package of the extra `models`, without which it cannot be built.
     """
 
     label: str
     role: Role
+    family: str = ""
     colours: tuple[str, str] | None = None
     marker: str | None = None
     cite: str | None = None
     entry_labels: Mapping[str, str] | None = None
+    needs: str | None = None
 
 
 def source(model: str) -> tuple[Path, str]:

@@ -182,7 +182,12 @@ def test_rivals_and_ablations_have_the_settings_of_the_main_experiment():
         same = experiments["main"].model_copy(update={"methods": experiments[name].methods, "target": name})
         assert experiments[name] == same
     styles = {name for name in config.MODEL_NAMES if name.endswith("-style")}
-    assert set(experiments["rivals"].methods) == styles | {"anyband", "input-fusion", "satlas"}
+    assert set(experiments["rivals"].methods) == styles | {
+        "anyband",
+        "input-fusion",
+        "texture-forest",
+        "satlas-full-size",
+    }
 
 
 def test_experiment_on_unseen_sensors_has_the_settings_of_the_main_one_and_the_data_it_needs():
@@ -271,3 +276,15 @@ def test_chosen_settings_are_those_of_the_committed_ledgers(root):
             assert run.method.options == json.loads(row["options"]), row["method"]
             for key in ("learning_rate", "weight_decay"):
                 assert not row[key] or getattr(run.training, key) == float(row[key]), (row["method"], key)
+
+
+def test_methods_whose_package_is_not_installed_are_left_out_with_a_line_each(monkeypatch):
+    loaded = config.Config()
+    assert config.without_missing(loaded) == (loaded, [])
+    monkeypatch.setattr("anyband.config.loading.find_spec", lambda name: None)
+    fewer, lines = config.without_missing(loaded)
+    assert "satlas" not in fewer.experiments["main"].methods
+    assert fewer.experiments["main"].methods == [m for m in loaded.experiments["main"].methods if m != "satlas"]
+    assert lines[0] == "experiment main goes without satlas: no torchvision here (pip install 'anyband[models]')"
+    assert len(lines) == 3  # main, rivals, ablations
+    assert fewer.methods == loaded.methods

@@ -21,7 +21,7 @@ def test_roles_are_what_the_comparison_takes_them_for():
         role: {m for m, own in cards().items() if own.role == role} for role in ("proposed", "floor", "specialist")
     }
     assert roles["proposed"] == {"anyband"}
-    assert roles["floor"] == {"pixel", "analytic", "random-forest"}
+    assert roles["floor"] == {"pixel", "analytic", "random-forest", "texture-forest"}
     assert roles["specialist"] == {"s2-only", "l9-only", "sensor-only"}
 
 

@@ -48,10 +48,15 @@ configfile: "config.yaml"
 
 
 try:
-    CONFIG = settings_model.load(config)
+    CONFIG, LEFT_OUT = settings_model.without_missing(settings_model.load(config))
     SITES = {name: read_sites(name) for name in CONFIG.datasets}
 except UserError as error:
     sys.exit(f"anyband: {error}")
+
+
+if workflow.is_main_process:
+    for line in LEFT_OUT:
+        print(f"anyband: {line}", file=sys.stderr)
 
 
 def named_cores():
@@ -192,6 +197,11 @@ def site_files(pattern):
 def split_file(wildcards):
     """The split of the experiment's dataset."""
     return f"results/splits/{experiment_of(wildcards).dataset}.csv"
+
+
+def pairs_folder(wildcards):
+    """Where the tables of pairs of the experiment's dataset are."""
+    return f"results/pairs/{experiment_of(wildcards).dataset}"
 
 
 def usual_datasets():

@@ -4,7 +4,15 @@
 """
 
 from anyband.config.defaults import DEFAULT_METHODS, apply_inheritance, merge
-from anyband.config.loading import ComparisonSettings, Config, Evaluation, Run, load, read_document
+from anyband.config.loading import (
+    ComparisonSettings,
+    Config,
+    Evaluation,
+    Run,
+    load,
+    read_document,
+    without_missing,
+)
 from anyband.config.schema import (
     MODEL_NAMES,
     ConditionName,
@@ -46,4 +54,5 @@ __all__ = [
     "merge",
     "read_document",
     "section_of",
+    "without_missing",
 ]

@@ -9,7 +9,9 @@ from anyband.runtime import UserError, nearest
 Document = dict[str, Any]
 
 CHOSEN: dict[str, Document] = METHOD_TABLE["chosen"]
-VARIANTS: dict[str, Document] = METHOD_TABLE["variants"]
+FULL_SIZE: dict[str, Document] = METHOD_TABLE["full-size"]
+PLAIN = {f"{name}-plain": {"inherits": name, "options": {"whiten": False}} for name in METHOD_TABLE["whitened"]}
+VARIANTS: dict[str, Document] = METHOD_TABLE["variants"] | PLAIN
 RIVALS: list[str] = METHOD_TABLE["rivals"]
 
 
@@ -39,7 +41,7 @@ UNSEEN_CONDITIONS = [
 def method_entries() -> Document:
     """Every model of the registry under its own name (`sensor-only` once a product), and the variants."""
     named = {name: {"model": name, **CHOSEN.get(name, {})} for name in MODEL_NAMES if name != "sensor-only"}
-    return named | VARIANTS | SPECIALISTS | WITHOUT
+    return named | FULL_SIZE | VARIANTS | SPECIALISTS | WITHOUT
 
 
 def dataset_variants() -> Document:
@@ -52,7 +54,7 @@ def experiment_variants() -> Document:
     parents = dict.fromkeys(entry["inherits"] for entry in VARIANTS.values() if entry["inherits"] != "anyband")
     return {
         "rivals": {"inherits": "main", "target": "rivals", "methods": ["anyband", "input-fusion", *RIVALS]},
-        "ablations": {"inherits": "main", "target": "ablations", "methods": ["anyband", *parents, *VARIANTS]},
+        "ablations": {"inherits": "main", "target": "ablations", "methods": ["anyband", *parents, *VARIANTS, *WITHOUT]},
         "unseen": {
             "inherits": "main",
             "target": "unseen",

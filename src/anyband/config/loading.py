@@ -6,6 +6,7 @@ Every mistake is one line.
 import json
 from collections.abc import Mapping
 from datetime import date, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
 
@@ -30,6 +31,7 @@ from anyband.config.schema import (
     Tuning,
     section_of,
 )
+from anyband.methods import card
 from anyband.products import EXTRA
 from anyband.runtime import UserError, nearest
 
@@ -153,6 +155,26 @@ class Config(Settings):
             training=Training(steps=own.pretraining_steps or 1).model_copy(update=chosen),
             classes=self.datasets[dataset].classes,
         )
+
+
+def without_missing(config: Config) -> tuple[Config, list[str]]:
+    """The configuration without the methods whose package is not installed, and a line on each.
+
+    An experiment of nothing else keeps them: its trainings say what they need.
+    """
+    cards = {name: card(method.model) for name, method in config.methods.items()}
+    absent = {name: own.needs for name, own in cards.items() if own.needs and find_spec(own.needs) is None}
+    experiments, lines = {}, []
+    for name, experiment in config.experiments.items():
+        kept = [method for method in experiment.methods if method not in absent]
+        experiments[name] = experiment.model_copy(update={"methods": kept}) if kept else experiment
+        gone = [method for method in experiment.methods if method in absent]
+        if kept and gone:
+            packages = ", ".join(sorted({absent[method] for method in gone}))
+            lines.append(
+                f"experiment {name} goes without {', '.join(gone)}: no {packages} here (pip install 'anyband[models]')"
+            )
+    return config.model_copy(update={"experiments": experiments}), lines
 
 
 def load(document: dict[str, Any]) -> Config:

@@ -14,6 +14,7 @@ from anyband.report.render import Style
 from anyband.report.topics import (
     classes,
     cost_and_tuning,
+    gain,
     headline,
     map_panels,
     reliability,
@@ -28,6 +29,7 @@ from anyband.statistics.protocol import MAJORITY
 TOPICS = (
     headline.RESULT,
     headline.CLAIMS,
+    gain.GAIN,
     sensors_at_hand.SENSORS,
     sensor_to_sensor.TRANSFER,
     sensor_to_sensor.UNSEEN,

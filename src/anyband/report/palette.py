@@ -17,6 +17,7 @@ from anyband.methods import cards
 # colours they share
 METHOD_STYLES = {
     **{model: (own.colours, own.marker) for model, own in cards().items() if own.colours and own.marker},
+    "prediction-full-size": (("#1c0d02", "#fcff15"), "8"),
     "majority": (("#a39f97", "#78756f"), "X"),
 }
 # matplotlib marker -> the same shape as an SVG path in a box from -6 to 6, for tables
@@ -31,6 +32,8 @@ MARKERS = {
     "<": "M-5 0L4.4-5V5z",
     ">": "M5 0L-4.4-5V5z",
     "h": "M0-5L4.3-2.5V2.5L0 5L-4.3 2.5V-2.5z",
+    "H": "M5 0L2.5 4.3H-2.5L-5 0L-2.5-4.3H2.5z",
+    "8": "M2-4.8L4.8-2V2L2 4.8H-2L-4.8 2V-2L-2-4.8z",
     "p": "M0-5L4.8-1.5L2.9 4.1H-2.9L-4.8-1.5z",
     "*": "M0-5.6L1.3-1.8L5.3-1.7L2.1.7L3.3 4.5L0 2.2L-3.3 4.5L-2.1.7L-5.3-1.7L-1.3-1.8z",
     "d": "M0-5.6L3.2 0L0 5.6L-3.2 0z",

@@ -1,8 +1,8 @@
 """Everything one experiment's comparison writes: tables as CSV and LaTeX, claims and design as JSON."""
 
 import inspect
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from anyband.config import ComparisonSettings
 from anyband.runtime import UserError, atomic_path, read_json, write_csv, write_json, write_text
 from anyband.statistics import calibration_scores, run_tables, score_tables, sensor_gains
 from anyband.statistics.claims import make_claim, sensor_claims, why_no_claims
+from anyband.statistics.cloud_weighted import cloud_weighted
 from anyband.statistics.cube import ConfusionCube, build_cube, read_runs
 from anyband.statistics.paired import Contrast
 from anyband.statistics.protocol import endpoint, label
@@ -27,10 +28,12 @@ class FinishedRuns:
     Attributes:
         settings: the experiment and its classes.
         folders: (method, seed) -> folder of the run.
+        clear_shares: what clouds leave at hand; empty where it is not known.
     """
 
     settings: ComparisonSettings
     folders: Runs[Path]
+    clear_shares: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def costs(self) -> Runs[dict[str, Any]]:
@@ -109,6 +112,7 @@ FRAMES = {
     "general": Frame(score_tables.general, "Primary endpoint of every method and its difference to the proposed one"),
     "conditions": Frame(score_tables.conditions, "Scores under each test condition"),
     "robustness": Frame(score_tables.robustness, "Scores on inputs to which something was done, and their change"),
+    "cloud_weighted": Frame(cloud_weighted, "Endpoint weighted by what clouds leave of the sensors"),
     "per_class": Frame(score_tables.per_class, "IoU and F1 of each class"),
     "pairwise": Frame(lambda pairs: pairs, "Paired differences between methods"),
     "calibration": Frame(calibration_scores.calibration, "Calibration before and after temperature scaling"),
@@ -136,8 +140,12 @@ A new table is a function and an entry here.
 """
 
 
-def write_comparison(settings: ComparisonSettings, runs: Path, out: Path) -> None:
+def write_comparison(
+    settings: ComparisonSettings, runs: Path, out: Path, clear_shares: Mapping[str, float] | None = None
+) -> None:
     """Compare the runs below `runs` ({method}/seed-{seed}/) and write the folder `out` as a whole.
+
+    `clear_shares` are the weights of the third endpoint; without them it is not given.
 
     Raises:
         UserError: a run's table is missing or contradicts the others.
@@ -151,7 +159,7 @@ def write_comparison(settings: ComparisonSettings, runs: Path, out: Path) -> Non
     done = {key: folder for key, folder in folders.items() if (folder / "confusion.csv").is_file()}
     if not done:
         raise UserError(f"{runs}: no confusion.csv of any method or seed of experiment {settings.name}; evaluate first")
-    finished = FinishedRuns(settings, done)
+    finished = FinishedRuns(settings, done, clear_shares or {})
     frames = {name: finished.table(name) for name in FRAMES}
     with atomic_path(out) as folder:
         folder.mkdir()

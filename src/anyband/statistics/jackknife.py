@@ -96,9 +96,9 @@ def replicate(cells: NDArray[np.int64] | Array, statistic: Statistic) -> Replica
     return Replicates(value, without_block, without_seed)
 
 
-def average(parts: Sequence[Replicates]) -> Replicates:
+def average(parts: Sequence[Replicates], weights: Sequence[float] | None = None) -> Replicates:
     """Mean of statistics that share their blocks and seeds, such as the endpoint over its conditions."""
-    return combine(lambda *values: np.asarray(np.mean(values, axis=0)), *parts)
+    return combine(lambda *values: np.asarray(np.average(values, axis=0, weights=weights)), *parts)
 
 
 def estimate(replicates: Replicates, level: float = 0.95, scale: Literal["linear", "bounded"] = "linear") -> Estimate:

@@ -49,28 +49,38 @@ class Contrast:
     per_block: Array
 
 
-def score(cube: ConfusionCube, method: str, conditions: tuple[str, ...]) -> Replicates:
+Weights = Sequence[float] | None
+"""What each condition counts in a mean over them; None: all the same."""
+
+
+def score(cube: ConfusionCube, method: str, conditions: tuple[str, ...], weights: Weights = None) -> Replicates:
     """Pooled mIoU averaged over conditions and seeds, with its leave-one-out values."""
-    return average([replicate(cube.cells(method, condition), mean_iou) for condition in conditions])
+    return average([replicate(cube.cells(method, condition), mean_iou) for condition in conditions], weights)
 
 
-def seed_scores(cube: ConfusionCube, method: str, conditions: tuple[str, ...]) -> Array:
+def seed_scores(cube: ConfusionCube, method: str, conditions: tuple[str, ...], weights: Weights = None) -> Array:
     """Pooled mIoU averaged over conditions, one value per seed, `(S,)`."""
-    scores: Array = np.mean([mean_iou(cube.cells(method, condition).sum(axis=1)) for condition in conditions], axis=0)
+    each = [mean_iou(cube.cells(method, condition).sum(axis=1)) for condition in conditions]
+    scores: Array = np.average(each, axis=0, weights=weights)
     return scores
 
 
-def block_scores(cube: ConfusionCube, method: str, conditions: tuple[str, ...]) -> Array:
+def block_scores(cube: ConfusionCube, method: str, conditions: tuple[str, ...], weights: Weights = None) -> Array:
     """Score (mIoU) inside single blocks over the classes found there, averaged over conditions, `(S, B)`.
 
     For sensitivity tests and pictures only: a mean over blocks is not the pooled score.
     """
-    scores: Array = np.mean([mean_iou(cube.cells(method, condition)) for condition in conditions], axis=0)
+    each = [mean_iou(cube.cells(method, condition)) for condition in conditions]
+    scores: Array = np.average(each, axis=0, weights=weights)
     return scores
 
 
 def contrast(
-    cube: ConfusionCube, one: tuple[str, tuple[str, ...]], other: tuple[str, tuple[str, ...]], margin: float
+    cube: ConfusionCube,
+    one: tuple[str, tuple[str, ...]],
+    other: tuple[str, tuple[str, ...]],
+    margin: float,
+    weights: Weights = None,
 ) -> Contrast:
     """Compare a method under its conditions with the same or another one under others, paired by block and seed.
 
@@ -79,10 +89,11 @@ def contrast(
         one: key of a method and the conditions it is averaged over; positive differences favour it.
         other: the same of its rival.
         margin: equivalence margin in mIoU.
+        weights: of the conditions of both.
     """
-    difference = estimate(score(cube, *one) - score(cube, *other), LEVEL)
-    cells = block_scores(cube, *one) - block_scores(cube, *other)  # (S, B)
-    per_seed = seed_scores(cube, *one) - seed_scores(cube, *other)
+    difference = estimate(score(cube, *one, weights) - score(cube, *other, weights), LEVEL)
+    cells = block_scores(cube, *one, weights) - block_scores(cube, *other, weights)  # (S, B)
+    per_seed = seed_scores(cube, *one, weights) - seed_scores(cube, *other, weights)
     per_block = cells.mean(axis=0)
     return Contrast(
         first=one[0],

@@ -33,7 +33,7 @@ def test_a_translation_is_scored_as_an_image_too(dataset, tmp_path):
 
 
 def test_settings_say_what_a_published_network_started_from(dataset, tmp_path):
-    folder = trained("satlas", {"size": "ci"}, dataset, tmp_path)
+    folder = trained("satlas-full-size", {"size": "ci"}, dataset, tmp_path)
     note = json.loads((folder / "settings.json").read_text())["note"]
     assert note == "sentinel2: random weights; landsat: random weights"
     evaluate_run(folder, *dataset, ("L9",))

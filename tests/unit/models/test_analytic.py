@@ -10,7 +10,6 @@ from anyband.models.baselines.analytic import (
     Analytic,
     AnalyticOptions,
     SpectralPrior,
-    distinct_rows,
 )
 from anyband.observation import Observation, QueryGrid
 from anyband.sensors import Band, BandSet, SpectralResponse
@@ -129,12 +128,3 @@ def test_only_the_classifier_is_trained(statistics):
     model = make(statistics)
     assert all(name.startswith("classifier.") for name, _ in model.named_parameters())
     assert not list(model.buffers())
-
-
-@pytest.mark.parametrize("bands", [3, 200])
-def test_rows_are_told_apart_like_by_sorting(bands):
-    flags = torch.rand(500, bands, generator=torch.Generator().manual_seed(1)) > 0.05
-    for rows in (flags, torch.ones_like(flags)):
-        distinct, index = distinct_rows(rows)
-        assert torch.equal(distinct[index], rows)
-        assert len(distinct) == len(torch.unique(rows, dim=0))

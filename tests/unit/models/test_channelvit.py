@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from anyband.models.core.network import Trunk
+from anyband.models.core.whitening import AnyBands
 from anyband.models.rivals.channels import trunk_over_bands
 from anyband.models.rivals.channelvit import ChannelViT, ChannelViTOptions
 from anyband.observation import Observation, QueryGrid
@@ -69,7 +70,7 @@ def test_a_band_without_an_embedding_is_refused(model):
 def test_wavelengths_are_unknown_to_it_as_published(model, observe):
     """A response that lies elsewhere changes the standardisation only; with one level for all bands, nothing."""
     flat = replace(model.statistics, bands=tuple(replace(band, mean=0.1, std=0.1) for band in model.statistics.bands))
-    model.statistics = flat
+    model.bands = AnyBands(flat, whiten=True)
     group = observe(("landsat",)).groups[0]
     moved = tuple(replace(b, response=b.response.shifted(100.0)) for b in group.band_sets[0])
     other = replace(group, band_sets=(replace(group.band_sets[0], bands=moved),))

@@ -7,13 +7,24 @@ import torch
 
 from anyband.models.baselines.prediction_fusion import RULES
 from anyband.models.core.storage import build
+from anyband.models.core.whitening import AnyBands
 from anyband.models.rivals.channels import describe, groups_of, interpolate_to_finest, on_chip_grid, seeing, sinusoid
 from anyband.observation import Observation, QueryGrid
 from anyband.sensors import BandSet, SpectralResponse
 
 QUERY = QueryGrid(10.0, 24, 24)
-RIVALS = ("dofa-style", "panopticon-style", "senpa-style", "ramen-style", "atomizer-style")
-ANY_PRODUCT = (*RIVALS, "anyband", "analytic")
+RIVALS = (
+    *(
+        "dofa-style",
+        "panopticon-style",
+        "senpa-style",
+        "ramen-style",
+        "atomizer-style",
+        "universat-style",
+        "carl-style",
+    ),
+)
+ANY_PRODUCT = (*RIVALS, "anyband", "analytic", "one-space")
 FRONT_ENDS = (*RIVALS, "channelvit-style")
 OPTIONS = {
     "input-fusion, no presence": {"presence": False, "alone": False},
@@ -22,15 +33,20 @@ OPTIONS = {
     "translation": {"blocks": 1, "channels": 8},
     "translation, plain": {"translator": "plain"},
     "hls-unified, red edge": {"red_edge": True},
-    "satlas": {"size": "ci"},
+    "satlas-full-size": {"size": "ci"},
+    "texture-forest": {},
     **{f"prediction-fusion, {rule}": {"rule": rule} for rule in RULES},
 }
-METHODS = (*ANY_PRODUCT, "channelvit-style", "input-fusion", "feature-fusion", "pixel", "hls-unified", *OPTIONS)
+OWN_SIZES = ("pixel", "analytic", "satlas", "satlas-full-size", "texture-forest")
+METHODS = (
+    *(*ANY_PRODUCT, "channelvit-style", "input-fusion", "feature-fusion", "pixel", "hls-unified", "satlas"),
+    *OPTIONS,
+)
 
 
 def make(name, statistics, small):
     torch.manual_seed(0)
-    model, sizes = name.split(",")[0], {} if name in ("pixel", "analytic", "satlas") else small
+    model, sizes = name.split(",")[0], {} if name in OWN_SIZES else small
     built = build(model, sizes | OPTIONS.get(name, {}), statistics, 4)
     noise = 0.0 if model == "anyband" else 0.02  # which would take its gates out of their range
     with torch.no_grad():  # a fresh trunk hands its input on; tests want all of it at work
@@ -159,7 +175,7 @@ def test_micrometres_are_refused():
 
 
 def test_bands_keep_their_description(statistics, observe):
-    channels = on_chip_grid(observe().groups, QUERY, statistics)
+    channels = on_chip_grid(observe().groups, QUERY, AnyBands(statistics, whiten=False))
     centres = channels.centres_nm()
     assert centres.shape == (2, 19)
     assert centres[0, :4].tolist() == pytest.approx([492, 560, 665, 833])
@@ -168,7 +184,7 @@ def test_bands_keep_their_description(statistics, observe):
 
 def test_the_finest_grid_of_a_product_keeps_its_own_pixels(statistics, observe):
     groups = observe(("sentinel2",)).groups
-    channels = interpolate_to_finest(groups, statistics)
+    channels = interpolate_to_finest(groups, AnyBands(statistics, whiten=False))
     level = describe(groups[0], statistics.at)[:, None, None]
     expected = (groups[0].values.permute(0, 2, 3, 1) - level[..., 0]) / level[..., 1]
     assert torch.allclose(channels.values[..., :4], expected, atol=1e-5)

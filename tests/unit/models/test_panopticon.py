@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from anyband.models.core.whitening import AnyBands
 from anyband.models.rivals.channels import ChannelAttention, Channels, on_chip_grid, sinusoid
 from anyband.observation import QueryGrid
 
@@ -17,7 +18,7 @@ def attention() -> ChannelAttention:
 
 @pytest.fixture
 def channels(statistics, observe):
-    return on_chip_grid(observe().groups, QUERY, statistics)
+    return on_chip_grid(observe().groups, QUERY, AnyBands(statistics, whiten=False))
 
 
 def run(attention: ChannelAttention, channels: Channels) -> torch.Tensor:
@@ -47,5 +48,5 @@ def test_a_band_that_was_not_seen_gets_no_attention(attention, channels):
 def test_a_band_given_twice_is_one_band_with_more_weight(attention, channels, statistics):
     """Attention is a mean: all bands twice change nothing."""
     twice = tuple(g.select_bands(tuple(range(len(g.band_sets[0]))) * 2) for g in channels.groups)
-    doubled = on_chip_grid(twice, QUERY, statistics)
+    doubled = on_chip_grid(twice, QUERY, AnyBands(statistics, whiten=False))
     assert torch.allclose(run(attention, doubled), run(attention, channels), atol=1e-5)

@@ -4,9 +4,10 @@ from dataclasses import replace
 import pytest
 import torch
 
+from anyband.models.core.whitening import AnyBands
 from anyband.models.rivals.channels import interpolate_to_finest
 from anyband.models.rivals.ramen import Projector, Ramen, RamenOptions, Resampler, scale_code
-from anyband.observation import QueryGrid
+from anyband.observation import Observation, QueryGrid
 
 QUERY = QueryGrid(10.0, 24, 24)
 
@@ -14,7 +15,7 @@ QUERY = QueryGrid(10.0, 24, 24)
 @pytest.fixture
 def model(statistics, small) -> Ramen:
     torch.manual_seed(0)
-    return Ramen(RamenOptions(**small, features=12, hyper=16), statistics, 4).eval()
+    return Ramen(RamenOptions(**small, features=12, hyper=16, whiten=False), statistics, 4).eval()
 
 
 def test_projectors_depend_on_wavelength_smoothly():
@@ -31,14 +32,16 @@ def test_features_are_the_mean_of_values_times_projectors(model, observe):
     levels = torch.tensor([model.statistics.at(band) for band in group.band_sets[0]])
     scaled = (group.values[0, :, 2, 3] - levels[:, 0]) / levels[:, 1]
     expected = torch.relu(scaled @ weights / 7 + model.bias)
-    assert torch.allclose(model.modality((group,)).values[0, 2, 3], expected, atol=1e-5)
+    assert torch.allclose(model.modality(Observation((group,))).values[0, 2, 3], expected, atol=1e-5)
 
 
 def test_bands_given_twice_are_no_stronger_signal(model, observe):
     """The original sums over bands; a mean keeps the scale when bands are added."""
     group = observe(("landsat",)).groups[0]
     twice = group.select_bands(tuple(range(7)) * 2)
-    assert torch.allclose(model.modality((twice,)).values, model.modality((group,)).values, atol=1e-5)
+    assert torch.allclose(
+        model.modality(Observation((twice,))).values, model.modality(Observation((group,))).values, atol=1e-5
+    )
 
 
 def test_the_code_of_the_scale_spans_its_range():
@@ -63,7 +66,7 @@ def test_experts_are_mixed_by_the_ratio_of_distances():
 def test_the_distance_asked_for_changes_the_features(model, observe):
     """A constant scene: interpolation changes nothing, so what differs are the experts' shares."""
     group = observe(("landsat",)).groups[0]
-    flat = model.modality((replace(group, values=torch.full_like(group.values, 0.3)),))
+    flat = model.modality(Observation((replace(group, values=torch.full_like(group.values, 0.3)),)))
     at_10, at_30 = (model.resampler(flat, QueryGrid(m, int(240 / m), int(240 / m))) for m in (10.0, 30.0))
     assert torch.allclose(at_10.values[:, :1, :1], at_10.values[:, -1:, -1:], atol=1e-5)
     assert not torch.allclose(at_10.values[:, 4, 4], at_30.values[:, 1, 1], atol=1e-4)
@@ -71,15 +74,17 @@ def test_the_distance_asked_for_changes_the_features(model, observe):
 
 def test_modalities_keep_their_own_grids(model, observe):
     observation = observe()
-    assert model.modality(observation.of("sentinel2")).values.shape == (2, 24, 24, 12)
-    assert model.modality(observation.of("landsat")).values.shape == (2, 8, 8, 12)
-    assert model.modality(observation.of("landsat")).offset_m[0].tolist() == [15.0, 15.0]
+    assert model.modality(Observation(observation.of("sentinel2"))).values.shape == (2, 24, 24, 12)
+    assert model.modality(Observation(observation.of("landsat"))).values.shape == (2, 8, 8, 12)
+    assert model.modality(Observation(observation.of("landsat"))).offset_m[0].tolist() == [15.0, 15.0]
 
 
 def test_coarser_bands_are_interpolated_within_a_modality(model, observe):
     """A ramp on the 20 m grid stays a ramp in metres on the 10 m one."""
     groups = observe(("sentinel2",)).groups
     ramp = torch.arange(12.0).expand_as(groups[1].values).contiguous()
-    channels = interpolate_to_finest((groups[0], replace(groups[1], values=ramp)), model.statistics)
+    channels = interpolate_to_finest(
+        (groups[0], replace(groups[1], values=ramp)), AnyBands(model.statistics, whiten=False)
+    )
     steps = channels.values[0, 12, 2:-2, 4].diff()
     assert torch.allclose(steps, steps[:1].expand_as(steps), atol=1e-3)

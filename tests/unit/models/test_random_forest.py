@@ -7,7 +7,7 @@ from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
 
 QUERY = QueryGrid(10.0, 24, 24)
-OPTIONS = {"trees": 5, "leaves": 64, "levels": 10, "pixels": 400}
+OPTIONS = {"trees": 5, "leaves": 64, "levels": 10, "pixels": 400, "whiten": False}  # one band tells the classes
 
 
 def make(statistics) -> RandomForest:

@@ -19,7 +19,7 @@ CI = {"size": "ci"}
 def make(statistics):
     def build_one(**options):
         torch.manual_seed(0)
-        return build("satlas", CI | options, statistics, 4).eval()
+        return build("satlas-full-size", CI | options, statistics, 4).eval()
 
     return build_one
 
@@ -183,7 +183,9 @@ def test_an_unknown_size_is_named(make):
 
 def test_a_trained_model_needs_its_checkpoint_no_longer(tmp_path, statistics, checkpoints, make, observe):
     options = CI | checkpoints
-    recipe = Recipe("mine", "satlas", options, (1, 2, 3, 4), statistics.as_dict(), {}, 0, note="weights of s2.pth")
+    recipe = Recipe(
+        "mine", "satlas-full-size", options, (1, 2, 3, 4), statistics.as_dict(), {}, 0, note="weights of s2.pth"
+    )
     method = recipe.build().eval()
     save(tmp_path, recipe, method)
     Path(checkpoints["checkpoint"]).unlink()
@@ -194,6 +196,6 @@ def test_a_trained_model_needs_its_checkpoint_no_longer(tmp_path, statistics, ch
 
 def test_the_default_is_two_networks_of_the_tiny_size(statistics):
     with torch.device("meta"):
-        count = parameters(build("satlas", {}, statistics, 8))
+        count = parameters(build("satlas-full-size", {}, statistics, 8))
         each = sum(sum(p.numel() for p in SatlasNet(c, SIZES["t"]).parameters()) for c in (9, 11))
     assert count == each + 128 * 8 + 8

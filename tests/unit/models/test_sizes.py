@@ -4,6 +4,7 @@ import pytest
 
 from anyband.config import Config
 from anyband.evaluation.evaluate_run import parameters
+from anyband.methods import labels
 from anyband.models.core.normalisation import BandMoments, Statistics
 from anyband.models.core.storage import build, training_products
 from anyband.sensors import get_sensor
@@ -15,7 +16,7 @@ PLATFORM = {
     "hls_s30": "sentinel-2a",
     "hls_l30": "landsat-9",
 }
-LARGER_OR_FLOOR = {"satlas", "analytic", "random-forest", "pixel"}
+LARGER_OR_FLOOR = {"satlas-full-size", "prediction-full-size", "analytic", "random-forest", "texture-forest", "pixel"}
 MATCHED = [
     (experiment, method)
     for experiment in ("main", "rivals")
@@ -40,3 +41,9 @@ def size(experiment: str, name: str) -> int:
 @pytest.mark.parametrize(("experiment", "method"), MATCHED)
 def test_parameters_are_within_five_percent_of_the_proposed(experiment, method):
     assert size(experiment, method) == pytest.approx(size("main", "anyband"), rel=0.05)
+
+
+def test_two_full_specialists_are_twice_the_size_and_say_so():
+    size_of_both = size("main", "s2-only") + size("main", "l9-only")
+    assert size("main", "prediction-full-size") == size_of_both == pytest.approx(2 * size("main", "anyband"), rel=0.05)
+    assert "twice the size" in labels()["prediction-full-size"]

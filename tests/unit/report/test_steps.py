@@ -48,6 +48,18 @@ def test_a_process_writes_what_the_report_reads_and_needs_neither_torch_nor_matp
         assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes(), name
 
 
+def test_with_the_pairs_there_is_a_third_endpoint(results, small, tmp_path, monkeypatch):
+    (tmp_path / "pairs").mkdir()
+    (tmp_path / "pairs/oak.csv").write_text("clear_joint,clear_sentinel2,clear_landsat\n0.6,0.8,0.8\n")
+    (tmp_path / "splits.csv").write_text("site,split\noak,train\n")
+    options = [f"--settings={small.as_json()}", f"--runs={results / 'runs/main'}", f"--out={tmp_path / 'there'}"]
+    more = [f"--pairs={tmp_path / 'pairs'}", f"--split={tmp_path / 'splits.csv'}"]
+    monkeypatch.setattr(sys, "argv", ["compare", *options, *more])
+    compare.main()
+    lines = (tmp_path / "there/cloud_weighted.csv").read_text().splitlines()
+    assert len(lines) > 2 and ",0.2,0.2,0.6," in lines[1]
+
+
 def test_compare_without_runs_is_one_line_and_leaves_nothing(small, tmp_path, monkeypatch):
     options = (f"--settings={small.as_json()}", f"--runs={tmp_path}", f"--out={tmp_path / 'comparison'}")
     assert "no confusion.csv of any method or seed" in run(monkeypatch, compare, *options)

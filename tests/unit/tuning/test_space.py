@@ -75,7 +75,7 @@ def test_methods_without_gradients_draw_their_own_options_only():
     drawn = draw(run(), 3, 0, OWN, False)
     assert drawn.training == Training()
     assert set(drawn.method.options) == set(OWN)
-    assert [name for name in MODELS if not by_gradient(name)] == ["random-forest"]
+    assert [name for name in MODELS if not by_gradient(name)] == ["random-forest", "texture-forest"]
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -27,6 +27,7 @@ from anyband.models.core.band_stack import GRID_M, on_stack_grid, resample, stac
 from anyband.models.core.method import Options
 from anyband.models.core.network import linear
 from anyband.models.core.normalisation import Floats, Statistics, conditional
+from anyband.models.core.whitening import patterns
 from anyband.observation import Observation, QueryGrid
 from anyband.sensors import Band, SpectralResponse
 from anyband.sensors.band import REFLECTANCE
@@ -138,6 +139,7 @@ class Analytic(PixelMethod):
 
     label = "Analytic conversion"
     role = "floor"
+    family = "pixel classifier"
     colours = ("#8e975a", "#fdfd76")
     marker = "<"
     options_type = AnalyticOptions
@@ -179,28 +181,11 @@ class Analytic(PixelMethod):
             seen: (N, C) bool.
             bands: what the C channels are.
         """
-        rows, index = distinct_rows(seen)
-        found = [self.prior.conversion(bands, pattern) for pattern in rows.cpu().numpy()]
         out = values.new_empty(len(values), 2 * len(VIRTUAL))
-        for number, conversion in enumerate(found):
-            rows = (index == number).nonzero()[:, 0]
+        for pattern, rows in patterns(seen):
+            conversion = self.prior.conversion(bands, pattern)
             gain, offset, known = (
                 torch.from_numpy(a).to(values) for a in (conversion.gain, conversion.offset, conversion.known)
             )
             out[rows] = torch.cat((values[rows] @ gain.T + offset, known.expand(len(rows), -1)), dim=1)
         return out
-
-
-def distinct_rows(flags: Tensor) -> tuple[Tensor, Tensor]:
-    """The distinct rows (M, C) of booleans (N, C), and which of them each row is (N,).
-
-    Rows are told apart by the sum of a fixed random number for each true flag; sorting whole rows takes far longer.
-    """
-    if bool((flags == flags[:1]).all()):
-        return flags[:1], torch.zeros(len(flags), dtype=torch.int64, device=flags.device)
-    numbers = torch.rand(flags.shape[1], dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    sums = (flags.double() @ numbers.to(flags.device)).round(decimals=9)  # the order of summation may differ by row
-    keys, index = torch.unique(sums, return_inverse=True)
-    example = torch.zeros(len(keys), dtype=torch.int64, device=flags.device)
-    example[index] = torch.arange(len(flags), device=flags.device)
-    return flags[example], index

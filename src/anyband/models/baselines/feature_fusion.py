@@ -45,6 +45,7 @@ class FeatureFusion(DenseMethod):
 
     label = "Feature fusion"
     role = "baseline"
+    family = "fusion of features"
     colours = ("#32574b", "#b4ddb6")
     marker = "D"
     options_type = FeatureFusionOptions
@@ -64,7 +65,9 @@ class FeatureFusion(DenseMethod):
         if options.fusion not in FUSIONS:
             raise UserError(f"options.fusion: {options.fusion!r} does not exist; known: {', '.join(FUSIONS)}")
         count, half, latent = len(self.products), options.features // 2, options.latent or options.dim // 2
-        self.encoders = nn.ModuleDict({p: StackEncoder((p,), statistics, options.hidden, half) for p in self.products})
+        self.encoders = nn.ModuleDict(
+            {p: StackEncoder((p,), statistics, options.hidden, half, whiten=options.whiten) for p in self.products}
+        )
         self.tokens = nn.ModuleDict(
             {p: CellTokens(half, latent, options.moments, options.cell_m) for p in self.products}
         )

@@ -7,15 +7,16 @@ the same and get the same answer here. What Sentinel-2 resolves below 30 m is lo
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from anyband.models.baselines.input_fusion import StackOptions
-from anyband.models.core.band_stack import require
+from anyband.models.core.band_stack import pixel_layers, require
 from anyband.models.core.method import AcquisitionMethod, UnsupportedInputError
-from anyband.models.core.network import linear
-from anyband.models.core.normalisation import Statistics
+from anyband.models.core.normalisation import Floats, Statistics
 from anyband.models.core.regrid import FeatureMap, observed
+from anyband.models.core.whitening import Whitening
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
 
@@ -44,6 +45,7 @@ class HlsUnified(AcquisitionMethod):
 
     label = "HLS unified"
     role = "baseline"
+    family = "unified product"
     colours = ("#309cb2", "#7db2b8")
     marker = ">"
     cite = "claverie2018hls"
@@ -61,16 +63,16 @@ class HlsUnified(AcquisitionMethod):
         mean, std = pooled_statistics(self.names, statistics)
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("std", std, persistent=False)
-        channels = 2 * len(mean)
-        self.layers = nn.Sequential(
-            linear(channels, options.hidden), nn.ReLU(), linear(options.hidden, options.features), nn.ReLU()
-        )
+        self.map = Whitening(pooled_covariance(self.names, statistics)) if options.whiten else None
+        self.layers = pixel_layers(2 * len(mean), options.hidden, options.features)
         self.add_fusion(options.features)
 
     def features(self, observation: Observation, query: QueryGrid) -> FeatureMap:
         """Features of one acquisition on the 30 m grid."""
         (product,) = observation.products
         stacked, valid, offset_m = self.stack(observation, product)
+        if self.map is not None:
+            stacked = self.map(stacked, valid > 0)
         inputs = torch.cat((stacked, valid), dim=-1)
         return observed(self.layers(inputs), valid.amax(dim=-1, keepdim=True), GRID_M, offset_m)
 
@@ -113,3 +115,15 @@ def pooled_statistics(names: dict[str, tuple[str, ...]], statistics: Statistics)
         mean.append(first)
         std.append(max(second - first**2, 1e-12) ** 0.5)
     return torch.tensor(mean), torch.tensor(std)
+
+
+def pooled_covariance(names: dict[str, tuple[str, ...]], statistics: Statistics) -> Floats:
+    """Covariance (bands, bands): the mean of both products', or of one where the other lacks a band."""
+    bands = max(len(own) for own in names.values())
+    total, count = np.zeros((bands, bands)), np.zeros((bands, bands))
+    for product, own in names.items():
+        entries = {band.name: band for band in statistics.of([product])}
+        place = slice(0, len(own))
+        total[place, place] += statistics.covariance_of(product, [entries[name] for name in own])
+        count[place, place] += 1
+    return total / count

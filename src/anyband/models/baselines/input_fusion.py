@@ -48,7 +48,9 @@ class OneStack(DenseMethod):
         """Build the stack encoder, of `products` other than those of the class, or without presence channels."""
         super().__init__(options, statistics, classes)
         products = products or self.products
-        self.encoder = StackEncoder(products, statistics, options.hidden, options.features, presence=presence)
+        self.encoder = StackEncoder(
+            products, statistics, options.hidden, options.features, presence=presence, whiten=options.whiten
+        )
         self.add_summary(options.features)
 
     def features(self, observation: Observation, query: QueryGrid) -> FeatureMap:
@@ -62,6 +64,7 @@ class Sentinel2Only(OneStack):
 
     label = "Sentinel-2 specialist"
     role = "specialist"
+    family = "specialist"
     colours = ("#211365", "#2782f8")
     marker = "^"
     products = ("sentinel2",)
@@ -72,6 +75,7 @@ class LandsatOnly(OneStack):
 
     label = "Landsat specialist"
     role = "specialist"
+    family = "specialist"
     colours = ("#268bfe", "#0575ae")
     marker = "v"
     products = ("landsat",)
@@ -95,6 +99,7 @@ class InputFusion(OneStack):
 
     label = "Input fusion"
     role = "baseline"
+    family = "fusion of inputs"
     colours = ("#0b6bab", "#5aaeec")
     marker = "s"
     options_type = InputFusionOptions
@@ -123,6 +128,7 @@ class SensorOnly(OneStack):
 
     label = "One-product specialist"
     role = "specialist"
+    family = "specialist"
     entry_labels = {
         "broad-only": "Broadband specialist",
         "narrow-only": "Narrowband specialist",

@@ -34,13 +34,14 @@ class Pixel(PixelMethod):
 
     label = "Pixel classifier"
     role = "floor"
+    family = "pixel classifier"
     colours = ("#08324a", "#43798c")
     marker = "d"
 
     def __init__(self, options: Options, statistics: Statistics, classes: int) -> None:
         """One linear layer on the stack."""
         super().__init__(options, statistics, classes)
-        self.stack = BandStack(("sentinel2", "landsat"), statistics, linear=False)
+        self.stack = BandStack(self.products, statistics, linear=False, whiten=options.whiten)
         self.head = nn.Linear(self.stack.channels, classes)
 
     def forward(self, observation: Observation, query: QueryGrid) -> Tensor:
@@ -78,19 +79,10 @@ class RandomForest(PixelMethod):
 
     label = "Random forest"
     role = "floor"
+    family = "pixel classifier"
     colours = ("#779381", "#c2f89d")
     marker = "P"
-    cite = """
-    @article{breiman2001,
-      author = {Breiman, L.},
-      title = {Random forests},
-      journal = {Machine Learning},
-      volume = {45},
-      pages = {5--32},
-      year = {2001},
-      doi = {10.1023/A:1010933404324},
-    }
-    """
+    cite = "breiman2001"
     options_type = RandomForestOptions
     options: RandomForestOptions
     search = {"trees": (32, 64), "levels": (10, 14, 18)}
@@ -100,7 +92,7 @@ class RandomForest(PixelMethod):
     def __init__(self, options: RandomForestOptions, statistics: Statistics, classes: int) -> None:
         """Room for the forest; until `fit` every tree is a single leaf that gives all classes the same share."""
         super().__init__(options, statistics, classes)
-        self.stack = BandStack(("sentinel2", "landsat"), statistics, linear=False)
+        self.stack = BandStack(self.products, statistics, linear=False, whiten=options.whiten)
         shape = options.trees, 2 * options.leaves - 1
         self.register_buffer("feature", torch.zeros(shape, dtype=torch.int32))
         self.register_buffer("branches", torch.zeros((*shape, 2), dtype=torch.int32))
@@ -108,10 +100,14 @@ class RandomForest(PixelMethod):
         self.share = nn.Parameter(torch.full((*shape, classes), 1 / classes), requires_grad=False)
 
     def read(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, Tensor]:
-        """Bands and presence (B, H, W, channels), and whether anything was seen (B, H, W), at the query's pixels."""
-        stacked, weight = self.stack(observation, query)
-        values, _ = on_stack_grid(torch.cat((stacked, weight), dim=-1)).read(query, linear=False)
+        """What trees look at (B, H, W, channels), and whether anything was seen (B, H, W), at the query's pixels."""
+        values, _ = on_stack_grid(torch.cat(self.inputs(observation, query), dim=-1)).read(query, linear=False)
         return values[..., :-1], values[..., -1] > 0
+
+    def inputs(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, Tensor]:
+        """Bands and presence (B, H, W, channels) and weight (B, H, W, 1) on the 10 m grid."""
+        stacked: tuple[Tensor, Tensor] = self.stack(observation, query)
+        return stacked
 
     def forward(self, observation: Observation, query: QueryGrid) -> Tensor:
         """Logits (B, classes, H, W) on the query grid."""

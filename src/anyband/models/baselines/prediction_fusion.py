@@ -58,8 +58,10 @@ class PredictionFusion(Method):
 
     label = "Prediction fusion"
     role = "baseline"
+    family = "fusion of predictions"
     colours = ("#842001", "#a66139")
     marker = "h"
+    entry_labels = {"prediction-full-size": "Two full specialists (twice the size)"}
     options_type = PredictionFusionOptions
     options: PredictionFusionOptions
     log_temperature: Tensor

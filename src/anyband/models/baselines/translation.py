@@ -22,6 +22,7 @@ from anyband.models.core.method import LANDSAT, SENTINEL2, Batch, Method, Option
 from anyband.models.core.network import convolution, linear, mean_cross_entropy
 from anyband.models.core.normalisation import BandMoments, Statistics
 from anyband.models.core.regrid import FeatureMap, observed
+from anyband.models.core.whitening import Whitening
 from anyband.observation import Observation, QueryGrid
 from anyband.runtime import UserError
 from anyband.sensors.platforms import MSI_TO_OLI
@@ -73,6 +74,7 @@ class Translation(Method):
 
     label = "Translation to S2"
     role = "baseline"
+    family = "translation"
     colours = ("#323aac", "#fce2ff")
     marker = "p"
     options_type = TranslationOptions
@@ -98,9 +100,10 @@ class Translation(Method):
                     f"methods.translation.options.{key}: {value!r} does not exist; known: {', '.join(known)}"
                 )
         self.reader = Sentinel2Only(options, statistics, classes)
-        self.target = BandStack(("sentinel2",), statistics)
+        self.target = BandStack(("sentinel2",), statistics, whiten=options.whiten)
         source = statistics.of(["landsat"])
         self.source = tuple(band.name for band in source)
+        self.map = Whitening(statistics.covariance_of("landsat", source)) if options.whiten else None
         self.register_buffer("mean", torch.tensor([band.mean for band in source]), persistent=False)
         self.register_buffer("std", torch.tensor([max(band.std, 1e-6) for band in source]), persistent=False)
         weight, bias = plain_regression(source, statistics.of(["sentinel2"]))
@@ -115,7 +118,7 @@ class Translation(Method):
         stacked, seen = self.target(observation, query)
         if observation.of("landsat") and not bool(seen.all()):
             translated, covered = self.translate(observation, query)
-            stacked = torch.where(seen > 0, stacked, as_stack(translated, covered))
+            stacked = torch.where(seen > 0, stacked, self.as_stack(translated, covered))
             seen = torch.maximum(seen, covered)
         return self.read(stacked, seen, query)
 
@@ -130,15 +133,16 @@ class Translation(Method):
         Its error has a gradient but does not count, so that losses of training are those of maps for all methods.
         """
         observation, query, labels = batch
-        stacked, seen = self.target(observation, query)
+        real, valid = self.target.standardise(observation, query)
+        stacked, seen = self.target.stack(real, valid)
         translated, covered = self.translate(observation, query)
         maps = [self.read(stacked, seen, query)]
         if self.options.specialist == "fine-tuned":
-            maps.append(self.read(as_stack(translated.detach(), covered), covered, query))
+            maps.append(self.read(self.as_stack(translated.detach(), covered), covered, query))
         loss = mean_cross_entropy(maps, labels, class_weights)
         if self.network is None:
             return loss
-        error = (translated - stacked[..., :-1]).abs() * seen * covered
+        error = (translated - real).abs() * seen * covered
         error = error.sum() / ((seen * covered).sum().clamp_min(1.0) * translated.shape[-1])
         along: Tensor = error - error.detach()
         return loss + along
@@ -159,7 +163,10 @@ class Translation(Method):
         plain = (values @ self.plain_weight.T + self.plain_bias - self.target.mean) / self.target.std
         translated, covered = observed(plain, valid, pixel_m, offset_m).read(fine, linear=True)
         if self.network is not None:
-            scaled = torch.cat(((values - self.mean) / self.std * valid, valid), dim=-1)
+            standard = (values - self.mean) / self.std * valid
+            if self.map is not None:
+                standard = self.map(standard, (valid > 0).expand_as(standard))
+            scaled = torch.cat((standard, valid), dim=-1)
             details = self.network.features(scaled)
             everywhere = torch.ones_like(details[..., :1])
             details, _ = FeatureMap(details, everywhere, pixel_m / UPSCALE, offset_m).read(fine, linear=True)
@@ -184,10 +191,15 @@ class Translation(Method):
     def images(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, Tensor, Tensor]:
         """Translated and real Sentinel-2 reflectance (B, H, W, bands), and where both exist (B, H, W), for scores."""
         translated, covered = self.translate(observation, query)
-        stacked, seen = self.target(observation, query)
-        both = (covered * seen)[..., 0] > 0
-        real, made = (t * self.target.std + self.target.mean for t in (stacked[..., :-1], translated))
+        standard, valid = self.target.standardise(observation, query)
+        both = (covered[..., 0] > 0) & valid.any(dim=-1)
+        real, made = (t * self.target.std + self.target.mean for t in (standard, translated))
         return made, real, both
+
+    def as_stack(self, bands: Tensor, seen: Tensor) -> Tensor:
+        """Standardised bands (B, H, W, C) as the specialist's stack."""
+        stacked, _ = self.target.stack(bands * seen, (seen > 0).expand_as(bands))
+        return stacked
 
 
 class SuperResolution(nn.Module):
@@ -219,11 +231,6 @@ class SuperResolution(nn.Module):
         """What to add (B, H, W, bands), in standard deviations, from features (B, H, W, 16) on the chip's grid."""
         added: Tensor = self.last(torch.relu(self.mix(features)).permute(0, 3, 1, 2))
         return added.permute(0, 2, 3, 1)
-
-
-def as_stack(bands: Tensor, seen: Tensor) -> Tensor:
-    """Bands (B, H, W, C) with a presence channel, as the specialist's stack."""
-    return torch.cat((bands * seen, seen), dim=-1)
 
 
 def plain_regression(source: tuple[BandMoments, ...], target: tuple[BandMoments, ...]) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,6 @@
 """The usual input of fusion baselines: all bands of some products, resampled to one 10 m grid and stacked."""
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -9,50 +9,63 @@ from anyband.models.core.method import UnsupportedInputError
 from anyband.models.core.network import linear
 from anyband.models.core.normalisation import Statistics
 from anyband.models.core.regrid import FeatureMap, observed, read_points
+from anyband.models.core.whitening import Whitening
 from anyband.observation import BandGroup, Observation, QueryGrid
 
 GRID_M = 10.0
 
 
 class BandStack(nn.Module):
-    """Stack of z-scored bands in a fixed order, 0 where nothing was seen, then one presence channel per product."""
+    """Stack of whitened bands in a fixed order, 0 where nothing was seen, then one presence channel per product."""
 
     mean: Tensor
     std: Tensor
 
     def __init__(
-        self, products: tuple[str, ...], statistics: Statistics, *, linear: bool = True, presence: bool = True
+        self,
+        products: tuple[str, ...],
+        statistics: Statistics,
+        *,
+        linear: bool = True,
+        presence: bool = True,
+        whiten: bool = True,
+        only: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         """Bands of `products` in the order of `statistics`; `linear` interpolates, else the nearest pixel is taken.
 
-        Without `presence` there are no presence channels, so an unseen band looks like one at its mean.
+        Without `presence` there are no presence channels, so an unseen band looks like one at its mean; without
+        `whiten` bands are standardised only. `only` names the bands of each product that are taken, in their order.
         """
         super().__init__()
         self.products, self.linear, self.presence = products, linear, presence
-        self.bands = {product: tuple(band.name for band in statistics.of([product])) for product in products}
-        entries = statistics.of(products)
+        found = {product: {band.name: band for band in statistics.of([product])} for product in products}
+        chosen = {p: [found[p][name] for name in (only or found)[p] if name in found[p]] for p in products}
+        self.bands = {product: tuple(band.name for band in bands) for product, bands in chosen.items()}
+        entries = [band for bands in chosen.values() for band in bands]
+        self.maps = {p: Whitening(statistics.covariance_of(p, bands)) for p, bands in chosen.items()} if whiten else {}
         self.register_buffer("mean", torch.tensor([entry.mean for entry in entries]), persistent=False)
         self.register_buffer("std", torch.tensor([max(entry.std, 1e-6) for entry in entries]), persistent=False)
         self.channels = len(entries) + len(products) * presence
 
     def forward(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, Tensor]:
         """Stack (B, H, W, channels) and weight (B, H, W, 1) on the 10 m grid that covers the query's extent."""
-        values, seen = [], []
-        for product in self.products:
-            bands, valid = self._product(observation, product, stack_grid(query))
-            values.append(bands)
-            seen.append(valid)
-        stacked, valid = torch.cat(values, dim=-1), torch.cat(seen, dim=-1)
-        stacked = ((stacked - self.mean) / self.std).where(valid, 0.0)
-        presence, start = [], 0
-        for product in self.products:
-            stop = start + len(self.bands[product])
-            presence.append(valid[..., start:stop].any(dim=-1, keepdim=True).float())
-            start = stop
-        present = torch.cat(presence, dim=-1)
-        if self.presence:
-            stacked = torch.cat((stacked, present), dim=-1)
-        return stacked, present.amax(dim=-1, keepdim=True)
+        return self.stack(*self.standardise(observation, query))
+
+    def standardise(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, Tensor]:
+        """Standardised bands, 0 where not seen, and whether they were, both (B, H, W, bands)."""
+        parts = [self._product(observation, product, stack_grid(query)) for product in self.products]
+        values, valid = (torch.cat(kind, dim=-1) for kind in zip(*parts, strict=True))
+        return ((values - self.mean) / self.std).where(valid, 0.0), valid
+
+    def stack(self, standard: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+        """Stack (B, H, W, channels) and weight (B, H, W, 1) of standardised bands and their validity."""
+        sizes = [len(self.bands[product]) for product in self.products]
+        values, seen = torch.split(standard, sizes, dim=-1), torch.split(valid, sizes, dim=-1)
+        if self.maps:
+            values = tuple(self.maps[p](*part) for p, *part in zip(self.products, values, seen, strict=True))
+        present = [part.any(dim=-1, keepdim=True).float() for part in seen]
+        stacked = torch.cat((*values, *present) if self.presence else values, dim=-1)
+        return stacked, torch.cat(present, dim=-1).amax(dim=-1, keepdim=True)
 
     def _product(self, observation: Observation, product: str, grid: QueryGrid) -> tuple[Tensor, Tensor]:
         """Values and validity (B, H, W, bands) of one product, in the unit of the data."""
@@ -122,17 +135,29 @@ class StackEncoder(nn.Module):
     """Per-pixel features of a stack of bands on the 10 m grid."""
 
     def __init__(
-        self, products: tuple[str, ...], statistics: Statistics, hidden: int, features: int, *, presence: bool = True
+        self,
+        products: tuple[str, ...],
+        statistics: Statistics,
+        hidden: int,
+        features: int,
+        *,
+        presence: bool = True,
+        whiten: bool = True,
     ) -> None:
-        """Two linear layers per pixel, `hidden` wide, to `features` channels; `presence` as for the stack."""
+        """Two linear layers per pixel, `hidden` wide, to `features` channels; `presence`, `whiten` as for the stack."""
         super().__init__()
-        self.stack = BandStack(products, statistics, presence=presence)
-        self.layers = nn.Sequential(linear(self.stack.channels, hidden), nn.ReLU(), linear(hidden, features), nn.ReLU())
+        self.stack = BandStack(products, statistics, presence=presence, whiten=whiten)
+        self.layers = pixel_layers(self.stack.channels, hidden, features)
 
     def forward(self, observation: Observation, query: QueryGrid) -> FeatureMap:
         """Feature map on the 10 m grid."""
         stacked, weight = self.stack(observation, query)
         return on_stack_grid(self.layers(stacked), weight)
+
+
+def pixel_layers(channels: int, hidden: int, features: int) -> nn.Sequential:
+    """What turns the channels of a pixel into features: two layers, the same for every method on a fixed stack."""
+    return nn.Sequential(linear(channels, hidden), nn.ReLU(), linear(hidden, features), nn.ReLU())
 
 
 def some_bands(groups: tuple[BandGroup, ...], least: int) -> tuple[BandGroup, ...]:

@@ -52,6 +52,8 @@ class Options:
         fine: channels of the fine features and of the decoder.
         convolutions: 3 x 3 convolutions of the decoder.
         moments: cosine moments per axis that summarise a cell.
+        whiten: whiten the bands of each product by their covariance over training pixels; else they are standardised
+            only. Of no effect where docs/protocol.md says so.
     """
 
     cell_m: float = 60.0
@@ -62,6 +64,7 @@ class Options:
     fine: int = 32
     convolutions: int = 2
     moments: int = 3
+    whiten: bool = True
 
     @classmethod
     def parse(cls, given: dict[str, Any], method: str) -> Self:
@@ -101,10 +104,12 @@ class Method(nn.Module):
 
     label: ClassVar[str]
     role: ClassVar[Role]
+    family: ClassVar[str] = ""
     colours: ClassVar[tuple[str, str]]
     marker: ClassVar[str]
     cite: ClassVar[str]
     entry_labels: ClassVar[Mapping[str, str]]
+    needs: ClassVar[str]
     options_type: ClassVar[type[Options]] = Options
     products: ClassVar[tuple[str, ...]] = ("sentinel2", "landsat")
     search: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
@@ -225,6 +230,20 @@ class AcquisitionMethod(DenseMethod):
         self.add_summary(width)
         self.cell_gate = nn.Linear(self.options.dim, 1)
         self.fine_gate = nn.Linear(self.options.fine, 1)
+
+    def loss(self, batch: Batch, class_weights: Tensor | None = None) -> Tensor:
+        """The mean cross-entropy of the maps from `training_subsets` and `further`; acquisitions are encoded once."""
+        observation, query, labels = batch
+        each = self.encode_each(observation, query)
+        seen = [self.fuse(each, products) for products in self.mapped(observation.products)]
+        seen += self.further(observation, query)
+        cells, fine = zip(*seen, strict=True)
+        logits: Tensor = self.decoder(self.trunk(torch.cat(cells)), torch.cat(fine), query)
+        return mean_cross_entropy(logits.chunk(len(seen)), labels, class_weights)
+
+    def further(self, observation: Observation, query: QueryGrid) -> list[tuple[Tensor, Tensor]]:
+        """Cell tokens and fine features of what a training step makes maps of besides; for most methods nothing."""
+        return []
 
     def encode_each(self, observation: Observation, query: QueryGrid) -> dict[str, Encoded]:
         """Every product encoded by itself."""

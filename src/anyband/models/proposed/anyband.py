@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from anyband.models.core.method import AcquisitionMethod, Batch, Options
-from anyband.models.core.network import linear, mean_cross_entropy
+from anyband.models.core.method import AcquisitionMethod, Options
+from anyband.models.core.network import linear
 from anyband.models.core.normalisation import Statistics
 from anyband.models.core.regrid import FeatureMap, observed, read_group
 from anyband.models.proposed.codes import BandCodes, BandWeights, SceneCode
@@ -60,6 +60,7 @@ class AnyBand(AcquisitionMethod):
 
     label = "anyband"
     role = "proposed"
+    family = "proposed"
     colours = ("#c8500a", "#ff8a4c")
     marker = "o"
     entry_labels = {
@@ -84,7 +85,9 @@ class AnyBand(AcquisitionMethod):
         self._levels: dict[Band, tuple[float, float]] = {}
         self.codes = BandCodes(options.cell_m)
         self.weights = None if options.spectral == "posterior" else BandWeights(width, options.hyper)
-        self.posterior = None if options.spectral == "codes" else SpectralPosterior(statistics, options.noise)
+        self.posterior = (
+            None if options.spectral == "codes" else SpectralPosterior(statistics, options.noise, whiten=options.whiten)
+        )
         if self.posterior is not None:
             self.from_spectrum = linear(self.posterior.size, width)
             self.from_known = linear(self.posterior.size, width, gain=0.1)
@@ -93,21 +96,14 @@ class AnyBand(AcquisitionMethod):
         # Last, so that all other weights start as they do without it.
         self.scene = SceneCode(width) if options.scene else None
 
-    def loss(self, batch: Batch, class_weights: Tensor | None = None) -> Tensor:
-        """The mean cross-entropy of the maps from `training_subsets`, the front end run once.
-
-        With chance `synthetic` a map from a synthetic sensor made of one acquisition joins them.
-        """
-        observation, query, labels = batch
-        each = self.encode_each(observation, query)
-        seen = [self.fuse(each, products) for products in self.mapped(observation.products)]
-        if torch.rand(()) < self.options.synthetic:
-            product = list(each)[int(torch.randint(len(each), ()))]
-            synthetic = Observation(synthetic_sensor(observation.of(product), self.options.wider, self.options.coarser))
-            seen.append(self.encode(synthetic, query))
-        cells, fine = zip(*seen, strict=True)
-        logits: Tensor = self.decoder(self.trunk(torch.cat(cells)), torch.cat(fine), query)
-        return mean_cross_entropy(logits.chunk(len(seen)), labels, class_weights)
+    def further(self, observation: Observation, query: QueryGrid) -> list[tuple[Tensor, Tensor]]:
+        """With chance `synthetic`, what a synthetic sensor made of one acquisition shows."""
+        if torch.rand(()) >= self.options.synthetic:
+            return []
+        products = sorted(observation.products)
+        product = products[int(torch.randint(len(products), ()))]
+        synthetic = synthetic_sensor(observation.of(product), self.options.wider, self.options.coarser)
+        return [self.encode(Observation(synthetic), query)]
 
     def features(self, observation: Observation, query: QueryGrid) -> FeatureMap:
         """Features of one acquisition on its finest native grid."""

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from anyband.models.core.normalisation import BandMoments, Floats, Statistics, conditional
+from anyband.models.core.normalisation import BandMoments, Floats, Statistics, conditional, whitening
 from anyband.sensors import Band, SpectralResponse
 from anyband.sensors.band import REFLECTANCE
 
@@ -28,7 +28,6 @@ WAVELENGTH_NM: Floats = np.arange(380.0, 2601.0, 5.0)
 KNOT_DISTANCE = 0.03  # in ln(wavelength): like bands of two sensors are one knot, neighbours of one sensor are two
 LENGTH = 0.3  # correlation length in ln(wavelength) of what knots leave unknown
 CONTRAST = 0.3  # share of a band's variance that is not brightness, which knots at any distance tell
-NUGGET = 1e-4  # of a knot's variance: keeps the principal axes of nearly alike bands finite
 
 
 @dataclass(frozen=True)
@@ -53,18 +52,18 @@ class SpectralPosterior:
         size: number of knots K.
     """
 
-    def __init__(self, statistics: Statistics, noise: float) -> None:
-        """Prior of `statistics`; `noise` is the standard deviation of a band's error over that of its values."""
+    def __init__(self, statistics: Statistics, noise: float, *, whiten: bool = True) -> None:
+        """Prior of `statistics`; `noise` is the standard deviation of a band's error over that of its values.
+
+        Without `whiten` what comes out is along the knots themselves, each scaled to variance 1.
+        """
         chosen = knots(statistics.bands)
         self.noise, self.size = noise, len(chosen)
         self.knots = [statistics.bands[i] for i in chosen]
         self.mean: Floats = np.array([knot.mean for knot in self.knots])
         covariance = np.asarray(statistics.covariance, dtype=np.float64)[np.ix_(chosen, chosen)]
-        variance = np.diag(covariance).clip(1e-12)
-        self.covariance: Floats = covariance + np.diag(NUGGET * variance)
-        spread = np.sqrt(variance)
-        values, axes = np.linalg.eigh(self.covariance / np.outer(spread, spread))
-        self.whiten: Floats = (axes / np.sqrt(values)).T / spread
+        self.covariance, axes, _ = whitening(covariance)
+        self.whiten: Floats = axes if whiten else np.diag(1 / np.sqrt(np.diag(self.covariance)))
         self._known: dict[tuple[tuple[Band, ...], bytes, bool], Conversion] = {}
         self._rows: dict[tuple[Band, bool], tuple[Floats, float]] = {}
 

@@ -49,7 +49,7 @@ class Reconstruction(Method):
         super().__init__(options, statistics, classes)
         if options.spectral == "codes":
             raise UserError("options.spectral: codes has no posterior, along whose axes pretraining predicts spectra")
-        self.prior = SpectralPosterior(statistics, options.noise)
+        self.prior = SpectralPosterior(statistics, options.noise, whiten=options.whiten)
         self.encoder = AnyBand(options, statistics, self.prior.size)
 
     def forward(self, observation: Observation, query: QueryGrid) -> Tensor:

@@ -85,6 +85,7 @@ class Atomizer(DenseMethod):
 
     label = "Atomizer style"
     role = "rival"
+    family = "any-sensor front end"
     colours = ("#211365", "#2782f8")
     marker = "P"
     cite = """

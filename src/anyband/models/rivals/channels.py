@@ -7,15 +7,17 @@ what `Statistics.at` expects at its wavelength, as for the proposed method.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from anyband.models.core.band_stack import on_stack_grid, resample, some_bands, stack_grid
-from anyband.models.core.method import DenseMethod
+from anyband.models.core.method import AcquisitionMethod, DenseMethod, Options
 from anyband.models.core.network import CellTokens, Trunk, linear, rotary_angles
 from anyband.models.core.normalisation import Statistics
 from anyband.models.core.regrid import FeatureMap, read_group
+from anyband.models.core.whitening import AnyBands
 from anyband.observation import BandGroup, Observation, QueryGrid
 from anyband.sensors import Band
 
@@ -77,12 +79,12 @@ def describe(group: BandGroup, number: Callable[[Band], Sequence[float]]) -> Ten
     return torch.tensor(table, dtype=torch.float32, device=group.values.device)[group.band_set_index]
 
 
-def on_chip_grid(groups: tuple[BandGroup, ...], query: QueryGrid, statistics: Statistics) -> Channels:
+def on_chip_grid(groups: tuple[BandGroup, ...], query: QueryGrid, bands: AnyBands) -> Channels:
     """All bands, interpolated to the 10 m grid that covers the query's extent."""
-    return standardise(groups, [resample(group, stack_grid(query), linear=True) for group in groups], statistics)
+    return standardise(groups, [resample(group, stack_grid(query), linear=True) for group in groups], bands)
 
 
-def interpolate_to_finest(groups: tuple[BandGroup, ...], statistics: Statistics) -> Channels:
+def interpolate_to_finest(groups: tuple[BandGroup, ...], bands: AnyBands) -> Channels:
     """All bands at the pixel centres of the first group, which is the finest; invalid pixels do not enter."""
     parts = []
     for group in groups:
@@ -92,15 +94,16 @@ def interpolate_to_finest(groups: tuple[BandGroup, ...], statistics: Statistics)
             both = read_group(both, group, groups[0], linear=True)
         total, weight = both.chunk(2, dim=-1)
         parts.append((total / weight.clamp_min(1e-6), weight > 0.5))
-    return standardise(groups, parts, statistics)
+    return standardise(groups, parts, bands)
 
 
-def standardise(groups: tuple[BandGroup, ...], parts: list[tuple[Tensor, Tensor]], statistics: Statistics) -> Channels:
-    """The bands of `groups` from values and validity (B, H, W, c) of each, about what is expected there."""
+def standardise(groups: tuple[BandGroup, ...], parts: list[tuple[Tensor, Tensor]], bands: AnyBands) -> Channels:
+    """The bands of `groups` from values and validity (B, H, W, c) of each, prepared as `bands` says."""
     values, valid = (torch.cat(kind, dim=-1) for kind in zip(*parts, strict=True))
-    levels = torch.cat([describe(group, statistics.at) for group in groups], dim=1)
+    levels = torch.cat([describe(group, bands.at) for group in groups], dim=1)
     mean, std = levels[:, None, None].unbind(-1)
-    return Channels(((values - mean) / std.clamp_min(1e-6)).where(valid, 0.0), valid.float(), groups)
+    standard = ((values - mean) / std.clamp_min(1e-6)).where(valid, 0.0)
+    return Channels(bands.whiten(standard, valid, groups).where(valid, 0.0), valid.float(), groups)
 
 
 def seeing(groups: tuple[BandGroup, ...]) -> tuple[BandGroup, ...]:
@@ -172,7 +175,18 @@ class ChannelAttention(nn.Module):
         return (keys * self.query).sum(dim=-1) / math.sqrt(self.query.shape[1])
 
 
-class BandPixels(DenseMethod):
+class OnChipGrid(DenseMethod):
+    """Bands of any sensors as channels of the 10 m grid: the shared part of four front ends."""
+
+    whitened: ClassVar[bool] = True
+
+    def __init__(self, options: Options, statistics: Statistics, classes: int) -> None:
+        """As every dense method."""
+        super().__init__(options, statistics, classes)
+        self.bands = AnyBands(statistics, options.whiten and self.whitened)
+
+
+class BandPixels(OnChipGrid):
     """Bands of a pixel on the 10 m grid become its features at once: the shared part of two front ends.
 
     Subclasses call `add_pixels` after building what `read` needs.
@@ -190,11 +204,11 @@ class BandPixels(DenseMethod):
     def features(self, observation: Observation, query: QueryGrid) -> FeatureMap:
         """Features on the 10 m grid."""
         groups = groups_of(observation, self.training, getattr(self.options, "channel_sampling", 0.0))
-        channels = on_chip_grid(groups, query, self.statistics)
+        channels = on_chip_grid(groups, query, self.bands)
         return on_stack_grid(self.mix(self.read(channels)), channels.any_seen)
 
 
-class BandTokens(DenseMethod):
+class BandTokens(OnChipGrid):
     """One token per band and cell, and the bands of a pixel read by attention: the shared part of two front ends.
 
     Subclasses call `add_tokens`, their own codes of bands, then `add_pixels`.
@@ -225,6 +239,21 @@ class BandTokens(DenseMethod):
         read, _ = on_stack_grid(fine, channels.any_seen).read(query, linear=True)
         logits: Tensor = self.decoder(trunk_over_bands(self.trunk, tokens, covered), read, query)
         return logits
+
+
+class Modalities(AcquisitionMethod):
+    """Acquisitions one by one, each with its bands on its own finest grid: the shared part of three front ends."""
+
+    def __init__(self, options: Options, statistics: Statistics, classes: int) -> None:
+        """As every method; subclasses call `add_fusion`."""
+        super().__init__(options, statistics, classes)
+        self.bands = AnyBands(statistics, options.whiten)
+
+    def channels(self, observation: Observation) -> tuple[Channels, BandGroup]:
+        """The bands of one product on its finest grid, and the group whose grid that is."""
+        (product,) = observation.products
+        groups = seeing(observation.of(product))
+        return interpolate_to_finest(groups, self.bands), groups[0]
 
 
 def groups_of(observation: Observation, training: bool, chance: float) -> tuple[BandGroup, ...]:

@@ -49,6 +49,7 @@ class ChannelViT(BandTokens):
 
     label = "ChannelViT style"
     role = "rival"
+    family = "channel-adaptive front end"
     colours = ("#268bfe", "#0575ae")
     marker = "D"
     cite = """
@@ -79,7 +80,7 @@ class ChannelViT(BandTokens):
     def forward(self, observation: Observation, query: QueryGrid) -> Tensor:
         """Logits (B, classes, H, W) on the query grid."""
         groups = groups_of(observation, self.training, self.options.channel_sampling)
-        channels = on_chip_grid(groups, query, self.statistics)
+        channels = on_chip_grid(groups, query, self.bands)
         known = torch.tensor([i for group in groups for i in self.numbers(group)], device=self.channel.device)
         codes = self.pixel_channel[known].expand(observation.batch, -1, -1)
         return self.decode(channels, self.channel[known][:, None, None], self.attention(channels, codes), query)

@@ -71,6 +71,7 @@ class Dofa(BandPixels):
 
     label = "DOFA style"
     role = "rival"
+    family = "any-sensor front end"
     colours = ("#842001", "#a66139")
     marker = "p"
     cite = """

@@ -44,6 +44,7 @@ class Panopticon(BandPixels):
 
     label = "Panopticon style"
     role = "rival"
+    family = "any-sensor front end"
     colours = ("#323aac", "#fce2ff")
     marker = ">"
     cite = """

@@ -23,12 +23,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from anyband.models.core.method import AcquisitionMethod, Options
+from anyband.models.core.method import Options
 from anyband.models.core.network import linear
 from anyband.models.core.normalisation import Statistics
 from anyband.models.core.regrid import FeatureMap, observed
-from anyband.models.rivals.channels import interpolate_to_finest, seeing, sinusoid
-from anyband.observation import BandGroup, Observation, QueryGrid
+from anyband.models.rivals.channels import Modalities, sinusoid
+from anyband.observation import Observation, QueryGrid
 
 SCALE_FREQUENCIES = 4
 LARGEST_SCALE = 100.0  # ratio of sampling distances, up or down, that one turn of the slowest code spans
@@ -98,11 +98,12 @@ class Resampler(nn.Module):
         return shares
 
 
-class Ramen(AcquisitionMethod):
+class Ramen(Modalities):
     """Modalities on their own grids, brought to the distance that is asked for as features."""
 
     label = "RAMEN style"
     role = "rival"
+    family = "any-sensor front end"
     colours = ("#8e975a", "#fdfd76")
     marker = "h"
     cite = """
@@ -127,20 +128,15 @@ class Ramen(AcquisitionMethod):
         self.resampler = Resampler(width, options.experts)
         self.add_fusion(width)
 
-    def encode(self, observation: Observation, query: QueryGrid) -> tuple[Tensor, Tensor]:
-        """Cell tokens (B, Hc, Wc, D) and fine features (B, H, W, F)."""
-        return super().encode(Observation(seeing(observation.groups)), query)
-
     def features(self, observation: Observation, query: QueryGrid) -> FeatureMap:
         """Features of one product on the query grid."""
-        (product,) = observation.products
-        resampled: FeatureMap = self.resampler(self.modality(observation.of(product)), query)
+        resampled: FeatureMap = self.resampler(self.modality(observation), query)
         return resampled
 
-    def modality(self, groups: tuple[BandGroup, ...]) -> FeatureMap:
-        """Features of one product on its finest grid, from groups in order of pixel size."""
-        channels = interpolate_to_finest(groups, self.statistics)
+    def modality(self, observation: Observation) -> FeatureMap:
+        """Features of one product on its finest grid."""
+        channels, finest = self.channels(observation)
         weights = self.projector(channels.centres_nm())
         mean = torch.einsum("bhwc,bce->bhwe", channels.values * channels.share, weights)
         features = torch.relu(mean + self.bias)
-        return observed(features, channels.any_seen, groups[0].pixel_m, groups[0].offset_m)
+        return observed(features, channels.any_seen, finest.pixel_m, finest.offset_m)

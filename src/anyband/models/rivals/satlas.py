@@ -63,20 +63,13 @@ class Satlas(Method):
     Both sensors are interpolated to 10 m first, the spacing of the images that the published models saw.
     """
 
-    label = "Satlas"
+    label = "Satlas (full size)"
     role = "rival"
+    family = "foundation model"
     colours = ("#4c0b0d", "#9e8173")
     marker = "*"
-    cite = """
-    @inproceedings{bastani2023,
-      author = {Bastani, F. and Wolters, P. and Gupta, R. and Ferdinando, J. and Kembhavi, A.},
-      title = {{SatlasPretrain}: a large-scale dataset for remote sensing image understanding},
-      booktitle = {ICCV},
-      year = {2023},
-      eprint = {2211.15660},
-      archiveprefix = {arXiv},
-    }
-    """
+    needs = "torchvision"
+    cite = "bastani2023"
     options_type = SatlasOptions
     options: SatlasOptions
 
@@ -89,7 +82,7 @@ class Satlas(Method):
         super().__init__(options, statistics, classes)
         if options.size not in SIZES:
             known = ", ".join(SIZES)
-            raise UserError(f"methods.satlas.options.size: {options.size!r} does not exist; known: {known}")
+            raise UserError(f"methods.satlas-full-size.options.size: {options.size!r} does not exist; known: {known}")
         size, channels = SIZES[options.size], {"sentinel2": len(SENTINEL2_BANDS), "landsat": 11}
         self.nets = nn.ModuleDict({product: SatlasNet(channels[product], size) for product in self.products})
         self.head = linear(PYRAMID, classes, gain=0.1)
@@ -256,12 +249,13 @@ class SatlasNet(nn.Module):
 
 def upsampling() -> nn.Sequential:
     """Two doublings that undo the patches of 4 pixels."""
+    return nn.Sequential(doubling(PYRAMID), doubling(PYRAMID))
 
-    def double() -> nn.Sequential:
-        convolution = nn.Conv2d(PYRAMID, PYRAMID, 3, padding=1)
-        return nn.Sequential(convolution, nn.ReLU(), nn.ConvTranspose2d(PYRAMID, PYRAMID, 4, 2, 1), nn.ReLU())
 
-    return nn.Sequential(double(), double())
+def doubling(width: int) -> nn.Sequential:
+    """Twice the pixels along each axis, of `width` channels."""
+    convolution = nn.Conv2d(width, width, 3, padding=1)
+    return nn.Sequential(convolution, nn.ReLU(), nn.ConvTranspose2d(width, width, 4, 2, 1), nn.ReLU())
 
 
 def load_checkpoint(net: nn.Module, file: str) -> str:
@@ -298,7 +292,9 @@ def load_checkpoint(net: nn.Module, file: str) -> str:
 def read_weights(path: Path) -> dict[str, Tensor]:
     """A state dict from a .pth file, without running any code in it."""
     if not path.is_file():
-        raise UserError(f"{path} does not exist: methods.satlas.options must name a file of published weights")
+        raise UserError(
+            f"{path} does not exist: methods.satlas-full-size.options must name a file of published weights"
+        )
     try:
         state = torch.load(path, "cpu", weights_only=True)
     except Exception as error:  # half a dozen types for a damaged file

@@ -85,6 +85,7 @@ class Senpa(BandTokens):
 
     label = "SenPa style"
     role = "rival"
+    family = "any-sensor front end"
     colours = ("#309cb2", "#7db2b8")
     marker = "*"
     cite = """
@@ -98,6 +99,7 @@ class Senpa(BandTokens):
     """
     options_type = SenpaOptions
     any_product = True
+    whitened = False  # a mixture of bands has no place in the map of a product
     options: SenpaOptions
     search = {"channel_sampling": (0.0, 0.3), "superposition": (0.0, 0.3)}
 
@@ -119,7 +121,7 @@ class Senpa(BandTokens):
         groups = self.on_axis(groups_of(observation, self.training, self.options.channel_sampling))
         if self.training:
             groups = mix_bands(groups, self.options.superposition)
-        channels = on_chip_grid(groups, query, self.statistics)
+        channels = on_chip_grid(groups, query, self.bands)
         codes = self.sensor_codes(channels)
         pixels = self.attention(channels, self.pixel_code(codes))
         return self.decode(channels, codes[:, :, None, None], pixels, query)

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from anyband.conditions import PRIMARY_CONDITIONS
+from anyband.methods import card
 from anyband.report import formatting as form
 from anyband.report.cells import METHOD, Cell, Column, Row, change, named, p_value, points, score, spread, text
 from anyband.report.content import Claims, Graphic, Table, Topic
@@ -19,6 +20,8 @@ from anyband.statistics.protocol import PRIMARY
 from anyband.statistics.score_tables import METRICS
 
 HLS = {"S30", "L30"}
+CONTROLS = {"prediction-full-size": "two specialists", "one-space": "one space"}
+"""What a sceptical reader holds against a gain of the proposed method, by the method that answers it."""
 
 
 def resolution(design: Mapping[str, Any]) -> str:
@@ -60,7 +63,7 @@ def headline(entry: Compared) -> Table:
     proposed = entry.label(entry.proposed)
     general = entry.frames["general"].merge(entry.frames["cost"][["method", "parameters"]], how="left", on="method")
     columns = [
-        text("Method", lambda row: named(row["label"], row["method"], _tag(row, design["endpoint_twins"]))),
+        text("Method", lambda row: named(row["label"], row["method"], _tag(row, entry))),
         Column("mIoU [95 %]", lambda row: score(row, "miou")),
         Column(
             f"{proposed} minus this [95 %]",
@@ -69,19 +72,44 @@ def headline(entry: Compared) -> Table:
         Column("Holm p", lambda row: p_value(row["p_holm"])),
         text("Ties", _ties),
         Column("P(better)", _improvement),
-        text("Inputs", lambda row: products(row["inputs"])),
+        text("Family, inputs", lambda row: Cell(family(entry, row["method"]), products(row["inputs"]))),
         Column("Parameters", lambda row: Cell(form.magnitude(row["parameters"]), value=row["parameters"])),
     ]
     notes = twins(design)
     if design["absent_classes"]:
         absent = form.listing(design["absent_classes"])
         notes.append(f"Not in the test reference, so left out for every method: {absent}.")
-    return Table("headline", columns, records(general), lambda row: str(row["role"]), notes=notes)
+    return Table("headline", columns, records(general), lambda row: str(row["role"]), notes=notes, dense=True)
 
 
-def _tag(row: Row, twins: Any) -> str:
-    tag = row["role"] if row["role"] in ("proposed", "floor") else ""
-    return f"{tag} on its HLS twins".strip() if row["method"] in twins and form.known(row["miou"]) else tag
+def _tag(row: Row, entry: Compared) -> str:
+    tag = row["role"] if row["role"] in ("proposed", "floor") else control(entry, row["method"])
+    on_twins = row["method"] in entry.design["endpoint_twins"] and form.known(row["miou"])
+    return f"{tag} on its HLS twins".strip() if on_twins else tag
+
+
+def family(entry: Compared, method: str) -> str:
+    """Family of a method; nothing for what is no method of the configuration."""
+    settings = entry.config.methods.get(method)
+    return card(settings.model).family if settings else ""
+
+
+def control(entry: Compared, method: str) -> str:
+    """Which control of the proposed method's gain this method is, and whether the gain survives it.
+
+    The best baseline is the control of the preparation, as all methods are given it.
+    """
+    names = [name for key, name in CONTROLS.items() if key == method]
+    if method == entry.rival and entry.config.methods[method].options.get("whiten", True):
+        names.insert(0, "same preparation")
+    if not names:
+        return ""
+    better = any(
+        claim["kind"] == "better" and (claim["first"], claim["second"]) == (entry.proposed, method)
+        for claim in entry.claims["claims"]
+    )
+    verdict = "no claims" if entry.claims["reason"] else "survives" if better else "does not survive"
+    return f"{', '.join(names)}: {verdict}"
 
 
 def _ties(row: Row) -> Cell:
@@ -185,6 +213,23 @@ def secondary(entry: Compared) -> Table:
     columns = [METHOD, *spread({key: metric.title for key, metric in METRICS.items()}, score)]
     rows = records(entry.frames["general"].dropna(subset="miou"))
     return Table("secondary", columns, rows, lambda row: str(row["role"]))
+
+
+@RESULT.item
+def cloud_weighted(entry: Compared) -> Table | None:
+    """The third endpoint, where what clouds leave at hand is known."""
+    table = entry.frames["cloud_weighted"]
+    if table.empty:
+        return None
+    columns = [
+        METHOD,
+        Column("mIoU [95 %]", lambda row: score(row, "miou")),
+        Column(f"{entry.label(entry.proposed)} minus this [95 %]", lambda row: change(row, "difference")),
+        Column("Holm p", lambda row: p_value(row["p_holm"])),
+        Column("Resolution floor", lambda row: points(row["resolution"])),
+    ]
+    shares = [form.percent(table[f"weight_{key}"].iloc[0]) for key in ("s2", "l9", "both")]
+    return Table("cloud-weighted", columns, records(table), lambda row: str(row["role"]), words={"shares": shares})
 
 
 @CLAIMS.item
