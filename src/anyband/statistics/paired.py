@@ -30,7 +30,7 @@ class Contrast:
         block_direction: mean over blocks of the seed-averaged within-block difference.
         block_flip_p: its sign-flip p over blocks.
         seeds_agree: number of seeds whose own difference has the sign of `difference`.
-        seed_flip_p: sign-flip p over seeds; NaN below eight seeds, where it cannot become small.
+        seed_flip_p: sign-flip p over seeds; NaN below nine seeds, where it cannot become small.
         per_seed: difference of each seed, `(S,)`.
         per_block: seed-averaged within-block difference, `(B,)`.
     """
