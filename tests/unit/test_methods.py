@@ -1,10 +1,13 @@
 """What methods say of themselves is known without torch, and is what their classes have."""
 
+import re
+
 import pytest
 
 from anyband import methods
 from anyband.methods import MODELS, PRETRAINED, PRETRAINING, card, cards, labels
 from anyband.models.core.storage import model_class
+from anyband.report.export import bibtex
 from anyband.runtime import UserError
 
 
@@ -14,6 +17,13 @@ def test_a_card_says_what_the_class_has(model):
     for fact, value in vars(own).items():
         assert getattr(kind, fact, None) == value, fact
     assert own.label and (own.colours is None) == (own.marker is None)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_method_has_its_source_in_the_references_of_a_report(model):
+    cite = card(model).cite
+    key = re.search(r"@\w+\{([^,]+),", cite)[1] if "@" in cite else cite
+    assert f"{{{key}," in bibtex([model], "0", None)
 
 
 def test_roles_are_what_the_comparison_takes_them_for():

@@ -167,6 +167,6 @@ def bibtex(models: Iterable[str], version: str, commit: str | None) -> str:
         }}
         """
     references = REFERENCES.read_text()
-    known = set(re.findall(r"^@\w+\{([^,]+),", references, re.MULTILINE))
+    known = {"anyband", *re.findall(r"^@\w+\{([^,]+),", references, re.MULTILINE)}
     cited = [textwrap.dedent(own).lstrip() for model in models if (own := card(model).cite) and own not in known]
     return "\n".join(dict.fromkeys([textwrap.dedent(software), references, *cited]))

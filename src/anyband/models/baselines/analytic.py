@@ -142,6 +142,7 @@ class Analytic(PixelMethod):
     family = "pixel classifier"
     colours = ("#8e975a", "#fdfd76")
     marker = "<"
+    cite = "anyband"
     options_type = AnalyticOptions
     any_product = True
     options: AnalyticOptions

@@ -48,6 +48,7 @@ class FeatureFusion(DenseMethod):
     family = "fusion of features"
     colours = ("#32574b", "#b4ddb6")
     marker = "D"
+    cite = "garnot2021"
     options_type = FeatureFusionOptions
     options: FeatureFusionOptions
     tokens: nn.ModuleDict  # type: ignore[assignment]

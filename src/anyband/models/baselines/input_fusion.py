@@ -67,6 +67,7 @@ class Sentinel2Only(OneStack):
     family = "specialist"
     colours = ("#211365", "#2782f8")
     marker = "^"
+    cite = "anyband"
     products = ("sentinel2",)
 
 
@@ -78,6 +79,7 @@ class LandsatOnly(OneStack):
     family = "specialist"
     colours = ("#268bfe", "#0575ae")
     marker = "v"
+    cite = "anyband"
     products = ("landsat",)
 
 
@@ -102,6 +104,7 @@ class InputFusion(OneStack):
     family = "fusion of inputs"
     colours = ("#0b6bab", "#5aaeec")
     marker = "s"
+    cite = "dallamura2015"
     options_type = InputFusionOptions
     options: InputFusionOptions
 
@@ -129,6 +132,7 @@ class SensorOnly(OneStack):
     label = "One-product specialist"
     role = "specialist"
     family = "specialist"
+    cite = "anyband"
     entry_labels = {
         "broad-only": "Broadband specialist",
         "narrow-only": "Narrowband specialist",

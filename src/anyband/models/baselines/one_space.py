@@ -28,6 +28,7 @@ class OneSpace(AcquisitionMethod):
     family = "one input space"
     colours = ("#0102f8", "#4e47fd")
     marker = "H"
+    cite = "anyband"
     options_type = StackOptions
     options: StackOptions
     any_product = True

@@ -37,6 +37,7 @@ class Pixel(PixelMethod):
     family = "pixel classifier"
     colours = ("#08324a", "#43798c")
     marker = "d"
+    cite = "anyband"
 
     def __init__(self, options: Options, statistics: Statistics, classes: int) -> None:
         """One linear layer on the stack."""

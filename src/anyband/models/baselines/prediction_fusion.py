@@ -61,6 +61,7 @@ class PredictionFusion(Method):
     family = "fusion of predictions"
     colours = ("#842001", "#a66139")
     marker = "h"
+    cite = "kittler1998"
     entry_labels = {"prediction-full-size": "Two full specialists (twice the size)"}
     options_type = PredictionFusionOptions
     options: PredictionFusionOptions

@@ -77,6 +77,7 @@ class Translation(Method):
     family = "translation"
     colours = ("#323aac", "#fce2ff")
     marker = "p"
+    cite = "isa2021"
     options_type = TranslationOptions
     options: TranslationOptions
     search = {"specialist": ("fine-tuned", "frozen")}

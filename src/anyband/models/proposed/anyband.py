@@ -63,6 +63,7 @@ class AnyBand(AcquisitionMethod):
     family = "proposed"
     colours = ("#c8500a", "#ff8a4c")
     marker = "o"
+    cite = "anyband"
     entry_labels = {
         "anyband-without-landsat": "anyband without Landsat",
         "anyband-without-sentinel2": "anyband without Sentinel-2",
