@@ -31,7 +31,7 @@ class ItemDescription:
     """What a simulated scene has to say about itself in its item.
 
     Times are UTC, angles degrees, cloud cover and percentages 0..100; `footprint` is the lon/lat ring of valid data;
-    `assets` maps the provider's asset keys to the files that exist.
+    `assets` maps the provider's asset keys to the files that exist; `wrs_row` is None for the nearest row.
     """
 
     product: str
@@ -51,6 +51,7 @@ class ItemDescription:
     view_azimuth: float = 0.0
     baseline: str | None = None
     percentages: dict[str, float] = field(default_factory=dict)
+    wrs_row: int | None = None
 
     @property
     def centre(self) -> tuple[float, float]:
@@ -90,7 +91,8 @@ def item_names(info: ItemDescription) -> dict[str, str]:
         tile = worldcover_tile(longitude, latitude)
         return names | {"tile": tile, "id": f"ESA_WorldCover_10m_2021_v200_{tile}_{info.site}"}
     if info.product == "landsat":
-        path, row = wrs_path_row(longitude, latitude)
+        path, nearest = wrs_path_row(longitude, latitude)
+        row = info.wrs_row or nearest
         start = f"LC0{info.platform[-1]}_L2SP_{path:03d}{row:03d}_{info.datetime:%Y%m%d}"
         return names | {
             "id": f"{start}_02_T1",

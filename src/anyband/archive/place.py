@@ -101,6 +101,7 @@ class SiteWriter:
             baseline=overpass.baseline if product in ("sentinel2", "hls_s30") else None,
             generation_time=overpass.when + timedelta(days=PUBLISHED_AFTER.get(product, EXTRA_PUBLISHED_AFTER)),
             simulated=self.simulated,
+            wrs_row=self.place.wrs_row,
         )
 
 

@@ -34,6 +34,8 @@ class Place:
         x: easting of the centre, m.
         y: northing of the centre, m.
         southern: True on the southern hemisphere.
+        wrs_row: row of its Landsat scenes where it is not the nearest one, since another place has scenes of that; the
+            overpass of a path is seen in several rows, and an id must not come twice in a collection.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Place:
     x: float
     y: float
     southern: bool
+    wrs_row: int | None = None
 
 
 def load_places() -> tuple[Place, ...]:
@@ -59,6 +62,7 @@ def load_places() -> tuple[Place, ...]:
                 x=float(row["x"]),
                 y=float(row["y"]),
                 southern=int(row["epsg"]) in SOUTHERN_EPSG,
+                wrs_row=int(row["wrs_row"]) if row["wrs_row"] else None,
             )
             for row in csv.DictReader(file)
         )
