@@ -72,7 +72,7 @@ class SceneFolder:
     @staticmethod
     def signal(x: np.ndarray, y_north: np.ndarray, band: str) -> np.ndarray:
         """DN of a pixel whose upper-left corner is (x, y) in the zone north."""
-        return ((x * 3 + y_north * 7) / 5 + 11 * sum(map(ord, band))) % 20_000 + 2_000
+        return ((x * 3 + y_north * 7) / 5 + 11 * sum(map(ord, band))) % 10_000 + 2_000
 
     def add_pair(self, day: dt.date, baseline: str = "04.00", cloudy: dict[str, tuple[float, float]] | None = None):
         """One pair; `cloudy` names, per quality layer, the part of the width (from, to) that is cloudy."""

@@ -15,6 +15,8 @@ from anyband.sensors.band import REFLECTANCE
 
 REFLECTANCE_LIMITS: Final = (0.0, 1.6)
 """Range of surface reflectance that models see; the ends stand for what lies beyond them."""
+BRIGHTEST_MEDIAN: Final = 1.2
+"""What the median of a band over clear pixels cannot be above on any ground, snow and dry salt included."""
 
 
 LARGEST_NUMBER: Final = 1e30

@@ -14,11 +14,11 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from torch import Tensor
 
-from anyband.apply.item import DESCRIBED, Layer, OpticalItem
+from anyband.apply.item import Layer, OpticalItem
 from anyband.apply.tiling import CLOSE, Cut, Lattice, Read, column_at, row_at
 from anyband.ground import Array, northing_shift
 from anyband.observation import BandGroup, Observation, QueryGrid
-from anyband.products import Encoding
+from anyband.products import BRIGHTEST_MEDIAN, Encoding
 from anyband.raster.asset import RasterAsset
 from anyband.raster.header import Header, read_metric_header
 from anyband.raster.quality_layers import DECODERS
@@ -30,8 +30,10 @@ LISTED = 16
 """Bands, and what is not used, that are named one by one."""
 MANY_BANDS = 32
 """Bands of an item from which on a number in a band's name is its place in the file, and not a channel's name."""
-REFLECTANCE_AT_MOST, NEVER_REFLECTANCE = 1.2, 3.0
-"""What the median of a band cannot be above on any ground, and what half of no few pixels ever is, under clouds too."""
+NEVER_REFLECTANCE = 3.0
+"""What half of no few pixels of a band ever is, under clouds too."""
+FEW_PIXELS = 100
+"""Fewer tell nothing: they may be the edges of clouds, or glint."""
 READERS = 8
 """Files that are opened or read at once, which is what makes reading over a network quick."""
 
@@ -107,11 +109,11 @@ class ClearMask:
 
 
 class ReflectanceWatch:
-    """Counts pixels that are too bright to be reflectance, whatever the item says of them."""
+    """Counts clear pixels that are too bright to be reflectance, whatever the item says of them."""
 
     def __init__(self, item: OpticalItem) -> None:
-        """Nothing was seen; the numbers of a known product are of its own table, so only others are looked at."""
-        self.layers = {layer.band: layer for layer in item.layers if item.product == DESCRIBED}
+        """Nothing was seen yet."""
+        self.layers = {layer.band: layer for layer in item.layers}
         self.counts: dict[str, Array] = {}
 
     def see(self, band: str, encoding: Encoding, stored: Array, valid: Array) -> None:
@@ -120,22 +122,20 @@ class ReflectanceWatch:
         Raises:
             UserError: most of them are far above any reflectance.
         """
-        if band not in self.layers:
-            return
         if not encoding.scale > 0:
             raise self.layers[band].unusable(f"raster:scale of band {band} is {encoding.scale:g}")
         seen = stored[valid]
-        limits = [(limit - encoding.offset) / encoding.scale for limit in (REFLECTANCE_AT_MOST, NEVER_REFLECTANCE)]
+        limits = [(limit - encoding.offset) / encoding.scale for limit in (BRIGHTEST_MEDIAN, NEVER_REFLECTANCE)]
         found = np.array([seen.size, *(np.count_nonzero(seen > limit) for limit in limits)])
         self.counts[band] = self.counts.get(band, np.zeros(3, int)) + found
-        if 2 * found[2] > found[0]:
+        if found[0] >= FEW_PIXELS and 2 * found[2] > found[0]:
             raise self._error(band, f"half of its pixels are above {np.median(encoding.physical(seen)):.4g}")
 
     def check(self) -> None:
         """Raise UserError if most of the pixels of a band are above what reflectance can be."""
         for band, (count, above, _) in self.counts.items():
-            if 2 * above > count:
-                raise self._error(band, f"{above / count:.0%} of its pixels are above {REFLECTANCE_AT_MOST:g}")
+            if count >= FEW_PIXELS and 2 * above > count:
+                raise self._error(band, f"{above / count:.0%} of its pixels are above {BRIGHTEST_MEDIAN:g}")
 
     def _error(self, band: str, seen: str) -> UserError:
         layer = self.layers[band]

@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from anyband.audit.hypotheses import COMPARISONS, IMPROVED_GEOLOCATION, MIN_QUALITY, STOP, VARIATION, WARN
-from anyband.products import PRODUCTS
+from anyband.audit.hypotheses import COMPARISONS, IMPROVED_GEOLOCATION, MIN_CELLS, MIN_QUALITY, STOP, VARIATION, WARN
+from anyband.products import BRIGHTEST_MEDIAN, PRODUCTS
 
 BY_NAME = {comparison.name: comparison for comparison in COMPARISONS}
 PASS, WARNING, CONTRADICTION, TOO_FEW = "pass", "warn", "contradiction", "too few pixels"
@@ -74,7 +74,7 @@ def judge(figures: Mapping[str, Any], day: str) -> tuple[str, list[Finding]]:
     if not ground:
         findings += _shifts(figures["comparisons"], day)
     if not findings:
-        findings = unusual(figures["comparisons"], figures["products"])
+        findings = list(_too_bright(figures["products"])) or unusual(figures["comparisons"], figures["products"])
     if any(finding.verdict == CONTRADICTION for finding in findings):
         return CONTRADICTION, findings
     if "sentinel2-landsat" not in measured:
@@ -239,6 +239,17 @@ def _shifts(comparisons: Mapping[str, Any], day: str) -> Iterator[Finding]:
     # Where registration may explain one of the shifts, the others do not tell which product is off.
     guilty = culprits(far or some, shifts if far in (off, set()) else far)
     yield Finding("shift", CONTRADICTION if far else WARNING, guilty, found, cause)
+
+
+def _too_bright(products: Mapping[str, Any]) -> Iterator[Finding]:
+    """Products whose clear pixels are no reflectance, though they agree, or nothing is there to compare."""
+    for product, bands in products.items():
+        medians = {band: found["median"] for band, found in bands.items() if found["pixels"] >= MIN_CELLS}
+        off = {band: median for band, median in medians.items() if median > BRIGHTEST_MEDIAN}
+        if off:
+            shown = ", ".join(f"{band} {median:.3g}" for band, median in off.items())
+            found = f"{listed([product])}: median of clear pixels {shown}, no ground has more than {BRIGHTEST_MEDIAN}"
+            yield Finding("scale", CONTRADICTION, (product,), found, "scale or offset is not that of the pixels")
 
 
 def unusual(comparisons: Mapping[str, Any], products: Mapping[str, Any]) -> list[Finding]:

@@ -1,6 +1,7 @@
 """Descriptions of the kinds that the world publishes: each gives the right pixels, or one line."""
 
 import copy
+import datetime as dt
 import json
 
 import numpy as np
@@ -15,6 +16,8 @@ from anyband.apply.tiling import Lattice
 from anyband.catalog.items.raw_item import RawItem
 from anyband.raster.quality_layers import clear_values, qa_pixel_clear
 from anyband.runtime import UserError, check_output
+from item_files import item_file
+from scenes import SceneFolder
 
 SIZE, LEFT, TOP = 96, 600_000.0, 5_200_560.0
 CENTRES = {"blue": 0.49, "green": 0.56, "red": 0.66, "nir": 0.86}
@@ -127,6 +130,35 @@ def test_pixels_that_are_no_reflectance_stop_with_what_was_said_and_seen(item, s
         UserError, match=r"asset sr: band blue is no surface reflectance: half .* above \d.*the item says"
     ):
         seen(item)
+
+
+def test_clouds_of_any_brightness_are_no_reason_to_stop(item, seen, tmp_path):
+    """What the mask calls cloudy is not looked at, and a few clear pixels beside it tell nothing."""
+    mask = np.where(CLOUDY, 1, 0).astype(np.uint8)
+    fields = {"classification:classes": [{"value": 0, "name": "clear"}, {"value": 1, "name": "cloud"}]}
+    for bright in (CLOUDY, CLOUDY | (np.arange(SIZE) < 40)):
+        values = np.where(bright, 40_000, GROUND).astype(np.uint16)
+        item["assets"]["sr"]["href"] = write(tmp_path / "clouds.tif", values)
+        few = ~CLOUDY.copy()
+        few[1:] = False
+        for clear in (~CLOUDY, few):
+            href = write(tmp_path / "mask.tif", np.where(clear, mask, 1).astype(np.uint8))
+            item["assets"]["cloud"] = {"href": href, "roles": ["cloud"], **fields}
+            _, _, valid, _ = seen(item)
+            assert (valid == clear).all()
+
+
+def test_a_known_product_that_is_no_reflectance_stops_too(tmp_path):
+    """Its table says what its numbers mean, and a copy in another unit does not hold to it."""
+    site = SceneFolder(tmp_path / "site", 32632, (602_400.0, 5_197_620.0), extent_m=1_920)
+    site.add_pair(dt.date(2022, 5, 3))
+    path = site.path("sentinel2", 0, "B03")
+    with rasterio.open(path, "r+") as file:
+        file.write(np.full((1, *file.shape), 16_000, np.uint16))
+    with pytest.raises(UserError, match="band B03 is no surface reflectance: 100% .* above 1.2 .the item says"):
+        (scene,) = open_items([read_item(item_file(tmp_path, site, "sentinel2"))])
+        scene.strips(site.top, Lattice())
+        scene.watch.check()
 
 
 def test_scale_and_offset_come_from_one_place(item, seen, tmp_path):

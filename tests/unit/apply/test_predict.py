@@ -23,12 +23,12 @@ from scenes import SceneFolder
 
 CLASSES = (10, 30)
 MOVED = Lattice(x=360.0, y=-300.0)
-RIM = 2
+RIM, BRIGHT = 2, 0.6
 DAY_OF_YEAR = 123  # 3 May
 
 
 class Bright(Method):
-    """Class 30 where the first band of the finest grid is above 1, 10 elsewhere; keeps what it was shown."""
+    """Class 30 where the first band of the finest grid is above BRIGHT, 10 elsewhere; keeps what it was shown."""
 
     def __init__(self):
         super(Method, self).__init__()
@@ -42,7 +42,7 @@ class Bright(Method):
         group = min(observation.groups, key=lambda group: group.pixel_m)
         image = group.values[:, :1].repeat_interleave(int(group.pixel_m / query.pixel_m), -1)
         image = image.repeat_interleave(int(group.pixel_m / query.pixel_m), -2)[..., : query.height, : query.width]
-        return torch.cat((1.0 - image, image - 1.0), dim=1) * 50
+        return torch.cat((BRIGHT - image, image - BRIGHT), dim=1) * 50
 
 
 @pytest.fixture
@@ -54,8 +54,8 @@ def bright(monkeypatch):
 
 
 def is_bright(site, x, y, band="B02"):
-    """Whether the pixel of 10 m with its corner at (x, y) is above a reflectance of 1."""
-    return (site.signal(np.float64(x), np.float64(y), band) - 1000) / 10_000 > 1.0
+    """Whether the pixel of 10 m with its corner at (x, y) is above that reflectance."""
+    return (site.signal(np.float64(x), np.float64(y), band) - 1000) / 10_000 > BRIGHT
 
 
 @pytest.mark.parametrize("epsg", [32632, 32732])
@@ -173,8 +173,8 @@ def test_no_class_hangs_on_where_the_tiles_lie(site, tmp_path, monkeypatch, latt
     x = grid.c + 10 * np.arange(found.shape[2])
     y = grid.f - 10 * np.arange(found.shape[1])[:, None]
     reflectance = (site.signal(x, y, "B02") - 1000) / 10_000
-    sure = seen & (np.abs(reflectance.clip(0, 1.6) - 1) > 0.2)  # not between the classes, where shares are soft
-    share = np.where(reflectance > 1, found[1], found[0])[sure] / LEVELS
+    sure = seen & (np.abs(reflectance.clip(0, 1.6) - BRIGHT) > 0.2)  # not between the classes, where shares are soft
+    share = np.where(reflectance > BRIGHT, found[1], found[0])[sure] / LEVELS
     from_rims = 2 * 1.5 / 24
     assert share.min() >= 1 - from_rims - 1 / LEVELS
     assert share.min() < 1 - from_rims / 4, "no rim lies in the map"

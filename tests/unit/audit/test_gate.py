@@ -265,6 +265,18 @@ def test_a_remark_on_the_levels_of_any_product():
         assert any(PRODUCTS[product].heading in remark.found and entry.statistic in remark.found for remark in found)
 
 
+def test_products_that_agree_on_what_no_ground_reflects_stop(single, alone, tmp_path):
+    """Percent or a scale of another level in all products: nothing contradicts anything but the pixels themselves."""
+
+    def fault(group):
+        for product in ("sentinel2", "landsat"):
+            change(product, lambda v: 1.3 + v / 10)(group)
+
+    found, line = findings(damaged(alone, tmp_path / "aspen.zarr", fault))
+    assert found == {("scale", ("sentinel2",)), ("scale", ("landsat",))}
+    assert "Sentinel-2: median of clear pixels B02 1.3" in line and "no ground has more than 1.2" in line
+
+
 def test_other_chip_side_is_an_error(single):
     with pytest.raises(UserError, match="chips of 960 m, the settings say 1920 m"):
         audit_stores([single], 1920)
