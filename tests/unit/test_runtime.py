@@ -188,6 +188,16 @@ def test_eight_named_cores_on_a_two_core_machine_do_not_oversubscribe(monkeypatc
     assert runtime.usable_threads(requested) == expected
 
 
+@pytest.mark.parametrize(("processes", "expected"), [("1", 8), ("2", 4), ("3", 2), ("16", 1)])
+def test_processes_of_one_training_divide_its_threads(monkeypatch, processes, expected):
+    set_to = []
+    monkeypatch.setenv("ANYBAND_CORES", "8")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", processes)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    monkeypatch.setattr("torch.set_num_threads", set_to.append)
+    assert runtime.set_threads(8) == expected and set_to == [expected]
+
+
 def test_missing_disk_space_is_named(tmp_path):
     with pytest.raises(runtime.UserError, match="free some space"):
         runtime.check_disk(tmp_path / "later", 10**18)

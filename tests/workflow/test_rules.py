@@ -1,7 +1,11 @@
 """The rules as text: formatting, lint, quoting, one-line configuration errors."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -29,6 +33,43 @@ def test_root_snakefile_has_no_logic(root):
     text = (root / "Snakefile").read_text()
     assert len(text.splitlines()) <= 50
     assert not re.search(r"^\s*(def|for|if) ", text, re.M)
+
+
+@pytest.fixture
+def step(root, tmp_path):
+    """Runs a command as the rules do, in front of a program of that name; gives status, what is shown, and its log."""
+
+    def run(name, script):
+        text = (root / "workflow/rules/common.smk").read_text()
+        given = {"ROOT": root, "CORES": 1, "Path": Path, "sys": sys}
+        given["CONFIG"] = SimpleNamespace(extract=SimpleNamespace(scheduler="threads"))
+        prefix = eval(re.search(r"^shell\.prefix(\(.*?^\))", text, re.M | re.S)[1], given).format()
+        program = tmp_path / name
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+        environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+        strict = f'set -euo pipefail; {prefix} export PATH="{tmp_path}:$PATH"; '
+        command = ["bash", "-c", f"{strict}step log.txt {name} --standalone"]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        return done.returncode, done.stderr, (tmp_path / "log.txt").read_text()
+
+    return run
+
+
+TRACEBACK = "Traceback (most recent call last):\n  File x\ntorch.distributed.elastic: FAILED\n=======\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "says", "shown"),
+    [
+        ("torchrun", f"anyband: the chips are gone\n{TRACEBACK}", "anyband: the chips are gone\n"),
+        ("torchrun", TRACEBACK, "  File x\ntorch.distributed.elastic: FAILED\n=======\n"),  # it could not start
+        ("python", "step 1\nanyband: the chips are gone\n", "step 1\nanyband: the chips are gone\n"),
+    ],
+)
+def test_a_failed_step_shows_its_one_line_and_torchrun_no_traceback_behind_it(step, name, says, shown):
+    status, printed, log = step(name, f"cat >&2 <<'END'\n{says}END\nexit 7")
+    assert (status, printed, log) == (7, shown, says)
 
 
 @pytest.mark.parametrize(

@@ -86,9 +86,10 @@ shell.prefix(
     f"ANYBAND_CORES={CORES} ANYBAND_SCHEDULER='{CONFIG.extract.scheduler}'; "
     # Bash waits for the step when it is told to stop: a training then saves its state.
     'trap : TERM; step() {{ local log="$1"; shift; if [ -t 2 ]; then "$@" 2>&1 | tee "$log" >&2; return; fi; '
-    '"$@" >"$log" 2>&1 || {{ local code=$?; tail -n 3 "$log" >&2; '
+    '"$@" >"$log" 2>&1 || {{ local code=$? line=""; '
     # torchrun ends with a traceback of its own, whatever its processes say.
-    'if [ "$1" = torchrun ]; then grep "^anyband: " "$log" | tail -n 1 >&2; fi; return "$code"; }}; }}; '
+    'if [ "$1" = torchrun ]; then line="$(grep "^anyband: " "$log" | tail -n 1)" || true; fi; '
+    'if [ -n "$line" ]; then echo "$line"; else tail -n 3 "$log"; fi >&2; return "$code"; }}; }}; '
 )
 
 

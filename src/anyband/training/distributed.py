@@ -102,17 +102,30 @@ ALONE = World()
 
 @contextmanager
 def joined() -> Iterator[World]:
-    """The process's place among the others while the context lasts; alone where no launcher gave it a rank."""
+    """The process's place among the others while the context lasts; alone where no launcher gave it a rank.
+
+    Raises:
+        UserError: there are fewer GPUs than processes, or the processes do not find each other.
+    """
     if "RANK" not in os.environ:
         yield ALONE
         return
     on_gpu = torch.cuda.is_available()
     device = torch.device("cuda", int(os.environ["LOCAL_RANK"])) if on_gpu else torch.device("cpu")
     if on_gpu:
+        count = torch.cuda.device_count()
+        if device.index >= count:
+            raise UserError(f"process {device.index} of this training has no GPU, {count} are visible: ask for as many")
         torch.cuda.set_device(device)
         torch.set_float32_matmul_precision("high")
     # Gradients go from GPU to GPU, counts and flags between the processes: both kinds in one group.
-    torch.distributed.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo")
+    try:
+        torch.distributed.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo")
+    except (RuntimeError, ValueError) as error:
+        said = str(error).splitlines()[0]
+        raise UserError(
+            f"the processes of this training do not find each other ({said}): start it by torchrun"
+        ) from None
     try:
         yield World(torch.distributed.get_rank(), torch.distributed.get_world_size(), device)
     finally:

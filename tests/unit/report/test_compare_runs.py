@@ -6,8 +6,10 @@ import shutil
 import pandas as pd
 import pytest
 
+from anyband.config import Config
 from anyband.report import formatting as form
 from anyband.report.compare_runs import compare_runs
+from anyband.report.provenance import collect, software
 from anyband.runtime import UserError
 from unit.report.fabricated import text_of
 
@@ -54,6 +56,22 @@ def test_each_kind_of_change_stands_in_its_section(twice):
     assert "main: items that the other lacks 1 0" in text
     assert "3.11.99" in text
     assert "so scores of the two runs are not on the same pixels" in text
+
+
+def test_other_numbers_of_threads_are_named(twice):
+    """Sums depend on them, so results may differ though nothing else does."""
+    for folder, seed, threads in ((twice[0], 0, 1), (twice[1], 0, 8), (twice[1], 1, 2)):
+        settings = folder / f"results/runs/main/anyband/seed-{seed}/settings.json"
+        settings.parent.mkdir(parents=True)
+        settings.write_text(json.dumps({"threads": threads}))
+    found = [collect(Config(), [], [], folder / "results")["threads"] for folder in twice[:2]]
+    assert [entry["main"] for entry in found] == [[1], [2, 8]]
+    for folder, threads in zip(twice, found, strict=False):
+        change(folder / "provenance.json", lambda content, threads=threads: content.update(threads=threads))
+    assert compare_runs(*twice)[-1] == "Code and software: 1 change"
+    assert "threads.main [1] [2, 8]" in text_of(twice[2])
+    rows = software(json.loads((twice[1] / "provenance.json").read_text())).rows
+    assert ["Threads of a training, main", "2, 8"] in [[cell.text for cell in row] for row in rows]
 
 
 def test_a_method_that_only_one_run_has_is_named(twice):

@@ -1,5 +1,6 @@
 """Several processes, parts of a batch, a training told to stop: the result is that of one undisturbed run."""
 
+import json
 import os
 import signal
 import subprocess
@@ -65,6 +66,8 @@ def test_two_processes_give_the_weights_of_one(dataset, tmp_path):
     assert furthest(alone, both) < 1e-4
     rows = [pd.read_csv(tmp_path / name / "history.csv") for name in ("alone", "both")]
     assert rows[1]["loss"].to_numpy() == pytest.approx(rows[0]["loss"].to_numpy(), abs=2e-5)
+    counted = [json.loads((tmp_path / name / "settings.json").read_text())["threads"] for name in ("alone", "both")]
+    assert counted == [1, 2]
     assert sorted(path.name for path in (tmp_path / "both").iterdir()) == [
         "history.csv",
         "model.safetensors",
@@ -120,6 +123,31 @@ def test_without_a_launcher_nothing_is_joined(monkeypatch):
     with distributed.joined() as world:
         assert world == distributed.ALONE
         assert not torch.distributed.is_initialized()
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"RANK": "0", "WORLD_SIZE": "2"}, "MASTER_ADDR"),  # as some clusters set them without torchrun
+        ({"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "no"}, "do not find each other"),
+    ],
+)
+def test_processes_that_do_not_find_each_other_are_one_line(monkeypatch, variables, said):
+    for name in ("MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UserError, match=said), distributed.joined():
+        pass
+
+
+def test_a_process_without_a_gpu_of_its_own_is_one_line(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    with pytest.raises(UserError, match="process 1 of this training has no GPU, 1 are visible"), distributed.joined():
+        pass
 
 
 FLOORS_AND_SATLAS = ("pixel", "random-forest", "texture-forest", "analytic", "satlas")
