@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urljoin
@@ -138,15 +139,14 @@ def read_json(place: str) -> dict[str, Any]:
     return {"id": Path(place).stem} | {name: value for name, value in item.items() if value is not None}
 
 
-def _read(path: Path) -> str:
+def _read(path: Path) -> bytes:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not text"
-        raise UserError(f"item {path} cannot be read ({reason})") from None
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"item {path} cannot be read ({error.strerror})") from None
 
 
-def _fetch(address: str) -> str:
+def _fetch(address: str) -> bytes:
     import requests
 
     try:
@@ -157,7 +157,7 @@ def _fetch(address: str) -> str:
             raise UserError(f"item {address.split('?')[0]} cannot be read: {untrusted_line()}") from None
         status = f"status {error.response.status_code}" if error.response is not None else type(error).__name__
         raise UserError(f"item {address.split('?')[0]} cannot be read ({status})") from None
-    return answer.text
+    return answer.content
 
 
 def _absolute(href: str, place: str) -> str:
@@ -210,13 +210,11 @@ def describe(item: RawItem, ignore_mask: bool = False) -> OpticalItem:
         names = [band.name for band in bands]
         for band in bands:
             reason, label = _why_unused(band), key if len(bands) == 1 else f"{key} {band.name}"
-            layer = None if reason else _described_layer(item, band, names)
-            known = found.get(band.name)
-            if layer and known and abs(known.response.centre_nm - layer.response.centre_nm) > SAME_BAND_NM:
-                layer, known = replace(layer, band=f"{key} {band.name}"), None  # another band, whatever its name
-            if layer is None:
+            if reason:
                 unused[label] = reason
                 continue
+            layer = _named_apart(_described_layer(item, band, names), found)
+            known = found.get(layer.band)
             rank = not _is_surface(key, asset), layer.gsd_m or 0.0
             if known is not None and rank >= ranks[layer.band]:
                 unused[label] = f"the band is taken from {known.asset}"
@@ -245,6 +243,16 @@ def describe(item: RawItem, ignore_mask: bool = False) -> OpticalItem:
         clear,
         unused,
     )
+
+
+def _named_apart(layer: Layer, found: Mapping[str, Layer]) -> Layer:
+    """The layer by a name that no band of another wavelength has."""
+    own = f"{layer.asset} {layer.band}"
+    for name in chain((layer.band, own), (f"{own} {number}" for number in count(2))):
+        other = found.get(name)
+        if other is None or abs(other.response.centre_nm - layer.response.centre_nm) <= SAME_BAND_NM:
+            break
+    return replace(layer, band=name)
 
 
 def _is_raster(asset: Mapping[str, Any]) -> bool:

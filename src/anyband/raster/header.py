@@ -17,6 +17,8 @@ SAME_PLACE = 0.1
 """Pixels by which two CRS may differ: HLS files name no datum but are WGS 84; a wrong zone or hemisphere is far off."""
 SAME_PIXEL = 0.01
 """Pixels by which a published grid may differ from the file's."""
+FINEST_M, COARSEST_M = 0.1, 10_000.0
+"""Pixels of files that are mapped: strips of finer ones would not fit into any memory."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,12 @@ def read_metric_header(asset: RasterAsset) -> Header:
         pixel, across, _, along, down, _ = transform = tuple(source.transform)[:6]
         if across or along or pixel <= 0 or not math.isclose(pixel, -down):
             raise UserError(f"{asset.name}: transform {transform} is not a north-up grid of square pixels")
+        if not FINEST_M <= pixel <= COARSEST_M:
+            raise UserError(f"{asset.name}: pixels of {pixel:g} m are not between {FINEST_M:g} and {COARSEST_M:g} m")
+        if source.dtypes[asset.index - 1].startswith("complex"):
+            raise UserError(f"{asset.name}: its pixels are complex numbers, no reflectance")
         names = tuple((name or "").strip() for name in source.descriptions)
-        data = sum(colour.name != "alpha" for colour in source.colorinterp)
+        data = source.count - (source.colorinterp[-1].name == "alpha")  # one among the others is marked by mistake
         return replace(check_header(source, asset), names=names, data_bands=data)
 
     return read_raster(asset.href, act, asset.name)

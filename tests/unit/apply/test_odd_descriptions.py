@@ -114,6 +114,55 @@ def test_bands_of_one_name_at_other_wavelengths_are_two_bands(item, seen, tmp_pa
     assert np.allclose(values[names.index("swir red")], GROUND[2] // 2 * 1e-4, atol=1e-6)
 
 
+def test_bands_of_one_name_in_one_file_are_as_many_bands(item, seen):
+    for band in item["assets"]["sr"]["eo:bands"]:
+        band["name"] = "x"
+    names, values, _, _ = seen(item)
+    assert names == ["x", "sr x", "sr x 2", "sr x 3"]
+    assert np.allclose(values, GROUND * 1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_an_item_in_any_encoding_of_json_is_read(item, tmp_path, encoding):
+    path = tmp_path / "item.json"
+    path.write_text(json.dumps(item), encoding=encoding)
+    assert read_item(str(path)).id == "made"
+
+
+def test_what_no_map_can_be_made_of_is_one_line(item, seen, tmp_path):
+    for values, more, said in (
+        (GROUND.astype(np.complex64), {}, "its pixels are complex numbers"),
+        (GROUND, {"transform": Affine(1e-9, 0, LEFT, 0, -1e-9, TOP)}, "pixels of 1e-09 m are not between"),
+        (GROUND, {"transform": Affine(1e6, 0, LEFT, 0, -1e6, TOP)}, r"pixels of 1e\+06 m are not between"),
+    ):
+        item["assets"]["sr"]["href"] = write(tmp_path / "odd.tif", values, **more)
+        with pytest.raises(UserError, match=said):
+            seen(item)
+
+
+@pytest.mark.parametrize("name", ["view:sun_elevation", "view:sun_azimuth", "view:off_nadir", "view:incidence_angle"])
+def test_an_angle_that_is_none_never_reaches_the_model(item, seen, name):
+    item["properties"][name] = -9999
+    with pytest.raises(UserError, match=f"property {name} is -9999, no such angle"):
+        seen(item)
+
+
+def test_an_alpha_band_is_the_last_one_or_none(item, seen, tmp_path):
+    """GDAL marks the second of several bands where a writer asks for alpha alone, so nothing tells which is data."""
+    options = {"photometric": "MINISBLACK", "ALPHA": "YES"}
+    item["assets"]["sr"]["href"] = write(tmp_path / "alpha.tif", np.concatenate([GROUND, GROUND[:1]]), **options)
+    with pytest.raises(UserError, match="its file has 5 bands, the item describes 4 of them"):
+        seen(item)
+
+
+@pytest.mark.parametrize("entry", [{}, {"value": None, "name": "clear"}, {"value": "x", "name": "clear"}])
+def test_a_class_without_a_number_says_so(item, seen, tmp_path, entry):
+    href = write(tmp_path / "mask.tif", CLOUDY.astype(np.uint8))
+    item["assets"]["cloud"] = {"href": href, "roles": ["cloud"], "classification:classes": [entry]}
+    with pytest.raises(UserError, match="asset cloud: the meaning of its mask is not known .*(whole number|invalid)"):
+        seen(item)
+
+
 @pytest.mark.parametrize(
     ("kind", "stored", "encoding"),
     [

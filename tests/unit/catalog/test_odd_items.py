@@ -130,6 +130,7 @@ LEVELS = [
     ("processing:level", "L1C"), ("processing:level", "Level-1C"), ("processing:level", "LEVEL1"),
     ("processing:level", "1C"), ("processing:level", 1), ("product:type", "S2MSI1C"), ("product:type", "L1TP"),
     ("landsat:correction", "L1GT"), ("s2:product_type", "S2MSI1C"), ("eopf:product_type", "toa_radiance"),
+    ("productType", "L1C_T1"),
 ]  # fmt: skip
 
 

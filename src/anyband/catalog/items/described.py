@@ -159,7 +159,8 @@ def said_clear(item: RawItem, key: str, fields: Mapping[str, Any]) -> tuple[int,
     try:
         return clear_values(*lists)
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
-        raise item.unusable(f"asset {key}: the meaning of its mask is not known ({error})") from None
+        why = error if type(error) is ValueError else "a class or a bit without a whole number"
+        raise item.unusable(f"asset {key}: the meaning of its mask is not known ({why})") from None
 
 
 def is_clear_mask(item: RawItem, key: str) -> bool:

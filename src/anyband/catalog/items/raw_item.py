@@ -20,7 +20,7 @@ Fields = Mapping[str, Any]
 # L1C, Level-1C, LEVEL1, 1C, S2MSI1C, L1TP; of the letters and digits alone.
 _LEVEL_FIELD = re.compile(r"(?:^|[:_.])(?:level|product_?type|correction)$|^product:type$")
 _LOW_LEVEL = re.compile(
-    r"LEVEL0*[01](?!\d)|(?:^|L|MSI|OLI)0*[01](?:[A-DRTG]|TP|GT|GS)?(?:TOA|RAD)?$|^(?:OL|SL)1|"
+    r"LEVEL0*[01](?!\d)|(?:^|L|MSI|OLI)0*[01](?:[A-DRTG]|TP|GT|GS)?(?:T[12]|RT)?(?:TOA|RAD)?$|^(?:OL|SL)1|"
     r"TOA|TOPOFATMOSPHERE|RADIANCE|BRIGHTNESSTEMPERATURE"
 )
 _LOW_NAME = re.compile(r"(?:^|[-_.])(?:MSI|MSIL)?1C(?:[-_.]|$)|(?:^|[-_.])(?:C\d)?L1(?:[A-D]|TP|GT|GS)?(?:[-_.]|$)")
@@ -107,9 +107,12 @@ class RawItem:
         return value
 
     def number(self, name: str) -> float | None:
-        """A numeric property, None where the item does not have it."""
+        """A numeric property, None where the item does not have it; those of `view:` are angles in degrees."""
         value = self.properties.get(name)
-        return None if value is None else self.as_number(value, f"property {name}")
+        number = None if value is None else self.as_number(value, f"property {name}")
+        if number is not None and name.startswith("view:") and abs(number) > (360 if "azimuth" in name else 90):
+            raise self.unusable(f"property {name} is {value!r}, no such angle")
+        return number
 
     def as_number(self, value: Any, what: str) -> float:
         """A published value as a finite number; `what` is what messages call it."""
