@@ -43,7 +43,7 @@ def pairs(
 
     name, sites = read_dataset(results, dataset)
     if plot is not None:
-        check_output("--plot", plot, [])
+        check_output("--plot", plot, (results / "pairs").rglob("*.*"))
         write_figure(plot, name, sites)
     sys.stdout.write(format_table(name, sites))
 
@@ -155,7 +155,8 @@ def compare_runs(
     """Write one page of what changed between two runs: data, settings, code, results."""
     from anyband.report.compare_runs import compare_runs as write_page
 
-    check_output("--out", out, [])
+    read = [path for folder in (first, second) for path in (*folder.glob("*.*"), *folder.glob("report_data/**/*.*"))]
+    check_output("--out", out, read)
     lines = write_page(first, second, out)
     sys.stdout.write("\n".join([*lines, f"written: {out}", ""]))
 

@@ -26,6 +26,10 @@ T = TypeVar("T")
 class UserError(Exception):
     """A mistake in the input; the message is one line that names the culprit and what to do."""
 
+    def __str__(self) -> str:
+        """One line, whatever names from outside are in it."""
+        return " ".join(super().__str__().splitlines())
+
 
 _OPTIONS: dict[str, dict[str, Any]] = {
     "site": {"type": str, "help": "name of the site"},

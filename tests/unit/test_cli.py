@@ -192,6 +192,23 @@ def test_mistakes_are_one_line(results, tmp_path, monkeypatch):
         assert "\n" not in str(stopped.value)
 
 
+def test_what_is_written_never_replaces_what_it_is_made_from(results, tmp_path, monkeypatch, capsys):
+    run_folder = tmp_path / "run"
+    (run_folder / "report_data/cards").mkdir(parents=True)
+    for name in ("report.html", "report_data/provenance.json", "report_data/cards/x.html"):
+        (run_folder / name).write_text("mine")
+        arguments = ["compare-runs", run_folder, run_folder, "--out", run_folder / name]
+        monkeypatch.setattr(sys, "argv", ["anyband", *map(str, arguments)])
+        with pytest.raises(SystemExit, match="is a file that is read: name another one"):
+            main()
+        assert (run_folder / name).read_text() == "mine"
+    link = tmp_path / "link.png"
+    link.symlink_to(results / "pairs/main/aspen.csv")
+    monkeypatch.setattr(sys, "argv", ["anyband", "pairs", "main", "--results", str(results), "--plot", str(link)])
+    with pytest.raises(SystemExit, match="is a file that is read"):
+        main()
+
+
 def test_a_table_without_its_other_half_is_named(results):
     (results / "pairs/main/cedar.dropped.csv").unlink()
     with pytest.raises(UserError, match=r"cedar\.dropped\.csv is missing"):

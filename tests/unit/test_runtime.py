@@ -173,6 +173,10 @@ def test_expected_failure_is_one_line(error, line):
     assert "\n" not in str(caught.value.code)
 
 
+def test_a_name_with_line_ends_leaves_one_line():
+    assert str(runtime.UserError("item a\nb: \r\n no")) == "item a b:   no"
+
+
 def test_unexpected_failure_keeps_its_traceback():
     with pytest.raises(ZeroDivisionError):
         runtime.step_main(lambda: 1 / 0)

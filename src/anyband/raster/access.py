@@ -128,7 +128,7 @@ def sign(href: str) -> str:
     Raises:
         UserError: no token is to be had.
     """
-    scheme, found, rest = href.partition("://")
+    scheme, found, rest = href.strip().partition("://")
     scheme = scheme.lower() if found else ""
     if scheme in STORES:
         return f"/{STORES[scheme]}/{rest}"
@@ -149,7 +149,8 @@ def sign(href: str) -> str:
 
 
 def file_path(place: str) -> str:
-    """The path of a `file://` address, anything else as it is."""
+    """The path of a `file://` address, anything else as it is, without blanks and line ends around it."""
+    place = place.strip()
     scheme, _, rest = place.partition("://")
     return unquote(rest.removeprefix("localhost")) if scheme.lower() == "file" and rest else place
 

@@ -84,6 +84,7 @@ def bucket(provider, monkeypatch):
         ("HTTPS://x.org/B c;d 100%.tif?v=a b", "https://x.org/B%20c%3Bd%20100%25.tif?v=a%20b"),
         ("file:///data/b%20c.tif", "/data/b c.tif"),
         ("file://localhost/data/b.tif", "/data/b.tif"),
+        (" https://x.org/b.tif\n", "https://x.org/b.tif"),
         ("s3://bucket/b c%20?.tif", "/vsis3/bucket/b c%20?.tif"),
         ("gs://bucket/b.tif", "/vsigs/bucket/b.tif"),
         ("AZ://container/b.tif", "/vsiaz/container/b.tif"),
