@@ -5,6 +5,7 @@ SLURM's commands and the submitter are stand-ins that run jobs on this machine; 
 
 import os
 import re
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +125,7 @@ def test_any_scheduler_gets_the_resources_and_gives_the_same_table(root, tmp_pat
     ("options", "said"),
     [
         (["--set-resources", "train:slurm_partition=nosuch"], "no partition nosuch"),
+        (["--set-resources", "train:slurm_partition='normal,nosuch'"], "no partition nosuch"),
         (
             ["--set-resources", "train:runtime=900 * attempt"],
             "0 GPUs, 2700 minutes, and a job in partition (the default)",
@@ -137,6 +139,30 @@ def test_a_request_that_slurm_can_never_meet_is_one_line(root, tmp_path, tiny_ru
     last = done.stderr.strip().splitlines()[-1]
     assert done.returncode == 1 and last.startswith("anyband: SLURM ") and said in last
     assert " train " in last and not lines(stubs)
+
+
+def test_whatever_sinfo_lists_is_understood_or_left_out(root, monkeypatch):
+    text = (root / "workflow/rules/cluster.smk").read_text()
+    names = {"re": re, "subprocess": subprocess}
+    exec(text[text.index("def partitions") : text.index("def check_requests")], names)
+    listed = """normal*|16+|64000+|(null)|infinite
+a100|64|512000|gpu:a100:4(S:0-1)|1-00:00:00
+rtx|64|512000|gpu:4090:2,shard:8|30:00
+mig|8|1000|gpu:1g.5gb:7,gpu:2g.10gb:3(IDX:0)|n/a
+down|n/a|n/a|gpu|UNLIMITED
+short|8|1000|gpu:2|2:00:00
+sinfo: a warning
+"""
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 0, listed))
+    endless = float("inf")
+    assert names["partitions"]() == {
+        "": [(16, 64000, 0, endless)],
+        "normal": [(16, 64000, 0, endless)],
+        "a100": [(64, 512000, 4, 1440)],
+        "rtx": [(64, 512000, 2, 30)],
+        "mig": [(8, 1000, 10, endless)],
+        "short": [(8, 1000, 2, 120)],
+    }
 
 
 PROFILES = ["local", "slurm", "slurm-paper", "kubernetes"]

@@ -40,8 +40,11 @@ def partitions():
     for name, cpus, memory, gpus, limit in (
         line.split("|") for line in listed.splitlines() if line.count("|") == 4
     ):
-        counts = re.findall(r"gpu[^,(]*?:(\d+)\b", gpus)
-        node = (int(cpus.rstrip("+")), int(memory.rstrip("+")), sum(map(int, counts)))
+        counts = re.findall(r"gpu(?::[^:,(]+)?:(\d+)(?=[,(]|$)", gpus)
+        sizes = [size.rstrip("+") for size in (cpus, memory)]
+        if not all(size.isdigit() for size in sizes):
+            continue
+        node = (*map(int, sizes), sum(map(int, counts)))
         for key in {name.rstrip("*"), "" if name.endswith("*") else name}:
             found.setdefault(key, []).append((*node, minutes(limit)))
     return found
@@ -69,11 +72,12 @@ def check_requests():
                 asked.get(key) or 0 for key in ("_cores", "mem_mb", "gpu", "runtime")
             ]
             partition = asked.get("slurm_partition") or ""
-            nodes = known.get(partition)
-            if nodes is None and partition:
+            names = [part.strip() for part in partition.split(",")]
+            for missing in (part for part in names if part and part not in known):
                 sys.exit(
-                    f"anyband: SLURM has no partition {partition}, which {name} asks for; it has {', '.join(filter(None, known))}"
+                    f"anyband: SLURM has no partition {missing}, which {name} asks for; it has {', '.join(filter(None, known))}"
                 )
+            nodes = [node for part in names for node in known.get(part, ())]
             if nodes and not any(
                 all(map(lambda need, has: need <= has, wanted, node)) for node in nodes
             ):
