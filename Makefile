@@ -45,7 +45,7 @@ quick: check
 test-all: $(READY)
 	$(BIN)/pytest --numprocesses=2 --dist=loadgroup -m ""
 
-# A real SLURM of one node (Debian, as root; installs slurm-wlm and munge): started and stopped by the tests.
+# A real SLURM of two nodes (Debian, as root; installs slurm-wlm and munge): started and stopped by the tests.
 test-servers: $(READY)
 	$(BIN)/pytest -n 0 -m servers tests/servers
 

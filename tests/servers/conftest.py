@@ -14,7 +14,7 @@ def slurm(tmp_path_factory):
         yield cluster
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def local(tmp_path_factory):
     """The tiny preset without a scheduler, one thread a training."""
     workflow = Workflow(tmp_path_factory.mktemp("local"))

@@ -1,4 +1,4 @@
-"""A real SLURM of one node on this machine: slurmctld, slurmd and munged on 127.0.0.1, in a folder of its own."""
+"""A real SLURM of two nodes, both this machine: slurmctld, slurmd and munged on 127.0.0.1, in a folder of its own."""
 
 import os
 import shutil
@@ -11,18 +11,17 @@ PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch")
 CONFIG = """
 ClusterName=anyband
 SlurmctldHost={host}(127.0.0.1)
-SlurmctldPort={ports[0]}
-SlurmdPort={ports[1]}
+SlurmctldPort={port}
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
 AuthInfo=socket={folder}/munge.socket
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool-%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/slurmd-%n.pid
 SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/slurmd.log
+SlurmdLogFile={folder}/slurmd-%n.log
 MpiDefault=none
 ProctrackType=proctrack/{proctrack}
 TaskPlugin=task/none
@@ -34,9 +33,10 @@ AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/none
 ReturnToService=2
 KillWait=30
-NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 CPUs=4 RealMemory=8000
-PartitionName=normal Nodes={node} Default=YES MaxTime=60
+{nodes}
+PartitionName=normal Nodes=ALL Default=YES MaxTime=60
 """
+NODE = "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=2 RealMemory=8000"
 
 
 def install() -> None:
@@ -56,18 +56,18 @@ def free_ports(count: int) -> list[int]:
 
 
 class SlurmCluster:
-    """The three daemons while the context lasts; `environment` makes sbatch and the others find them."""
+    """The daemons while the context lasts; `environment` makes sbatch and the others find them."""
 
     def __init__(self, folder: Path, proctrack: str = "cgroup"):
         self.folder, self.processes = folder, []
         self.environment = {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": f"{folder / 'bin'}:{os.environ['PATH']}"}
-        for name in ("state", "spool", "bin"):
+        host, (port, *ports) = socket.gethostname(), free_ports(3)
+        self.nodes = [f"n{os.getpid()}-{number}" for number in range(len(ports))]  # control groups carry their names
+        for name in ("state", "bin", *(f"spool-{node}" for node in self.nodes)):
             (folder / name).mkdir(parents=True)
         folder.chmod(0o755)
-        self.node = f"n{os.getpid()}"  # control groups carry its name
-        text = CONFIG.format(
-            folder=folder, node=self.node, host=socket.gethostname(), ports=free_ports(2), proctrack=proctrack
-        )
+        nodes = [NODE.format(name=n, host=host, port=at) for n, at in zip(self.nodes, ports, strict=True)]
+        text = CONFIG.format(folder=folder, nodes="\n".join(nodes), host=host, port=port, proctrack=proctrack)
         (folder / "slurm.conf").write_text(text)
         (folder / "cgroup.conf").write_text("CgroupAutomount=no\nConstrainRAMSpace=no\n")
         # Snakemake's plugin takes all SLURM_ variables from a job, and with them where the settings are.
@@ -84,8 +84,9 @@ class SlurmCluster:
         self.start("munged", "--foreground", "--force", *named)
         self.wait(lambda: (folder / "munge.socket").exists(), "munged does not start")
         self.start("slurmctld", "-D", "-c")
-        self.start("slurmd", "-D", "-N", self.node)
-        self.wait(lambda: "idle" in self.run("sinfo", "-h", "-o", "%t"), "the node does not become idle")
+        for node in self.nodes:
+            self.start("slurmd", "-D", "-N", node)
+        self.wait(lambda: self.run("sinfo", "-h", "-N", "-o", "%t").split() == ["idle", "idle"], "no idle nodes")
         return self
 
     def __exit__(self, *_):
@@ -99,7 +100,7 @@ class SlurmCluster:
                 process.kill()
 
     def start(self, *command: str) -> None:
-        log = (self.folder / f"{command[0]}.out").open("w")
+        log = (self.folder / f"{command[0]}.out").open("a")
         self.processes.append(subprocess.Popen(command, env=os.environ | self.environment, stdout=log, stderr=log))
 
     def run(self, *command: str) -> str:

@@ -1,4 +1,4 @@
-"""The SLURM profile on a real SLURM of one node: `make test-servers`, as root, on Debian."""
+"""The SLURM profile on a real SLURM of two nodes: `make test-servers`, as root, on Debian."""
 
 import re
 import shutil
@@ -8,10 +8,12 @@ import time
 import pytest
 import yaml
 
+from servers.same_results import same_bytes, same_results
 from tiny_workflow import SNAKEMAKE, environment
 
 pytestmark = pytest.mark.servers
 RUN = "results/runs/main/s2-only/seed-0"
+FILES = ("model.safetensors", "confusion.csv", "calibration.csv")
 QUICK = ["--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "10"]
 LIMITS = ["--default-resources", "mem_mb=min(1000 * attempt, 4000)", "runtime=30"]
 
@@ -57,6 +59,40 @@ def test_what_slurm_could_never_start_is_one_line_before_anything_is_sent(slurm,
     )
 
 
+def running(slurm, process, seconds=300):
+    """Number and node of the first job that runs."""
+    deadline = time.monotonic() + seconds
+    while not (jobs := slurm.run("squeue", "--noheader", "--states=RUNNING", "--format=%i %N").split()):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.5)
+    return jobs[:2]
+
+
+def test_the_whole_run_ends_in_the_report_with_the_bytes_of_this_machine(slurm, local, tmp_path):
+    workflow = type(local)(tmp_path / "whole")
+    workflow.folder.mkdir()
+    process = start(slurm, workflow, *LIMITS)
+    printed = process.communicate(timeout=5400)[0]
+    assert process.returncode == 0, printed[-3000:]
+    assert (workflow.folder / "results/report.html").is_file()
+    same_results(local, workflow)
+
+
+def test_a_job_of_a_node_that_fails_is_sent_to_another_one_and_gives_the_same_bytes(slurm, local, tmp_path):
+    workflow = local.copy(tmp_path / "down")
+    shutil.rmtree(workflow.folder / "results/runs/main/s2-only/seed-0")
+    process = start(slurm, workflow, *LIMITS, "--rerun-triggers", "mtime", target=f"{RUN}/confusion.csv")
+    _, node = running(slurm, process)
+    slurm.run("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
+    try:
+        printed = process.communicate(timeout=1200)[0]
+    finally:
+        slurm.run("scontrol", "update", f"nodename={node}", "state=resume")
+    assert process.returncode == 0, printed[-3000:]
+    assert "NODE_FAIL" in printed
+    same_bytes(local, workflow, *(f"{RUN.removeprefix('results/')}/{name}" for name in FILES))
+
+
 def test_a_training_gets_the_signal_before_its_time_ends_and_saves(slurm, local, tmp_path):
     """SLURM tracks jobs by control groups here and tells only Snakemake; it hands the signal on."""
     workflow = local.copy(tmp_path / "signal")
@@ -83,15 +119,9 @@ def test_a_cancelled_job_is_seen_and_sent_again_and_the_bytes_are_those_of_this_
     workflow = local.copy(tmp_path / "cancel")
     shutil.rmtree(workflow.folder / RUN)
     process = start(slurm, workflow, *LIMITS, "--rerun-triggers", "mtime", target=f"{RUN}/confusion.csv")
-    deadline = time.monotonic() + 300
-    while not (jobs := slurm.run("squeue", "--noheader", "--states=RUNNING", "--format=%i").split()):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.5)
-    slurm.run("scancel", jobs[0])
+    slurm.run("scancel", running(slurm, process)[0])
     printed = process.communicate(timeout=1200)[0]
     assert process.returncode == 0, printed[-3000:]
     assert "CANCELLED" in printed
-    for name in ("model.safetensors", "confusion.csv", "calibration.csv"):
-        mine, theirs = ((run.folder / RUN / name).read_bytes() for run in (local, workflow))
-        assert mine == theirs, name
+    same_bytes(local, workflow, *(f"{RUN.removeprefix('results/')}/{name}" for name in FILES))
     assert any((workflow.folder / "results/logs/slurm").iterdir())
