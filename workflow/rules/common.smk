@@ -1,6 +1,7 @@
 # Functions that the rules share. The configuration is read and checked here, before any job starts.
 import gc
 import hashlib
+import re
 import sys
 from functools import cache
 from pathlib import Path
@@ -12,8 +13,20 @@ from snakemake.exceptions import WorkflowError
 # new is a sixth of the time for ten thousand jobs.
 gc.set_threshold(50_000, 10, 10)
 
+# The folder above workflow is a clone, whose own package is used. Else the rules are those of the installed package,
+# which holds the whole folder, or come alone from a git source: the package has the sites.
 ROOT = Path(str(workflow.current_basedir)).parents[1]
-sys.path.insert(0, str(ROOT / "src"))
+IS_CLONE, IS_GIT_SOURCE = (ROOT / "src/anyband").is_dir(), not ROOT.is_dir()
+if IS_CLONE:
+    sys.path.insert(0, str(ROOT / "src"))
+try:
+    import anyband
+except ModuleNotFoundError:
+    sys.exit(
+        f"anyband: the package is not beside Snakemake: {sys.executable} -m pip install anyband"
+    )
+if not IS_CLONE:
+    ROOT = Path(anyband.__file__).parent
 
 from anyband import config as settings_model
 from anyband.simulation.places import check_sites
@@ -21,6 +34,15 @@ from anyband.products import CATALOGUED, EXTRA
 from anyband.catalog.sites import load_sites
 from anyband.runtime import UserError, visible_cores
 from anyband.fingerprint import step_fingerprint
+
+if IS_GIT_SOURCE:
+    source = Path(workflow.source_path("../../src/anyband/__init__.py"))
+    version = re.search(r'^__version__ = "(.+)"', source.read_text(), re.M)[1]
+    if version != anyband.__version__:
+        sys.exit(
+            f"anyband: the rules are of version {version}, the package beside Snakemake is of {anyband.__version__}: "
+            f"{sys.executable} -m pip install anyband=={version}"
+        )
 
 
 def read_sites(name):
@@ -37,14 +59,18 @@ def read_sites(name):
 
 # Snakemake's own reading gives a traceback, and keeps the last of two equal keys without a word.
 try:
-    for file in {Path("config.yaml"), *map(Path, workflow.configfiles)}:
-        if file.exists():
-            settings_model.read_document(file)
+    documents = {
+        file: settings_model.read_document(file)
+        for file in {Path("config.yaml"), *map(Path, workflow.configfiles)}
+        if file.exists()
+    }
 except UserError as error:
     sys.exit(f"anyband: {error}")
 
+# Snakemake refuses a file of comments alone; it changes nothing. The settings of a module come from who imports it.
+if documents.get(Path("config.yaml"), True):
 
-configfile: "config.yaml"
+    configfile: "config.yaml"
 
 
 try:
@@ -77,13 +103,29 @@ ONE_CORE = max(1, round(CORES / visible_cores()))
 TRIES_AGAIN = 2 if workflow.is_main_process else 0
 
 
-# Steps run in Snakemake's own environment, activated or not.
+DEPLOYED = [
+    method.name
+    for method in getattr(workflow.deployment_settings, "deployment_method", ())
+]
+if "CONDA" in DEPLOYED and workflow.is_main_process:
+    print(
+        "anyband: --sdm conda makes no environment: all steps run in the one of Snakemake, see envs/environment.yaml",
+        file=sys.stderr,
+    )
+
+# Steps run in Snakemake's own environment, activated or not, or in that of the container.
+PYTHON = (
+    ""
+    if "APPTAINER" in DEPLOYED
+    else f"PATH='{Path(sys.executable).parent}':\"$PATH\" "
+)
 # PASSIVE: waiting threads sleep instead of spinning, which costs several times the speed on a busy machine.
 # `step LOG COMMAND` keeps what a command prints in its log; at a terminal it is shown too, with its progress bars,
 # elsewhere only the end of it when the command fails.
 shell.prefix(
-    f"export PATH='{Path(sys.executable).parent}':\"$PATH\" PYTHONPATH='{ROOT}/src' OMP_WAIT_POLICY=PASSIVE "
-    f"ANYBAND_CORES={CORES} ANYBAND_SCHEDULER='{CONFIG.extract.scheduler}'; "
+    f"export {PYTHON}"
+    + (f"PYTHONPATH='{ROOT}/src' " if IS_CLONE else "")
+    + f"OMP_WAIT_POLICY=PASSIVE ANYBAND_CORES={CORES} ANYBAND_SCHEDULER='{CONFIG.extract.scheduler}'; "
     # Bash waits for the step when it is told to stop: a training then saves its state.
     'trap : TERM; step() {{ local log="$1"; shift; if [ -t 2 ]; then "$@" 2>&1 | tee "$log" >&2; return; fi; '
     '"$@" >"$log" 2>&1 || {{ local code=$? line=""; '

@@ -255,10 +255,10 @@ _OneOfEach.add_constructor("tag:yaml.org,2002:timestamp", _OneOfEach.construct_y
 
 
 def read_document(path: Path) -> dict[str, Any]:
-    """The keys and values of a file, YAML or JSON.
+    """The keys and values of a file, YAML or JSON; an empty one has none.
 
     Raises:
-        UserError: the file is missing, no UTF-8 text, empty, or not well written.
+        UserError: the file is missing, no UTF-8 text, or not well written.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -273,6 +273,6 @@ def read_document(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}{line}: {error.problem}") from None
     except (yaml.YAMLError, ValueError) as error:
         raise UserError(f"{path} is not valid YAML ({str(error).splitlines()[0]})") from None
-    if not isinstance(document, dict):
-        raise UserError(f"{path} has no keys and values: a configuration needs at least one, or leave the file out")
-    return document
+    if not isinstance(document, dict | None):
+        raise UserError(f"{path} has no keys and values: write KEY: VALUE, or leave the file empty")
+    return document or {}
