@@ -8,9 +8,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -45,14 +43,6 @@ API = {
 RANKED_LAST = "---\nsearch: {boost: 0.2}\n---\n\n"
 """Front matter of a page that a search lists after those which people wrote."""
 
-CONFIGURATION = """# Configuration
-
-Every setting stands in `config.yaml`. A file after `--configfile` changes some. This page is made from the model
-that checks the configuration, `anyband.config.schema`: a key that is not here is an error.
-
-Names of your own (`NAME` below) have small letters, digits and hyphens. An entry may start as a copy of another one:
-`{inherits: main, ...}`.
-"""
 MESSAGES = """# All messages
 
 All one-line errors that stand in the code, by the part that raises them. `...` stands for a name, a number or a path.
@@ -84,8 +74,10 @@ The numbers of the last committed run are in [default-run.csv](default-run.csv),
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages, the report of a finished run, and the picture that README shows."""
     sys.path.insert(0, str(SOURCE))  # here, as mkdocs puts the path back after it has read this file
+    from anyband.config.document import configuration_page
+
     pages = {
-        "reference/configuration.md": configuration(),
+        "reference/configuration.md": configuration_page(),
         "reference/commands.md": commands(),
         "reference/messages.md": messages(),
         "reference/citations.md": citations(),
@@ -112,65 +104,9 @@ def finished() -> bool:
 
 def table(head: list[str], rows: list[list[str]]) -> str:
     """A table in Markdown."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
+    from anyband.config.document import markdown_table
 
-
-# The configuration, from the model that checks it.
-
-
-def configuration() -> str:
-    """Every key of config.yaml with its default, what it may be, and what it means."""
-    from anyband.config.loading import Config
-
-    text = [CONFIGURATION]
-    text += _sections(Config, Config(), ())
-    return "\n".join(text)
-
-
-def _sections(model: Any, values: Any, path: tuple[str, ...]) -> Iterator[str]:
-    """A heading and a table for a section, then those inside it."""
-    from anyband.config.schema import Settings, section_of
-
-    rows, inner = [], []
-    for key, field in model.model_fields.items():
-        section = section_of(field.annotation)
-        value = getattr(values, key)
-        if isinstance(section, type) and issubclass(section, Settings):
-            named = get_origin(field.annotation) is dict
-            one = next(iter(value.values())) if named else value
-            inner.append((section, one, (*path, key, "NAME") if named else (*path, key)))
-        else:
-            rows.append([f"`{key}`", _default(value), _kind(field.annotation), field.description or ""])
-    if path:
-        yield f"\n## {'.'.join(path)}\n\n{model.__doc__.splitlines()[0]}\n"
-    if rows:
-        yield table(["key", "default", "may be", "meaning"], rows)
-    for section, one, where in inner:
-        yield from _sections(section, one, where)
-
-
-def _default(value: Any) -> str:
-    if hasattr(value, "model_dump"):
-        value = value.model_dump()
-    shown = json.dumps(value, default=str, ensure_ascii=False)
-    return "none" if value is None else f"`{shown}`" if len(shown) < 60 else "see `config.yaml`"
-
-
-def _kind(annotation: Any) -> str:
-    """What values a key takes, in words."""
-    if get_origin(annotation) is Literal:
-        return ", ".join(f"`{value}`" for value in get_args(annotation))
-    words = {bool: "true or false", int: "whole number", float: "number", str: "text", type(None): "none"}
-    if annotation in words:
-        return words[annotation]
-    parts = [part for part in get_args(annotation) if isinstance(part, type) or get_origin(part)]
-    if get_origin(annotation) is list:
-        return "list of " + " or ".join(map(_kind, parts))
-    if get_origin(annotation) is dict:
-        return "keys and values"
-    kinds = dict.fromkeys(_kind(part) for part in parts)
-    return " or ".join(kinds) or getattr(annotation, "__name__", "text").lower()
+    return markdown_table(head, rows)
 
 
 # The command line, from typer.
@@ -181,6 +117,7 @@ def commands() -> str:
     import typer
 
     from anyband import cli
+    from anyband.config.document import default_words
 
     group = typer.main.get_command(cli.app)
     text = ["# Command line\n\nMade from the program itself; `anyband COMMAND --help` shows the same.\n"]
@@ -191,7 +128,9 @@ def commands() -> str:
                 continue
             is_option = option.param_type_name == "option"
             shown = ", ".join(f"`{word}`" for word in option.opts) if is_option else f"`{option.name.upper()}`"
-            default = "needed" if option.required else _default(option.default) if option.default is not None else ""
+            default = (
+                "needed" if option.required else default_words(option.default) if option.default is not None else ""
+            )
             rows.append([shown, default, getattr(option, "help", None) or ""])
         used = " ".join(o.name.upper() for o in command.params if o.param_type_name == "argument")
         text.append(f"\n## anyband {name}\n\n{command.help}\n\n```\nanyband {name} {used} [OPTIONS]\n```\n")

@@ -33,6 +33,15 @@ def commands() -> None:
 
 
 @app.command()
+def init(study: Annotated[Path, typer.Argument(help="A new folder.")]) -> None:
+    """Make a folder in which the workflow runs: settings, sites, presets, profiles, and a Snakefile of a few lines."""
+    from anyband.study import make_study
+
+    make_study(study)
+    sys.stdout.write(f"written: {study}; now: cd {study} && snakemake --cores 8 all\n")
+
+
+@app.command()
 def pairs(
     dataset: Annotated[Optional[str], typer.Argument(help="Name in the config; the only one if left out.")] = None,  # noqa: UP045
     results: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results"),

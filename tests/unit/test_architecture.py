@@ -34,6 +34,7 @@ LAYERS = (
     {"simulation"},
     {"archive"},
     {"testing"},
+    {"study"},
     {"steps", "cli"},
 )
 

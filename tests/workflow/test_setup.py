@@ -66,12 +66,3 @@ def test_conda_environment_and_container_use_the_lock_file(root):
     installed = recipe.index("pip install --no-cache-dir --requirement envs/requirements-3.11.lock")
     ours = recipe.index("pip install --no-cache-dir --no-deps --editable .")
     assert copied < installed < ours, "dependencies first, from the lock file alone"
-
-
-def test_workflow_and_kubernetes_start_the_same_image(root):
-    used = re.search(r'^container: "docker://(\S+)"', (root / "Snakefile").read_text(), re.M)[1]
-    profile = yaml.safe_load((root / "workflow/profiles/kubernetes/profile.yaml").read_text())
-    assert profile["container-image"] == used
-    from anyband import __version__
-
-    assert used.endswith(f":{__version__}")

@@ -299,6 +299,11 @@ def all_trials(pattern):
     return files
 
 
+def run_labels(name):
+    """What Snakemake's report shows of a file of a run."""
+    return {"file": name, "experiment": "{experiment}", "seed": "{seed}"}
+
+
 def target_of(wildcards):
     """The target of a report, whose folder is empty for the target `all`."""
     return Path(wildcards.folder).name or "all"

@@ -37,12 +37,14 @@ rule report:
             "results/{folder}report.html",
             caption="../report/report.rst",
             category="Report",
+            labels={"target": target_of},
         ),
         data=report(
             directory("results/{folder}report_data"),
-            patterns=["figures/{figure}.svg", "tables/{table}.csv"],
+            patterns=["{kind,figures}/{name}.svg", "{kind,tables}/{name}.csv"],
             caption="../report/report_data.rst",
             category="Figures and tables",
+            labels={"name": "{name}", "kind": "{kind}"},
         ),
     log:
         "results/logs/report/{folder}report.log",

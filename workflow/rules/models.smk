@@ -34,7 +34,13 @@ rule train:
     output:
         weights="results/runs/{experiment}/{method}/seed-{seed}/model.safetensors",
         settings="results/runs/{experiment}/{method}/seed-{seed}/settings.json",
-        history="results/runs/{experiment}/{method}/seed-{seed}/history.csv",
+        history=report(
+            "results/runs/{experiment}/{method}/seed-{seed}/history.csv",
+            caption="../report/history.rst",
+            category="Methods",
+            subcategory="{method}",
+            labels=run_labels("learning"),
+        ),
     log:
         "results/logs/train/{experiment}/{method}/seed-{seed}.log",
     benchmark:
@@ -68,7 +74,13 @@ rule evaluate:
         calibration="results/runs/{experiment}/{method}/seed-{seed}/calibration.csv",
         class_calibration="results/runs/{experiment}/{method}/seed-{seed}/class_calibration.csv",
         images="results/runs/{experiment}/{method}/seed-{seed}/image_scores.csv",
-        cost="results/runs/{experiment}/{method}/seed-{seed}/cost.json",
+        cost=report(
+            "results/runs/{experiment}/{method}/seed-{seed}/cost.json",
+            caption="../report/cost.rst",
+            category="Methods",
+            subcategory="{method}",
+            labels=run_labels("cost"),
+        ),
         predictions="results/runs/{experiment}/{method}/seed-{seed}/predictions.npz",
     log:
         "results/logs/evaluate/{experiment}/{method}/seed-{seed}.log",

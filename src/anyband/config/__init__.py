@@ -1,6 +1,7 @@
 """The configuration: one set of pydantic models gives defaults, checks, schema and config.yaml.
 
-`python -m anyband.config` rewrites `config.yaml` and `workflow/schemas/config.schema.json` from the models.
+`python -m anyband.config` rewrites `config.yaml`, `config/README.md` and `workflow/schemas/config.schema.json` from the
+models, and the version where it is repeated.
 """
 
 from anyband.config.defaults import DEFAULT_METHODS, apply_inheritance, merge

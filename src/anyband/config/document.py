@@ -1,7 +1,8 @@
-"""The configuration as people read it: config.yaml with every description as a comment, and the JSON schema."""
+"""The configuration as people read it: config.yaml with every description as a comment, tables, and the JSON schema."""
 
 import json
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic.fields import FieldInfo
@@ -14,6 +15,15 @@ HEADER = """\
 # anyband: every setting with its default. Generated from src/anyband/config; change values freely.
 # A preset changes some of them:  snakemake --cores 8 all --configfile workflow/presets/smoke.yaml
 # An entry under datasets, methods or experiments may start as a copy of another:  {inherits: main, ...}
+"""
+
+CONFIGURATION = """# Configuration
+
+Every setting stands in `config.yaml`. A file after `--configfile` changes some. This page is made from the model
+that checks the configuration, `anyband.config.schema`: a key that is not here is an error.
+
+Names of your own (`NAME` below) have small letters, digits and hyphens. An entry may start as a copy of another one:
+`{inherits: main, ...}`.
 """
 
 
@@ -63,3 +73,58 @@ def _inline(value: Any) -> str:
 def schema_json() -> str:
     """The JSON schema of the configuration."""
     return json.dumps(Config.model_json_schema(), indent=1, sort_keys=True) + "\n"
+
+
+def configuration_page() -> str:
+    """Every key with its default, what it may be, and what it means, in Markdown."""
+    return "\n".join([CONFIGURATION, *_sections(Config, Config(), ())])
+
+
+def markdown_table(head: list[str], rows: list[list[str]]) -> str:
+    """A table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
+
+
+def _sections(model: Any, values: Any, path: tuple[str, ...]) -> Iterator[str]:
+    """A heading and a table for a section, then those inside it."""
+    rows, inner = [], []
+    for key, field in model.model_fields.items():
+        section = section_of(field.annotation)
+        value = getattr(values, key)
+        if isinstance(section, type) and issubclass(section, Settings):
+            named = get_origin(field.annotation) is dict
+            one = next(iter(value.values())) if named else value
+            inner.append((section, one, (*path, key, "NAME") if named else (*path, key)))
+        else:
+            rows.append([f"`{key}`", default_words(value), _kind(field.annotation), field.description or ""])
+    if path:
+        yield f"\n## {'.'.join(path)}\n\n{model.__doc__.splitlines()[0]}\n"
+    if rows:
+        yield markdown_table(["key", "default", "may be", "meaning"], rows)
+    for section, one, where in inner:
+        yield from _sections(section, one, where)
+
+
+def default_words(value: Any) -> str:
+    """A default as a table shows it."""
+    if hasattr(value, "model_dump"):
+        value = value.model_dump()
+    shown = json.dumps(value, default=str, ensure_ascii=False)
+    return "none" if value is None else f"`{shown}`" if len(shown) < 60 else "see `config.yaml`"
+
+
+def _kind(annotation: Any) -> str:
+    """What values a key takes, in words."""
+    if get_origin(annotation) is Literal:
+        return ", ".join(f"`{value}`" for value in get_args(annotation))
+    words = {bool: "true or false", int: "whole number", float: "number", str: "text", type(None): "none"}
+    if annotation in words:
+        return words[annotation]
+    parts = [part for part in get_args(annotation) if isinstance(part, type) or get_origin(part)]
+    if get_origin(annotation) is list:
+        return "list of " + " or ".join(map(_kind, parts))
+    if get_origin(annotation) is dict:
+        return "keys and values"
+    kinds = dict.fromkeys(_kind(part) for part in parts)
+    return " or ".join(kinds) or getattr(annotation, "__name__", "text").lower()

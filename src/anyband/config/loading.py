@@ -263,7 +263,7 @@ def read_document(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}): run this in the repository") from None
+        raise UserError(f"{path} cannot be read ({error.strerror}): run this in the repository or in a study") from None
     except UnicodeDecodeError:
         raise UserError(f"{path} is not UTF-8 text: save it as UTF-8") from None
     try:
