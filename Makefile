@@ -1,9 +1,10 @@
 # make all    the whole comparison: environment from the lock file, then the workflow to results/report.html
 # make test   the offline tests in the same environment
 # make site   the documentation, into site/index.html
+# make package   wheel and source archive, into dist/
 SHELL := /bin/bash
 .DEFAULT_GOAL := all
-.PHONY: all smoke test quick test-all test-servers lint site lock clean check
+.PHONY: all smoke test quick test-all test-servers lint site package lock clean check
 
 CORES ?= 8
 VERSIONS := 3.13 3.12 3.11
@@ -53,13 +54,17 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakefmt --check Snakefile workflow/Snakefile workflow/rules
 	$(BIN)/snakemake --lint
 
 # Without a network; broken links and warnings are errors. Shows the run in results, if it is finished.
 site: $(READY)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo "site/index.html"
+
+# Needs a package index, as the environment does.
+package: $(READY)
+	.ci/package
 
 # One line for what usually goes wrong, before anything is downloaded.
 check:
@@ -86,4 +91,4 @@ lock:
 	rm -rf $(VENV)-lock
 
 clean:
-	rm -rf results .snakemake site
+	rm -rf results .snakemake site dist
