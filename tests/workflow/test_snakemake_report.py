@@ -1,5 +1,6 @@
 """Snakemake's own report of a finished run: made offline, with the files that the rules register."""
 
+import json
 import re
 
 from tiny_workflow import snakemake
@@ -20,5 +21,9 @@ def test_snakemake_report_holds_page_figures_and_tables_and_needs_no_network(tin
     assert len(registered) > 10
     for name in registered:
         assert name.split("/")[-1].rsplit(".", 1)[0] in html, name
+    menu = json.loads(re.search(r"var categories = ({.*});?$", html, re.M)[1])
+    files = [f"results/runs/main/anyband/seed-0/{name}" for name in ("cost.json", "history.csv")]
+    assert sorted(menu["Methods"]["anyband"]) == files and set(menu["Methods"]) == {"s2-only", "anyband"}
+    assert re.search(r'"name": "main-forest",\s*"kind": "figures"', html)
     for caption in ("who wins, by how much, how sure", "with PDF and LaTeX beside it", "how its files were made"):
         assert caption in html

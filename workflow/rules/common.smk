@@ -309,6 +309,11 @@ def target_of(wildcards):
     return Path(wildcards.folder).name or "all"
 
 
+def page_labels(wildcards):
+    """What Snakemake's report shows of a page."""
+    return {"page": "report.html", "target": target_of(wildcards)}
+
+
 def report_inputs(wildcards):
     """What the report of a target is made of."""
     target = target_of(wildcards)

@@ -37,7 +37,7 @@ rule report:
             "results/{folder}report.html",
             caption="../report/report.rst",
             category="Report",
-            labels={"target": target_of},
+            labels=page_labels,
         ),
         data=report(
             directory("results/{folder}report_data"),
