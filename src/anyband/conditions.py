@@ -10,12 +10,13 @@ lateness) happen to the last product named, all others to every product. Every n
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from anyband.products import BY_SHORT_NAME, EXTRA, PRODUCTS
+from anyband.products import BY_SHORT_NAME, EXTRA, PRODUCTS, SATELLITES
 from anyband.runtime import nearest
 
-STANDS_FOR = {product.short: product.key for product in PRODUCTS.values() if product.twin}
+STANDS_FOR = {PRODUCTS[key].short: key for key in SATELLITES}
 """Product that an observation is of after `as-...`, by its short name."""
 
 PRIMARY_CONDITIONS = ("S2", "L9", "S2+L9")
@@ -25,6 +26,13 @@ TWINS = tuple(
     "+".join(PRODUCTS[BY_SHORT_NAME[part].twin].short for part in key.split("+")) for key in PRIMARY_CONDITIONS
 )
 """The same acquisitions as HLS products, in the same order: they stand for them where a method reads only HLS."""
+
+
+def primary_conditions(tested: Iterable[str]) -> tuple[str, ...]:
+    """The conditions of the primary endpoint: the twins where only HLS is tested."""
+    known = set(tested)
+    return TWINS if known & set(TWINS) and not known & set(PRIMARY_CONDITIONS) else PRIMARY_CONDITIONS
+
 
 CONDITIONS: dict[str, frozenset[str]] = {
     key: frozenset(BY_SHORT_NAME[part].key for part in key.split("+"))

@@ -25,7 +25,7 @@ LAYERS = (
     {"raster"},
     {"catalog"},
     {"chips"},
-    {"audit", "splits"},
+    {"audit", "splits", "folder"},
     {"models"},
     {"training"},
     {"evaluation", "tuning"},

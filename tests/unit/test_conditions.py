@@ -10,7 +10,7 @@ def test_every_kind_has_its_action_and_every_example_is_read():
     assert set(KINDS) == set(ACTIONS)
     for kind, entry in KINDS.items():
         for example in entry.examples:
-            first = "S30" if kind == "as" else "S30+L30"
+            first = "BB" if kind == "as" else "S30+L30"
             (step,) = parse(f"{first}/{example.replace('gsd-30', 'gsd-60')}").steps
             assert step.kind == kind
 
@@ -50,7 +50,7 @@ def test_bands_that_were_dropped_can_be_filled_with_the_nearest_that_are_left():
         ("S2/as-S2", "is what it is already"),
         ("S2/gsd-30/as-S2", "is what it is already"),
         ("S2+L9/as-S2", "takes one product"),
-        ("BB/as-S30", "did you mean 'as-S2'"),
+        ("BB/as-S31", "did you mean 'as-S30'"),
         ("BB/as-S2/drop-swir", "must come last"),
     ],
 )

@@ -1,3 +1,27 @@
+rule cut:
+    input:
+        own_files,
+    output:
+        directory("results/chips/{dataset}/{site}.zarr"),
+    log:
+        "results/logs/cut/{dataset}/{site}.log",
+    benchmark:
+        "results/benchmarks/cut/{dataset}/{site}.jsonl"
+    wildcard_constraints:
+        dataset="|".join(set(CONFIG.datasets) - set(catalogued(CONFIG.datasets)))
+        or "no dataset",
+    resources:
+        mem_mb=1000,
+    params:
+        settings=dataset_settings("source", "files", "chip_m", "chip_min_clear"),
+        source=source_hash("cut"),
+    message:
+        "Cutting the chips of {wildcards.dataset} from files"
+    shell:
+        "step {log:q} python -m anyband.steps.cut --site={wildcards.site:q} --settings={params.settings:q}"
+        " --out={output:q}"
+
+
 rule extract:
     input:
         pairs="results/pairs/{dataset}/{site}.json",
@@ -8,6 +32,8 @@ rule extract:
         "results/logs/extract/{dataset}/{site}.log",
     benchmark:
         "results/benchmarks/extract/{dataset}/{site}.jsonl"
+    wildcard_constraints:
+        dataset="|".join(catalogued(CONFIG.datasets)) or "no dataset",
     retries: TRIES_AGAIN
     threads: 4
     resources:
@@ -35,7 +61,7 @@ rule audit:
     benchmark:
         "results/benchmarks/audit/{dataset}.jsonl"
     params:
-        settings=dataset_settings("chip_m"),
+        settings=dataset_settings("source", "files", "chip_m"),
         source=source_hash("audit"),
     message:
         "Comparing the products of {wildcards.dataset} with each other: offsets, bands, scales, grids"
@@ -57,7 +83,7 @@ rule split:
     benchmark:
         "results/benchmarks/split/{dataset}.jsonl"
     params:
-        settings=dataset_settings("chip_m", "classes", "split"),
+        settings=dataset_settings("source", "files", "chip_m", "classes", "split"),
         source=source_hash("split"),
     message:
         "Dividing the chips of {wildcards.dataset} into training, validation and test blocks"

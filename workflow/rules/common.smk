@@ -48,6 +48,8 @@ if IS_GIT_SOURCE:
 def read_sites(name):
     """Coordinates by site of one dataset."""
     dataset = CONFIG.datasets[name]
+    if dataset.source == "folder":
+        return {"files": (0.0, 0.0)}
     spec = (
         dataset.sites if isinstance(dataset.sites, str) else dataset.sites.model_dump()
     )
@@ -142,7 +144,7 @@ wildcard_constraints:
     method="|".join(CONFIG.methods),
     seed=r"\d+",
     trial=r"\d+",
-    folder="(rivals/|ablations/|unseen/)?",
+    folder="(rivals/|ablations/|unseen/|real/)?",
 
 
 @cache
@@ -242,9 +244,19 @@ def split_file(wildcards):
     return f"results/splits/{experiment_of(wildcards).dataset}.csv"
 
 
-def pairs_folder(wildcards):
-    """Where the tables of pairs of the experiment's dataset are."""
-    return f"results/pairs/{experiment_of(wildcards).dataset}"
+def pair_tables(wildcards):
+    """The tables of pairs of an experiment's dataset; a folder of one's own has none."""
+    name = experiment_of(wildcards).dataset
+    pattern = "results/pairs/{dataset}/{site}.csv"
+    return expand(pattern, dataset=catalogued([name]), site=SITES[name])
+
+
+def pairs_option(wildcards, input):
+    """The options that name the tables of pairs and the split, or nothing."""
+    if not input.pairs:
+        return ""
+    folder = Path(input.pairs[0]).parent
+    return f"--pairs={quote(str(folder))} --split={quote(str(input.split))}"
 
 
 def usual_datasets():
@@ -324,6 +336,7 @@ def report_inputs(wildcards):
         )
     run = "results/runs/{experiment}/{method}/seed-{seed}"
     names = part.datasets
+    searched = catalogued(names)
     return [
         *expand("results/comparison/{experiment}", experiment=part.experiments),
         *all_runs(f"{run}/predictions.npz", target),
@@ -331,9 +344,9 @@ def report_inputs(wildcards):
         *proposed_runs(f"{run}/model.safetensors", target),
         *proposed_runs(f"{run}/settings.json", target),
         *proposed_runs(f"{run}/cost.json", target),
-        *all_sites("results/scenes/{dataset}/{site}/{product}.json", names),
-        *all_sites("results/pairs/{dataset}/{site}.csv", names),
-        *all_sites("results/pairs/{dataset}/{site}.dropped.csv", names),
+        *all_sites("results/scenes/{dataset}/{site}/{product}.json", searched),
+        *all_sites("results/pairs/{dataset}/{site}.csv", searched),
+        *all_sites("results/pairs/{dataset}/{site}.dropped.csv", searched),
         *all_sites("results/chips/{dataset}/{site}.zarr", names),
         *expand("results/audit/{dataset}.json", dataset=names),
         *expand("results/splits/{dataset}.csv", dataset=names),
@@ -393,6 +406,17 @@ def server(wildcards, input):
     if not input.archive:
         return ""
     return f"python -m anyband.steps.serve {quote(str(Path(input.archive).parent))} --"
+
+
+def catalogued(names):
+    """Of datasets those that come from a catalogue."""
+    return [name for name in names if CONFIG.datasets[name].source == "catalog"]
+
+
+def own_files(wildcards):
+    """Input function: the table of a folder of one's own, if it has one."""
+    files = CONFIG.datasets[wildcards.dataset].files
+    return files.table or str(files.root)
 
 
 def coordinates(wildcards):

@@ -8,7 +8,7 @@ rule compare:
         run_files("results/runs/{experiment}/{method}/seed-{seed}/image_scores.csv"),
         run_files("results/runs/{experiment}/{method}/seed-{seed}/cost.json"),
         run_files("results/runs/{experiment}/{method}/seed-{seed}/history.csv"),
-        pairs=site_files("results/pairs/{dataset}/{site}.csv"),
+        pairs=pair_tables,
         split=split_file,
     output:
         directory("results/comparison/{experiment}"),
@@ -19,13 +19,13 @@ rule compare:
     params:
         settings=comparison_settings,
         runs=subpath(input[0], ancestor=3),
-        pairs=pairs_folder,
+        pairs=pairs_option,
         source=source_hash("compare"),
     message:
         "Comparing the methods of {wildcards.experiment}"
     shell:
         "step {log:q} python -m anyband.steps.compare --settings={params.settings:q}"
-        " --runs={params.runs:q} --pairs={params.pairs:q} --split={input.split:q} --out={output:q}"
+        " --runs={params.runs:q} {params.pairs} --out={output:q}"
 
 
 # One report for each target: that of `all` in results itself, the others in results/rivals and so on.

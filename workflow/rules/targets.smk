@@ -7,11 +7,12 @@ localrules:
     rivals,
     ablations,
     unseen,
+    real,
 
 
 rule scenes:
     input:
-        all_sites("results/pairs/{dataset}/{site}.csv", usual_datasets()),
+        all_sites("results/pairs/{dataset}/{site}.csv", catalogued(usual_datasets())),
 
 
 rule chips:
@@ -45,3 +46,8 @@ rule ablations:
 rule unseen:
     input:
         "results/unseen/report.html",
+
+
+rule real:
+    input:
+        real_report,

@@ -46,15 +46,17 @@ class PairImages:
 
     @property
     def day(self) -> str:
-        """Day of the Sentinel-2 scene, YYYY-MM-DD."""
-        return str(self.tree["sentinel2/qa"]["time"].values[self.chips][0])[:10]
+        """Day of the Sentinel-2 scene or else of the first product, YYYY-MM-DD; NaT where nobody says."""
+        product = "sentinel2" if "sentinel2" in self.products else self.products[0]
+        return str(self.tree[f"{product}/qa"]["time"].values[self.chips][0])[:10]
 
     @cached_property
     def items(self) -> dict[str, str]:
         """Item id by product and of the label."""
         nodes = {product: self.tree[f"{product}/qa"] for product in OPTICAL if product in self.tree}
         items = {
-            key: str(node["item"].values[self.chips][0]) for key, node in {"label": self.tree["label"], **nodes}.items()
+            key: str(max(node["item"].values[self.chips]))
+            for key, node in {"label": self.tree["label"], **nodes}.items()
         }
         return {product: item for product, item in items.items() if item}
 

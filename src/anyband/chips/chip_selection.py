@@ -7,7 +7,7 @@ mapped.
 import hashlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -163,15 +163,27 @@ class Selection:
         return [listed[row] for row in self.rows]
 
     def platforms(self, product: str) -> list[str]:
-        """Name of the platform of `product` for each of the chips.
+        """Name of the platform of `product` for each of the chips; in chips of own files "" where it saw nothing.
 
         Raises:
-            UserError: a chip without that product.
+            UserError: a chip of a catalogue without that product.
         """
         for entry in self.entries:
-            if product not in entry["platforms"]:
+            if product not in entry["platforms"] and not self.own:
                 raise UserError(f"{self.path}: chip {entry['chip']} has no {product}: leave that product out")
-        return [str(entry["platforms"][product]) for entry in self.entries]
+        return [str(entry["platforms"].get(product, "")) for entry in self.entries]
+
+    @property
+    def own(self) -> bool:
+        """Whether the chips are of a folder of files, where a sensor may have missed some."""
+        return bool(self.group.attrs.get("source") == "folder")
+
+    def seen_by(self, products: Collection[str]) -> "Selection":
+        """The chips that any of some products saw."""
+        if not self.own:
+            return self
+        kept = [any(product in entry["platforms"] for product in products) for entry in self.entries]
+        return Selection(self.path, self.group, self.rows[kept])
 
     def fingerprint(self) -> str:
         """Changes when the store is written anew, or other chips are chosen; reads no pixels."""

@@ -8,6 +8,7 @@ step gets follows from the seed alone, not from who asks.
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from anyband.observation import BandGroup, Observation, scene_row
 from anyband.products import PRODUCTS
 from anyband.runtime import UserError, read_csv
 from anyband.sensors import BandSet, get_sensor
+from anyband.sensors import platforms as known_platforms
 
 __all__ = ["LABEL_PIXEL_M", "ChipDataset", "Crop", "load_split"]
 
@@ -64,6 +66,7 @@ class BandArray:
     pixel_m: int
     band_sets: tuple[BandSet, ...]
     platform: Array  # (N,) index into band_sets
+    seen: Array  # (N,) bool, whether the product saw the chip
     values: Array
     clear: Array
     offset_m: Array  # (N, 2)
@@ -137,10 +140,19 @@ class ChipDataset:
         """Products in memory."""
         return frozenset(layer.product for layer in self.layers)
 
+    @cached_property
+    def seen(self) -> dict[str, Array]:
+        """By product in memory, whether it saw each chip (N,) bool; all is seen but in chips of own files."""
+        return {layer.product: layer.seen for layer in self.layers}
+
+    def having(self, products: Collection[str]) -> Array:
+        """Indices of the chips that each of some products saw."""
+        return np.flatnonzero(np.all([self.seen[product] for product in products], axis=0))
+
     def observation(
         self, indices: Sequence[int] | Array, products: Collection[str], crop: Crop | None = None
     ) -> Observation:
-        """What a model sees of the chips `indices` with `products` available.
+        """What a model sees of the chips `indices` with `products` available; those that saw none of them are absent.
 
         Raises:
             UserError: a product that was not loaded.
@@ -149,7 +161,8 @@ class ChipDataset:
         if missing:
             raise UserError(f"product {missing[0]!r} was not loaded with this split")
         chosen = np.asarray(indices)
-        return Observation(tuple(layer.batch(chosen, crop) for layer in self.layers if layer.product in products))
+        there = [layer for layer in self.layers if layer.product in products and layer.seen[chosen].any()]
+        return Observation(tuple(layer.batch(chosen, crop) for layer in there))
 
     def labels(self, indices: Sequence[int] | Array, crop: Crop | None = None) -> Tensor:
         """Class indices (B, H, W) int64 on the 10 m grid, -1 where not scored."""
@@ -158,7 +171,8 @@ class ChipDataset:
     def random_batches(self, batch: int, crop_m: int, steps: int, seed: int) -> Iterator[tuple[Array, Crop]]:
         """Chip indices (B,) and random crops for `steps` training steps; the same for the same seed.
 
-        Chips are drawn without replacement, in a new order each time all were used.
+        Chips are drawn without replacement, in a new order each time all were used. Those of a batch were seen by the
+        same products: the next ones in the order that were seen by those of the first.
 
         Raises:
             UserError: crops larger than the chips.
@@ -168,10 +182,14 @@ class ChipDataset:
         random = np.random.default_rng(seed)
         corners = (self.chip_m - crop_m) // LATTICE_M + 1
         queue = np.empty(0, np.int64)
+        kind = np.unique(np.stack(list(self.seen.values())), axis=1, return_inverse=True)[1].ravel()
         for _ in range(steps):
-            while len(queue) < batch:
+            alike = kind[queue] == kind[queue[:1]]
+            while alike.sum() < batch:
                 queue = np.concatenate([queue, random.permutation(len(self))])
-            indices, queue = queue[:batch], queue[batch:]
+                alike = kind[queue] == kind[queue[0]]
+            taken = np.flatnonzero(alike)[:batch]
+            indices, queue = queue[taken], np.delete(queue, taken)
             row_m, col_m = random.integers(corners, size=(2, batch)) * LATTICE_M
             yield indices, Crop(row_m, col_m, crop_m)
 
@@ -216,6 +234,11 @@ def load_split(
     parts = [rows for _, rows in table.groupby("site", sort=False)]
     ordered = pd.concat(parts)
     sites = [select_chips(chips / f"{rows['site'].iloc[0]}.zarr", list(rows["chip"])) for rows in parts]
+    sites = [site.seen_by(products) for site in sites]
+    if any(site.own for site in sites):
+        ordered = ordered[ordered["chip"].isin([entry["chip"] for site in sites for entry in site.entries])]
+    if ordered.empty:
+        raise UserError(f"{splits}: no chip in split {split!r} was seen by {' or '.join(sorted(products))}")
     chip_m = common_side(sites)
     grids = [grid for product in sorted(products) for grid in common_grids(sites, product)]
     plans = [label_plan(sites, codes, chip_m)]
@@ -239,12 +262,15 @@ def load_split(
 
 def _layer(sites: Sequence[Selection], grid: BandGrid, values: Array, clear: Array) -> BandArray:
     platforms = [platform for site in sites for platform in site.platforms(grid.product)]
-    names, index = np.unique(platforms, return_inverse=True)
+    seen = np.array([bool(platform) for platform in platforms])
+    stand_in = next(filter(None, platforms), known_platforms(grid.product)[0])  # its pixels are nowhere valid
+    names, index = np.unique(np.where(seen, platforms, stand_in), return_inverse=True)
     return BandArray(
         product=grid.product,
         pixel_m=grid.pixel_m,
         band_sets=tuple(get_sensor(str(name), grid.product).band_set(grid.bands) for name in names),
         platform=index,
+        seen=seen,
         values=values,
         clear=clear,
         offset_m=np.concatenate([read_array(site.group, f"{grid.name}/offset_m", site.rows) for site in sites]),
@@ -257,5 +283,6 @@ def _scene(site: Selection, product: str) -> Array:
     rows = []
     for entry in site.entries:
         angles = entry.get("angles_deg", {}).get(product, {})  # stores made before angles were kept have none
-        rows.append(scene_row(datetime.fromisoformat(entry["datetimes"][product]), **angles))
+        when = entry["datetimes"].get(product)  # own files need not say
+        rows.append(scene_row(datetime.fromisoformat(when) if when else None, **angles))
     return np.array(rows, np.float32)

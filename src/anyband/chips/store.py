@@ -173,6 +173,8 @@ def crs_attributes(epsg: int) -> dict[str, Any]:
     """CF grid-mapping attributes of a CRS, with its WKT."""
     from pyproj import CRS
 
+    if not epsg:
+        return {"long_name": "no coordinates: metres within each image"}
     crs = CRS.from_epsg(epsg)
     return {"crs_wkt": crs.to_wkt(), "grid_mapping_name": "transverse_mercator", "epsg": epsg, "long_name": crs.name}
 

@@ -14,7 +14,7 @@ from anyband.products import shift_stored
 from anyband.raster.asset import RasterAsset, UnusableItemError
 from anyband.raster.header import read_header
 from anyband.raster.warp import MapWindow, read_warped
-from anyband.runtime import progress
+from anyband.runtime import UserError, progress
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ def verify_store(path: Path, sample: int, seed: int = 0) -> Verification:
         UserError: no store there, one of another version, access is refused, or the provider stays out of reach.
     """
     store = open_site(path)
+    if store.attrs.get("source") == "folder":
+        raise UserError(f"{path} is made of files of your own: there is no provider to ask again")
     entries = chip_entries(store)
     chosen = np.random.default_rng(seed).permutation(len(entries))[:sample]
     problems: list[str] = []

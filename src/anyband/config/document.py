@@ -47,7 +47,7 @@ def _document_field(key: str, field: FieldInfo, value: Any, depth: int) -> list[
     pad = "  " * depth
     inner = section_of(field.annotation)
     comment = f"  # {field.description}"
-    if not (isinstance(inner, type) and issubclass(inner, Settings)):
+    if value is None or not (isinstance(inner, type) and issubclass(inner, Settings)):
         return [f"{pad}{key}: {_inline(value)}{comment}"]
     if inner is field.annotation:
         return [f"{pad}{key}:{comment}", *_document(inner, value, depth + 1)]

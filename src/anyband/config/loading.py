@@ -45,6 +45,7 @@ class Run(Settings):
     method: MethodSettings = Field(description="model and options")
     training: Training = Field(description="the loop")
     classes: dict[int, str] = Field(description="codes of the label product that are scored, with names")
+    products: list[str] | None = Field(None, description="those of a folder; none: a catalogue's, which are all")
 
 
 class Evaluation(Settings):
@@ -86,7 +87,7 @@ class Config(Settings):
         Real catalogues have none of them; there the store of chips says so when such an experiment is asked for.
         """
         dataset = self.datasets[experiment.dataset]
-        if dataset.catalog != "embedded":
+        if dataset.catalog != "embedded" or dataset.files is not None:
             return
         wanted = {key: set(parse(key).products) for key in experiment.conditions}
         wanted |= {method: {str(self.methods[method].options.get("product"))} for method in experiment.methods}
@@ -137,12 +138,15 @@ class Config(Settings):
     def run(self, experiment: str, method: str) -> Run:
         """What a training depends on: where the method has a setting of the loop of its own, that one."""
         settings, own = self.experiments[experiment], self.methods[method]
+        dataset = self.datasets[settings.dataset]
         chosen = {key: value for key in OWN if (value := getattr(own, key)) is not None}
+        options = own.options | ({"hls": True} if dataset.only_hls else {})
         return Run(
             name=method,
-            method=own.model_copy(update=dict.fromkeys(OWN)),
+            method=own.model_copy(update=dict.fromkeys(OWN) | {"options": options}),
             training=settings.training.model_copy(update=chosen),
-            classes=self.datasets[settings.dataset].classes,
+            classes=dataset.classes,
+            products=dataset.products,
         )
 
     def pretraining(self, dataset: str, method: str) -> Run:

@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from anyband.conditions import parse
-from anyband.ground import CHIP_M
+from anyband.ground import CHIP_M, LATTICE_M
 from anyband.landcover import SCORED
 from anyband.methods import MODELS, PRETRAINED
 from anyband.products import EXTRA, SATELLITES
@@ -34,7 +34,7 @@ Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 Classes = dict[Annotated[int, Field(ge=1, le=255)], Annotated[str, StringConstraints(min_length=1)]]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 ConditionName = Annotated[str, AfterValidator(lambda key: parse(key).key)]
-Target = Literal["all", "rivals", "ablations", "unseen"]
+Target = Literal["all", "rivals", "ablations", "unseen", "real"]
 if TYPE_CHECKING:
     ExtraSensor = str
     LeftOut = str
@@ -72,8 +72,9 @@ class Settings(BaseModel):
 
 
 def section_of(annotation: Any) -> Any:
-    """The Settings inside `dict[Name, Settings]` or `Settings` itself; of a choice (`Settings | str`) nothing."""
-    choices = get_args(annotation) if get_origin(annotation) is dict else (annotation,)
+    """The Settings in `dict[Name, Settings]`, `Settings | None` or itself; of a choice (`Settings | str`) nothing."""
+    inside = get_origin(annotation) is dict or type(None) in get_args(annotation)
+    choices = get_args(annotation) if inside else (annotation,)
     sections = [a for a in choices if isinstance(a, type) and issubclass(a, Settings)]
     return sections[0] if sections else annotation
 
@@ -108,20 +109,93 @@ class Draw(Settings):
 class Split(Settings):
     """How places are divided into training, validation and test blocks."""
 
-    regime: Literal["blocks", "regions", "random"] = Field(
+    regime: Literal["blocks", "regions", "random", "given", "folds"] = Field(
         "blocks",
-        description="blocks: cells of the UTM grid; regions: whole regions held out; random: single chips, which leaks",
+        description="blocks: cells of the UTM grid; regions: whole regions held out; random: single chips, which leaks;"
+        " of own files also given: test rows by the column split; folds: one of several parts of the blocks",
     )
+    folds: int = Field(3, ge=2, description="parts of the regime folds")
+    fold: int = Field(0, ge=0, description="the part of the regime folds that is tested, from 0")
     block_m: int = Field(20_000, gt=0, description="side of a block of the UTM grid, m")
     buffer_m: int = Field(1_000, ge=0, description="least ground distance between chips of different splits, m")
     test_blocks: int = Field(12, ge=1, description="held-out blocks; below 12 the report makes no claims")
     val_blocks: int = Field(4, ge=1, description="blocks for model choice and early looks")
     seed: int = Field(7, ge=0, description="seed of the assignment of blocks")
 
+    @model_validator(mode="after")
+    def _fold_exists(self) -> Self:
+        if self.fold >= self.folds:
+            raise ValueError(f"fold {self.fold} is none of {self.folds} folds, which count from 0")
+        return self
+
+
+class QualityFile(Settings):
+    """The layer that tells clouds: where it is, and its coding or the values of clear ground."""
+
+    file: str = Field("", description="as that of a sensor; none: the sensor's own file")
+    band: int = Field(1, ge=1, description="number of the layer in the file")
+    coding: Literal["scl", "qa_pixel", "fmask", "mask"] | None = Field(None, description="known coding")
+    clear: list[int] = Field([], description="values that mean clear ground, in place of a coding")
+
+    @model_validator(mode="after")
+    def _one_meaning(self) -> Self:
+        if bool(self.clear) == (self.coding is not None):
+            raise ValueError("give either coding (scl, qa_pixel, fmask, mask) or clear (list of values)")
+        return self
+
+
+class SensorFiles(Settings):
+    """The files of one product; `{column}` stands for a cell of the table, `{chip}` for the name of a chip or image."""
+
+    file: str = Field(min_length=1, description="path with {columns}; with {band}, a file for every band")
+    bands: list[str] = Field(min_length=1, description="names of the registry in the order of the file; - for none")
+    platform: str = Field("", description="of the registry; none: the first one of the product")
+    scale: float | None = Field(None, gt=0, description="reflectance = number * scale + offset; none: the product's")
+    offset: float | None = Field(None, description="see scale")
+    nodata: float | None = Field(None, description="number without data; none: that of the file, else the product's")
+    quality: QualityFile | None = Field(None, description="layer that tells clouds; none: all with data is clear")
+    date: str = Field("", description="column with the day of the acquisition, where it is known")
+
+
+class LabelFiles(Settings):
+    """A map or polygons with a class."""
+
+    file: str = Field(min_length=1, description="path with {columns}: raster, array, .gpkg or .geojson")
+    band: int = Field(1, ge=1, description="number of the layer in a raster or array")
+    column: str = Field("", description="column of polygons that holds the class")
+    codes: dict[str | int, int] = Field({}, description="value in the file -> code of classes; none: as they are")
+
+
+class Files(Settings):
+    """A folder of images of one's own with labels (docs/own-data.md)."""
+
+    folder: str = Field("", description="where the files are; none: beside the table")
+    table: str = Field("", description="CSV, a row for each chip or image; none: every file that fits")
+    pixel_m: float | None = Field(None, gt=0, description="pixel of files that do not say where they lie, m")
+    thin: int = Field(
+        1, ge=1, description="take every n-th chip of an image, down and across; neighbours are much alike"
+    )
+    sensors: dict[str, SensorFiles] = Field(min_length=1, description="by product")
+    labels: LabelFiles = Field(description="the classes")
+
+    @property
+    def root(self) -> Path:
+        """The folder that paths count from."""
+        return Path(self.folder) if self.folder or not self.table else Path(self.table).parent
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        for name in self.sensors:
+            if name not in SATELLITES:
+                raise ValueError(f"sensors: {name!r} is no product{nearest(name, SATELLITES)}; {', '.join(SATELLITES)}")
+        return self
+
 
 class Dataset(Settings):
     """Where scenes come from, which ones pair up, and how chips are cut."""
 
+    source: Literal["catalog", "folder"] = Field("catalog", description="catalog, or folder: files of one's own")
+    files: Files | None = Field(None, description="read only when source is folder (docs/own-data.md)")
     catalog: str | dict[str, Any] = Field(
         "embedded",
         description="embedded (simulated scenes, offline), planetary-computer, earth-search, earth-search-c1, lpcloud, "
@@ -135,7 +209,7 @@ class Dataset(Settings):
     start: date = Field(date(2021, 12, 1), description="first day of the search, UTC")
     end: date = Field(date(2022, 9, 30), description="last day of the search, UTC")
     extent_m: int = Field(3_840, gt=0, multiple_of=CHIP_M, description="side of the square cut around a site, m")
-    chip_m: int = Field(CHIP_M, gt=0, multiple_of=CHIP_M, description="side of a chip, m")
+    chip_m: int = Field(CHIP_M, gt=0, description="side of a chip, m; of own files any multiple of 60")
     max_day_gap: int = Field(3, ge=0, le=30, description="most days between the Sentinel-2 and the Landsat scene")
     min_clear: Fraction = Field(0.3, description="least share of the site that is clear in both scenes of a pair")
     chip_min_clear: Fraction = Field(0.8, description="least share of a chip that is clear in both scenes")
@@ -144,9 +218,27 @@ class Dataset(Settings):
     split: Split = Field(default_factory=Split, description="blocks and buffer")
 
     @property
+    def products(self) -> list[str] | None:
+        """Products of a folder; None for a catalogue, which has all."""
+        return None if self.files is None else sorted(self.files.sensors)
+
+    @property
+    def only_hls(self) -> bool:
+        """Whether all there is are HLS products."""
+        return self.files is not None and all(name.startswith("hls_") for name in self.files.sensors)
+
+    @property
     def extra_products(self) -> list[ExtraSensor]:
         """Products beside the usual ones; only the embedded archive has any."""
-        return self.simulation.extra_sensors if self.catalog == "embedded" else []
+        return self.simulation.extra_sensors if self.catalog == "embedded" and self.files is None else []
+
+    @field_validator("chip_m")
+    @classmethod
+    def _whole_pixels(cls, value: int, info: ValidationInfo) -> int:
+        step = LATTICE_M if info.data.get("source") == "folder" else CHIP_M
+        if value % step:
+            raise ValueError(f"should be a multiple of {step}, not {value}")
+        return value
 
     @field_validator("start", "end", mode="before")
     @classmethod
@@ -167,6 +259,12 @@ class Dataset(Settings):
             raise ValueError("classes names the same class twice")
         if self.end < self.start:
             raise ValueError(f"end {self.end} is before start {self.start}")
+        if (self.source == "folder") != (self.files is not None):
+            raise ValueError("source: folder and files go together")
+        if self.source == "folder":
+            return self
+        if self.split.regime in ("given", "folds"):
+            raise ValueError(f"split.regime {self.split.regime} is for source: folder")
         if self.extent_m % self.chip_m:
             raise ValueError(f"extent_m {self.extent_m} is not a whole number of chips of {self.chip_m} m")
         return self
@@ -236,7 +334,9 @@ class Experiment(Settings):
         min_length=1,
         description="sensors at hand at test time, and what is done to them (S2+L9/drop-red-edge; docs/protocol.md)",
     )
-    target: Target = Field("all", description="the target that trains and reports it: all, rivals, ablations or unseen")
+    target: Target = Field(
+        "all", description="the target that trains and reports it: all, rivals, ablations, unseen or real"
+    )
     equivalence_margin: float = Field(0.01, gt=0, lt=1, description="mIoU difference that counts as none")
     training: Training = Field(
         default_factory=Training,

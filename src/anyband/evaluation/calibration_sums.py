@@ -117,7 +117,7 @@ def fit_temperature(
 
     Guo et al. 2017, section 4.2. Dividing all logits of a pixel by one positive number changes its probabilities and
     never which of them is the largest. Fitted on evenly spaced scored pixels of evenly spaced chips, so that it is the
-    same every time.
+    same every time; 1 where no chip of the validation split was seen by all the products.
 
     Args:
         method: a trained one.
@@ -129,7 +129,10 @@ def fit_temperature(
         UserError: none of these pixels is scored.
         UnsupportedInputError: the method cannot take the input.
     """
-    logits, labels, chips = [], [], evenly_spaced(len(validation), CHIPS)
+    logits, labels, chips = [], [], validation.having(products)
+    if not len(chips):
+        return 1.0
+    chips = chips[evenly_spaced(len(chips), CHIPS)]
     for part, maps in logits_of(method, validation, products, chips, change):
         for label, one in zip(validation.label[part], maps.flatten(2).numpy(), strict=True):
             scored = np.flatnonzero(label >= 0)

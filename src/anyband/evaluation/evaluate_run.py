@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
 
 from anyband.chips.dataset import ChipDataset, load_split
-from anyband.conditions import CONDITIONS, KINDS, PRIMARY_CONDITIONS, STANDS_FOR, TWINS, Condition, Step, parse
+from anyband.conditions import CONDITIONS, KINDS, STANDS_FOR, TWINS, Condition, Step, parse, primary_conditions
 from anyband.evaluation.calibration_sums import CalibrationSums, fit_temperature
 from anyband.evaluation.confusion import BY_CLASS, CONFUSION, OVERALL, by_block, tidy
 from anyband.evaluation.image_scores import score_images
@@ -95,12 +95,14 @@ class ScoredMaps:
     """Maps of all chips of a split.
 
     Attributes:
-        prediction: (N, H, W) class index.
+        chips: (n,) indices of the chips that all the products of the view saw; others have no map and no score.
+        prediction: (N, H, W) class index; 0 in chips without a map.
         as_predicted: calibration of the probabilities that the method gives.
         scaled: the same after temperature scaling; None where no temperature was given.
         seconds: time that the maps took, without the sums.
     """
 
+    chips: NDArray[np.integer]
     prediction: NDArray[np.uint8]
     as_predicted: CalibrationSums
     scaled: CalibrationSums | None
@@ -138,9 +140,9 @@ def evaluate_run(directory: Path, chips: Path, splits: Path, conditions: tuple[s
         raise nothing
     names: dict[str, Any] = {"method": recipe.method, "seed": recipe.seed}
     confusions = [
-        tidy(by_block(table.label, result.prediction, table.block, len(table.classes)), table.classes).assign(
-            **names, condition=condition
-        )
+        tidy(
+            by_block(_scored(table, result.chips), result.prediction, table.block, len(table.classes)), table.classes
+        ).assign(**names, condition=condition)
         for condition, result in maps.items()
     ]
     write_csv(directory / "confusion.csv", pd.concat(confusions, ignore_index=True)[list(CONFUSION)])
@@ -159,8 +161,24 @@ def evaluate_run(directory: Path, chips: Path, splits: Path, conditions: tuple[s
     with atomic_path(directory / "predictions.npz") as temporary, temporary.open("wb") as file:
         codes = np.asarray(table.classes, np.uint8)
         arrays: dict[str, Any] = {"chip": table.chip}
-        arrays |= {key: codes[result.prediction] for key, result in maps.items() if key in CONDITIONS}
+        arrays |= {key: _coded(codes, result) for key, result in maps.items() if key in CONDITIONS}
         np.savez_compressed(file, **arrays)
+
+
+def _scored(table: ChipDataset, chips: NDArray[np.integer]) -> NDArray[np.int8]:
+    """The labels (N, H, W), -1 outside some chips."""
+    if len(chips) == len(table):
+        return table.label
+    label = np.full_like(table.label, -1)
+    label[chips] = table.label[chips]
+    return label
+
+
+def _coded(codes: NDArray[np.uint8], maps: ScoredMaps) -> NDArray[np.uint8]:
+    """Maps (N, H, W) as codes of classes, 0 in chips without one."""
+    coded = np.zeros_like(maps.prediction)
+    coded[maps.chips] = codes[maps.prediction[maps.chips]]
+    return coded
 
 
 def map_conditions(
@@ -174,6 +192,8 @@ def map_conditions(
     known: dict[View, ScoredMaps] = {}
     undisturbed = {view for key, view in wanted.items() if key in CONDITIONS}
     for view in progress(list(dict.fromkeys(wanted.values())), label):
+        if not len(table.having(view.products)):
+            continue
         try:
             temperature = (
                 fit_temperature(method, validation, view.products, view.change(validation))
@@ -187,7 +207,7 @@ def map_conditions(
 
 
 def score_maps(method: Method, table: ChipDataset, view: View, temperature: float | None = None) -> ScoredMaps:
-    """Map every chip; no probabilities are kept beyond their batch.
+    """Map every chip that all products of the view saw; no probabilities are kept beyond their batch.
 
     Args:
         method: that makes the maps.
@@ -198,18 +218,18 @@ def score_maps(method: Method, table: ChipDataset, view: View, temperature: floa
     Raises:
         UnsupportedInputError: the method cannot take the view.
     """
-    prediction = np.empty(table.label.shape, np.uint8)
+    chips, prediction = table.having(view.products), np.zeros(table.label.shape, np.uint8)
     as_predicted = CalibrationSums(table.block, len(table.classes))
     scaled = None if temperature is None else CalibrationSums(table.block, len(table.classes), temperature)
-    everything, seconds, start = np.arange(len(table)), 0.0, time.perf_counter()
-    for part, logits in logits_of(method, table, view.products, everything, view.change(table)):
+    seconds, start = 0.0, time.perf_counter()
+    for part, logits in logits_of(method, table, view.products, chips, view.change(table)):
         prediction[part] = logits.argmax(dim=1).numpy()
         seconds += time.perf_counter() - start
         for sums in (as_predicted, scaled):
             if sums is not None:
                 sums.add(part, logits, prediction[part], table.label[part])
         start = time.perf_counter()
-    return ScoredMaps(prediction, as_predicted, scaled, seconds)
+    return ScoredMaps(chips, prediction, as_predicted, scaled, seconds)
 
 
 def _calibrations(
@@ -241,9 +261,9 @@ def _costs(
     """
     condition = max(maps, key=lambda key: (not wanted[key].steps, len(wanted[key].products)))
     view = wanted[condition]
-    area_km2 = len(table) * (table.chip_m / 1000) ** 2
+    area_km2 = len(maps[condition].chips) * (table.chip_m / 1000) ** 2
     return {
-        "endpoint_conditions": list(TWINS if method.endpoint_twins else PRIMARY_CONDITIONS),
+        "endpoint_conditions": list(TWINS if method.endpoint_twins else primary_conditions(wanted)),
         "trained_on": sorted(method.training_products),
         "parameters": parameters(method),
         "trainable_parameters": parameters(method, trainable=True),
@@ -263,9 +283,10 @@ def multiply_accumulates_per_km2(
     method: Method, table: ChipDataset, products: frozenset[str], change: Change | None = None
 ) -> int:
     """Multiply-accumulates of a 10 m map per square kilometre, counted by torch on one chip, after `change` if any."""
-    observation = table.observation([0], products)
+    chip = table.having(products)[:1]
+    observation = table.observation(chip, products)
     if change is not None:
-        observation = change(np.array([0]), observation)
+        observation = change(chip, observation)
     # The counter fails on a layer that is given a parameter as its input, if that asks for gradients.
     weights = {name: parameter.detach() for name, parameter in method.named_parameters()}
     # The fused attention kernel is not in the counter's table on a CPU; the plain one does the same arithmetic.

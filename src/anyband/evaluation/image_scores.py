@@ -108,4 +108,4 @@ def score_images(method: Method, table: ChipDataset, products: frozenset[str]) -
             made, real, both = method.images(observation, label_grid(table))
             parts.append((real.numpy(), made.numpy(), both.numpy()))
     image, estimate, valid = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    return tidy(image, estimate, valid, method.target.bands["sentinel2"])
+    return tidy(image, estimate, valid, method.target.bands[method.products[0]])

@@ -66,16 +66,18 @@ CHIPS = 32
 def validation_score(method: Method, table: ChipDataset) -> float:
     """Mean mIoU on evenly spaced validation chips over the primary conditions, or their twins, that can be answered."""
     method.eval()
-    indices = evenly_spaced(len(table), CHIPS)
     known: dict[frozenset[str], float] = {}
     scores = []
     for products in watched(method).values():
-        if products not in known:
+        chips = table.having(products)
+        if products not in known and len(chips):
+            indices = chips[evenly_spaced(len(chips), CHIPS)]
             maps = [logits.argmax(dim=1).numpy() for _, logits in logits_of(method, table, products, indices)]
             matrix = confusion_matrix(table.label[indices], np.concatenate(maps), len(table.classes))
             known[products] = float(mean_iou(matrix))
-        scores.append(known[products])
-    return float(np.mean(scores))
+        if products in known:
+            scores.append(known[products])
+    return float(np.mean(scores)) if scores else float("nan")
 
 
 @torch.inference_mode()

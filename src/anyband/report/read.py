@@ -202,9 +202,10 @@ def read_data(results: Path, name: str, settings: Dataset) -> DataRecord:
             raise UserError(f"{path} is missing: run the split first")
     certificate = read_json(proof)
     sites = certificate["sites"]
+    searched = sites if settings.source == "catalog" else []
     manifests = {
         (site, product): read_json(results / "scenes" / name / site / f"{product}.json")
-        for site in sites
+        for site in searched
         for product in CATALOGUED
     }
     pairs = results / "pairs" / name
@@ -212,8 +213,8 @@ def read_data(results: Path, name: str, settings: Dataset) -> DataRecord:
         name=name,
         settings=settings,
         manifests=manifests,
-        pairs=_concatenate([pairs / f"{site}.csv" for site in sites]),
-        dropped_pairs=_concatenate([pairs / f"{site}.dropped.csv" for site in sites]),
+        pairs=_concatenate([pairs / f"{site}.csv" for site in searched]),
+        dropped_pairs=_concatenate([pairs / f"{site}.dropped.csv" for site in searched]),
         stores={
             path.parent.stem: read_json(path)["attributes"]
             for site in sites
@@ -229,4 +230,4 @@ def _concatenate(paths: Sequence[Path]) -> pd.DataFrame:
     """Tables of all sites under each other with a column `site`."""
     frames = [read_csv(path).assign(site=path.name.split(".")[0]) for path in paths]
     filled = [frame for frame in frames if len(frame)]
-    return pd.concat(filled or frames[:1], ignore_index=True)
+    return pd.concat(filled or frames[:1] or [pd.DataFrame()], ignore_index=True)

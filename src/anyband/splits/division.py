@@ -29,6 +29,7 @@ class _Problem:
 
     Attributes:
         weight: (U,) how much of the quota of `val` and of `test` a unit fills.
+        fixed: (U,) split of a unit that is not drawn, -1 for the others.
     """
 
     block: Array
@@ -39,10 +40,19 @@ class _Problem:
     counts: Array
     close: Array
     settings: Split
+    fixed: Array
 
     def trials(self) -> Iterator[tuple[int, Array]]:
         """Seeded assignments that leave something for training: weight beyond the quotas, and (U,) splits of units."""
         random = np.random.default_rng(self.settings.seed)
+        if (self.fixed >= 0).any():
+            free = np.flatnonzero(self.fixed < 0)
+            held_out = 0 if (self.fixed == _VAL).any() else self.val
+            for _ in range(TRIALS if len(free) > held_out else 0):
+                unit_split = np.where(self.fixed < 0, _TRAIN, self.fixed)
+                unit_split[random.permutation(free)[:held_out]] = _VAL
+                yield 0, unit_split
+            return
         for _ in range(TRIALS):
             order = random.permutation(len(self.weight))
             filled = np.cumsum(self.weight[order])
@@ -95,7 +105,9 @@ def split_chips(survey: Survey, classes: Mapping[int, str], settings: Split) -> 
     Raises:
         UserError: too few blocks, or a class that no assignment puts into every split, with what to do.
     """
-    block = block_names(survey.site, survey.positions, settings.block_m)
+    block = survey.block
+    if block is None:
+        block = block_names(survey.site, survey.positions, settings.block_m)
     problem = _pose(survey, block, settings)
     _refuse_absent_classes(problem, classes)
     chip_split = _search(problem, classes)
@@ -114,7 +126,7 @@ def _pose(survey: Survey, block: Array, settings: Split) -> _Problem:
     """The units of the regime with their weights: blocks for "blocks" and "regions", equal shares for "random"."""
     blocks, number = np.unique(block, return_inverse=True)
     needed = settings.test_blocks + settings.val_blocks + 1
-    if len(blocks) < needed:
+    if settings.regime not in ("given", "folds") and len(blocks) < needed:
         raise UserError(
             f"{len(blocks)} blocks hold chips, but split asks for {settings.test_blocks} test and "
             f"{settings.val_blocks} val blocks and one for training: add sites, or lower test_blocks, val_blocks"
@@ -125,13 +137,49 @@ def _pose(survey: Survey, block: Array, settings: Split) -> _Problem:
         weight, scale = np.full(len(chips), len(blocks)), len(chips)
         close = np.empty((0, 2), np.int64)
     else:
-        group = block if settings.regime == "blocks" else region_names(block, survey.positions)
+        group = region_names(block, survey.positions) if settings.regime == "regions" else block
         names, unit = np.unique(group, return_inverse=True)
         weight = np.array([len(np.unique(number[unit == index])) for index in range(len(names))])
         scale = 1
-        close = survey.positions.pairs_within(settings.buffer_m, unit)
+        nothing = np.empty((0, 2), np.int64)
+        close = survey.positions.pairs_within(settings.buffer_m, unit) if survey.located else nothing
     val, test = settings.val_blocks * scale, settings.test_blocks * scale
-    return _Problem(number, unit, weight, val, test, survey.counts, close, settings)
+    fixed = np.full(len(weight), -1)
+    if settings.regime == "given":
+        fixed = _given(survey, unit, blocks)
+    elif settings.regime == "folds":
+        pixels = np.bincount(unit, survey.counts.sum(axis=1))
+        fixed[_folds(pixels, settings.folds) == settings.fold] = _TEST
+    return _Problem(number, unit, weight, val, test, survey.counts, close, settings, fixed)
+
+
+def _given(survey: Survey, unit: Array, names: Array) -> Array:
+    """(U,) split of the blocks whose chips name one, -1 for the others.
+
+    Raises:
+        UserError: a block with chips of several splits, an unknown split, or no test block.
+    """
+    assert survey.given is not None
+    wanted, fixed = survey.given, np.full(len(names), -1)
+    for number, name in enumerate(names):
+        found = set(wanted[unit == number].tolist())
+        if len(found) > 1 or not found <= {"", *SPLITS}:
+            said = ", ".join(sorted(word or "nothing" for word in found))
+            raise UserError(f"column split says {said} in block {name}: a block has one of train, val, test")
+        (word,) = found
+        fixed[number] = SPLITS.index(word) if word else -1
+    if not (fixed == _TEST).any():
+        raise UserError("split.regime is given, but no row of the table has test in its column split")
+    return fixed
+
+
+def _folds(pixels: Array, folds: int) -> Array:
+    """(U,) part of each unit: the largest first, each to the part that has fewest pixels so far."""
+    part, filled = np.empty(len(pixels), np.int64), np.zeros(folds)
+    for unit in np.argsort(-pixels, kind="stable"):
+        part[unit] = filled.argmin()
+        filled[part[unit]] += pixels[unit]
+    return part
 
 
 def _search(problem: _Problem, classes: Mapping[int, str]) -> Array:

@@ -42,7 +42,11 @@ class Survey:
         counts: (N, K) scored pixels (labelled and jointly clear) of every class.
         windows: source pixels by band group, "landsat/30m"; not those of the label, for all sites may share its map.
         digests: per chip, one SHA-1 of the finest pixels of every product.
-        mosaics: label raster (y, x) of every site on its 10 m grid, 0 where no chip was kept.
+        mosaics: label raster (y, x) of every site on its 10 m grid, 0 where no chip was kept; of every image in files
+            of one's own.
+        block: (N,) names of blocks that come with the chips; None where the ground decides.
+        given: (N,) the split that a chip's row of the table names, "" for none.
+        located: whether the chips have coordinates; if not, `positions` are those within each image.
     """
 
     site: Array
@@ -52,6 +56,9 @@ class Survey:
     windows: dict[str, Windows]
     digests: list[set[str]]
     mosaics: list[Array]
+    block: Array | None = None
+    given: Array | None = None
+    located: bool = True
 
     def __len__(self) -> int:
         """Number of chips."""
@@ -77,7 +84,11 @@ def survey_stores(stores: Sequence[Path], codes: Sequence[int], chip_m: int) -> 
             label, name = read_array(group, "label"), str(group.attrs["site"])
             entries += [entry | {"site": name} for entry in chips]
             counts.append(_count(np.where(read_array(group, "clear") == 1, label, NO_LABEL), codes))
-            mosaics.append(_mosaic(label, chips, chip_m))
+            own = group.attrs.get("source") == "folder"
+            images = [entry["pair"] if own else 0 for entry in chips]
+            for image in dict.fromkeys(images):
+                chosen = [n for n, number in enumerate(images) if number == image]
+                mosaics.append(_mosaic(label[chosen], [chips[n] for n in chosen], chip_m))
             digests += _digests(group, len(chips))
             for product in _products(group):
                 for pixel_m, _ in band_groups(group, product):
@@ -99,6 +110,9 @@ def survey_stores(stores: Sequence[Path], codes: Sequence[int], chip_m: int) -> 
         windows=dict(_windows(entries, site, positions, offsets)),
         digests=digests,
         mosaics=mosaics,
+        block=np.array([entry["block"] for entry in entries]) if all("block" in entry for entry in entries) else None,
+        given=np.array([entry.get("split", "") for entry in entries]),
+        located=bool(epsg.all()),
     )
 
 

@@ -22,6 +22,7 @@ def certify(survey: Survey, block: Array, split: Array, classes: Mapping[int, st
     """Measure the independence of the splits; `block` and `split` are (N,) names per chip.
 
     Scenes shared by two splits are counted but allowed: one Sentinel-2 tile covers many blocks. Pixels are not.
+    Chips without coordinates are told apart by their blocks alone: no distance is measured, and `by` says so.
 
     Returns:
         The certificate, JSON-ready. `violations` is empty and `passes` true, except for the regime "random", which is
@@ -31,9 +32,10 @@ def certify(survey: Survey, block: Array, split: Array, classes: Mapping[int, st
         UserError: one line with every violation.
     """
     members = {name: np.flatnonzero(split == name) for name in SPLITS}
-    region = region_names(block, survey.positions)
+    region = region_names(block, survey.positions) if survey.located else block
     certificate: dict[str, Any] = {
         "regime": settings.regime,
+        "by": "distance" if survey.located else "block",
         "buffer_m": settings.buffer_m,
         "block_m": settings.block_m,
         "min_distance_m": {},
@@ -49,7 +51,7 @@ def certify(survey: Survey, block: Array, split: Array, classes: Mapping[int, st
     for first, second in combinations(SPLITS, 2):
         key = f"{first}-{second}"
         ours, theirs = members[first], members[second]
-        if len(ours) and len(theirs):
+        if len(ours) and len(theirs) and survey.located:
             # Rounded down: a certificate must not promise more than was measured.
             certificate["min_distance_m"][key] = math.floor(10 * survey.positions.least_distance(ours, theirs)) / 10
         shared = _items(survey, ours) & _items(survey, theirs)
@@ -104,13 +106,14 @@ def _class_pixels(survey: Survey, members: Mapping[str, Array], classes: Mapping
 
 def _autocorrelation(survey: Survey, settings: Split) -> dict[str, Any]:
     """Variogram and range of the labels, and whether a block is as large; no range where it does not show."""
+    blocks_known = survey.block is None  # of blocks that came with the chips nobody knows the side
     lag_m, disagreement = label_variogram(survey.mosaics)
     if len(lag_m) < 4:
         return {"range_m": None, "block_at_least_range": None, "lag_m": [], "disagreement": []}
     range_m = exponential_range(lag_m, disagreement)
-    known = bool(np.isfinite(range_m))
+    known = bool(np.isfinite(range_m)) and blocks_known
     return {
-        "range_m": round(range_m) if known else None,
+        "range_m": round(range_m) if np.isfinite(range_m) else None,
         "block_at_least_range": bool(settings.block_m >= range_m) if known else None,
         "lag_m": [round(lag) for lag in lag_m.tolist()],
         "disagreement": [round(share, 4) for share in disagreement.tolist()],
@@ -121,10 +124,12 @@ def summary(certificate: Mapping[str, Any]) -> list[str]:
     """Lines for the log: the labels' range against the side of a block, and what leaks in the regime "random"."""
     found = certificate["label_autocorrelation"]
     lines = ["label autocorrelation range: longer than a site shows, or no labels to tell; block_m is unproven"]
-    if found["range_m"] is not None:
+    if found["range_m"] is not None and found["block_at_least_range"] is not None:
         verdict = "at least" if found["block_at_least_range"] else "SMALLER THAN"
         side = f"blocks of {certificate['block_m']} m are {verdict} that"
         lines = [f"label autocorrelation range: {found['range_m']} m; {side}"]
+    if certificate["by"] == "block":
+        lines.append("no coordinates: splits are apart by the names of blocks, and no distance is known")
     if certificate["violations"]:
         lines.append(f"regime {certificate['regime']} leaks: {'; '.join(certificate['violations'])}")
     return lines

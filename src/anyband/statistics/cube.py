@@ -66,11 +66,20 @@ class ConfusionCube:
         conditions = tuple(self.conditions[index] for index in kept)
         return replace(self, conditions=conditions, counts=self.counts[:, :, kept], present=self.present[:, kept])
 
+    def references(self) -> NDArray[np.int64]:
+        """Reference pixels per condition, block and class, the same for every method; 0 where no method has results."""
+        seen = [np.flatnonzero(self.present[:, condition])[:1] for condition in range(len(self.conditions))]
+        totals = [self.counts[method, 0, c].sum(axis=(0, -1)) for c, method in enumerate(seen)]
+        return np.stack(totals)
+
     def reference(self) -> NDArray[np.int64]:
-        """Reference pixels per block and class, `(block, class)`: the same for every method and condition."""
-        method, condition = np.argwhere(self.present)[0]
-        totals: NDArray[np.int64] = self.counts[method, 0, condition].sum(axis=-1)
-        return totals
+        """Reference pixels per block and class, `(block, class)`: those of the condition with most of them.
+
+        All conditions have the same, unless a sensor saw a part of the chips only.
+        """
+        totals = self.references()
+        most: NDArray[np.int64] = totals[totals.sum(axis=(1, 2)).argmax()]
+        return most
 
 
 def read_runs(folders: Sequence[Path], name: str) -> pd.DataFrame:
@@ -169,18 +178,18 @@ def _fill(table: pd.DataFrame, axes: Axes) -> tuple[NDArray[np.int64], NDArray[n
 
 
 def _check_reference(cube: ConfusionCube) -> None:
-    """Every method, seed and condition must have been scored on the same reference pixels."""
+    """Under a condition every method and seed must have been scored on the same reference pixels."""
     if not cube.present.any():
         raise UserError("no method has results for every seed and block: evaluate the runs again")
-    expected = cube.reference()
+    expected = cube.references()
     totals = cube.counts.sum(axis=-1)  # (method, seed, condition, block, class)
     for method, condition in np.argwhere(cube.present):
-        wrong = np.argwhere((totals[method, :, condition] != expected).any(axis=-1))
+        wrong = np.argwhere((totals[method, :, condition] != expected[condition]).any(axis=-1))
         if len(wrong):
-            seed, block = wrong[0]
+            (seed, block), first = wrong[0], int(cube.present[:, condition].argmax())
             raise UserError(
                 f"{cube.methods[method]}, seed {cube.seeds[seed]}, condition {cube.conditions[condition]}, block "
-                f"{cube.blocks[block]} was scored on other reference pixels than {cube.methods[0]}: evaluate again"
+                f"{cube.blocks[block]} was scored on other reference pixels than {cube.methods[first]}: evaluate again"
             )
 
 
@@ -189,10 +198,10 @@ def _with_majority(cube: ConfusionCube) -> ConfusionCube:
 
     No constant map scores higher, so it bounds every majority-class rule, also one that looks at training labels.
     """
-    reference = cube.reference()  # (block, class)
-    column = int(reference.sum(axis=0).argmax())
-    constant = np.zeros((*reference.shape, reference.shape[1]), dtype=np.int64)
-    constant[:, :, column] = reference
+    reference = cube.references()  # (condition, block, class)
+    column = int(cube.reference().sum(axis=0).argmax())
+    constant = np.zeros((*reference.shape, reference.shape[2]), dtype=np.int64)
+    constant[..., column] = reference
     shape = cube.counts.shape[1:]
     added = np.broadcast_to(constant, shape)[None]
     return replace(

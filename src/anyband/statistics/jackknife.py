@@ -34,11 +34,13 @@ class Replicates:
         value: the statistic on everything, shape E (any, also none).
         without_block: value when one block is left out, `(B, *E)`.
         without_seed: value when one seed is left out, `(S, *E)`; S = 1 holds NaN.
+        used: (B,) bool, the blocks that have any count: a sensor may have missed some, which are then no units.
     """
 
     value: Array
     without_block: Array
     without_seed: Array
+    used: NDArray[np.bool_]
 
     def __sub__(self, other: "Replicates") -> "Replicates":
         """Paired difference: the same block and the same seed are left out on both sides."""
@@ -70,10 +72,12 @@ class Estimate:
 
 def combine(function: Callable[..., Array], *parts: Replicates) -> Replicates:
     """Apply an elementwise function to statistics that share their blocks and seeds; units stay paired."""
+    used = np.asarray(np.stack([part.used for part in parts]).any(axis=0))
     return Replicates(
         function(*(part.value for part in parts)),
         function(*(part.without_block for part in parts)),
         function(*(part.without_seed for part in parts)),
+        used,
     )
 
 
@@ -93,7 +97,8 @@ def replicate(cells: NDArray[np.int64] | Array, statistic: Statistic) -> Replica
     without_block = without_block.reshape(seeds, blocks, *per_seed.shape[1:]).mean(axis=0)
     value = per_seed.mean(axis=0)
     without_seed = (seeds * value - per_seed) / (seeds - 1) if seeds > 1 else np.full_like(per_seed, np.nan)
-    return Replicates(value, without_block, without_seed)
+    used = np.asarray(np.moveaxis(values, 1, 0).reshape(blocks, -1).any(axis=1))
+    return Replicates(value, without_block, without_seed, used)
 
 
 def average(parts: Sequence[Replicates], weights: Sequence[float] | None = None) -> Replicates:
@@ -128,10 +133,11 @@ def two_sided_p(value: Array, standard_error: Array, degrees_of_freedom: Array) 
 
 def _t_interval(replicates: Replicates, level: float) -> Estimate:
     """Two-way jackknife interval on the scale of the replicates."""
-    variance_blocks = _jackknife_variance(replicates.without_block)
+    without_block = replicates.without_block[replicates.used]
+    variance_blocks = _jackknife_variance(without_block)
     variance_seeds = _jackknife_variance(replicates.without_seed)
     known_seeds = np.where(np.isnan(variance_seeds), 0.0, variance_seeds)
-    blocks, seeds = len(replicates.without_block), len(replicates.without_seed)
+    blocks, seeds = len(without_block), len(replicates.without_seed)
     total = variance_blocks + known_seeds
     with np.errstate(divide="ignore", invalid="ignore"):
         spread = variance_blocks**2 / max(blocks - 1, 1) + known_seeds**2 / max(seeds - 1, 1)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from anyband.conditions import PRIMARY_CONDITIONS
+from anyband.conditions import primary_conditions
 from anyband.config import ComparisonSettings
 from anyband.methods import cards, labels
 
@@ -42,13 +42,14 @@ def role(method: str, settings: ComparisonSettings, complete: bool) -> Role:
     return "baseline" if complete else "specialist"
 
 
-def endpoint(settings: ComparisonSettings, own: Sequence[str] = PRIMARY_CONDITIONS) -> tuple[str, ...]:
+def endpoint(settings: ComparisonSettings, own: Sequence[str] = ()) -> tuple[str, ...]:
     """Conditions of the primary endpoint that the experiment tests.
 
     Args:
         settings: of the experiment.
         own: the endpoint of one method, as its evaluation wrote it; its conditions stand in the order of those of all
-            other methods. Those whose counterpart the experiment tests are returned.
+            other methods, which it is if empty. Those whose counterpart the experiment tests are returned.
     """
     tested = settings.experiment.conditions
-    return tuple(twin for condition, twin in zip(PRIMARY_CONDITIONS, own, strict=True) if condition in tested)
+    primary = primary_conditions(tested)
+    return tuple(twin for condition, twin in zip(primary, own or primary, strict=True) if condition in tested)

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from anyband.conditions import primary_conditions
 from anyband.products import BY_SHORT_NAME
 from anyband.statistics.cube import ConfusionCube
 from anyband.statistics.jackknife import Array, combine, estimate
@@ -30,7 +31,6 @@ AS = "as-"  # `L9/as-S2`: Landsat as the nearest bands of Sentinel-2
 Trained = Mapping[str, frozenset[str]]
 """Method -> products that it was trained on."""
 
-BOTH, ALONE = "S2+L9", ("S2", "L9")
 FUSION = [
     "method", "label", "both", "rival", "rival_label", "condition", "rival_score", "difference", "difference_lower",
     "difference_upper", "p", "resolution", "block_direction", "seeds_agree", "p_adjusted",
@@ -86,29 +86,27 @@ def fusion(cube: ConfusionCube, margin: float) -> pd.DataFrame:
         `p_adjusted` is Holm's over all rows. `difference_lower` is the lowest bound against any of the rivals.
     """
     rows = []
-    specialists = [m for m in cube.methods if any(cube.takes(m, (c,)) for c in ALONE) and not _takes_all(cube, m)]
-    for method in cube.methods:
-        if method == MAJORITY or not _takes_all(cube, method):
+    *alone, both = primary_conditions(cube.conditions)
+    taking = [m for m in cube.methods if cube.takes(m, (both, *alone))]
+    specialists = [m for m in cube.methods if any(cube.takes(m, (c,)) for c in alone) and m not in taking]
+    for method in taking:
+        if method == MAJORITY:
             continue
-        rivals = [(method, c) for c in ALONE]
-        rivals += [(m, c) for m in specialists for c in ALONE if cube.takes(m, (c,))]
-        found = [(rival, c, contrast(cube, (method, (BOTH,)), (rival, (c,)), margin)) for rival, c in rivals]
-        rows.append(_fusion_row(cube, method, found))
+        rivals = [(method, c) for c in alone]
+        rivals += [(m, c) for m in specialists for c in alone if cube.takes(m, (c,))]
+        found = [(rival, c, contrast(cube, (method, (both,)), (rival, (c,)), margin)) for rival, c in rivals]
+        rows.append(_fusion_row(cube, method, both, found))
     table = pd.DataFrame(rows, columns=FUSION)
     return table.assign(p_adjusted=holm(table["p"].to_numpy(dtype=float)))
 
 
-def _takes_all(cube: ConfusionCube, method: str) -> bool:
-    return cube.takes(method, (BOTH, *ALONE))
-
-
-def _fusion_row(cube: ConfusionCube, method: str, found: list[tuple[str, str, Contrast]]) -> dict[str, Any]:
+def _fusion_row(cube: ConfusionCube, method: str, both: str, found: list[tuple[str, str, Contrast]]) -> dict[str, Any]:
     rival, condition, strongest = min(found, key=lambda entry: float(entry[2].difference.value))
     difference = strongest.difference
     return {
         "method": method,
         "label": label(method),
-        "both": float(score(cube, method, (BOTH,)).value),
+        "both": float(score(cube, method, (both,)).value),
         "rival": rival,
         "rival_label": label(rival),
         "condition": condition,

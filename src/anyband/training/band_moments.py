@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
+from scipy.linalg import block_diag
 from torch import Tensor
 
 from anyband.chips.dataset import ChipDataset
@@ -22,7 +23,8 @@ def measure(table: ChipDataset, products: Iterable[str]) -> Statistics:
     """Mean and standard deviation of every band over valid pixels, covariance of all bands, and pixels per class.
 
     The description of a band (its centre) is that of the platform that comes first in the data. The covariance is that
-    of means over cells of 60 m which all bands saw, about their joint means.
+    of means over cells of 60 m which all bands saw, about their joint means; where no chip was seen by all products,
+    that of each product, and none between them.
 
     Raises:
         UserError: a band without one valid pixel, or no cell that all bands saw.
@@ -41,9 +43,10 @@ def measure(table: ChipDataset, products: Iterable[str]) -> Statistics:
             for channel, band in enumerate(group.band_sets[0]):
                 known.setdefault((group.product, band.name), band)
                 sums.setdefault((group.product, band.name), []).append(moments[:, channel])
-        joint.append(_products(ordered, table.chip_m))
+        if observation.products == set(wanted):
+            joint.append(_products(ordered, table.chip_m))
     bands = []
-    for (product, name), band in known.items():
+    for (product, name), band in sorted(known.items(), key=lambda entry: wanted.index(entry[0][0])):
         count, first, second = torch.stack(sums[product, name]).sum(dim=0).tolist()
         if count == 0:
             raise UserError(f"{product} band {name} has no valid pixel in the training split")
@@ -51,9 +54,13 @@ def measure(table: ChipDataset, products: Iterable[str]) -> Statistics:
         std = max(second / count - mean**2, 0.0) ** 0.5
         bands.append(BandMoments(product, name, band.response.centre_nm, band.quantity, mean, std))
     counts = np.bincount(table.label[table.label >= 0].ravel(), minlength=len(table.classes))
-    return Statistics(
-        tuple(bands), tuple(int(count) for count in counts), _covariance(torch.stack(joint).sum(dim=0), wanted)
-    )
+    together = torch.stack(joint).sum(dim=0) if joint else torch.zeros(1, 1)
+    if float(together[-1, -1]) == 0 and len(table.having(wanted)) == 0:
+        apart = [np.array(measure(table, {product}).covariance) for product in wanted]
+        covariance = tuple(tuple(row) for row in block_diag(*apart).tolist())
+    else:
+        covariance = _covariance(together, wanted)
+    return Statistics(tuple(bands), tuple(int(count) for count in counts), covariance)
 
 
 def _products(groups: list[BandGroup], chip_m: float) -> Tensor:

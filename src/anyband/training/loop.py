@@ -149,7 +149,8 @@ def training_batch(method: Method, table: ChipDataset, indices: np.ndarray, crop
     """One batch with its labels: draw a symmetry, a brightness and which sensors are at hand."""
     torch.manual_seed(seed)
     symmetry = int(torch.randint(SYMMETRIES, ()))
-    products = method.drawn(float(torch.rand(())))
+    seen = frozenset(product for product, chips in table.seen.items() if chips[indices].all())
+    products = method.drawn(float(torch.rand(())), seen)
     observation = table.observation(indices, products, crop)
     observation, labels = turn(observation, table.labels(indices, crop), symmetry, crop.side_m)
     size = labels.shape[-1]
@@ -172,9 +173,10 @@ def fit_at_once(
 
 
 def calibration_batches(method: Method, table: ChipDataset) -> Iterator[Batch]:
-    """Whole chips of `table` in order, with everything that the method trains on, and their labels."""
-    size = table.label.shape[-1]
-    for indices in table.ordered_batches(4):
+    """Whole chips of `table` in order that all saw that the method trains on, with all of it, and their labels."""
+    size, chips = table.label.shape[-1], table.having(method.training_products)
+    for start in range(0, len(chips), 4):
+        indices = chips[start : start + 4]
         observation = table.observation(indices, method.training_products)
         yield observation, QueryGrid(table.chip_m / size, size, size), table.labels(indices)
 

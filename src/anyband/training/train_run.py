@@ -45,8 +45,9 @@ def train_run(
     """
     keep_large_blocks()
     directory.mkdir(parents=True, exist_ok=True)
-    products = training_products(settings.method.model, settings.method.options, settings.training.leave_out)
-    blocks = training_blocks(splits, settings.training.label_fraction, seed)
+    own, loop = settings.method, settings.training
+    products = training_products(own.model, own.options, loop.leave_out, settings.products)
+    blocks = training_blocks(splits, loop.label_fraction, seed)
     table = load_split(chips, splits, "train", products, settings.classes, blocks)
     validation = load_split(chips, splits, "val", products, settings.classes)
     recipe = Recipe(

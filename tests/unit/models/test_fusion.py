@@ -124,7 +124,7 @@ def test_a_step_maps_from_each_sensor_and_from_both(name, statistics, small, obs
 @pytest.mark.parametrize("name", ["input-fusion", "feature-fusion", "anyband"])
 def test_every_dense_method_has_all_sensors_in_every_step(name, statistics):
     model = build(name, {}, statistics, 4)
-    assert {model.drawn((number + 0.5) / 10) for number in range(10)} == {BOTH}
+    assert {model.drawn((number + 0.5) / 10, BOTH) for number in range(10)} == {BOTH}
 
 
 def test_an_unknown_fusion_is_named(statistics):

@@ -94,9 +94,14 @@ def test_missing_bands_and_other_grids_are_named(statistics, small, observe):
 
 
 def test_missing_statistics_are_named(statistics, small):
-    poor = replace(statistics, bands=tuple(b for b in statistics.bands if b.product != L30))
+    poor = replace(statistics, bands=tuple(b for b in statistics.bands if b.name != "B01"))
     with pytest.raises(UserError, match="hls_l30 band B01"):
         make(poor, small)
+
+
+def test_trained_on_one_of_both_it_reads_the_other_with_the_same_numbers(statistics, small):
+    alone = make(replace(statistics, bands=tuple(b for b in statistics.bands if b.product != L30)), small)
+    assert alone.training_products == {S30} and alone.usable(frozenset({L30})) == {L30}
 
 
 @pytest.mark.parametrize("red_edge", [False, True])

@@ -67,6 +67,10 @@ class HlsUnified(AcquisitionMethod):
         self.layers = pixel_layers(2 * len(mean), options.hidden, options.features)
         self.add_fusion(options.features)
 
+    def usable(self, products: frozenset[str]) -> frozenset[str]:
+        """All that is HLS, also where training saw one of both sensors: their bands are the same."""
+        return products & set(SHARED)
+
     def features(self, observation: Observation, query: QueryGrid) -> FeatureMap:
         """Features of one acquisition on the 30 m grid."""
         (product,) = observation.products
@@ -95,7 +99,7 @@ class HlsUnified(AcquisitionMethod):
 
 
 def pooled_statistics(names: dict[str, tuple[str, ...]], statistics: Statistics) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation (bands,) of every band over both products, which count alike.
+    """Mean and standard deviation (bands,) of every band over the training products, which count alike.
 
     Both products must be standardised with the same numbers, or equal reflectances would no longer be equal inputs.
 
@@ -106,10 +110,9 @@ def pooled_statistics(names: dict[str, tuple[str, ...]], statistics: Statistics)
     mean, std = [], []
     for channel in range(max(len(bands) for bands in names.values())):
         wanted = [(product, bands[channel]) for product, bands in names.items() if channel < len(bands)]
-        missing = [key for key in wanted if key not in known]
-        if missing:
-            raise UserError(f"no training statistics of {missing[0][0]} band {missing[0][1]}")
-        entries = [known[key] for key in wanted]
+        entries = [known[key] for key in wanted if key in known]
+        if not entries:
+            raise UserError(f"no training statistics of {wanted[0][0]} band {wanted[0][1]}")
         first = sum(entry.mean for entry in entries) / len(entries)
         second = sum(entry.std**2 + entry.mean**2 for entry in entries) / len(entries)
         mean.append(first)
@@ -118,11 +121,13 @@ def pooled_statistics(names: dict[str, tuple[str, ...]], statistics: Statistics)
 
 
 def pooled_covariance(names: dict[str, tuple[str, ...]], statistics: Statistics) -> Floats:
-    """Covariance (bands, bands): the mean of both products', or of one where the other lacks a band."""
+    """Covariance (bands, bands): the mean of both products', or of one where the other lacks a band or training."""
     bands = max(len(own) for own in names.values())
     total, count = np.zeros((bands, bands)), np.zeros((bands, bands))
     for product, own in names.items():
         entries = {band.name: band for band in statistics.of([product])}
+        if not entries:
+            continue
         place = slice(0, len(own))
         total[place, place] += statistics.covariance_of(product, [entries[name] for name in own])
         count[place, place] += 1

@@ -42,9 +42,9 @@ class OneSpace(AcquisitionMethod):
             UserError: training without Sentinel-2.
         """
         super().__init__(options, statistics, classes)
-        home = statistics.of(["sentinel2"])
+        home = statistics.of(self.products[:1])
         if not home:
-            raise UserError("one-space: its slots are the bands of sentinel2, which training is without")
+            raise UserError(f"one-space: its slots are the bands of {self.products[0]}, which training is without")
         others = {band.quantity: band for band in reversed(statistics.bands)}
         self.blocks = (home, *((band,) for kind, band in others.items() if kind not in {b.quantity for b in home}))
         self.slots = tuple(band for block in self.blocks for band in block)

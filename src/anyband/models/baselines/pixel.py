@@ -26,7 +26,7 @@ class PixelMethod(Method):
     @classmethod
     def training_subsets(cls, options: Options) -> tuple[Subsets, ...]:
         """Each sensor alone or both together."""
-        return tuple((subset,) for subset in each_and_all(cls.products))
+        return tuple((subset,) for subset in each_and_all(cls.products_of(options)))
 
 
 class Pixel(PixelMethod):

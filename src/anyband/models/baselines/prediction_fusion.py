@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from anyband.models.baselines.input_fusion import LandsatOnly, Sentinel2Only, StackOptions
-from anyband.models.core.method import LANDSAT, SENTINEL2, Batch, Method, Options, Subsets
+from anyband.models.core.method import Batch, Method, Options, Subsets
 from anyband.models.core.network import mean_cross_entropy
 from anyband.models.core.normalisation import Statistics
 from anyband.models.core.regrid import FeatureMap
@@ -91,7 +91,7 @@ class PredictionFusion(Method):
     @classmethod
     def training_subsets(cls, options: Options) -> tuple[Subsets, ...]:
         """Both sensors together."""
-        return ((SENTINEL2 | LANDSAT,),)
+        return ((frozenset(cls.products_of(options)),),)
 
     def loss(self, batch: Batch, class_weights: Tensor | None = None) -> Tensor:
         """The mean cross-entropy of the specialists."""
@@ -99,8 +99,9 @@ class PredictionFusion(Method):
         return mean_cross_entropy(self.each(observation, query), labels, class_weights)
 
     def each(self, observation: Observation, query: QueryGrid) -> list[Tensor]:
-        """Logits (B, classes, H, W) of every specialist, in the order of `products`."""
-        return [specialist(observation, query) for specialist in self.specialists]
+        """Logits (B, classes, H, W) of every specialist whose sensor is present, in the order of `products`."""
+        pairs = zip(self.products, self.specialists, strict=True)
+        return [specialist(observation, query) for product, specialist in pairs if observation.of(product)]
 
     def forward(self, observation: Observation, query: QueryGrid) -> Tensor:
         """Logits (B, classes, H, W) on the query grid."""
@@ -141,7 +142,10 @@ class PredictionFusion(Method):
 
     @torch.no_grad()
     def calibrate(self, batches: Iterable[Batch]) -> None:
-        """Fit temperatures and regression to evenly spaced pixels that are scored and that both sensors saw."""
+        """Fit temperatures and regression to evenly spaced pixels that are scored and that both sensors saw.
+
+        Without any chip temperatures stay 1 and the stack is the product.
+        """
         logits, labels = [], []
         for observation, query, label in batches:
             seen = torch.stack([observed_pixels(observation, product, query)[:, 0] for product in self.products])
@@ -150,6 +154,8 @@ class PredictionFusion(Method):
             each = torch.stack(self.each(observation, query))
             logits.append(each.movedim(2, -1).flatten(1, 3)[:, where])
             labels.append(label.flatten()[where])
+        if not labels:
+            return
         every, truth = torch.cat(logits, dim=1).double(), torch.cat(labels)  # (S, N, classes), (N,)
         if not len(truth):
             raise UserError("prediction-fusion: no validation pixel is scored and seen by both sensors")

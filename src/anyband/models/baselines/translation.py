@@ -10,6 +10,7 @@ coefficients of the HLS V2.0 user guide, table 5, mean of Sentinel-2A and 2B). B
 between their neighbours in wavelength.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 
 from anyband.models.baselines.input_fusion import Sentinel2Only, StackOptions
 from anyband.models.core.band_stack import BandStack, by_name, on_stack_grid, require, stack_grid
-from anyband.models.core.method import LANDSAT, SENTINEL2, Batch, Method, Options, Subsets, UnsupportedInputError
+from anyband.models.core.method import Batch, Method, Options, Subsets, UnsupportedInputError
 from anyband.models.core.network import convolution, linear, mean_cross_entropy
 from anyband.models.core.normalisation import BandMoments, Statistics
 from anyband.models.core.regrid import FeatureMap, observed
@@ -37,9 +38,12 @@ LIKE = {
     "B11": ("swir16", "swir1"),
     "B12": ("swir22", "swir2"),
 }
+HLS_BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07")
 LINES = np.mean([list(MSI_TO_OLI[f"sentinel-2{unit}"].values()) for unit in "ab"], axis=0)
 # Sentinel-2 band: its Landsat twin, and a and b of OLI = a MSI + b.
 TWINS = {name: (twin, *LINES[list(MSI_TO_OLI["sentinel-2a"]).index(concept)]) for name, (twin, concept) in LIKE.items()}
+# The same of S30 and L30, whose responses HLS has made one.
+HLS_TWINS = {name: (twin, 1.0, 0.0) for name, twin in zip(TWINS, HLS_BANDS, strict=True)}
 UPSCALE = 3
 
 
@@ -101,13 +105,13 @@ class Translation(Method):
                     f"methods.translation.options.{key}: {value!r} does not exist; known: {', '.join(known)}"
                 )
         self.reader = Sentinel2Only(options, statistics, classes)
-        self.target = BandStack(("sentinel2",), statistics, whiten=options.whiten)
-        source = statistics.of(["landsat"])
+        self.target = BandStack(self.products[:1], statistics, whiten=options.whiten)
+        source = statistics.of(self.products[1:])
         self.source = tuple(band.name for band in source)
-        self.map = Whitening(statistics.covariance_of("landsat", source)) if options.whiten else None
+        self.map = Whitening(statistics.covariance_of(self.products[1], source)) if options.whiten else None
         self.register_buffer("mean", torch.tensor([band.mean for band in source]), persistent=False)
         self.register_buffer("std", torch.tensor([max(band.std, 1e-6) for band in source]), persistent=False)
-        weight, bias = plain_regression(source, statistics.of(["sentinel2"]))
+        weight, bias = plain_regression(source, statistics.of(self.products[:1]), HLS_TWINS if options.hls else TWINS)
         self.register_buffer("plain_weight", weight, persistent=False)
         self.register_buffer("plain_bias", bias, persistent=False)
         self.network = None
@@ -117,7 +121,7 @@ class Translation(Method):
     def forward(self, observation: Observation, query: QueryGrid) -> Tensor:
         """Logits (B, classes, H, W) on the query grid; translated Landsat stands where Sentinel-2 saw nothing."""
         stacked, seen = self.target(observation, query)
-        if observation.of("landsat") and not bool(seen.all()):
+        if observation.of(self.products[1]) and not bool(seen.all()):
             translated, covered = self.translate(observation, query)
             stacked = torch.where(seen > 0, stacked, self.as_stack(translated, covered))
             seen = torch.maximum(seen, covered)
@@ -126,7 +130,7 @@ class Translation(Method):
     @classmethod
     def training_subsets(cls, options: Options) -> tuple[Subsets, ...]:
         """Both sensors together."""
-        return ((SENTINEL2 | LANDSAT,),)
+        return ((frozenset(cls.products_of(options)),),)
 
     def loss(self, batch: Batch, class_weights: Tensor | None = None) -> Tensor:
         """Cross-entropy from Sentinel-2, and from translated Landsat when fine-tuned; the translator learns along.
@@ -136,8 +140,11 @@ class Translation(Method):
         observation, query, labels = batch
         real, valid = self.target.standardise(observation, query)
         stacked, seen = self.target.stack(real, valid)
+        first, second = (bool(observation.of(product)) for product in self.products)
+        if not second:
+            return mean_cross_entropy([self.read(stacked, seen, query)], labels, class_weights)
         translated, covered = self.translate(observation, query)
-        maps = [self.read(stacked, seen, query)]
+        maps = [self.read(stacked, seen, query)] if first or self.options.specialist == "frozen" else []
         if self.options.specialist == "fine-tuned":
             maps.append(self.read(self.as_stack(translated.detach(), covered), covered, query))
         loss = mean_cross_entropy(maps, labels, class_weights)
@@ -181,11 +188,11 @@ class Translation(Method):
         Raises:
             UnsupportedInputError: a band is missing that training had, or not all are on one grid.
         """
-        groups = observation.of("landsat")
+        groups = observation.of(self.products[1])
         bands = by_name([(group.values.movedim(1, -1), group.valid.movedim(1, -1)) for group in groups], groups)
-        require("landsat", self.source, bands)
+        require(self.products[1], self.source, bands)
         if len({bands[name][0].shape for name in self.source}) > 1:
-            raise UnsupportedInputError("the bands of landsat lie on several grids, this model takes one")
+            raise UnsupportedInputError(f"the bands of {self.products[1]} lie on several grids, this model takes one")
         values, valid = (torch.stack([bands[name][i] for name in self.source], dim=-1) for i in (0, 1))
         return values, valid.all(dim=-1, keepdim=True).float(), (groups[0].pixel_m, groups[0].offset_m)
 
@@ -234,7 +241,11 @@ class SuperResolution(nn.Module):
         return added.permute(0, 2, 3, 1)
 
 
-def plain_regression(source: tuple[BandMoments, ...], target: tuple[BandMoments, ...]) -> tuple[Tensor, Tensor]:
+def plain_regression(
+    source: tuple[BandMoments, ...],
+    target: tuple[BandMoments, ...],
+    known: Mapping[str, tuple[str, float, float]] = TWINS,
+) -> tuple[Tensor, Tensor]:
     """Weight (targets, sources) and bias (targets,) that turn Landsat reflectance into that of Sentinel-2 bands.
 
     A band with a twin is MSI = (OLI - b) / a. One without is interpolated linearly in wavelength between the twins on
@@ -242,17 +253,17 @@ def plain_regression(source: tuple[BandMoments, ...], target: tuple[BandMoments,
     """
     names = [band.name for band in source]
     weight, bias = np.zeros((len(target), len(source))), np.zeros(len(target))
-    rows = {name: np.zeros(len(source)) for name in TWINS}
-    twins = [band for band in target if band.name in TWINS and TWINS[band.name][0] in names]
+    rows = {name: np.zeros(len(source)) for name in known}
+    twins = [band for band in target if band.name in known and known[band.name][0] in names]
     for band in twins:
-        twin, slope, _ = TWINS[band.name]
+        twin, slope, _ = known[band.name]
         rows[band.name][names.index(twin)] = 1 / slope
     twins.sort(key=lambda band: band.centre_nm)
     centres = [band.centre_nm for band in twins]
     for i, band in enumerate(target):
         for j, twin_band in enumerate(twins):
             share = float(np.interp(band.centre_nm, centres, np.eye(len(twins))[j]))
-            _, slope, intercept = TWINS[twin_band.name]
+            _, slope, intercept = known[twin_band.name]
             weight[i] += share * rows[twin_band.name]
             bias[i] -= share * intercept / slope
     return torch.from_numpy(weight).float(), torch.from_numpy(bias).float()

@@ -12,10 +12,8 @@ from anyband.models.core.network import CellTokens, Decoder, Trunk, linear, mean
 from anyband.models.core.normalisation import Statistics
 from anyband.models.core.regrid import FeatureMap
 from anyband.observation import Observation, QueryGrid
+from anyband.products import PRODUCTS
 from anyband.runtime import UserError, nearest
-
-SENTINEL2 = frozenset({"sentinel2"})
-LANDSAT = frozenset({"landsat"})
 
 Subsets = tuple[frozenset[str], ...]
 Batch = tuple[Observation, QueryGrid, Tensor]
@@ -54,6 +52,7 @@ class Options:
         moments: cosine moments per axis that summarise a cell.
         whiten: whiten the bands of each product by their covariance over training pixels; else they are standardised
             only. Of no effect where docs/protocol.md says so.
+        hls: train on the HLS products of both sensors in place of their own.
     """
 
     cell_m: float = 60.0
@@ -65,6 +64,7 @@ class Options:
     convolutions: int = 2
     moments: int = 3
     whiten: bool = True
+    hls: bool = False
 
     @classmethod
     def parse(cls, given: dict[str, Any], method: str) -> Self:
@@ -111,7 +111,7 @@ class Method(nn.Module):
     entry_labels: ClassVar[Mapping[str, str]]
     needs: ClassVar[str]
     options_type: ClassVar[type[Options]] = Options
-    products: ClassVar[tuple[str, ...]] = ("sentinel2", "landsat")
+    products: tuple[str, ...] = ("sentinel2", "landsat")
     search: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
     validated: ClassVar[str] = "val_miou"  # what the validation score of a training is
     any_product: ClassVar[bool] = False  # describes bands by numbers, so those of every product will do
@@ -121,13 +121,19 @@ class Method(nn.Module):
         """Keep what is needed to build the model again; `classes` is the number of logits."""
         super().__init__()
         self.options, self.statistics, self.classes = options, statistics, classes
+        self.products = self.products_of(options)
         self.steps = within(self.training_subsets(options), {band.product for band in statistics.bands})
         self.training_products = union(self.steps)
 
     @classmethod
+    def products_of(cls, options: Options) -> tuple[str, ...]:
+        """The products of the class, or their HLS twins."""
+        return tuple((PRODUCTS[p].twin or p) if options.hls else p for p in cls.products)
+
+    @classmethod
     def training_subsets(cls, options: Options) -> tuple[Subsets, ...]:
         """Sets of products from each of which a training step makes a map; of several tuples a step draws one."""
-        return (each_and_all(cls.products),)
+        return (each_and_all(cls.products_of(options)),)
 
     def usable(self, products: frozenset[str]) -> frozenset[str]:
         """The part of the `products` at hand that the method looks at; empty when it can make no map of them."""
@@ -144,14 +150,18 @@ class Method(nn.Module):
         subsets = self.mapped(observation.products)
         return mean_cross_entropy([self(observation.only(s), query) for s in subsets], labels, class_weights)
 
-    def drawn(self, chance: float) -> frozenset[str]:
-        """Products that a training batch holds, for a uniform random number in [0, 1)."""
-        return union([self.steps[int(chance * len(self.steps))]])
+    def drawn(self, chance: float, seen: frozenset[str]) -> frozenset[str]:
+        """Products that a training batch holds, for a uniform random number in [0, 1) and the products that saw it.
+
+        Where a step needs more than there is, what there is of it.
+        """
+        steps = within(self.steps, seen) or self.steps
+        return union([steps[int(chance * len(steps))]]) & seen
 
     def mapped(self, products: frozenset[str]) -> Subsets:
         """The sets of products from each of which a training step makes a map of a batch that holds `products`."""
         step = next(step for step in self.steps if products <= union([step]))
-        return tuple(subset for subset in step if subset <= products)
+        return tuple(subset for subset in step if subset <= products) or (products,)
 
     def forward(self, observation: Observation, query: QueryGrid) -> Tensor:
         """Logits (B, classes, H, W) on the query grid.

@@ -4,6 +4,7 @@ A model's class is imported when it is asked for.
 """
 
 import importlib
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -109,15 +110,19 @@ def model_class(name: str) -> type[Method]:
     return model
 
 
-def training_products(name: str, options: dict[str, Any], leave_out: str = "none") -> frozenset[str]:
-    """Products that a model trains on, with one left out unless that is "none".
+def training_products(
+    name: str, options: dict[str, Any], leave_out: str = "none", known: Collection[str] | None = None
+) -> frozenset[str]:
+    """Products that a model trains on, with one left out unless that is "none", and of those `known` where given.
 
     Raises:
         UserError: no such model or option, or a model that cannot be trained without the product.
     """
     model = model_class(name)
     steps = model.training_subsets(model.options_type.parse(options, name))
-    kept = union(within(steps, union(steps) - {leave_out}))
+    kept = union(within(steps, union(steps) - {leave_out} - (set() if known is None else union(steps) - set(known))))
+    if not kept and known is not None:
+        raise UserError(f"model {name!r} cannot be trained on {' and '.join(sorted(known))}: take it out of it")
     if not kept:
         raise UserError(f"model {name!r} cannot be trained without {leave_out}: take it out of this experiment")
     return kept

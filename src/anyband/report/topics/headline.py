@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from anyband.conditions import PRIMARY_CONDITIONS
 from anyband.methods import card
 from anyband.report import formatting as form
 from anyband.report.cells import METHOD, Cell, Column, Row, change, named, p_value, points, score, spread, text
@@ -148,7 +147,7 @@ def forest(entry: Compared) -> Graphic | None:
 
 def forest_rows(entry: Compared) -> pd.DataFrame:
     """Pairs of the forest plot: proposed minus all others but floors, endpoint first, then its conditions."""
-    table, endpoints = entry.frames["pairwise"], [PRIMARY, *PRIMARY_CONDITIONS]
+    table, endpoints = entry.frames["pairwise"], [PRIMARY, *entry.design["endpoint"]]
     rivals = [method for method in entry.ranked() if entry.role(method) in ("baseline", "specialist", "variant")]
     table = table[(table["first"] == entry.proposed) & table["second"].isin(rivals)]
     table = table[table["endpoint"].isin(endpoints)]

@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from anyband.products import PRODUCTS
 from anyband.report import formatting as form
 from anyband.report.content import Panel, PanelSet, Tile, Topic
 from anyband.report.palette import BOTH_RIGHT, BOTH_WRONG, CLASS_COLOURS, rgb
 from anyband.report.read import Compared
+from anyband.sensors import get_sensor, platforms
 
 Bytes = NDArray[np.uint8]
 Predictions = Mapping[str, Mapping[str, tuple[str, Bytes]]]
@@ -22,7 +24,11 @@ MAPS = Topic[Compared]("maps", "Maps")
 CONDITIONS = ("S2+L9", "S2", "L9", "S30+L30", "S30", "L30")  # the first one that a method takes is shown
 RANDOM_SEED = 20240501  # of the one block that is drawn at random
 BRIGHTEN = 0.75  # exponent of the true-colour stretch: vegetation and water are dark
-TRUE_COLOUR = {"sentinel2": ("10m", ("B04", "B03", "B02")), "landsat": ("30m", ("red", "green", "blue"))}
+PICTURES = (
+    ("sentinel2", "landsat"),
+    ("hls_s30", "hls_l30"),
+)
+"""Products that are shown: the first that a store has."""
 BOTH, ONLY_FIRST, ONLY_SECOND, NEITHER, NOT_SCORED = range(5)
 """Codes of the difference map: who is right."""
 
@@ -58,6 +64,8 @@ def _panel(
     block, site = str(chips["block"].iloc[0]), str(chips["site"].iloc[0])
     store = entry.data.stores.get(site)
     available = [chip for chip in chips["chip"] if all(chip in kept for kept in predictions.values())]
+    mapped = [chip for chip in available if all(kept[chip][1].any() for kept in predictions.values())]
+    available = mapped or available  # of own files a sensor may have missed some chips
     if store is None or not available:
         return None
     chip = choose_chip(store, available)
@@ -123,15 +131,17 @@ def read_chip(store: Path, chip: str, names: Sequence[str]) -> dict[str, Bytes]:
         names: names of all chips in the order of the arrays.
 
     Returns:
-        `label`, `clear` (y, x) uint8; `sentinel2`, `landsat` (y, x, 3) uint8 at native resolution, both stretched by
-        the 2nd and 98th percentile of the Sentinel-2 picture so that they are comparable.
+        `label`, `clear` (y, x) uint8; by product (y, x, 3) uint8 at native resolution, all stretched by the 2nd and
+        98th percentile of the first picture so that they are comparable; none of a product that missed the chip.
     """
     import zarr
 
     index = list(names).index(chip)
     root: Any = zarr.open_group(store, mode="r")
-    pictures = {key: _reflectance(root[f"{key}/{grid}"], index, bands) for key, (grid, bands) in TRUE_COLOUR.items()}
-    low, high = np.nanpercentile(pictures["sentinel2"], (2, 98))
+    shown = next((both for both in PICTURES if any(product in root for product in both)), ())
+    pictures = {product: _true_colour(root, product, index) for product in shown if product in root}
+    pictures = {product: picture for product, picture in pictures.items() if np.isfinite(picture).any()}
+    low, high = np.nanpercentile(next(iter(pictures.values())), (2, 98))
     result = {name: np.asarray(root[name][index], dtype=np.uint8) for name in ("label", "clear")}
     for product, values in pictures.items():
         stretched = np.clip((values - low) / max(high - low, 1e-6), 0, 1) ** BRIGHTEN
@@ -139,8 +149,13 @@ def read_chip(store: Path, chip: str, names: Sequence[str]) -> dict[str, Bytes]:
     return result
 
 
-def _reflectance(group: Any, index: int, bands: Sequence[str]) -> NDArray[np.float32]:
-    """Surface reflectance of three bands, (y, x, 3), NaN for nodata."""
+def _true_colour(root: Any, product: str, index: int) -> NDArray[np.float32]:
+    """Surface reflectance of red, green and blue, (y, x, 3), NaN for nodata."""
+    known = get_sensor(platforms(product)[0], product)
+    bands = [next(band.name for band in known.bands if band.concept == colour) for colour in ("red", "green", "blue")]
+    group = next(
+        child for name, child in root[product].groups() if name != "qa" and set(bands) <= {*child.attrs["bands"]}
+    )
     stored = list(group.attrs["bands"])
     array = group["values"]
     raw = np.stack([np.asarray(array[index, stored.index(band)]) for band in bands], axis=-1)
@@ -158,9 +173,12 @@ def _tiles(
     one, other = (_share(codes == value, scored) for value in (ONLY_FIRST, ONLY_SECOND))
     explained = f"only {first} right on {one} %, only {second} right on {other} % of scored pixels"
     reference = np.where(scored, content["label"], 0).astype(np.uint8)
+    pictures = {key: PRODUCTS[key] for both in PICTURES for key in both if key in content}
     tiles = [
-        Tile("Sentinel-2, 10 m", "Sentinel-2 true colour", colour_png(content["sentinel2"])),
-        Tile("Landsat, 30 m", "Landsat true colour", colour_png(content["landsat"])),
+        *(
+            Tile(f"{product.name}, {product.pixels_m[0]} m", f"{product.name} true colour", colour_png(content[key]))
+            for key, product in pictures.items()
+        ),
         Tile("Labels", "reference labels, unscored pixels left out", palette_png(reference, CLASS_COLOURS)),
         Tile(f"Difference to {second}", explained, palette_png(codes, difference_colours(entry, rival))),
     ]

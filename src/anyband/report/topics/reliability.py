@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import pandas as pd
 from matplotlib.figure import Figure
 
-from anyband.conditions import PRIMARY_CONDITIONS
 from anyband.report import formatting as form
 from anyband.report.cells import EMPTY, Cell, Column, Row, named, spread, text
 from anyband.report.content import Graphic, Table, Topic
@@ -23,7 +22,7 @@ def calibration(entry: Compared) -> Table:
     rows: list[Row] = []
     for method in entry.ranked() if len(table) else ():
         own = by_method(table, method)
-        wanted = twins.get(method, PRIMARY_CONDITIONS)
+        wanted = twins.get(method, entry.design["endpoint"])
         rows += [row for row in own if row["condition"] in wanted] or ([] if own else [{"method": method}])
     columns = [
         text("Method", lambda row: named(entry.label(row["method"]), row["method"])),
@@ -56,7 +55,7 @@ def _error(row: Row, key: str) -> Cell:
 def reliability(entry: Compared) -> Graphic | None:
     """Confidence and agreement with as many sensors as possible."""
     table = entry.frames["reliability"]
-    condition = next((c for c in reversed(PRIMARY_CONDITIONS) if c in set(table["condition"])), None)
+    condition = next((c for c in reversed(entry.design["endpoint"]) if c in set(table["condition"])), None)
     if condition is None:
         return None
     rows = table[table["condition"] == condition]
@@ -113,8 +112,8 @@ def class_calibration(entry: Compared) -> Table:
 def calibration_other(entry: Compared) -> Table:
     """Expected calibration error under the conditions that the endpoint does not count."""
     table = entry.frames["calibration"]
-    table = table[~table["condition"].isin(PRIMARY_CONDITIONS) & table["condition"].isin(entry.design["conditions"])]
-    names = [condition for condition in entry.design["conditions"] if condition in set(table["condition"])]
+    names = [c for c in entry.design["conditions"] if c in set(table["condition"]) - set(entry.design["endpoint"])]
+    table = table[table["condition"].isin(names)]
     found = {(row["method"], row["condition"]): row for row in records(table)}
     columns = [text("Method", lambda method: named(entry.label(method), method))]
     columns += spread({name: name for name in names}, lambda method, name: _before_after(found.get((method, name))))

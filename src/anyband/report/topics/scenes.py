@@ -40,8 +40,10 @@ PANELS = (
 
 
 @SCENES.item
-def scenes(data: DataRecord) -> Table:
-    """What the searches found and the kept pairs use, by collection."""
+def scenes(data: DataRecord) -> Table | None:
+    """What the searches found and the kept pairs use, by collection; None of files of one's own."""
+    if not data.manifests:
+        return None
     found: dict[str, list[list[dict[str, Any]]]] = {}
     for manifest in data.manifests.values():
         found.setdefault(manifest["query"]["collections"][0], []).append(manifest["items"])
@@ -72,7 +74,7 @@ def scenes(data: DataRecord) -> Table:
 @SCENES.item
 def losses(data: DataRecord) -> Table:
     """What was kept, and what was lost and why."""
-    dropped = data.dropped_pairs
+    dropped = data.dropped_pairs.reindex(columns=["sentinel2", "landsat", "reason"])
     both = dropped["sentinel2"].notna() & dropped["landsat"].notna()
     chips = [chip for store in data.stores.values() for chip in store.get("dropped", [])]
     single = Counter(dropped.loc[~both, "reason"])
@@ -85,6 +87,8 @@ def losses(data: DataRecord) -> Table:
             Counter(chip.get("reason") for chip in chips),
         ),
     }
+    if not data.manifests:
+        del stages["pairs of scenes"]
     if not single:
         del stages["single scenes"]
     rows = []
@@ -105,7 +109,7 @@ def losses(data: DataRecord) -> Table:
 @SCENES.item
 def place_map(data: DataRecord) -> Graphic | None:
     """Where the data come from."""
-    if data.splits.empty:
+    if data.splits.empty or not data.splits["epsg"].all():
         return None
     table = places(data)
     words = {"places": len(table), "pairs": int(table["pairs"].sum())}
@@ -241,6 +245,8 @@ def difference_places(data: DataRecord, differences: pd.DataFrame) -> pd.DataFra
         data: the dataset.
         differences: columns `block` and `difference` (fraction of mIoU).
     """
+    if not data.splits["epsg"].all():
+        differences = differences.iloc[:0]
     known = 100 * differences.set_index("block")["difference"]
     rows = [
         _middle(chips) | {"block": block, "difference": float(known[block])}

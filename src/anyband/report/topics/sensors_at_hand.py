@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from anyband.conditions import PRIMARY_CONDITIONS
+from anyband.conditions import primary_conditions
 from anyband.products import EXTRA
 from anyband.report import formatting as form
 from anyband.report.cells import EMPTY, HOLM, METHOD, Cell, Column, change, decimals, named, points, score, spread, text
@@ -42,9 +42,10 @@ def trained_on_hls(entry: Compared) -> str:
 
 def of_group(table: pd.DataFrame, group: str) -> pd.DataFrame:
     """Rows whose condition belongs to the `endpoint`, has only `hls` products, or is of `other` sensors."""
+    endpoint = primary_conditions(table["condition"])
 
     def group_of(condition: str) -> str:
-        if condition in PRIMARY_CONDITIONS:
+        if condition in endpoint:
             return "endpoint"
         return "hls" if set(condition.split("+")) <= HLS else "other"
 
@@ -84,13 +85,14 @@ def condition_scores(entry: Compared) -> Graphic:
 def draw_conditions(table: pd.DataFrame, methods: list[str], sheet: Sheet) -> Figure:
     """Score and interval of every method under every condition; others than the endpoint's lie on a shaded ground."""
     names = list(dict.fromkeys(table["condition"]))
+    endpoint = primary_conditions(names)
     rows, top = -(-len(names) // sheet(7, 3)), sheet.legend_height(methods)
     figure, axes = sheet.figure(sheet(230, 200) * rows + 30 + top, (46, 8, top, 30), rows=rows, hspace=0.28)
     for panel in axes[1:]:
         panel.sharey(axes[0])
     for panel, chosen in zip(axes, np.array_split(names, rows), strict=True):
         for x, condition in enumerate(chosen):
-            if condition not in PRIMARY_CONDITIONS:
+            if condition not in endpoint:
                 panel.axvspan(x - 0.5, x + 0.5, color=sheet.band, linewidth=0)
             _condition_marks(panel, x, table[table["condition"] == condition], methods, sheet)
         panel.set_xticks(range(len(chosen)), list(chosen))
@@ -117,7 +119,7 @@ def fusion(entry: Compared) -> Table:
     """Both sensors against the best with one."""
     columns = [
         METHOD,
-        Column("S2+L9", lambda row: points(row["both"])),
+        Column(primary_conditions(entry.design["conditions"])[-1], lambda row: points(row["both"])),
         text("Best with one sensor", lambda row: f"{entry.label(row['rival'])} on {row['condition']}"),
         Column("Its mIoU", lambda row: points(row["rival_score"])),
         Column("Gain [95 %]", lambda row: change(row, "difference")),

@@ -79,8 +79,12 @@ def _distance(metres: float) -> str:
 def _autocorrelation(certificate: Mapping[str, Any]) -> list[str]:
     """Range of the labels' variogram against the side of a block."""
     found = certificate.get("label_autocorrelation", {})
+    by_block = ["The chips have no coordinates: blocks are named in the table of files, and no distance is known."]
+    notes = by_block if certificate.get("by") == "block" else []
     if found.get("range_m") is None:
-        return []
+        return notes
+    if found["block_at_least_range"] is None:
+        return [*notes, f"The labels' variogram reaches its range at {form.count(found['range_m'])} m."]
     reach, block = form.count(found["range_m"]), form.count(certificate["block_m"])
     verdict = "larger than" if found["block_at_least_range"] else "SMALLER than"
     return [f"The labels' variogram reaches its range at {reach} m; blocks of {block} m are {verdict} that."]

@@ -1,0 +1,1 @@
+"""Images of one's own, with labels, in a folder: the same stores of chips as from a catalogue."""
