@@ -116,6 +116,7 @@ class ChipDataset:
             or not clear in both Sentinel-2 and Landsat.
         layers: band groups by (product, pixel_m).
         source: arguments of `load_split` that gave the table.
+        own: whether the chips are of own files, where a sensor may have missed some.
     """
 
     site: Array
@@ -126,6 +127,7 @@ class ChipDataset:
     label: Array
     layers: tuple[BandArray, ...]
     source: tuple[Any, ...]
+    own: bool = False
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Sent to another process as how to load it, not as its pixels."""
@@ -257,6 +259,7 @@ def load_split(
         label=label,
         layers=tuple(layers),
         source=(chips, splits, split, tuple(products), dict(classes), None if blocks is None else tuple(blocks)),
+        own=any(site.own for site in sites),
     )
 
 

@@ -4,7 +4,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +35,18 @@ class View:
         products: that are loaded.
         steps: what is done to them.
         shown: of the products that then exist, those that the method is shown.
+        needed: products that must have seen a chip that is scored, besides those that are loaded: all methods are
+            scored on the same chips of own files, also those that look at one of two sensors.
     """
 
     products: frozenset[str]
     steps: tuple[Step, ...]
     shown: frozenset[str]
+    needed: frozenset[str] = frozenset()
+
+    def chips(self, table: ChipDataset) -> NDArray[np.integer]:
+        """Indices of the chips that are mapped."""
+        return table.having(self.products | self.needed)
 
     def change(self, table: ChipDataset) -> Change | None:
         """The steps as a function of chip indices and their observation; None when there is nothing to do."""
@@ -135,6 +142,12 @@ def evaluate_run(directory: Path, chips: Path, splits: Path, conditions: tuple[s
     table, validation = (
         load_split(chips, splits, split, products, dict.fromkeys(recipe.classes, "")) for split in ("test", "val")
     )
+    if table.own:
+        wanted = {key: replace(view, needed=frozenset(parse(key).products)) for key, view in wanted.items()}
+        every = products.union(*(view.needed for view in wanted.values()))
+        table, validation = (
+            load_split(chips, splits, split, every, dict.fromkeys(recipe.classes, "")) for split in ("test", "val")
+        )
     maps = map_conditions(method, table, wanted, validation, f"evaluating {recipe.method} seed-{recipe.seed}")
     if not maps:
         raise nothing
@@ -192,7 +205,7 @@ def map_conditions(
     known: dict[View, ScoredMaps] = {}
     undisturbed = {view for key, view in wanted.items() if key in CONDITIONS}
     for view in progress(list(dict.fromkeys(wanted.values())), label):
-        if not len(table.having(view.products)):
+        if not len(view.chips(table)):
             continue
         try:
             temperature = (
@@ -218,7 +231,7 @@ def score_maps(method: Method, table: ChipDataset, view: View, temperature: floa
     Raises:
         UnsupportedInputError: the method cannot take the view.
     """
-    chips, prediction = table.having(view.products), np.zeros(table.label.shape, np.uint8)
+    chips, prediction = view.chips(table), np.zeros(table.label.shape, np.uint8)
     as_predicted = CalibrationSums(table.block, len(table.classes))
     scaled = None if temperature is None else CalibrationSums(table.block, len(table.classes), temperature)
     seconds, start = 0.0, time.perf_counter()

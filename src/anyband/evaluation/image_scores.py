@@ -102,10 +102,14 @@ def score_images(method: Method, table: ChipDataset, products: frozenset[str]) -
     if not isinstance(method, Translation) or not method.training_products <= products:
         return pd.DataFrame(columns=["band", *IMAGES])
     parts: list[tuple[np.ndarray, ...]] = []
+    chips = table.having(method.training_products)
     with torch.inference_mode():
-        for indices in table.ordered_batches(BATCH):
+        for start in range(0, len(chips), BATCH):
+            indices = chips[start : start + BATCH]
             observation = table.observation(indices, method.training_products)
             made, real, both = method.images(observation, label_grid(table))
             parts.append((real.numpy(), made.numpy(), both.numpy()))
+    if not parts:
+        return pd.DataFrame(columns=["band", *IMAGES])
     image, estimate, valid = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return tidy(image, estimate, valid, method.target.bands[method.products[0]])
