@@ -91,13 +91,14 @@ def _sections(model: Any, values: Any, path: tuple[str, ...]) -> Iterator[str]:
     rows, inner = [], []
     for key, field in model.model_fields.items():
         section = section_of(field.annotation)
-        value = getattr(values, key)
+        value = getattr(values, key, None if field.is_required() else field.get_default(call_default_factory=True))
         if isinstance(section, type) and issubclass(section, Settings):
             named = get_origin(field.annotation) is dict
-            one = next(iter(value.values())) if named else value
+            one = next(iter(value.values()), None) if named and value else value
             inner.append((section, one, (*path, key, "NAME") if named else (*path, key)))
         else:
-            rows.append([f"`{key}`", default_words(value), _kind(field.annotation), field.description or ""])
+            given = "must be given" if values is None and field.is_required() else default_words(value)
+            rows.append([f"`{key}`", given, _kind(field.annotation), field.description or ""])
     if path:
         yield f"\n## {'.'.join(path)}\n\n{model.__doc__.splitlines()[0]}\n"
     if rows:
