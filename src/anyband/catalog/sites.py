@@ -179,13 +179,18 @@ def _point(where: str, geometry: Any) -> Sequence[Any]:
         if isinstance(coordinates, list) and len(coordinates) >= 2:
             return coordinates[:2]
     elif kind in ("Polygon", "MultiPolygon"):
-        from shapely.errors import ShapelyError
+        import shapely
         from shapely.geometry import shape
 
         try:
-            inside = shape(geometry).representative_point()
-            return inside.x, inside.y
-        except (ShapelyError, AttributeError, IndexError, KeyError, TypeError, ValueError):
+            outline = shape(geometry)
+            west, _, east, _ = outline.bounds
+            across = kind == "Polygon" and 180 < east - west <= 360  # its edges cross the antimeridian
+            if across:
+                outline = shapely.transform(outline, lambda at: at + (at < 0) * [360, 0])
+            inside = outline.representative_point()
+            return inside.x - (360 if across and inside.x > 180 else 0), inside.y
+        except (shapely.errors.ShapelyError, AttributeError, IndexError, KeyError, TypeError, ValueError):
             pass
     raise UserError(f"{where}: has no place: give it a Point, or a Polygon with coordinates")
 

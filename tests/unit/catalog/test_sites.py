@@ -66,6 +66,14 @@ def test_a_table_as_spreadsheets_save_it(tmp_path, text, encoding):
     assert load_sites("a.csv", tmp_path, "main") == {"007": (11.5, 47.1), "None": (-59.9, -36.8)}
 
 
+@pytest.mark.parametrize("turn", [0, 0.5, -0.5])
+def test_a_polygon_across_the_antimeridian_is_not_the_rest_of_the_world(tmp_path, turn):
+    ring = [(179, 0), (-179, 0), (-179, 1), (179, 1), (179, 0)]
+    ring = [[(x + turn + 180) % 360 - 180, y] for x, y in ring]
+    found = load(tmp_path / "a.geojson", collection(feature({"type": "Polygon", "coordinates": [ring]}, site="a")))
+    assert abs(abs(found["a"][0]) - 180) <= 1 and found["a"][1] == 0.5
+
+
 def test_sites_are_compared_across_the_antimeridian(tmp_path):
     with pytest.raises(UserError, match="2224 m apart"):
         load(tmp_path / "a.csv", HEAD + "a,179.99,1\nb,-179.99,1\n")
