@@ -182,9 +182,11 @@ def reachable(items: list[str]) -> AbstractContextManager[None]:
 @contextmanager
 def served(archive: Path) -> Iterator[None]:
     """Make the embedded archive reachable by this process, as the rules do for theirs."""
-    from anyband.archive.http_server import ArchiveServer
+    from anyband.archive.http_server import GDAL_PROXIES, ArchiveServer
 
     with ArchiveServer(archive) as server:
+        for name in GDAL_PROXIES:
+            os.environ.pop(name, None)
         os.environ.update(server.environment)
         yield
 

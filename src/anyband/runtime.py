@@ -76,8 +76,12 @@ def nearest(word: str, known: Iterable[object]) -> str:
 def step_main(function: Callable[[], None]) -> None:
     """Run a step and turn expected failures into one line on stderr and exit status 1.
 
-    A full disk and an interrupted pipe are expected too: they say nothing about the code.
+    A full disk and an interrupted pipe are expected too: they say nothing about the code. What was closed before the
+    start takes what is said, and says it to nobody.
     """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  (until the end)
     try:
         function()
     except UserError as error:

@@ -1,6 +1,7 @@
 """The command `anyband`, on fabricated tables."""
 
 import json
+import os
 import subprocess
 import sys
 from datetime import datetime
@@ -207,6 +208,21 @@ def test_what_is_written_never_replaces_what_it_is_made_from(results, tmp_path, 
     monkeypatch.setattr(sys, "argv", ["anyband", "pairs", "main", "--results", str(results), "--plot", str(link)])
     with pytest.raises(SystemExit, match="is a file that is read"):
         main()
+
+
+def test_the_coordinate_systems_of_other_software_are_not_used():
+    """QGIS and conda set these variables for every program of a shell."""
+    code = "import anyband, rasterio; print(rasterio.CRS.from_epsg(32632).is_projected)"
+    foreign = os.environ | {"PROJ_DATA": "/nowhere", "PROJ_LIB": "/nowhere"}
+    done = subprocess.run([sys.executable, "-c", code], env=foreign, capture_output=True, text=True)
+    assert done.stdout == "True\n", done.stderr
+
+
+def test_a_closed_output_is_no_reason_to_stop(results):
+    command = [sys.executable, "-m", "anyband.cli", "pairs", "main", "--results", str(results)]
+    closed = ["bash", "-c", 'exec "$0" "$@" >&-', *command]
+    done = subprocess.run(closed, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_table_without_its_other_half_is_named(results):
