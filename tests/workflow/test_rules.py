@@ -41,7 +41,7 @@ def step(root, tmp_path):
 
     def run(name, script):
         text = (root / "workflow/rules/common.smk").read_text()
-        given = {"ROOT": root, "CORES": 1, "Path": Path, "sys": sys}
+        given = {"ROOT": root, "CORES": 1, "IS_CLONE": True, "PYTHON": "", "Path": Path, "sys": sys}
         given["CONFIG"] = SimpleNamespace(extract=SimpleNamespace(scheduler="threads"))
         prefix = eval(re.search(r"^shell\.prefix(\(.*?^\))", text, re.M | re.S)[1], given).format()
         program = tmp_path / name

@@ -70,10 +70,10 @@ def read_metric_header(asset: RasterAsset) -> Header:
             raise UserError(f"{asset.name}: transform {transform} is not a north-up grid of square pixels")
         if not FINEST_M <= pixel <= COARSEST_M:
             raise UserError(f"{asset.name}: pixels of {pixel:g} m are not between {FINEST_M:g} and {COARSEST_M:g} m")
-        if source.dtypes[asset.index - 1].startswith("complex"):
-            raise UserError(f"{asset.name}: its pixels are complex numbers, no reflectance")
         names = tuple((name or "").strip() for name in source.descriptions)
         data = source.count - (source.colorinterp[-1].name == "alpha")  # one among the others is marked by mistake
+        if any(dtype.startswith("complex") for dtype in source.dtypes[asset.index - 1 : asset.index]):
+            raise UserError(f"{asset.name}: its pixels are complex numbers, no reflectance")
         return replace(check_header(source, asset), names=names, data_bands=data)
 
     return read_raster(asset.href, act, asset.name)

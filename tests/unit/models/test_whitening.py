@@ -135,7 +135,15 @@ def test_a_plain_method_differs_by_the_whitening_alone(name, statistics, observe
 
 def test_every_dense_method_has_a_plain_form(statistics):
     """But those whose idea has no place for a fixed map of a product's bands (docs/protocol.md)."""
-    without = {"senpa-style", "atomizer-style", "analytic", "texture-forest", "satlas-full-size", "sensor-only"}
+    without = {
+        "senpa-style",
+        "atomizer-style",
+        "analytic",
+        "random-forest",
+        "texture-forest",
+        "satlas-full-size",
+        "sensor-only",
+    }
     models = {DEFAULT_METHODS[name].model for name in PLAIN}
     assert models == {entry.model for entry in DEFAULT_METHODS.values()} - without
 

@@ -67,12 +67,14 @@ class RandomForestOptions(Options):
         leaves: most leaves of a tree.
         levels: most splits between a tree's root and a leaf.
         pixels: pixels that are drawn from every training batch.
+        whiten: a forest splits along single bands, which whitening mixes, so it gets them as they are.
     """
 
     trees: int = 32
     leaves: int = 512
     levels: int = 14
     pixels: int = 64
+    whiten: bool = False
 
 
 class RandomForest(PixelMethod):
