@@ -423,3 +423,23 @@ def coordinates(wildcards):
     """Longitude and latitude of a site as command-line options."""
     longitude, latitude = SITES[wildcards.dataset][wildcards.site]
     return f"--longitude={longitude} --latitude={latitude}"
+
+
+# The images of the experiment on real pixels (real.smk).
+REAL = [
+    dataset.files
+    for name in CONFIG.of_target("real").datasets
+    if (dataset := CONFIG.datasets[name]).files
+]
+REAL_FOLDER = REAL[0].folder if REAL else "hls-pairs"
+
+
+def real_report(wildcards):
+    """The report, or nothing and one line where the configuration or the images are not at hand."""
+    if REAL and Path(REAL_FOLDER, "index.csv").is_file():
+        return "results/real/report.html"
+    why = f"{REAL_FOLDER} holds no index.csv: files.folder of its datasets says where the images are"
+    if not REAL:
+        why = "the target real needs --configfile workflow/presets/real.yaml"
+    sys.stderr.write(f"anyband: {why}; nothing is done\n")
+    return []
