@@ -199,7 +199,7 @@ def test_every_target_is_planned_with_every_profile(root, tmp_path, name):
     makers = [path.read_text() for path in (root / "workflow/rules").glob("*.smk")]
     local = re.search(r"localrules:\n((?: +\w+,\n)+)", "".join(makers))[1].replace(",", " ").split()
     rules = set(re.findall(r"^(?:use rule \w+ as|rule) (\w+)(?: with)?:", "".join(makers), re.M)) - set(local)
-    assert rules <= set(planned)
+    assert rules - {"cut"} <= set(planned)  # the one rule of datasets of files, which stands in for four of these
 
 
 @pytest.mark.parametrize("name", PROFILES[1:])

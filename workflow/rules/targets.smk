@@ -8,6 +8,7 @@ localrules:
     ablations,
     unseen,
     real,
+    hls_pairs,
 
 
 rule scenes:

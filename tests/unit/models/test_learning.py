@@ -33,7 +33,7 @@ def two_halves(observe, products):
 def test_it_learns(name, statistics, small, observe):
     torch.manual_seed(0)
     method = build(name, OWN_SIZES.get(name, small), statistics, 4)
-    batch = two_halves(observe, sorted(method.drawn(0.99)))
+    batch = two_halves(observe, sorted(method.drawn(0.99, method.training_products)))
     if model_class(name).fit is not Method.fit:
         method.fit([batch] * 4)
         right = method.eval()(*batch[:2]).argmax(dim=1) == batch[2]
