@@ -194,6 +194,7 @@ def test_eight_named_cores_on_a_two_core_machine_do_not_oversubscribe(monkeypatc
 
 @pytest.mark.parametrize(("processes", "expected"), [("1", 8), ("2", 4), ("3", 2), ("16", 1)])
 def test_processes_of_one_training_divide_its_threads(monkeypatch, processes, expected):
+    pytest.importorskip("torch")
     set_to = []
     monkeypatch.setenv("ANYBAND_CORES", "8")
     monkeypatch.setenv("LOCAL_WORLD_SIZE", processes)
