@@ -209,7 +209,7 @@ def load_split(
     classes: Mapping[int, str],
     blocks: Collection[str] | None = None,
 ) -> ChipDataset:
-    """Read one split of a dataset into memory, or map it from files when it does not fit (`cache.cache_folder`).
+    """Read one split of a dataset into memory, or map it from files when it does not fit (`cache_folder`).
 
     Args:
         chips: folder of the sites' stores, `{site}.zarr`.
